@@ -1,0 +1,1 @@
+"""Kinds of desks, one file or room an adapter."""

@@ -1,0 +1,29 @@
+"""The commands, one file a group: parse arguments, call the floors below, print.
+
+Exit status: 0 good, 1 bad news, 2 usage; `status` 0 to 3; `run` 75 (already running) and 78 (configuration).
+"""
+
+from __future__ import annotations
+
+import typer
+
+from mailwicket.cli import check, demo, explain, run, status, tickets
+
+app = typer.Typer(
+    name="mailwicket",
+    help="The email channel of a service desk: support mailboxes in, tickets out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(run.run)
+app.command("check")(check.check)
+app.command("status")(status.status)
+app.command("explain")(explain.explain)
+app.command("demo")(demo.demo)
+app.add_typer(tickets.app, name="tickets")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,1 @@
+"""Models of conf.d, reading and merging it, secrets, and errors with file and line."""

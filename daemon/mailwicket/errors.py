@@ -1,0 +1,38 @@
+"""Errors say who must act: time, nobody, or a human. Anything else that is raised is a bug."""
+
+from __future__ import annotations
+
+
+class MailwicketError(Exception):
+    """A failure whose text a tired admin can act on: server, its own words. Never a secret."""
+
+
+class TransientError(MailwicketError):
+    """Time mends this: the caller backs off and tries again."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, reason: str = "unreachable") -> None:
+        """Keep *retry_after_s* where the server named it; *reason* is the unit's reason code."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.reason = reason
+
+
+class PermanentError(MailwicketError):
+    """Nobody can mend this: this one mail will never work. The others go on."""
+
+
+class BlockedError(MailwicketError):
+    """A human must mend this (a password, a folder's name): trying again only locks accounts."""
+
+    def __init__(self, message: str, *, reason: str = "refused") -> None:
+        """*reason* is the unit's reason code, see docs/states.md."""
+        super().__init__(message)
+        self.reason = reason
+
+
+class StoreError(TransientError):
+    """Our own disk or database does not take writes: an outage, so mail waits on its server."""
+
+
+class AlreadyRunningError(MailwicketError):
+    """Another daemon holds this state directory."""

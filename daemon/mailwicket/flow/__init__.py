@@ -1,0 +1,1 @@
+"""The engine: the order of effects from mailbox to desk. Sees contracts, never an adapter."""

@@ -1,0 +1,1 @@
+"""Pure reading of mail: bytes in, nouns out, in linear time."""

@@ -1,0 +1,184 @@
+"""The contracts between the flow and its adapters. See docs/plugins.md.
+
+Adapters never retry, never sleep after a failure, never log an error that they also raise:
+they say who must act (`errors`), the supervisor acts.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel
+
+from mailwicket.model import (
+    AttachmentPlace,
+    EntryDraft,
+    Fetched,
+    IntakeKey,
+    Look,
+    MailRef,
+    Settlement,
+    Sha256,
+    TicketChange,
+    TicketDraft,
+    TicketRef,
+)
+
+T = TypeVar("T")
+
+
+class Net(Protocol):
+    """What an adapter may use of the machine: trust, and room for large mails."""
+
+    spool_dir: Path
+    """Where a large mail is written; on the same filesystem as the store, emptied at start."""
+
+    attachment_dir: Path
+    """Where a desk keeps attachments that outlive their raw mail."""
+
+    def tls_context(self, ca_file: Path | None) -> ssl.SSLContext:
+        """Return a verifying client context; *ca_file* stands beside the system's store.
+
+        Raises:
+            BlockedError: the file cannot be read or holds no certificate.
+        """
+        ...
+
+
+class Mailbox(Protocol):
+    """One connected mailbox. Any error or cancellation ends it: connect anew."""
+
+    async def wait(self) -> None:
+        """Return when there may be new mail: the server said so, or the poll interval passed."""
+        ...
+
+    async def look(self, cursor: str | None) -> Look:
+        """Tell which mails were not looked at before *cursor*; None is the first look ever (`start_from`)."""
+        ...
+
+    async def fetch(self, refs: Sequence[MailRef]) -> Sequence[Fetched]:
+        """Return the bytes of *refs*; changes nothing on the server.
+
+        A mail that is gone from the server is left out. The bytes of one mail never come under another's ref.
+        """
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Mark, move or delete the server's copies as configured. Repeatable; a mail that is gone is no error."""
+        ...
+
+    def silence_s(self) -> float:
+        """Seconds since the last byte came from the server."""
+        ...
+
+
+class Source(Protocol):
+    """A kind of incoming server. Entry point group `mailwicket.sources`, its name is the key `protocol`."""
+
+    Config: ClassVar[type[BaseModel]]
+
+    def __init__(self, name: str, config: Any, net: Net) -> None:  # noqa: ANN401 - each adapter has its own Config
+        """Take the unit's name without `incoming/`, an instance of Config, and the machine. Does nothing yet."""
+        ...
+
+    def connect(self) -> AbstractAsyncContextManager[Mailbox]:
+        """Connect, authenticate and open the folder.
+
+        Raises:
+            TransientError: not reachable, or it says "later".
+            BlockedError: refused login, wrong certificate, unknown folder.
+        """
+        ...
+
+
+class Desk(Protocol):
+    """Where tickets live. Entry point group `mailwicket.backends`, its name is `[backend] type`."""
+
+    Config: ClassVar[type[BaseModel]]
+
+    def __init__(self, name: str, config: Any, net: Net) -> None:  # noqa: ANN401 - each adapter has its own Config
+        """Take the backend's name, an instance of Config, and the machine. Does nothing yet."""
+        ...
+
+    async def find(self, key: IntakeKey) -> TicketRef | None:
+        """Tell whether the effect *key* happened already, and on which ticket; for recovery after a crash."""
+        ...
+
+    async def create(self, draft: TicketDraft, key: IntakeKey) -> TicketRef:
+        """Open a ticket. The same *key* again returns the same ticket and changes nothing."""
+        ...
+
+    async def append(self, ticket: TicketRef, entry: EntryDraft, key: IntakeKey) -> None:
+        """Add *entry* to *ticket*. The same *key* again changes nothing."""
+        ...
+
+    async def change(self, ticket: TicketRef, change: TicketChange, key: IntakeKey) -> None:
+        """Change state, people or links. The same *key* again changes nothing."""
+        ...
+
+
+# --- add-ons: abilities that not every adapter has ------------------------------------------------------------------
+
+
+class Rows(Protocol):
+    """What a statement returned."""
+
+    def fetchone(self) -> Any: ...  # noqa: ANN401, D102 - rows are as the database types them
+    def fetchall(self) -> list[Any]: ...  # noqa: D102
+
+
+class Transaction(Protocol):
+    """An open transaction of our store: what is written through it is committed with the intake rows, or not at all."""
+
+    def execute(self, statement: str, parameters: Mapping[str, Any] | Sequence[Any] = ..., /) -> Rows:
+        """Run one statement; named parameters as `:name`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Tables that live in our store: numbered `NNNN_name.sql` files, appended, never edited."""
+
+    name: str
+    migrations: Path
+
+
+@runtime_checkable
+class JoinsTransaction(Protocol):
+    """A desk whose tickets live in our store: its writes commit with the intake rows, in one transaction."""
+
+    schema: ClassVar[Schema]
+
+    def bind(self, write: Callable[[Callable[[Transaction], Any]], Awaitable[Any]]) -> None:
+        """Take the way to run a function in a transaction, for the calls that do not come from the flow."""
+        ...
+
+    def create_in(self, tx: Transaction, draft: TicketDraft, key: IntakeKey) -> TicketRef:
+        """As `Desk.create`, inside *tx*."""
+        ...
+
+    def append_in(self, tx: Transaction, ticket: TicketRef, entry: EntryDraft, key: IntakeKey) -> None:
+        """As `Desk.append`, inside *tx*."""
+        ...
+
+    def change_in(self, tx: Transaction, ticket: TicketRef, change: TicketChange, key: IntakeKey) -> None:
+        """As `Desk.change`, inside *tx*."""
+        ...
+
+
+@runtime_checkable
+class KeepsAttachments(Protocol):
+    """A desk that reads attachments out of our raw mail, and takes its own copy before that is reclaimed."""
+
+    def wanted(self, tx: Transaction, raw_sha256: Sha256) -> Sequence[AttachmentPlace]:
+        """Tell which attachments of the raw mail are needed by a ticket and not yet kept."""
+        ...
+
+    def keep(self, sha256: Sha256, content: bytes) -> None:
+        """Keep *content* durably under `Net.attachment_dir`, once for each hash. Blocking: call it in a thread."""
+        ...

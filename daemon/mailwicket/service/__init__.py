@@ -1,0 +1,1 @@
+"""The running daemon: units and their supervisor."""

@@ -1,0 +1,1 @@
+"""Kinds of incoming servers, one file an adapter."""
