@@ -1,0 +1,101 @@
+"""One SQLite database under the state directory: opened one way, migrated in numbered steps.
+
+WAL and synchronous=FULL: an acknowledged commit survives a power cut, readers never wait for the writer.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from mailwicket.errors import MailwicketError, StoreError
+from mailwicket.ports import Schema
+
+FILE_NAME = "mailwicket.db"
+BUSY_TIMEOUT_S = 60  # another process (a backup, an admin's shell) may hold the write lock for a while
+
+JOURNAL = Schema("journal", Path(__file__).with_name("migrations"))
+
+
+def open_writer(state_dir: Path) -> sqlite3.Connection:
+    """Open the database for the writer thread; creates it readable by its owner only.
+
+    Raises:
+        StoreError: the disk refuses, or the file is no database or a damaged one.
+    """
+    path = state_dir / FILE_NAME
+    path.touch(mode=0o600)
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: fewer, larger copies into the main file
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        connection.execute("PRAGMA cache_size = -16384")
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise store_error(path, error) from error
+    return connection
+
+
+def open_reader(state_dir: Path) -> sqlite3.Connection:
+    """Open the database for reading only; works beside a running daemon.
+
+    Raises:
+        StoreError: there is none, or it cannot be read.
+    """
+    path = state_dir / FILE_NAME
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("SELECT 1 FROM sqlite_schema")
+    except sqlite3.DatabaseError as error:
+        raise store_error(path, error) from error
+    return connection
+
+
+def store_error(path: Path | str, error: Exception) -> StoreError:
+    """Say in an admin's words why the store at *path* does not work."""
+    text = str(error)
+    code = getattr(error, "sqlite_errorname", "")
+    reason = {"SQLITE_FULL": "disk_full", "SQLITE_BUSY": "store_locked", "SQLITE_CORRUPT": "store_damaged"}.get(
+        code, "store_damaged" if "not a database" in text else "disk_error"
+    )
+    return StoreError(f"store {path}: {text}", reason=reason)
+
+
+def migrate(connection: sqlite3.Connection, schemas: Sequence[Schema]) -> None:
+    """Bring every schema to its newest version, each step in a transaction of its own.
+
+    Raises:
+        MailwicketError: the database was written by a newer mailwicket.
+    """
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS schema_version ("
+        "name TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (name, version)) STRICT, WITHOUT ROWID"
+    )
+    for schema in schemas:
+        (done,) = connection.execute(
+            "SELECT coalesce(max(version), 0) FROM schema_version WHERE name = ?", (schema.name,)
+        ).fetchone()
+        steps = {
+            int(match[1]): file
+            for file in sorted(schema.migrations.glob("*.sql"))
+            if (match := re.fullmatch(r"(\d{4})_\w+\.sql", file.name))
+        }
+        if done > max(steps, default=0):
+            raise MailwicketError(
+                f"the store's tables {schema.name!r} have version {done}, this mailwicket knows up to "
+                f"{max(steps, default=0)}: it was written by a newer release; install that one"
+            )
+        for version in range(done + 1, max(steps, default=0) + 1):
+            script = steps[version].read_text(encoding="utf-8")
+            # executescript would commit an open transaction first, so the transaction is part of the script.
+            connection.executescript(
+                f"BEGIN IMMEDIATE;\n{script}\n"
+                f"INSERT INTO schema_version (name, version) VALUES ('{schema.name}', {version});\nCOMMIT;"
+            )

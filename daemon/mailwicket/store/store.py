@@ -1,0 +1,84 @@
+"""The store: one directory, one daemon, one database, one raw directory."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import anyio.to_thread
+
+from mailwicket.errors import StoreError
+from mailwicket.ports import Schema
+from mailwicket.store import journal
+from mailwicket.store.database import JOURNAL, migrate, open_reader, open_writer, store_error
+from mailwicket.store.inhand import InHand
+from mailwicket.store.lock import StateLock
+from mailwicket.store.raw import RawStore, disk_error
+from mailwicket.store.writer import Writer
+
+T = TypeVar("T")
+
+
+class Store:
+    """Everything durable. Open it once; close it last."""
+
+    def __init__(self, state_dir: Path, schemas: Sequence[Schema] = ()) -> None:
+        """Lock *state_dir*, open the database in it and bring its tables up to date. Blocking.
+
+        Raises:
+            AlreadyRunningError: another daemon has it.
+            StoreError: the disk refuses, or the database is damaged.
+            MailwicketError: a newer mailwicket wrote it.
+        """
+        try:
+            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = StateLock(state_dir)
+        except OSError as error:
+            raise disk_error(state_dir, error) from error
+        try:
+            os.umask(0o077)
+            connection = open_writer(state_dir)
+            try:
+                migrate(connection, (JOURNAL, *schemas))
+                self.instance = journal.instance(connection, new_name=uuid.uuid4().hex[:12])
+                self.in_hand = InHand(state_dir)
+                journal.count_attempts(connection, self.in_hand.left_over)
+                self.in_hand.forget_left_over()
+            except sqlite3.DatabaseError as error:
+                raise store_error(state_dir, error) from error
+            self.raw = RawStore(state_dir)
+            self._reader = open_reader(state_dir)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._writer = Writer(connection)
+
+    async def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run *job* in a transaction; see `Writer.write`."""
+        return await self._writer.write(job)
+
+    def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Answer a short *question* from what is committed: microseconds, so it is asked on the loop.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        try:
+            return question(self._reader)
+        except sqlite3.DatabaseError as error:
+            raise store_error("database", error) from error
+
+    async def close(self) -> None:
+        """Finish what is queued and give the directory back."""
+        await anyio.to_thread.run_sync(self._writer.close)
+        self._reader.close()
+        self.raw.close()
+        self.in_hand.close()
+        self._lock.release()
+
+
+__all__ = ["Store", "StoreError"]

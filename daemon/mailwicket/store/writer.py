@@ -1,0 +1,126 @@
+"""The one thread that writes: jobs that wait together are committed together (group commit)."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from mailwicket.errors import StoreError
+from mailwicket.failpoint import failpoint
+from mailwicket.store.database import store_error
+
+T = TypeVar("T")
+Job = Callable[[sqlite3.Connection], Any]
+
+# Not their subclasses: a violated constraint is one job's mistake.
+BROKEN = {sqlite3.OperationalError, sqlite3.InternalError, sqlite3.DatabaseError}
+
+GROUP_MAX = 100  # jobs; a job is a batch of mails already
+
+
+class _Waiting:
+    """A job, where its result goes, and what came of it."""
+
+    __slots__ = ("error", "future", "job", "loop", "result")
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[Any] = self.loop.create_future()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def deliver(self) -> None:
+        def settle() -> None:
+            if self.future.done():  # the caller was cancelled; the work is committed all the same
+                return
+            if self.error is None:
+                self.future.set_result(self.result)
+            else:
+                self.future.set_exception(self.error)
+
+        try:
+            self.loop.call_soon_threadsafe(settle)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            return
+
+
+class Writer:
+    """Runs jobs on the database, in order, each all or nothing, and answers when they are durable."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Take over *connection*; it is used by the writer's thread alone from now on."""
+        self._connection = connection
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run *job* in a transaction and return its result once that is on disk.
+
+        What *job* raises is raised here and leaves no trace in the database. A cancelled caller does not
+        stop its job: the rows tell afterwards whether it happened.
+
+        Raises:
+            StoreError: the disk is full, the database locked or damaged: nothing of the job was written.
+        """
+        waiting = _Waiting(job)
+        self._queue.put(waiting)
+        result: T = await waiting.future
+        return result
+
+    def close(self) -> None:
+        """Finish what is queued, then close the database. Blocking."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            first = self._queue.get()
+            if first is None:
+                break
+            group, last = [first], False
+            while len(group) < GROUP_MAX and not last:
+                try:
+                    waiting = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if waiting is None:
+                    last = True
+                else:
+                    group.append(waiting)
+            self._commit(group)
+            for waiting in group:
+                waiting.deliver()
+            if last:
+                break
+        self._connection.close()
+
+    def _commit(self, group: list[_Waiting]) -> None:
+        """Run *group* in one transaction; a failing job takes only its own writes back."""
+        execute = self._connection.execute
+        try:
+            execute("BEGIN IMMEDIATE")
+            for waiting in group:
+                execute("SAVEPOINT job")
+                try:
+                    waiting.result = waiting.job(self._connection)
+                except BaseException as error:  # it belongs to the caller
+                    if type(error) in BROKEN:
+                        raise  # the disk or the database itself: the whole group failed
+                    waiting.error = error
+                    execute("ROLLBACK TO job")
+                execute("RELEASE job")
+            failpoint("commit.before")
+            execute("COMMIT")
+            failpoint("commit.after")
+        except (sqlite3.Error, OSError) as error:
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+            failure = error if isinstance(error, StoreError) else store_error("database", error)
+            for waiting in group:
+                waiting.error = waiting.error or failure
