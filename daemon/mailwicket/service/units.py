@@ -1,0 +1,86 @@
+"""A unit is one supervised task: a source today. Its state, for status, health and metrics."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from mailwicket.model import Reason
+
+log = logging.getLogger(__name__)
+
+
+class UnitState(StrEnum):
+    """The states of a unit; transitions in docs/states.md."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    WAITING = "waiting"
+    BLOCKED = "blocked"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+@dataclass
+class Unit:
+    """What is known of one unit; watches its flow (`flow.observe.Observer`)."""
+
+    name: str
+    server: str
+    state: UnitState = UnitState.STOPPED
+    reason: str | None = None
+    said: str | None = None
+    """The failure's own words, for people."""
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    last_success: datetime | None = None
+    next_try: datetime | None = None
+    backlog_mails: int = 0
+    failures: int = 0
+    """In a row, since the last time everything was done."""
+    lost: str | None = None
+    """The loss that people were told of; the same again is not told."""
+    reasons: Counter[Reason] = field(default_factory=Counter)
+    _silence_s: Callable[[], float] | None = None
+
+    def become(
+        self,
+        state: UnitState,
+        reason: str | None = None,
+        said: str | None = None,
+        next_try: datetime | None = None,
+    ) -> None:
+        """Enter *state*; `since` changes only when the state does."""
+        if state is not self.state:
+            self.since = datetime.now(UTC)
+        self._silence_s = None
+        self.state, self.reason, self.said, self.next_try = state, reason, said, next_try
+
+    @property
+    def silence_s(self) -> float | None:
+        """Seconds since the server's last byte; None while there is no connection."""
+        return None if self._silence_s is None else self._silence_s()
+
+    def connected(self, silence_s: Callable[[], float]) -> None:
+        """The mailbox is open and *silence_s* tells of its last byte; a loss that was told is told to be over."""
+        if self.lost is not None:
+            log.info("%s: %s is back", self.name, self.server)
+            self.lost = None
+        self.become(UnitState.RUNNING)
+        self._silence_s = silence_s
+
+    def backlog(self, mails: int) -> None:
+        """So many mails are seen and not yet decided."""
+        self.backlog_mails = mails
+
+    def done(self, reason: Reason) -> None:
+        """A mail was decided and committed."""
+        self.reasons[reason] += 1
+
+    def caught_up(self) -> None:
+        """Everything that the server showed is decided and settled."""
+        self.last_success = datetime.now(UTC)
+        self.failures = 0

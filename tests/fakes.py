@@ -1,0 +1,211 @@
+"""Doubles that behave: a mailbox server in memory, a desk of its own, a store of its own."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anyio
+from pydantic import BaseModel
+
+from mailwicket.errors import PermanentError, TransientError
+from mailwicket.model import (
+    EntryDraft,
+    Fetched,
+    IntakeKey,
+    Look,
+    MailRef,
+    Reason,
+    Renumbered,
+    Settlement,
+    TicketChange,
+    TicketDraft,
+    TicketNumber,
+    TicketRef,
+)
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@dataclass
+class FakeServer:
+    """A folder of mails by UID, as IMAP numbers them."""
+
+    mails: dict[int, bytes] = field(default_factory=dict)
+    epoch: str = "1"
+    next_uid: int = 1
+    settled: list[str] = field(default_factory=list)
+    parked: list[str] = field(default_factory=list)
+    fetches: list[list[str]] = field(default_factory=list)
+    before_fetch: Callable[[], None] | None = None
+    fail_fetch: Exception | None = None
+    arrived: anyio.Event | None = None
+
+    def deliver(self, *raws: bytes) -> None:
+        for raw in raws:
+            self.mails[self.next_uid] = raw
+            self.next_uid += 1
+        if self.arrived is not None:
+            self.arrived.set()
+
+    def renumber(self, epoch: str) -> None:
+        self.epoch = epoch
+        self.mails = dict(enumerate(self.mails.values(), 1))
+        self.next_uid = len(self.mails) + 1
+        self.settled.clear()
+
+
+class FakeSource:
+    """A source over a FakeServer; `connect` counts, and fails while `down`."""
+
+    Config: ClassVar[type[BaseModel]] = BaseModel
+
+    def __init__(self, server: FakeServer, page: int = 1000) -> None:
+        self.server = server
+        self.page = page
+        self.connections = 0
+        self.down: Exception | None = None
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[FakeMailbox]:
+        if self.down is not None:
+            raise self.down
+        self.connections += 1
+        yield FakeMailbox(self.server, self.page)
+
+
+class FakeMailbox:
+    def __init__(self, server: FakeServer, page: int) -> None:
+        self.server = server
+        self.page = page
+
+    async def wait(self) -> None:
+        self.server.arrived = anyio.Event()
+        await self.server.arrived.wait()
+
+    async def look(self, cursor: str | None) -> Look:
+        epoch, start = cursor.split(":") if cursor else (self.server.epoch, "1")
+        renumbered = None
+        if epoch != self.server.epoch:
+            renumbered, start = Renumbered("INBOX", epoch, self.server.epoch), "1"
+        uids = [uid for uid in sorted(self.server.mails) if uid >= int(start)]
+        more = len(uids) > self.page
+        uids = uids[: self.page]
+        refs = [MailRef("INBOX", self.server.epoch, str(uid), len(self.server.mails[uid]), NOON) for uid in uids]
+        following = uids[-1] + 1 if uids else int(start)
+        return Look(refs, f"{self.server.epoch}:{following}", more, renumbered)
+
+    async def fetch(self, refs: Sequence[MailRef]) -> Sequence[Fetched]:
+        if self.server.before_fetch is not None:
+            self.server.before_fetch()
+        if self.server.fail_fetch is not None:
+            raise self.server.fail_fetch
+        self.server.fetches.append([ref.remote_id for ref in refs])
+        return [
+            Fetched(ref, self.server.mails[int(ref.remote_id)])
+            for ref in refs
+            if ref.epoch == self.server.epoch and int(ref.remote_id) in self.server.mails
+        ]
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        for one in settlements:
+            (self.server.parked if one.parked else self.server.settled).append(one.ref.remote_id)
+
+    def silence_s(self) -> float:
+        return 0.0
+
+
+class FakeDesk:
+    """A desk that keeps its own books, as a webhook's would."""
+
+    Config: ClassVar[type[BaseModel]] = BaseModel
+
+    def __init__(self) -> None:
+        self.tickets: dict[int, list[tuple[TicketDraft | EntryDraft, IntakeKey]]] = {}
+        self.effects: dict[IntakeKey, TicketNumber] = {}
+        self.calls = 0
+        self.down: TransientError | None = None
+        self.refuse: set[str] = set()
+
+    async def find(self, key: IntakeKey) -> TicketRef | None:
+        return TicketRef(self.effects[key]) if key in self.effects else None
+
+    async def create(self, draft: TicketDraft, key: IntakeKey) -> TicketRef:
+        self._answer(draft.subject)
+        if key not in self.effects:
+            number = TicketNumber(len(self.tickets) + 1)
+            self.tickets[number] = [(draft, key)]
+            self.effects[key] = number
+        return TicketRef(self.effects[key])
+
+    async def append(self, ticket: TicketRef, entry: EntryDraft, key: IntakeKey) -> None:
+        self._answer("")
+        if key not in self.effects:
+            self.tickets[ticket.number].append((entry, key))
+            self.effects[key] = ticket.number
+
+    async def change(self, ticket: TicketRef, change: TicketChange, key: IntakeKey) -> None:
+        self._answer("")
+
+    def _answer(self, subject: str) -> None:
+        self.calls += 1
+        if self.down is not None:
+            raise self.down
+        if subject in self.refuse:
+            raise PermanentError("422: the desk will never take this")
+
+
+class FakeNet:
+    """The machine, below a test's own directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.spool_dir = directory / "spool"
+        self.attachment_dir = directory / "attachments"
+        self.spool_dir.mkdir(parents=True, exist_ok=True)
+        self.attachment_dir.mkdir(parents=True, exist_ok=True)
+
+    def tls_context(self, ca_file: Path | None) -> ssl.SSLContext:
+        return ssl.create_default_context()
+
+
+class Watcher:
+    """Remembers what an observer is told."""
+
+    def __init__(self) -> None:
+        self.reasons: list[Reason] = []
+        self.backlogs: list[int] = []
+        self.connections = 0
+        self.idle = anyio.Event()
+
+    def connected(self, silence_s: Callable[[], float]) -> None:
+        self.connections += 1
+
+    def backlog(self, mails: int) -> None:
+        self.backlogs.append(mails)
+
+    def done(self, reason: Reason) -> None:
+        self.reasons.append(reason)
+
+    def caught_up(self) -> None:
+        self.idle.set()
+
+
+def mail(
+    subject: str = "Printer on fire",
+    text: str = "It burns.\r\n",
+    author: str = "Ann Example <ann@example.org>",
+    **headers: Any,
+) -> bytes:
+    """A plain mail as bytes; keyword `message_id="x@y"` sets Message-ID, `in_reply_to` likewise, others by name."""
+    lines = [f"From: {author}", "To: desk@example.net", f"Subject: {subject}", "Date: Thu, 01 Jan 2026 10:00:00 +0000"]
+    for name, value in headers.items():
+        field_name = {"message_id": "Message-ID", "in_reply_to": "In-Reply-To", "references": "References"}.get(
+            name, name.replace("_", "-").title()
+        )
+        lines.append(f"{field_name}: {f'<{value}>' if name in {'message_id', 'in_reply_to'} else value}")
+    return ("\r\n".join(lines) + "\r\n\r\n" + text).encode()
