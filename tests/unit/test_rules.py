@@ -1,0 +1,168 @@
+"""The rules: a table of cases, no server, no clock."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+import pytest
+
+from mailwicket.model import (
+    Address,
+    Automatic,
+    Bounce,
+    Facts,
+    Flag,
+    IntakeId,
+    KnownMail,
+    Mail,
+    MessageId,
+    Reason,
+    Sha256,
+    TicketFacts,
+    TicketNumber,
+    TicketStatus,
+)
+from mailwicket.rules.decide import Append, Create, Ignore, Outcome, Policy, Quarantine, decide
+from mailwicket.rules.people import CC_MAX, cc_of
+from mailwicket.rules.schedule import PAUSES_S, pause_s
+
+ANN = Address("Ann", "ann@example.org")
+SEVEN = TicketFacts(TicketNumber(7), TicketStatus.OPEN)
+EIGHT = TicketFacts(TicketNumber(8), TicketStatus.OPEN)
+OURS = Policy(frozenset({"desk@example.net"}))
+DIGEST = Sha256(hashlib.sha256(b"content").hexdigest())
+OTHER = Sha256(hashlib.sha256(b"other").hexdigest())
+
+PLAIN = Mail(
+    subject="Printer on fire",
+    author=ANN,
+    to=(),
+    cc=(),
+    reply_to=(),
+    message_id=MessageId("one@example.org"),
+    in_reply_to=(),
+    references=(),
+    date=None,
+    text="It burns.",
+    html=None,
+    attachments=(),
+    automatic=None,
+    bounce=None,
+    content_digest=DIGEST,
+)
+ANSWER = dataclasses.replace(PLAIN, in_reply_to=(MessageId("q@example.org"),))
+KNOWN = {MessageId("q@example.org"): SEVEN}
+
+
+def of(mail: Mail, facts: Facts = Facts(), *, headers_only: bool = False) -> Outcome:  # noqa: B008 - frozen
+    return decide(mail, facts, OURS, headers_only=headers_only)
+
+
+def test_a_first_mail_opens_a_ticket() -> None:
+    assert (type(of(PLAIN)), of(PLAIN).reason) == (Create, Reason.CREATED)
+
+
+def test_an_answer_joins_the_ticket_it_cites() -> None:
+    outcome = of(ANSWER, Facts(cited=KNOWN))
+    assert isinstance(outcome, Append)
+    assert (outcome.reason, outcome.ticket, outcome.public) == (Reason.REPLY_PUBLIC, 7, True)
+
+
+def test_the_parent_counts_more_than_an_ancestor_and_a_newer_ancestor_more_than_an_older() -> None:
+    a, b, c = (MessageId(f"{name}@example.org") for name in "abc")
+    both = dataclasses.replace(PLAIN, in_reply_to=(a,), references=(b, c))
+    parent = of(both, Facts(cited={a: SEVEN, b: EIGHT}))
+    ancestor = of(both, Facts(cited={b: SEVEN, c: EIGHT}))
+    assert isinstance(parent, Append)
+    assert isinstance(ancestor, Append)
+    assert (parent.ticket, ancestor.ticket) == (7, 8)
+
+
+def test_an_answer_to_nothing_known_opens_a_ticket() -> None:
+    assert of(ANSWER).reason is Reason.CREATED
+
+
+def test_a_question_that_a_ticket_awaits_joins_it_late() -> None:
+    outcome = of(PLAIN, Facts(awaited_by=SEVEN))
+    assert isinstance(outcome, Append)
+    assert (outcome.reason, outcome.ticket) == (Reason.JOINED_LATE, 7)
+
+
+def test_a_second_copy_is_a_duplicate_and_names_the_ticket_of_the_first() -> None:
+    first = KnownMail(IntakeId(3), DIGEST, TicketNumber(7))
+    outcome = of(PLAIN, Facts(same_id=[first]))
+    assert isinstance(outcome, Ignore)
+    assert (outcome.reason, outcome.ticket) == (Reason.DUPLICATE, 7)
+
+
+def test_the_same_id_with_other_content_is_kept_and_flagged() -> None:
+    outcome = of(PLAIN, Facts(same_id=[KnownMail(IntakeId(3), OTHER, TicketNumber(7))]))
+    assert (outcome.reason, outcome.flags) == (Reason.CREATED, (Flag.SAME_ID_OTHER_CONTENT,))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_without_an_id_the_content_decides(known: bool) -> None:  # noqa: FBT001 - a parameter of the case
+    nameless = dataclasses.replace(PLAIN, message_id=None)
+    facts = Facts(same_content=KnownMail(IntakeId(3), DIGEST, TicketNumber(7)) if known else None)
+    assert of(nameless, facts).reason is (Reason.DUPLICATE if known else Reason.CREATED)
+
+
+def test_our_own_address_opens_no_ticket() -> None:
+    ours = dataclasses.replace(PLAIN, author=Address(None, "Desk@Example.NET"))
+    assert of(ours).reason is Reason.LOOP_OWN_ADDRESS
+
+
+def test_a_mail_without_a_sender_is_kept_for_a_person() -> None:
+    outcome = of(dataclasses.replace(PLAIN, author=None))
+    assert (type(outcome), outcome.reason) == (Quarantine, Reason.NO_SENDER)
+
+
+def test_an_automatic_answer_is_attached_privately_and_never_opens_a_ticket() -> None:
+    away = dataclasses.replace(ANSWER, automatic=Automatic("Auto-Submitted: auto-replied"))
+    attached = of(away, Facts(cited=KNOWN))
+    assert isinstance(attached, Append)
+    assert (attached.reason, attached.public) == (Reason.AUTO_REPLY_ATTACHED, False)
+    assert of(away).reason is Reason.AUTO_IGNORED
+
+
+def test_a_report_about_a_mail_of_a_ticket_is_attached_and_one_about_nothing_of_ours_is_backscatter() -> None:
+    report = dataclasses.replace(
+        PLAIN,
+        author=None,
+        bounce=Bounce(("x@example.com",), permanent=True, original_message_id=MessageId("q@example.org")),
+    )
+    attached = of(report, Facts(cited=KNOWN))
+    assert isinstance(attached, Append)
+    assert (attached.reason, attached.public) == (Reason.BOUNCE_ATTACHED, False)
+    assert of(report).reason is Reason.BACKSCATTER
+
+
+def test_a_mail_over_the_limit_opens_a_flagged_ticket() -> None:
+    outcome = of(PLAIN, headers_only=True)
+    assert (outcome.reason, outcome.flags) == (Reason.TOO_LARGE_TRUNCATED, (Flag.TRUNCATED,))
+
+
+def test_a_cut_text_is_flagged() -> None:
+    assert of(dataclasses.replace(PLAIN, damage=("text_cut",))).flags == (Flag.TRUNCATED,)
+
+
+@pytest.mark.parametrize("facts", [Facts(), Facts(cited=KNOWN), Facts(same_id=[KnownMail(IntakeId(3), DIGEST, None)])])
+def test_every_decision_leaves_a_trace_of_its_steps(facts: Facts) -> None:
+    trace = of(ANSWER, facts).trace
+    assert next(step.rule for step in trace) == "duplicate"
+    assert all(step.answer for step in trace)
+
+
+def test_the_cc_of_a_ticket_has_everybody_once_but_us_and_the_author_and_an_end() -> None:
+    people = [Address(None, f"p{n}@example.org") for n in range(100)]
+    crowd = dataclasses.replace(
+        PLAIN, cc=[Address(None, "DESK@example.net"), ANN, *people[:2], Address("Again", "P1@example.org"), *people]
+    )
+    assert list(cc_of(crowd, OURS.own_addresses)) == people[:CC_MAX]
+
+
+def test_pauses_grow_to_an_end_with_jitter_and_obey_the_server() -> None:
+    assert [pause_s(n, 0.0) for n in (1, 2, 100)] == [PAUSES_S[0], PAUSES_S[1], PAUSES_S[-1]]
+    assert pause_s(1, 0.999) < PAUSES_S[0] * 1.5
+    assert pause_s(1, 0.0, retry_after_s=90) == 90
