@@ -27,6 +27,7 @@ NAMES: Final = (
     "spool.rename",  # synced, before it gets its final name
     "intake.looked",  # refs were found, nothing noted
     "intake.fetched",  # a batch is in memory, nothing kept
+    "intake.in_hand",  # a mail is in hand, about to be read: a death here is counted against it
     "intake.parsed",  # parsed, nothing decided
     "intake.decided",  # inside the transaction that decides, rows written
     "intake.committed",  # tickets are committed, the server's copies untouched

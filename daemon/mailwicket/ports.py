@@ -139,6 +139,10 @@ class Transaction(Protocol):
         """Run one statement; named parameters as `:name`."""
         ...
 
+    def executemany(self, statement: str, rows: Sequence[Sequence[Any]], /) -> Rows:
+        """Run one statement for each of *rows*."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Schema:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
-from mailwicket.store.journal import IntakeRow
+from mailwicket.store.journal import Kept, Seen
+
+Row = TypeVar("Row", Seen, Kept)
 
 BATCH_MAILS = 200
 BATCH_BYTES = 4 * 1024 * 1024
 
 
-def batches(
-    rows: Iterable[IntakeRow], *, mails: int = BATCH_MAILS, size_bytes: int = BATCH_BYTES
-) -> Iterator[list[IntakeRow]]:
+def batches(rows: Iterable[Row], *, mails: int = BATCH_MAILS, size_bytes: int = BATCH_BYTES) -> Iterator[list[Row]]:
     """Cut *rows* into batches in order; a mail over *size_bytes* is a batch of its own."""
-    batch: list[IntakeRow] = []
+    batch: list[Row] = []
     held_bytes = 0
     for row in rows:
         if batch and (len(batch) == mails or held_bytes + row.ref.size_bytes > size_bytes):

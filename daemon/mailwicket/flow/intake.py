@@ -6,7 +6,7 @@ state, and the next run goes on from there. Progress is never read from the serv
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import anyio
 import anyio.to_thread
@@ -21,13 +21,14 @@ from mailwicket.model import Fetched, IntakeId, MailRef, Settlement, SpooledMail
 from mailwicket.ports import Mailbox, Source
 from mailwicket.store import journal
 from mailwicket.store.inhand import Slot
-from mailwicket.store.journal import IntakeRow, Kept, timestamp
+from mailwicket.store.journal import Kept, Seen, timestamp
 from mailwicket.store.raw import RawPlace
 from mailwicket.store.store import Store
 
 PAGE_ROWS = 1000
 
-Haul = tuple[list[IntakeRow], Sequence[Fetched]]
+Haul = tuple[list[Seen], Sequence[Fetched]]
+Worklist = tuple[int, list[Work]]  # rows of the batch, and those of them that are new work
 
 
 class Intake:
@@ -40,6 +41,7 @@ class Intake:
         self._store = store
         self._judge = judge
         self._observer = observer
+        self._backlog = 0
 
     async def run(self) -> None:
         """Work until the connection ends or the caller cancels.
@@ -49,18 +51,25 @@ class Intake:
             BlockedError: a human must act.
         """
         with self._store.in_hand.worker() as slot:
+            self._count_backlog()
             await self._judge_kept(slot)
             async with self._source.connect() as mailbox:
                 self._observer.connected(mailbox.silence_s)
+                await self._settle(mailbox)
                 while True:
-                    await self._settle(mailbox)
                     more = await self._look(mailbox)
                     await self._drain(mailbox, slot)
-                    self._report()
                     if not more:
+                        self._count_backlog()
                         self._observer.caught_up()
                         await mailbox.wait()
                     await self._judge_kept(slot)
+
+    def _count_backlog(self) -> None:
+        self._backlog = self._store.read(lambda tx: journal.backlog(tx, self._name))
+        self._observer.backlog(self._backlog)
+
+    # --- looking and fetching
 
     async def _look(self, mailbox: Mailbox) -> bool:
         """Note what is new together with where the next look starts."""
@@ -70,16 +79,19 @@ class Intake:
         if look.refs or look.renumbered or look.cursor != cursor:
             now = timestamp(utc_now())
             await self._store.write(lambda tx: journal.note_look(tx, self._name, look, now))
+            self._count_backlog()
         return look.more
 
     async def _drain(self, mailbox: Mailbox, slot: Slot) -> None:
-        """Fetch one batch ahead while the one before it is kept, judged and settled."""
-        if not self._store.read(lambda tx: journal.rows(tx, self._name, "seen", limit=1)):
+        """Three batches are under way at a time: one is fetched, one is kept, one is judged and settled."""
+        if not self._page(after=0, limit=1):
             return
-        send, receive = anyio.create_memory_object_stream[Haul](0)
+        fetched, to_keep = anyio.create_memory_object_stream[Haul](0)
+        kept, to_judge = anyio.create_memory_object_stream[Worklist](0)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._fetch_all, mailbox, send)
-            await self._judge_all(mailbox, receive, slot)
+            tasks.start_soon(self._fetch_all, mailbox, fetched)
+            tasks.start_soon(self._keep_all, to_keep, kept)
+            await self._judge_all(mailbox, to_judge, slot)
 
     async def _fetch_all(self, mailbox: Mailbox, send: MemoryObjectSendStream[Haul]) -> None:
         async with send:
@@ -87,71 +99,69 @@ class Intake:
                 haul = batch, await mailbox.fetch([row.ref for row in batch])
                 failpoint("intake.fetched")
                 await send.send(haul)
+                del haul  # the next one is fetched without this one in memory
 
-    def _seen(self) -> Iterator[IntakeRow]:
+    def _seen(self) -> Iterator[Seen]:
         """Read the rows to fetch page by page: a backlog of 100,000 is not held in memory."""
         after = 0
-        while page := self._store.read(lambda tx: journal.rows(tx, self._name, "seen", after, PAGE_ROWS)):  # noqa: B023 - called at once
+        while page := self._page(after, PAGE_ROWS):
             yield from page
             after = page[-1].intake_id
 
-    async def _judge_all(self, mailbox: Mailbox, receive: MemoryObjectReceiveStream[Haul], slot: Slot) -> None:
-        async with receive:
+    def _page(self, after: int, limit: int) -> list[Seen]:
+        return self._store.read(lambda tx: journal.to_fetch(tx, self._name, after, limit))
+
+    # --- keeping and judging
+
+    async def _keep_all(self, receive: MemoryObjectReceiveStream[Haul], send: MemoryObjectSendStream[Worklist]) -> None:
+        async with receive, send:
             async for batch, fetched in receive:
-                work = await self._keep(batch, fetched)
-                del fetched
+                await send.send((len(batch), await self._keep(batch, fetched)))
+
+    async def _judge_all(self, mailbox: Mailbox, receive: MemoryObjectReceiveStream[Worklist], slot: Slot) -> None:
+        async with receive:
+            async for rows, work in receive:
                 await self._judge.judge(work, slot)
-                del work
                 await self._settle(mailbox)
-                self._report()
+                self._backlog -= rows
+                self._observer.backlog(self._backlog)
 
-    async def _keep(self, batch: list[IntakeRow], fetched: Sequence[Fetched]) -> list[Work]:
+    async def _keep(self, batch: list[Seen], fetched: Sequence[Fetched]) -> list[Work]:
         """Have the raw bytes on disk before anybody parses them; what the server no longer has is gone."""
-        rows = {row.ref: row for row in batch}
-        places = await anyio.to_thread.run_sync(self._write_raw, rows, fetched)
+        ids = {row.ref: row.intake_id for row in batch}
+        places = await anyio.to_thread.run_sync(self._write_raw, ids, fetched)
         kept = [
-            Kept(rows[mail.ref].intake_id, mail.ref, place, mail.headers_only)
-            for mail, place in zip(fetched, places, strict=True)
+            Kept(ids[mail.ref], mail.ref, place, mail.headers_only) for mail, place in zip(fetched, places, strict=True)
         ]
-        found = {mail.intake_id for mail in kept}
-        gone = [row.intake_id for row in batch if row.intake_id not in found]
+        gone = set(ids.values()) - {mail.intake_id for mail in kept}
         now = timestamp(utc_now())
-        fresh = await self._store.write(lambda tx: journal.keep(tx, self._name, kept, gone, now))
-        raws = {rows[mail.ref].intake_id: mail.raw for mail in fetched if isinstance(mail.raw, bytes)}
-        return [Work(mail, raw=raws.get(mail.intake_id)) for mail in fresh]
+        fresh = await self._store.write(lambda tx: journal.keep(tx, self._name, kept, sorted(gone), now))
+        raws = {ids[mail.ref]: mail.raw for mail in fetched if isinstance(mail.raw, bytes)}
+        return [Work(mail, raws.get(mail.intake_id)) for mail in fresh]
 
-    def _write_raw(self, rows: dict[MailRef, IntakeRow], fetched: Sequence[Fetched]) -> list[RawPlace]:
+    def _write_raw(self, ids: Mapping[MailRef, IntakeId], fetched: Sequence[Fetched]) -> list[RawPlace]:
         """In a worker thread: small mails with one sync for all, large ones by a rename each."""
         today = utc_now().date()
         small = iter(self._store.raw.append([mail.raw for mail in fetched if isinstance(mail.raw, bytes)], today))
         return [
-            self._store.raw.adopt(mail.raw, today, rows[mail.ref].intake_id)
-            if isinstance(mail.raw, SpooledMail)
-            else next(small)
+            self._store.raw.adopt(mail.raw, today, ids[mail.ref]) if isinstance(mail.raw, SpooledMail) else next(small)
             for mail in fetched
         ]
 
     async def _judge_kept(self, slot: Slot) -> None:
         """Take up mails that are kept and not decided: a death or a failure came between."""
         after = 0
-        while page := self._store.read(lambda tx: journal.rows(tx, self._name, "fetched", after, 100)):  # noqa: B023 - called at once
+        while page := self._store.read(lambda tx: journal.to_judge(tx, self._name, after, PAGE_ROWS)):  # noqa: B023 - called at once
             after = page[-1].intake_id
             for batch in batches(page):
-                work = [
-                    Work(Kept(row.intake_id, row.ref, row.raw, row.headers_only), row.attempts)
-                    for row in batch
-                    if row.raw is not None
-                ]
-                await self._judge.judge(work, slot)
+                await self._judge.judge([Work(mail) for mail in batch], slot)
+
+    # --- settling
 
     async def _settle(self, mailbox: Mailbox) -> None:
         """Let the server's copies change: what they stand for is committed."""
-        while page := self._store.read(lambda tx: journal.rows(tx, self._name, "done", limit=PAGE_ROWS)):
-            await mailbox.settle([Settlement(row.ref, row.parked) for row in page])
+        while done := self._store.read(lambda tx: journal.to_settle(tx, self._name, PAGE_ROWS)):
+            await mailbox.settle([Settlement(row.ref, row.parked) for row in done])
             failpoint("intake.settled")
-            settled: list[IntakeId] = [row.intake_id for row in page]
-            now = timestamp(utc_now())
-            await self._store.write(lambda tx: journal.note_settled(tx, settled, now))  # noqa: B023 - awaited at once
-
-    def _report(self) -> None:
-        self._observer.backlog(self._store.read(lambda tx: journal.backlog(tx, self._name)))
+            settled = [row.intake_id for row in done]
+            await self._store.write(lambda tx: journal.note_settled(tx, settled))  # noqa: B023 - awaited at once

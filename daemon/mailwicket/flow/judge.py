@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 
 Told = tuple[Read, Outcome, TicketNumber | None]
 
-EVENTS = {Create: "TicketCreated", Append: "EntryAppended", Quarantine: "MailQuarantined"}
-
 
 def utc_now() -> datetime:
     """The clock that the daemon runs by."""
@@ -134,15 +132,15 @@ class Judge:
         decided = Decided(intake_id, one.mail, outcome.reason, outcome.trace)
         if isinstance(outcome, Quarantine):
             journal.note_parked(tx, decided, self._store.raw.set_apart(one.kept.raw, intake_id), now)
+            reason = {"reason": outcome.reason}
+            journal.note_event(tx, Event(now, "MailQuarantined", self._home.unit, reason, intake_id))
         else:
             ours = outcome.ticket if ticket is None and not isinstance(outcome, Create) else ticket
             journal.note_done(tx, decided, ours, now)
-        if ticket is not None and one.mail is not None:
-            if isinstance(outcome, Create):
-                journal.note_ticket(tx, ticket, TicketStatus.OPEN)
-            journal.note_thread(tx, ticket, one.mail)
-        kind = EVENTS.get(type(outcome), "MailIgnored")
-        journal.note_event(tx, Event(now, kind, self._home.unit, {"reason": outcome.reason}, intake_id, ticket))
+        if ticket is not None and isinstance(outcome, Create):
+            journal.note_ticket(tx, ticket, TicketStatus.OPEN)
+        if one.mail is not None:
+            journal.note_ids(tx, intake_id, one.mail, ticket)
         return one, outcome, ticket
 
     def _key(self, one: Read) -> IntakeKey:

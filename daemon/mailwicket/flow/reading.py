@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mailwicket.failpoint import failpoint
 from mailwicket.mail.parse import parse
 from mailwicket.model import Mail, Reason, Step
 from mailwicket.rules.decide import Quarantine
@@ -20,10 +21,9 @@ ATTEMPTS_MAX = 2  # a mail that was in hand at so many deaths or failures is par
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One kept mail to decide: how often it failed before, and its bytes if they are in memory."""
+    """One kept mail to decide, with its bytes if they are in memory."""
 
     kept: Kept
-    attempts: int = 0
     raw: bytes | None = None
 
 
@@ -41,11 +41,12 @@ def read_all(batch: Sequence[Work], raw: RawStore, slot: Slot) -> list[Read]:
     found: list[Read] = []
     for work in batch:
         intake_id = work.kept.intake_id
-        if work.attempts >= ATTEMPTS_MAX:
-            step = Step("attempts", f"{work.attempts} died or failed with this mail in hand")
+        if work.kept.attempts >= ATTEMPTS_MAX:
+            step = Step("attempts", f"{work.kept.attempts} died or failed with this mail in hand")
             found.append(Read(work.kept, None, Quarantine(Reason.FAILED_REPEATEDLY, [step])))
             continue
         slot.take(intake_id)
+        failpoint("intake.in_hand")
         try:
             found.append(Read(work.kept, _read(work, raw)))
         except OSError:

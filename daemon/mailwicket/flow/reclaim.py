@@ -64,7 +64,7 @@ class Reclaim:
     async def _expire(self, before: str) -> None:
         now = timestamp(self._clock())
         for intake_id, source, file in self._store.read(lambda tx: journal.expired(tx, before)):
-            await self._store.write(lambda tx: journal.expire(tx, intake_id, source, now))  # noqa: B023 - awaited at once
+            await self._store.write(lambda tx: journal.expire(tx, intake_id, source, file, now))  # noqa: B023 - awaited at once
             await anyio.to_thread.run_sync(self._store.raw.unlink, file)
             log.warning("parked mail expired unit=incoming/%s intake=%s", source, intake_id)
 
@@ -72,7 +72,7 @@ class Reclaim:
         if not isinstance(self._desk, KeepsAttachments):
             return
         desk = self._desk
-        for _, place in self._store.read(lambda tx: journal.mails_in_file(tx, file)):
+        for place in self._store.read(lambda tx: journal.mails_in_file(tx, file)):
             wanted = self._store.read(lambda tx: desk.wanted(tx, place.sha256))  # noqa: B023 - called at once
             for attachment in wanted:
                 await anyio.to_thread.run_sync(self._cut_out, desk, place, attachment)

@@ -9,7 +9,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 from mailwicket.model import (
     Facts,
@@ -36,31 +38,47 @@ SQL = statements(Path(__file__).with_name("journal.sql"))
 CITED_MAX = 40  # the newest ids decide; a References field of thousands buys nobody thousands of queries
 
 
+class State(IntEnum):
+    """What a row is at; the numbers stand in the table, the words in its view."""
+
+    SEEN = 1
+    FETCHED = 2
+    DONE = 3
+    SETTLED = 4
+    GONE = 5
+
+
 @dataclass(frozen=True, slots=True)
-class IntakeRow:
-    """One row of the journal as the flow works on it."""
+class Seen:
+    """A mail that was seen and not fetched."""
 
     intake_id: IntakeId
     ref: MailRef
-    attempts: int
-    raw: RawPlace | None
-    headers_only: bool
-    parked: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The raw bytes of a row are on disk."""
+    """A mail whose raw bytes are on disk."""
 
     intake_id: IntakeId
     ref: MailRef
     raw: RawPlace
     headers_only: bool
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A mail that is decided and whose server's copy does not show it."""
+
+    intake_id: IntakeId
+    ref: MailRef
+    parked: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What was decided about a row, and why."""
+    """What was decided about a mail, and why."""
 
     intake_id: IntakeId
     mail: Mail | None
@@ -78,26 +96,28 @@ class Event:
     unit: str
     detail: Mapping[str, object]
     intake_id: IntakeId | None = None
-    ticket: TicketNumber | None = None
 
 
 def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds: sorts as text."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def instance(tx: Transaction, new_name: str) -> str:
     """Return the store's name; a new store takes *new_name*."""
     row = tx.execute(SQL.instance).fetchone()
     if row is None:
-        tx.execute(SQL.name_instance, {"instance": new_name})
+        tx.execute(SQL.name_instance, (new_name,))
         return new_name
     return str(row[0])
 
 
+# --- looking --------------------------------------------------------------------------------------------------------
+
+
 def cursor(tx: Transaction, source: str) -> str | None:
     """Return where the next look of *source* starts; None before the first."""
-    row = tx.execute(SQL.cursor, {"source": source}).fetchone()
+    row = tx.execute(SQL.cursor, (source,)).fetchone()
     return None if row is None else str(row[0])
 
 
@@ -105,52 +125,47 @@ def note_look(tx: Transaction, source: str, look: Look, now: str) -> None:
     """Write down what a look found and where the next one starts."""
     if look.renumbered is not None:
         _renumber(tx, source, look.renumbered, now)
+    places: dict[tuple[str, str], int] = {}
+    rows: list[tuple[object, ...]] = []
     for ref in look.refs:
+        key = ref.folder, ref.epoch
+        if key not in places:
+            places[key] = tx.execute(SQL.place, (source, *key)).fetchone()[0]
         received = None if ref.received_at is None else timestamp(ref.received_at)
-        tx.execute(SQL.note_ref, (source, ref.folder, ref.epoch, ref.remote_id, ref.size_bytes, received, now))
-    tx.execute(SQL.set_cursor, {"source": source, "cursor": look.cursor, "now": now})
+        rows.append((places[key], ref.remote_id, ref.size_bytes, received, now))
+    tx.executemany(SQL.note_ref, rows)
+    tx.execute(SQL.set_cursor, (source, look.cursor, now))
 
 
 def _renumber(tx: Transaction, source: str, change: Renumbered, now: str) -> None:
-    of = {"source": source, "folder": change.folder, "epoch": change.new_epoch, "now": now}
-    tx.execute(SQL.forget_old_epoch_seen, of)
-    tx.execute(SQL.forget_old_epoch_done, of)
+    tx.execute(SQL.forget_old_seen, (source, change.folder, change.new_epoch))
+    tx.execute(SQL.forget_old_done, (source, change.folder, change.new_epoch))
+    tx.execute(SQL.match_anew, (source, change.folder))
+    tx.execute(SQL.to_match, (source, change.folder, change.new_epoch))
     detail = {"folder": change.folder, "old": change.old_epoch, "new": change.new_epoch}
     note_event(tx, Event(now, "MailboxRenumbered", f"incoming/{source}", detail))
 
 
-def rows(tx: Transaction, source: str, state: str, after: int = 0, limit: int = 1000) -> list[IntakeRow]:
-    """Return up to *limit* rows of *source* in *state* with a number over *after*, oldest first."""
-    found = tx.execute(SQL.in_state, {"source": source, "state": state, "after": after, "limit": limit})
-    return [_row(values) for values in found.fetchall()]
-
-
-def _row(values: Sequence[object]) -> IntakeRow:
-    (intake_id, folder, epoch, remote_id, size, received, attempts, file, offset, length, digest, headers, parked) = (
-        values
-    )
-    place = None
-    if file is not None:
-        place = RawPlace(str(file), int(str(offset)), int(str(length)), Sha256(str(digest)))
-    return IntakeRow(
-        intake_id=IntakeId(int(str(intake_id))),
-        ref=MailRef(
-            str(folder),
-            str(epoch),
-            str(remote_id),
-            int(str(size)),
-            None if received is None else datetime.fromisoformat(str(received)),
-        ),
-        attempts=int(str(attempts)),
-        raw=place,
-        headers_only=bool(headers),
-        parked=bool(parked),
-    )
-
-
 def backlog(tx: Transaction, source: str) -> int:
     """Count the mails of *source* that are not yet decided."""
-    return int(tx.execute(SQL.backlog, {"source": source}).fetchone()[0])
+    places = tx.execute(SQL.places, (source,)).fetchall()
+    return sum(tx.execute(SQL.backlog, (place_id,)).fetchone()[0] for place_id, _, _ in places)
+
+
+# --- keeping --------------------------------------------------------------------------------------------------------
+
+
+def to_fetch(tx: Transaction, source: str, after: int, limit: int) -> list[Seen]:
+    """Return up to *limit* mails of *source* to fetch with a number over *after*, oldest first."""
+    found: list[Seen] = []
+    for place_id, folder, epoch in tx.execute(SQL.places, (source,)).fetchall():
+        for intake_id, *ref in tx.execute(SQL.to_fetch, (place_id, after, limit)).fetchall():
+            found.append(Seen(IntakeId(intake_id), _ref(folder, epoch, *ref)))
+    return found
+
+
+def _ref(folder: str, epoch: str, remote_id: str, size_bytes: int, received: str | None) -> MailRef:
+    return MailRef(folder, epoch, remote_id, size_bytes, None if received is None else datetime.fromisoformat(received))
 
 
 def keep(tx: Transaction, source: str, kept: Iterable[Kept], gone: Iterable[IntakeId], now: str) -> list[Kept]:
@@ -159,52 +174,71 @@ def keep(tx: Transaction, source: str, kept: Iterable[Kept], gone: Iterable[Inta
     Returns those that are new work: a mail that was handled under its number of an older UIDVALIDITY only
     has its server's copy left to settle.
     """
-    for intake_id in gone:
-        tx.execute(SQL.gone, (now, intake_id))
+    tx.executemany(SQL.state, [(State.GONE, intake_id) for intake_id in gone])
+    matching = bool(tx.execute(SQL.matching, (source,)).fetchone()[0])
     work: list[Kept] = []
-    renumbered: dict[tuple[str, str], bool] = {}
     for mail in kept:
-        place = {"source": source, "folder": mail.ref.folder, "epoch": mail.ref.epoch}
-        key = (mail.ref.folder, mail.ref.epoch)
-        if key not in renumbered:
-            renumbered[key] = bool(tx.execute(SQL.has_other_epoch, place).fetchone()[0])
-        if renumbered[key]:
-            old = tx.execute(SQL.same_mail_older_epoch, {**place, "raw_sha256": mail.raw.sha256}).fetchone()
+        if matching:
+            old = tx.execute(SQL.match, (source, mail.ref.folder, mail.raw.sha256)).fetchone()
             if old is not None:
-                old_id, reason, ticket, _ = old
-                of = {"intake_id": mail.intake_id, "old": old_id, "reason": reason, "ticket": ticket}
-                tx.execute(SQL.match_renumbered, {**of, "raw_sha256": mail.raw.sha256, "now": now})
+                tx.execute(SQL.renumber, (mail.intake_id, old[0]))
+                tx.execute(SQL.state, (State.DONE, mail.intake_id))
                 continue
-        raw = mail.raw
-        tx.execute(
-            SQL.keep, (raw.file, raw.offset, raw.length, raw.sha256, int(mail.headers_only), now, mail.intake_id)
-        )
         work.append(mail)
+    tx.executemany(
+        SQL.keep,
+        [
+            (mail.intake_id, raw.file, raw.offset, raw.length, raw.sha256, int(mail.headers_only), now)
+            for mail in work
+            for raw in (mail.raw,)
+        ],
+    )
+    tx.executemany(SQL.state, [(State.FETCHED, mail.intake_id) for mail in work])
     return work
+
+
+# --- judging --------------------------------------------------------------------------------------------------------
+
+
+def to_judge(tx: Transaction, source: str, after: int, limit: int) -> list[Kept]:
+    """Return up to *limit* kept and undecided mails of *source* with a number over *after*, oldest first."""
+    found: list[Kept] = []
+    for place_id, folder, epoch in tx.execute(SQL.places, (source,)).fetchall():
+        for row in tx.execute(SQL.to_judge, (place_id, after, limit)).fetchall():
+            intake_id, remote_id, size, received, file, first, length, digest, headers_only, attempts = row
+            ref = _ref(folder, epoch, remote_id, size, received)
+            raw = RawPlace(file, first, length, Sha256(digest))
+            found.append(Kept(IntakeId(intake_id), ref, raw, bool(headers_only), attempts))
+    return sorted(found, key=lambda mail: mail.intake_id)
 
 
 def count_attempts(tx: Transaction, in_hand: Iterable[IntakeId]) -> None:
     """Count a failed attempt against the mails that were in hand when the process died."""
     for intake_id in in_hand:
-        tx.execute(SQL.attempt, {"intake_id": intake_id})
+        tx.execute(SQL.attempt, (intake_id,))
 
 
 def facts(tx: Transaction, mail: Mail) -> Facts:
     """Return everything that the rules may look at for *mail*."""
     cited: dict[MessageId, TicketFacts] = {}
     for message_id in _cited(mail):
-        ticket = _ticket(tx.execute(SQL.cited_tickets, (message_id,)).fetchone())
+        ticket = _ticket(tx.execute(SQL.cited_ticket, (message_id,)).fetchone())
         if ticket is not None:
             cited[message_id] = ticket
             break  # the newest id that we know wins
     if mail.message_id is None:
         found = tx.execute(SQL.same_content, (mail.content_digest,)).fetchone()
         return Facts(cited=cited, same_content=None if found is None else _known(found))
-    return Facts(
-        cited=cited,
-        awaited_by=_ticket(tx.execute(SQL.awaiting_ticket, (mail.message_id,)).fetchone()),
-        same_id=[_known(row) for row in tx.execute(SQL.same_id, (mail.message_id,)).fetchall()],
-    )
+    same_id: list[KnownMail] = []
+    awaited_by: TicketFacts | None = None
+    for intake_id, own, ticket_number, status, digest, reason, parked in tx.execute(
+        SQL.known_id, (mail.message_id,)
+    ).fetchall():
+        if not own:
+            awaited_by = awaited_by or _ticket((ticket_number, status))
+        elif not parked and reason != Reason.DUPLICATE:
+            same_id.append(_known((intake_id, digest, ticket_number)))
+    return Facts(cited=cited, awaited_by=awaited_by, same_id=same_id)
 
 
 def _cited(mail: Mail) -> list[MessageId]:
@@ -228,44 +262,58 @@ def note_ticket(tx: Transaction, ticket: TicketNumber, status: TicketStatus) -> 
     tx.execute(SQL.note_ticket, (ticket, status))
 
 
-def note_thread(tx: Transaction, ticket: TicketNumber, mail: Mail) -> None:
-    """Remember that *ticket* holds *mail*, and which ids that cites."""
+def note_ids(tx: Transaction, intake_id: IntakeId, mail: Mail, ticket: TicketNumber | None) -> None:
+    """Remember which ids *mail* bears and cites, and the *ticket* that it is in, if any."""
     if mail.message_id is not None:
-        tx.execute(SQL.note_thread_id, (mail.message_id, ticket, 1))
-    for message_id in _cited(mail):
-        tx.execute(SQL.note_thread_id, (message_id, ticket, 0))
+        tx.execute(SQL.bears_id, (mail.message_id, intake_id, ticket))
+    if ticket is not None:
+        for message_id in _cited(mail):
+            tx.execute(SQL.cites_id, {"message_id": message_id, "intake_id": intake_id, "ticket": ticket})
 
 
 def note_done(tx: Transaction, decided: Decided, ticket: TicketNumber | None, now: str) -> None:
     """The mail is decided and, if it has a *ticket*, in it."""
-    mail = decided.mail
-    ids = (None, None) if mail is None else (mail.message_id, mail.content_digest)
-    tx.execute(SQL.done, (*ids, decided.reason, ticket, trace_text(decided.trace), now, decided.intake_id))
+    _decide(tx, decided, ticket, parked=0, now=now)
 
 
 def note_parked(tx: Transaction, decided: Decided, raw: RawPlace, now: str) -> None:
     """The mail waits for a person, in a file of its own at *raw*."""
+    _decide(tx, decided, None, parked=1, now=now)
+    tx.execute(SQL.move_raw, (raw.file, raw.offset, decided.intake_id))
+
+
+def _decide(tx: Transaction, decided: Decided, ticket: TicketNumber | None, *, parked: int, now: str) -> None:
     mail = decided.mail
     ids = (None, None) if mail is None else (mail.message_id, mail.content_digest)
-    place = (raw.file, raw.offset)
-    tx.execute(SQL.park, (*ids, decided.reason, trace_text(decided.trace), now, *place, decided.intake_id))
+    trace = json.dumps([[step.rule, step.answer] for step in decided.trace], ensure_ascii=False)
+    tx.execute(SQL.decide, (decided.intake_id, *ids, decided.reason, ticket, parked, trace, now))
+    tx.execute(SQL.state, (State.DONE, decided.intake_id))
 
 
-def trace_text(trace: Sequence[Step]) -> str:
-    """The trace as it is kept: a JSON list of [rule, answer]."""
-    return json.dumps([[step.rule, step.answer] for step in trace], ensure_ascii=False)
+# --- settling -------------------------------------------------------------------------------------------------------
 
 
-def note_settled(tx: Transaction, settled: Iterable[IntakeId], now: str) -> None:
+def to_settle(tx: Transaction, source: str, limit: int) -> list[Done]:
+    """Return up to *limit* decided mails of *source* whose server's copies do not show it, oldest first."""
+    found: list[Done] = []
+    for place_id, folder, epoch in tx.execute(SQL.places, (source,)).fetchall():
+        for intake_id, *ref, parked in tx.execute(SQL.to_settle, (place_id, limit)).fetchall():
+            found.append(Done(IntakeId(intake_id), _ref(folder, epoch, *ref), bool(parked)))
+    return found
+
+
+def note_settled(tx: Transaction, settled: Iterable[IntakeId]) -> None:
     """The servers' copies say what we know."""
-    for intake_id in settled:
-        tx.execute(SQL.settled, (now, intake_id))
+    tx.executemany(SQL.state, [(State.SETTLED, intake_id) for intake_id in settled])
 
 
 def note_event(tx: Transaction, event: Event) -> None:
     """Write down that something happened."""
     detail = json.dumps(event.detail, ensure_ascii=False)
-    tx.execute(SQL.note_event, (event.at, event.kind, event.unit, event.intake_id, event.ticket, detail))
+    tx.execute(SQL.note_event, (event.at, event.kind, event.unit, event.intake_id, detail))
+
+
+# --- reclaiming -----------------------------------------------------------------------------------------------------
 
 
 def count_parked(tx: Transaction) -> int:
@@ -275,21 +323,18 @@ def count_parked(tx: Transaction) -> int:
 
 def needed_in_file(tx: Transaction, file: str) -> int:
     """How many mails still need the bytes in the raw file *file*."""
-    return int(tx.execute(SQL.needed_in_file, {"raw_file": file}).fetchone()[0])
+    return int(tx.execute(SQL.needed_in_file, (file,)).fetchone()[0])
 
 
-def mails_in_file(tx: Transaction, file: str) -> list[tuple[IntakeId, RawPlace]]:
-    """The mails whose bytes lie in the raw file *file*."""
-    found = tx.execute(SQL.mails_in_file, {"raw_file": file}).fetchall()
-    return [
-        (IntakeId(intake_id), RawPlace(name, offset, length, Sha256(digest)))
-        for intake_id, name, offset, length, digest in found
-    ]
+def mails_in_file(tx: Transaction, file: str) -> list[RawPlace]:
+    """Where in the raw file *file* which mails lie."""
+    found: list[tuple[Any, ...]] = tx.execute(SQL.mails_in_file, (file,)).fetchall()
+    return [RawPlace(name, offset, length, Sha256(digest)) for _, name, offset, length, digest in found]
 
 
 def forget_file(tx: Transaction, file: str) -> None:
     """The raw file is reclaimed: its rows name no bytes any more."""
-    tx.execute(SQL.forget_file, {"raw_file": file})
+    tx.execute(SQL.forget_file, (file,))
 
 
 def expired(tx: Transaction, before: str) -> list[tuple[IntakeId, str, str]]:
@@ -298,8 +343,9 @@ def expired(tx: Transaction, before: str) -> list[tuple[IntakeId, str, str]]:
     return [(IntakeId(intake_id), source, file) for intake_id, source, file in found]
 
 
-def expire(tx: Transaction, intake_id: IntakeId, source: str, now: str) -> None:
+def expire(tx: Transaction, intake_id: IntakeId, source: str, file: str, now: str) -> None:
     """A parked mail's time is over; that it was here stays known."""
     tx.execute(SQL.expire, (intake_id,))
+    forget_file(tx, file)
     reason = {"reason": Reason.EXPIRED_FROM_QUARANTINE}
     note_event(tx, Event(now, "MailExpired", f"incoming/{source}", reason, intake_id))

@@ -4,111 +4,135 @@ SELECT instance FROM instance
 
 -- name: name_instance
 -- Give a new store its name.
-INSERT INTO instance (instance) VALUES (:instance)
+INSERT INTO instance (instance) VALUES (?)
 
 -- name: cursor
 -- Where the next look of a source starts.
-SELECT cursor FROM source_cursor WHERE source = :source
+SELECT cursor FROM source_cursor WHERE source = ?
 
 -- name: set_cursor
 -- Remember where the next look starts.
-INSERT INTO source_cursor (source, cursor, looked_at) VALUES (:source, :cursor, :now)
+INSERT INTO source_cursor (source, cursor, looked_at) VALUES (?, ?, ?)
 ON CONFLICT (source) DO UPDATE SET cursor = excluded.cursor, looked_at = excluded.looked_at
+
+-- name: place
+-- The number of a numbering; a new one is made.
+INSERT INTO place (source, folder, epoch) VALUES (?, ?, ?)
+ON CONFLICT (source, folder, epoch) DO UPDATE SET epoch = excluded.epoch RETURNING place_id
+
+-- name: places
+-- Every numbering of a source, the newest first.
+SELECT place_id, folder, epoch FROM place WHERE source = ? ORDER BY place_id DESC
 
 -- name: note_ref
 -- A mail was seen; one that is known already stays as it is.
-INSERT INTO intake (source, folder, epoch, remote_id, size_bytes, received_at, state, seen_at)
-VALUES (?, ?, ?, ?, ?, ?, 'seen', ?)
-ON CONFLICT (source, folder, epoch, remote_id) DO NOTHING
+INSERT INTO intake_row (place_id, remote_id, size_bytes, received_at, seen_at, state) VALUES (?, ?, ?, ?, ?, 1)
+ON CONFLICT (place_id, remote_id) DO NOTHING
 
--- name: forget_old_epoch_seen
+-- name: forget_old_seen
 -- The folder was renumbered: what was only seen will be seen again under its new number.
-UPDATE intake SET state = 'gone', settled_at = :now
-WHERE source = :source AND state = 'seen' AND folder = :folder AND epoch <> :epoch
+UPDATE intake_row SET state = 5
+WHERE state = 1 AND place_id IN (SELECT place_id FROM place WHERE source = ? AND folder = ? AND epoch <> ?)
 
--- name: forget_old_epoch_done
+-- name: forget_old_done
 -- The folder was renumbered: the server's copy is settled under its new number.
-UPDATE intake SET state = 'settled', settled_at = :now
-WHERE source = :source AND state = 'done' AND folder = :folder AND epoch <> :epoch
+UPDATE intake_row SET state = 4
+WHERE state = 3 AND place_id IN (SELECT place_id FROM place WHERE source = ? AND folder = ? AND epoch <> ?)
 
--- name: has_other_epoch
--- Tell whether mails of this folder are known under numbers of another epoch.
-SELECT EXISTS (SELECT 1 FROM intake WHERE source = :source AND folder = :folder AND epoch <> :epoch)
+-- name: match_anew
+-- Whatever was to be matched before belongs to a numbering that is over.
+DELETE FROM to_match WHERE source = ? AND folder = ?
 
--- name: same_mail_older_epoch
--- The same bytes in the same folder under a number of another epoch, not yet matched with a new number.
-SELECT intake_id, reason, ticket, state FROM intake AS old
-WHERE raw_sha256 = :raw_sha256 AND source = :source AND folder = :folder AND epoch <> :epoch
-  AND state IN ('fetched', 'done', 'settled')
-  AND NOT EXISTS (SELECT 1 FROM intake AS new WHERE new.renumbered_from = old.intake_id)
-ORDER BY intake_id LIMIT 1
+-- name: to_match
+-- Every kept mail of a folder under its older numbers.
+INSERT INTO to_match (source, folder, sha256, old_id)
+SELECT p.source, p.folder, k.sha256, k.intake_id FROM kept AS k
+JOIN intake_row AS r ON r.intake_id = k.intake_id JOIN place AS p ON p.place_id = r.place_id
+WHERE p.source = ? AND p.folder = ? AND p.epoch <> ?
 
--- name: in_state
--- The rows of a source in one state, oldest first.
-SELECT intake_id, folder, epoch, remote_id, size_bytes, received_at, attempts,
-       raw_file, raw_offset, raw_length, raw_sha256, headers_only, parked
-FROM intake WHERE source = :source AND state = :state AND intake_id > :after ORDER BY intake_id LIMIT :limit
+-- name: matching
+-- Tell whether mails of a source are to be matched.
+SELECT EXISTS (SELECT 1 FROM to_match WHERE source = ?)
+
+-- name: match
+-- The oldest mail with the same bytes; each is taken once.
+DELETE FROM to_match WHERE (source, folder, sha256, old_id) IN (
+    SELECT source, folder, sha256, old_id FROM to_match
+    WHERE source = ? AND folder = ? AND sha256 = ? ORDER BY old_id LIMIT 1
+) RETURNING old_id
+
+-- name: renumber
+-- A mail is the same as one under an older number.
+INSERT INTO renumbered (intake_id, old_id) VALUES (?, ?)
+
+-- name: to_fetch
+-- Mails of a place that were seen and not fetched, oldest first.
+SELECT intake_id, remote_id, size_bytes, received_at FROM intake_row
+WHERE place_id = ? AND state = 1 AND intake_id > ? ORDER BY intake_id LIMIT ?
+
+-- name: to_judge
+-- Mails of a place that are kept and not decided, oldest first.
+SELECT r.intake_id, r.remote_id, r.size_bytes, r.received_at, k.file, k.first_byte, k.length, k.sha256, k.headers_only, r.attempts
+FROM intake_row AS r JOIN kept AS k ON k.intake_id = r.intake_id
+WHERE r.place_id = ? AND r.state = 2 AND r.intake_id > ? ORDER BY r.intake_id LIMIT ?
+
+-- name: to_settle
+-- Mails of a place that are decided and whose server's copy does not show it, oldest first.
+SELECT r.intake_id, r.remote_id, r.size_bytes, r.received_at, coalesce(d.parked, 0)
+FROM intake_row AS r LEFT JOIN decision AS d ON d.intake_id = r.intake_id
+WHERE r.place_id = ? AND r.state = 3 ORDER BY r.intake_id LIMIT ?
 
 -- name: backlog
--- How many mails of a source are not yet done.
-SELECT count(*) FROM intake WHERE source = :source AND state IN ('seen', 'fetched')
+-- How many mails of a place are not yet decided.
+SELECT count(*) FROM intake_row WHERE place_id = ? AND state IN (1, 2)
+
+-- name: state
+-- A mail enters a state.
+UPDATE intake_row SET state = ? WHERE intake_id = ?
 
 -- name: keep
 -- The raw mail is on disk.
-UPDATE intake SET state = 'fetched', raw_file = ?, raw_offset = ?, raw_length = ?, raw_sha256 = ?, headers_only = ?,
-       fetched_at = ? WHERE intake_id = ?
-
--- name: match_renumbered
--- The mail was handled under its old number: nothing is left to do but to settle the server's copy.
-UPDATE intake SET state = 'done', raw_sha256 = :raw_sha256, renumbered_from = :old, reason = :reason, ticket = :ticket,
-       fetched_at = :now, done_at = :now WHERE intake_id = :intake_id
-
--- name: gone
--- The mail left the server before it was fetched.
-UPDATE intake SET state = 'gone', settled_at = ? WHERE intake_id = ?
+INSERT INTO kept (intake_id, file, first_byte, length, sha256, headers_only, kept_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 
 -- name: attempt
 -- One more attempt died or failed with this mail in hand.
-UPDATE intake SET attempts = attempts + 1 WHERE intake_id = :intake_id AND state = 'fetched'
+UPDATE intake_row SET attempts = attempts + 1 WHERE intake_id = ? AND state = 2
 
--- name: done
--- The mail is decided; its ticket is in the same transaction.
-UPDATE intake SET state = 'done', message_id = ?, content_digest = ?, reason = ?, ticket = ?, trace = ?, done_at = ?
-WHERE intake_id = ?
+-- name: decide
+-- What became of a mail; its ticket is in the same transaction.
+INSERT INTO decision (intake_id, message_id, content_digest, reason, ticket, parked, trace, decided_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 
--- name: park
--- The mail waits for a person; its raw bytes have a file of their own.
-UPDATE intake SET state = 'done', parked = 1, message_id = ?, content_digest = ?, reason = ?, trace = ?, done_at = ?,
-       raw_file = ?, raw_offset = ? WHERE intake_id = ?
+-- name: move_raw
+-- The raw bytes have another place.
+UPDATE kept SET file = ?, first_byte = ? WHERE intake_id = ?
 
--- name: settled
--- The server's copy says so, too.
-UPDATE intake SET state = 'settled', settled_at = ? WHERE intake_id = ?
-
--- name: cited_tickets
--- Tickets that hold a mail with this id, the newest first.
+-- name: cited_ticket
+-- The newest ticket that holds a mail with this id.
 SELECT f.ticket, f.status FROM thread_id AS t JOIN ticket_facts AS f ON f.ticket = t.ticket
 WHERE t.message_id = ? AND t.own = 1 ORDER BY f.ticket DESC LIMIT 1
 
--- name: awaiting_ticket
--- A ticket whose mails cite this id, though none of them bears it.
-SELECT f.ticket, f.status FROM thread_id AS t JOIN ticket_facts AS f ON f.ticket = t.ticket
-WHERE t.message_id = ? AND t.own = 0 ORDER BY f.ticket LIMIT 1
-
--- name: same_id
--- Earlier mails that bear this Message-ID and were decided.
-SELECT intake_id, content_digest, ticket FROM intake
-WHERE message_id = ? AND state IN ('done', 'settled') AND parked = 0 AND reason <> 'duplicate' ORDER BY intake_id LIMIT 20
+-- name: known_id
+-- Every mail that bears or cites this id, with what is known of it.
+SELECT t.intake_id, t.own, t.ticket, f.status, d.content_digest, d.reason, d.parked
+FROM thread_id AS t JOIN decision AS d ON d.intake_id = t.intake_id LEFT JOIN ticket_facts AS f ON f.ticket = t.ticket
+WHERE t.message_id = ? ORDER BY t.intake_id LIMIT 40
 
 -- name: same_content
 -- An earlier mail without any id and with this content.
-SELECT intake_id, content_digest, ticket FROM intake
-WHERE content_digest = ? AND message_id IS NULL AND state IN ('done', 'settled') AND parked = 0 ORDER BY intake_id LIMIT 1
+SELECT intake_id, content_digest, ticket FROM decision
+WHERE content_digest = ? AND message_id IS NULL AND parked = 0 ORDER BY intake_id LIMIT 1
 
--- name: note_thread_id
--- A ticket holds or cites an id; holding wins.
-INSERT INTO thread_id (message_id, ticket, own) VALUES (?, ?, ?)
-ON CONFLICT (message_id, ticket) DO UPDATE SET own = max(own, excluded.own)
+-- name: bears_id
+-- A mail bears an id.
+INSERT INTO thread_id (message_id, intake_id, own, ticket) VALUES (?, ?, 1, ?)
+ON CONFLICT (message_id, intake_id) DO UPDATE SET own = 1
+
+-- name: cites_id
+-- A mail of a ticket cites an id that none of the ticket's mails is known to bear or cite.
+INSERT INTO thread_id (message_id, intake_id, own, ticket)
+SELECT :message_id, :intake_id, 0, :ticket
+WHERE NOT EXISTS (SELECT 1 FROM thread_id WHERE message_id = :message_id AND ticket = :ticket)
 
 -- name: note_ticket
 -- What the rules need to know of a ticket.
@@ -116,32 +140,32 @@ INSERT INTO ticket_facts (ticket, status) VALUES (?, ?) ON CONFLICT (ticket) DO 
 
 -- name: note_event
 -- Something happened.
-INSERT INTO event (at, kind, unit, intake_id, ticket, detail) VALUES (?, ?, ?, ?, ?, ?)
-
--- name: reasons
--- How many mails ended with each reason.
-SELECT reason, count(*) FROM intake WHERE reason IS NOT NULL GROUP BY reason
+INSERT INTO event (at, kind, unit, intake_id, detail) VALUES (?, ?, ?, ?, ?)
 
 -- name: parked_count
 -- How many mails wait for a person.
-SELECT count(*) FROM intake WHERE parked = 1
+SELECT count(*) FROM decision WHERE parked = 1
 
 -- name: needed_in_file
 -- Mails in a raw file whose bytes are still needed: undecided ones, and parked ones.
-SELECT count(*) FROM intake WHERE raw_file = :raw_file AND (state IN ('seen', 'fetched') OR parked = 1)
+SELECT count(*) FROM kept AS k JOIN intake_row AS r ON r.intake_id = k.intake_id
+LEFT JOIN decision AS d ON d.intake_id = k.intake_id
+WHERE k.file = ? AND (r.state < 3 OR d.parked = 1)
 
 -- name: mails_in_file
 -- The mails of a raw file.
-SELECT intake_id, raw_file, raw_offset, raw_length, raw_sha256 FROM intake WHERE raw_file = :raw_file
+SELECT intake_id, file, first_byte, length, sha256 FROM kept WHERE file = ? ORDER BY intake_id
 
 -- name: forget_file
 -- The raw bytes are reclaimed; what became of the mails stays known.
-UPDATE intake SET raw_file = NULL, raw_offset = NULL WHERE raw_file = :raw_file
+UPDATE kept SET file = NULL WHERE file = ?
 
 -- name: expired_parked
 -- Parked mails that were decided before a moment.
-SELECT intake_id, source, raw_file FROM intake WHERE parked = 1 AND done_at < ?
+SELECT d.intake_id, p.source, k.file FROM decision AS d JOIN kept AS k ON k.intake_id = d.intake_id
+JOIN intake_row AS r ON r.intake_id = d.intake_id JOIN place AS p ON p.place_id = r.place_id
+WHERE d.parked = 1 AND d.decided_at < ?
 
 -- name: expire
 -- Nobody asked for the parked mail in time.
-UPDATE intake SET parked = 0, reason = 'expired_from_quarantine', raw_file = NULL, raw_offset = NULL WHERE intake_id = ?
+UPDATE decision SET parked = 0, reason = 'expired_from_quarantine' WHERE intake_id = ?

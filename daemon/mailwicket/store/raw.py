@@ -62,6 +62,8 @@ class RawStore:
         """
         chunks: list[bytes] = []
         places: list[RawPlace] = []
+        if not mails:
+            return places
         with self._lock:
             try:
                 self._choose_segment(today)

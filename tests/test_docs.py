@@ -1,0 +1,104 @@
+"""What is documented is what there is."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from mailwicket.cli import app
+from mailwicket.failpoint import NAMES
+from mailwicket.model import EntryKind, Flag, Reason, TicketStatus
+from mailwicket.service.looplag import LoopLag
+from mailwicket.service.metrics import Units
+from mailwicket.service.units import Unit, UnitState
+from mailwicket.store.journal import State
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "daemon" / "mailwicket"
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def table(text: str, heading: str) -> set[str]:
+    """The first column of the table under *heading*."""
+    section = text.split(f"## {heading}\n", 1)[1].split("\n## ", maxsplit=1)[0]
+    return set(re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE))
+
+
+def code() -> dict[Path, str]:
+    return {path: path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py")}
+
+
+@pytest.mark.parametrize(
+    ("heading", "values"),
+    [
+        ("Unit", set(UnitState)),
+        ("Ticket", set(TicketStatus)),
+        ("Reason codes: one a mail", set(Reason)),
+        ("Flags of an entry", set(Flag)),
+    ],
+)
+def test_states_reasons_and_flags_are_documented(heading: str, values: set[str]) -> None:
+    assert table(page("docs/states.md"), heading) == {str(value) for value in values}
+
+
+def test_the_states_of_an_intake_row_are_those_of_its_table() -> None:
+    schema = page("daemon/mailwicket/store/migrations/0001_journal.sql")
+    words = set(re.findall(r"'(\w+)'", schema.split("CASE r.state")[1].split(" END")[0]))
+    assert table(page("docs/states.md"), "Intake row") == words == {state.name.lower() for state in State}
+
+
+def test_every_event_of_the_journal_is_documented() -> None:
+    flow = "".join(text for path, text in code().items() if path.parent.name in {"flow", "store"})
+    kinds = set(re.findall(r'"((?:Mail|Mailbox|Ticket|Entry)[A-Z]\w*ed)"', flow))
+    section = page("docs/states.md").split("## Events of the journal")[1]
+    assert set(re.findall(r"`(\w+)`", section)) == kinds
+
+
+def test_every_reason_code_of_a_unit_is_documented() -> None:
+    used = set(re.findall(r'reason="([a-z_]+)"', "".join(code().values())))
+    unit = page("docs/states.md").split("## Intake row")[0]
+    assert used - set(re.findall(r"`([a-z_]+)`", unit)) == set()
+
+
+def test_every_metric_is_documented() -> None:
+    collector = Units({"incoming/x": Unit("incoming/x", "s")}, LoopLag(), lambda: 0)
+    names = {family.name + ("_total" if family.type == "counter" else "") for family in collector.collect()}
+    section = page("docs/runbook.md").split("## Metrics")[1].split("## ")[0]
+    assert set(re.findall(r"`(mailwicket_\w+)", section)) == names
+
+
+def test_every_failpoint_is_passed_somewhere_and_no_other() -> None:
+    passed = set(re.findall(r'failpoint\("([a-z_.]+)"\)', "".join(code().values())))
+    assert passed == set(NAMES)
+
+
+def test_every_entry_kind_is_of_the_contract() -> None:
+    assert set(EntryKind) == {"mail", "reply", "note", "event"}
+
+
+def test_every_command_of_the_readme_exists_and_every_command_says_what_it_does() -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    named = set(re.findall(r"^mailwicket (\w+)", page("README.md"), re.MULTILINE))
+    assert named <= set(commands)
+    assert all(command.help for command in commands.values())
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+\.md)\)", path.read_text(encoding="utf-8")):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_no_tracked_page_names_a_path_of_a_machine_or_an_index() -> None:
+    wrong = re.compile(r"index-url|find-links|https?://[^ ]*/simple\b")
+    for path in [ROOT / "constraints.txt", ROOT / "pyproject.toml", ROOT / "Makefile", *(ROOT / "docs").glob("*.md")]:
+        assert not wrong.search(path.read_text(encoding="utf-8")), path.name
+
+
+def test_constraints_hold_names_versions_and_markers_only() -> None:
+    for line in page("constraints.txt").splitlines():
+        assert re.fullmatch(r"#.*|[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*( ; .+)?", line), line
