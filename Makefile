@@ -1,4 +1,3 @@
-# make demo        see it work in a minute: nothing but python3, python3-venv and make
 # make test        all tests, with real servers where they can be installed
 # make help        the rest
 
@@ -7,32 +6,27 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
-.PHONY: help demo test test-fast real-servers lint types floors format docs torture bench-backlog bench-latency clean
+.PHONY: help test test-fast real-servers lint types floors format bench-keep clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
 	@echo "make test-fast    the tests that need no real server"
 	@echo "make lint types floors"
-	@echo "make docs         write the generated pages of docs/ anew"
-	@echo "make torture      the long proofs: every failpoint, a hundred random kills (about 20 minutes)"
-	@echo "make bench-backlog bench-latency   against mbsync, in one sitting"
+	@echo "make bench-keep   where small mails are cheapest to keep"
 
 $(VENV)/.made:
 	$(PYTHON) -c 'import sys; sys.exit("mailwicket needs Python 3.11 or later, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV) || { echo "The module venv is missing: on Debian, apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
 	@touch $@
 
-$(VENV)/.demo: $(VENV)/.made pyproject.toml constraints.txt
+$(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
 	$(PIP) hatchling editables
-	$(PIP) --no-build-isolation --editable '.[demo]'
+	$(PIP) --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.demo
+$(VENV)/.dev: $(VENV)/.installed
 	$(PIP) $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"])')
 	@touch $@
-
-demo: $(VENV)/.demo
-	@$(BIN)/mailwicket demo
 
 real-servers:
 	@tests/real/install
@@ -57,18 +51,8 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/.dev
-	$(BIN)/python -m mailwicket.config.reference > docs/config.md
-
-torture: $(VENV)/.dev real-servers
-	$(BIN)/python -m pytest -m torture --timeout 3600 tests/real
-
-bench-backlog: $(VENV)/.dev real-servers
-	@bench/install
-	$(BIN)/python -m bench.backlog
-
-bench-latency: $(VENV)/.dev real-servers
-	$(BIN)/python -m bench.latency
+bench-keep: $(VENV)/.dev
+	$(BIN)/python -m bench.keep
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

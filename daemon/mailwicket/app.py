@@ -52,7 +52,7 @@ class Daemon:
         self.settings = settings
         state_dir = settings.daemon.state_dir
         self.machine = Machine(state_dir)
-        self.desk = backends[settings.backend.type](settings.backend.type, settings.backend, self.machine)
+        self.desk = backends[settings.backend.type](settings.backend.type, settings.backend.keys, self.machine)
         joined = self.desk if isinstance(self.desk, JoinsTransaction) else None
         self.store = Store(state_dir, [joined.schema] if joined else [])
         if joined:

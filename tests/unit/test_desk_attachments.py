@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import sqlite3
 import stat
@@ -11,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.contract.desks import Room, attachment, entry_draft, ticket_draft
 
 from mailwicket.backends.desk import EmbeddedDesk
 from mailwicket.backends.desk import attachments as module
 from mailwicket.errors import PermanentError, StoreError
 from mailwicket.model import AttachmentPlace, IntakeKey, Sha256
-from tests.contract.desks import Room, attachment, entry_draft, ticket_draft
 
 FIRE = b"a picture of fire"
 RAW, OTHER_RAW = Sha256("aa" * 32), Sha256("bb" * 32)
@@ -105,15 +106,19 @@ def test_content_that_is_not_what_the_hash_names_is_refused(desk: EmbeddedDesk, 
     assert files(tmp_path) == []
 
 
-def test_a_torn_write_leaves_no_file_under_the_final_name(
-    desk: EmbeddedDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("failing_sync", [1, 2], ids=["of the file", "of its directory"])
+def test_a_refused_sync_leaves_no_file_under_the_final_name(
+    desk: EmbeddedDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing_sync: int
 ) -> None:
+    (tmp_path / "attachments" / sha256(FIRE)[:2]).mkdir(parents=True)
+    syncs = iter(range(1, 9))
+
     def full(_fd: int) -> None:
-        raise OSError(28, "No space left on device")
+        if next(syncs) == failing_sync:
+            raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
         patched.setattr(module.os, "fsync", full)
-        (tmp_path / "attachments" / sha256(FIRE)[:2]).mkdir(parents=True)
         with pytest.raises(StoreError, match="No space left on device") as caught:
             desk.keep(sha256(FIRE), FIRE)
     assert caught.value.reason == "disk_full"

@@ -9,11 +9,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.contract.desks import BEN, CLEO, NINE, Room, attachment, entry_draft, ticket_draft
 
 from mailwicket.backends.desk import EmbeddedDesk
 from mailwicket.backends.desk.reading import READING, list_tickets, show_ticket
 from mailwicket.model import EntryKind, Flag, IntakeKey, MessageId, Reason, TicketChange, TicketNumber, TicketStatus
-from tests.contract.desks import BEN, CLEO, NINE, Room, attachment, entry_draft, ticket_draft
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.contract.desks import ADA, BEN, NINE, Room, entry_draft, ticket_draft
 
 from mailwicket import failpoint
 from mailwicket.backends.desk import EmbeddedDesk
@@ -17,7 +18,6 @@ from mailwicket.backends.desk.desk import timestamp
 from mailwicket.backends.desk.statements import statements
 from mailwicket.model import Address, Flag, IntakeKey, Reason, TicketChange, TicketNumber, TicketRef, TicketStatus
 from mailwicket.ports import Desk, JoinsTransaction, KeepsAttachments, Transaction
-from tests.contract.desks import ADA, BEN, NINE, Room, entry_draft, ticket_draft
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ONE = TicketRef(TicketNumber(1))

@@ -1,0 +1,54 @@
+-- name: find_effect
+-- The ticket on which an effect happened already.
+SELECT ticket FROM desk_effect WHERE key = ?
+
+-- name: insert_effect
+-- The effect happened: the same key again changes nothing.
+INSERT INTO desk_effect (key, ticket) VALUES (?, ?)
+
+-- name: insert_ticket
+-- Open a ticket under the next number.
+INSERT INTO desk_ticket (subject, requester, status, "group", category, company, created, updated)
+VALUES (?1, ?2, 'open', ?3, ?4, ?5, ?6, ?6) RETURNING number
+
+-- name: touch_ticket
+-- An entry came: no row when there is no such ticket. An entry that comes late does not turn the clock back.
+UPDATE desk_ticket SET updated = max(updated, ?) WHERE number = ? RETURNING number
+
+-- name: change_ticket
+-- Change the state, NULL leaves it as it is: no row when there is no such ticket.
+UPDATE desk_ticket SET status = coalesce(?, status), updated = max(updated, ?) WHERE number = ? RETURNING number
+
+-- name: ticket_exists
+-- Tell whether there is a ticket of this number.
+SELECT 1 FROM desk_ticket WHERE number = ?
+
+-- name: insert_entry
+-- Add an entry behind the others of its ticket.
+INSERT INTO desk_entry (ticket, public, kind, author, received, message_id, raw_sha256, reason, flags, text, html)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING entry
+
+-- name: insert_attachment
+-- Note an attachment and where its bytes stand in the raw mail.
+INSERT INTO desk_attachment (entry, position, filename, content_type, size, sha256, inline, content_id,
+                             raw_sha256, span_start, span_end, encoding)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_cc
+-- Add somebody behind the others who get copies; nothing when they are there.
+INSERT INTO desk_cc (ticket, person, position, address)
+VALUES (?1, ?2, (SELECT coalesce(max(position), 0) + 1 FROM desk_cc WHERE ticket = ?1), ?3)
+ON CONFLICT (ticket, person) DO NOTHING
+
+-- name: note_person
+-- Remember somebody; a name is filled in as soon as one is told.
+INSERT INTO desk_person (address, name, first_seen) VALUES (?, ?, ?)
+ON CONFLICT (address) DO UPDATE SET name = excluded.name WHERE name IS NULL AND excluded.name IS NOT NULL
+
+-- name: insert_link
+-- Link a ticket to another.
+INSERT INTO desk_link (ticket, linked_to) VALUES (?, ?) ON CONFLICT DO NOTHING
+
+-- name: insert_event
+-- Something happened.
+INSERT INTO desk_event (at, kind, ticket, detail) VALUES (?, ?, ?, ?)

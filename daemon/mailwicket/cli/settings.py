@@ -1,0 +1,42 @@
+"""What several commands need first: the configuration, or its errors and an exit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from mailwicket.config.load import Loaded, load
+from mailwicket.config.plugins import installed as installed_plugins
+from mailwicket.config.settings import Settings
+from mailwicket.config.where import conf_dir
+
+
+def installed() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return the installed backends and sources by name."""
+    plugins = installed_plugins()
+    return plugins.backends, plugins.sources
+
+
+def loaded(conf: Path | None) -> Loaded:
+    """Read the configuration with every installed adapter's keys."""
+    backends, sources = installed()
+    return load(
+        conf_dir(conf, os.environ),
+        os.environ,
+        backends={name: adapter.Config for name, adapter in backends.items()},
+        sources={name: adapter.Config for name, adapter in sources.items()},
+    )
+
+
+def settings_or_exit(conf: Path | None, *, exit_code: int) -> Settings:
+    """Return the configuration, or print every error of it and exit with *exit_code*."""
+    result = loaded(conf)
+    if result.settings is None:
+        for error in result.errors:
+            typer.echo(str(error), err=True)
+        raise typer.Exit(exit_code)
+    return result.settings

@@ -1,0 +1,213 @@
+"""`mailwicket tickets`: what the embedded desk holds. Reads the store itself, with or without a daemon."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from mailwicket.cli.run import Conf
+from mailwicket.errors import StoreError
+from mailwicket.model import TicketNumber
+
+app = typer.Typer(help="Tickets of the embedded desk. Works with and without a running daemon.", no_args_is_help=True)
+
+Shown = dict[str, Any]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs; its keys are a contract.")]
+
+PIPE_WIDTH = 160  # columns, where no terminal says how many it has
+
+
+@app.command("list")
+def list_(
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Also closed, merged and deleted tickets, and spam.")] = False,
+    as_json: Json = False,
+    conf: Conf = None,
+) -> None:
+    """List the open tickets by number; with --all the others too."""
+    from mailwicket.backends.desk.reading import list_tickets
+
+    state_dir = _state_dir(conf)
+    if as_json and not _is_there(_database(state_dir)):
+        tickets: list[Shown] = []
+    else:
+        with _reading(state_dir) as tx:
+            tickets = list_tickets(tx, all=every)
+    _be_lenient()
+    if as_json:
+        print(json.dumps(tickets))
+    elif tickets:
+        _print_table(tickets)
+    else:
+        print("no tickets" if every else "no open tickets (the others: --all)")
+
+
+@app.command("show")
+def show(
+    number: Annotated[int, typer.Argument(metavar="N", help="The ticket's number.", min=1, max=2**63 - 1)],
+    *,
+    as_json: Json = False,
+    conf: Conf = None,
+) -> None:
+    """Show one ticket with its entries, whatever its status."""
+    from mailwicket.backends.desk.reading import show_ticket
+
+    with _reading(_state_dir(conf)) as tx:
+        ticket = show_ticket(tx, TicketNumber(number))
+    if ticket is None:
+        _give_up(f"there is no ticket {number}")
+    _be_lenient()
+    if as_json:
+        print(json.dumps(ticket))
+    else:
+        for line in _sheet(ticket):
+            print(line)
+
+
+# --- where the tickets are
+
+
+def _state_dir(conf: Path | None) -> Path:
+    """Return the state directory that the configuration names, if its backend is the embedded desk."""
+    from mailwicket.cli.settings import settings_or_exit
+
+    settings = settings_or_exit(conf, exit_code=1)
+    kind = settings.backend.type
+    if kind != "desk":
+        _give_up(f'backend "{kind}" keeps its tickets elsewhere; this command shows those of the embedded desk')
+    state_dir: Path = settings.daemon.state_dir
+    if not _is_there(state_dir):
+        _give_up(f"no tickets: the state directory {state_dir} does not exist")
+    return state_dir
+
+
+def _database(state_dir: Path) -> Path:
+    from mailwicket.store.database import FILE_NAME
+
+    return state_dir / FILE_NAME
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether *path* exists; where that is hidden from this user, end with a line that says so."""
+    try:
+        return path.exists()
+    except OSError as error:
+        _give_up(f"cannot read {path}: {error.strerror}")
+
+
+@contextmanager
+def _reading(state_dir: Path) -> Iterator[sqlite3.Connection]:
+    """Open the store for reading what is committed at one moment; on failure end with a line that says why."""
+    from mailwicket.store.database import open_reader
+
+    path = _database(state_dir)
+    if not _is_there(path):
+        _give_up(f"no tickets yet: the daemon has not run here, there is no {path}")
+    try:
+        with closing(open_reader(state_dir)) as connection:
+            connection.execute("BEGIN")
+            yield connection
+    except StoreError as error:
+        _give_up(str(error))
+    except sqlite3.Error as error:
+        _give_up(f"store {path}: {error}")
+
+
+def _give_up(line: str) -> NoReturn:
+    print(f"mailwicket: {line}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+# --- how a person sees them
+
+
+def _print_table(tickets: list[Shown]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    columns: dict[str, Callable[[Shown], str]] = {
+        "No.": lambda ticket: str(ticket["number"]),
+        "Status": lambda ticket: ticket["status"],
+        "Subject": lambda ticket: one_line(ticket["subject"]),
+        "Requester": lambda ticket: one_line(ticket["requester"]),
+        "Group": lambda ticket: one_line(ticket["group"] or ""),
+        "Entries": lambda ticket: str(ticket["entries"]),
+        "Updated (UTC)": lambda ticket: _minute(ticket["updated"]),
+    }
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in columns:
+        shrinks = heading in {"Subject", "Requester", "Group"}
+        justify: Any = "right" if heading in {"No.", "Entries"} else "left"
+        table.add_column(heading, justify=justify, no_wrap=True, overflow="ellipsis", min_width=None if shrinks else 4)
+    for ticket in tickets:
+        table.add_row(*(Text(cell(ticket)) for cell in columns.values()))  # Text: mail is no markup
+    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
+
+
+def _sheet(ticket: Shown) -> Iterator[str]:
+    """The lines of a ticket for a person to read."""
+    yield f"#{ticket['number']}  {one_line(ticket['subject'])}"
+    facts = {
+        "status": ticket["status"],
+        "requester": ticket["requester"],
+        "cc": ", ".join(ticket["cc"]),
+        **{key: ticket[key] for key in ("group", "category", "company", "assignee")},
+        "created": f"{_minute(ticket['created'])} UTC",
+        "updated": f"{_minute(ticket['updated'])} UTC",
+    }
+    yield from (f"{key:<10} {one_line(value)}" for key, value in facts.items() if value)
+    for position, entry in enumerate(ticket["entries"], 1):
+        yield ""
+        seen_by = "" if entry["public"] else ", for technicians only"
+        author = one_line(entry["author"] or "nobody named")
+        marks = ", ".join([entry["reason"], *entry["flags"]])
+        yield f"--- {position}. {entry['kind']} of {author}, {_minute(entry['received'])} UTC{seen_by} ({marks})"
+        yield block(entry["text"]).strip("\n")
+        for attachment in entry["attachments"]:
+            how = "inline" if attachment["inline"] else "attached"
+            name, kind = one_line(attachment["filename"] or "without a name"), one_line(attachment["content_type"])
+            yield f"    [{how}] {name} ({kind}, {attachment['size']} bytes)"
+
+
+def _minute(timestamp: str) -> str:
+    return timestamp[:16].replace("T", " ")
+
+
+def _be_lenient() -> None:
+    """A terminal that cannot show a character gets a question mark instead of nothing at all."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def one_line(text: str) -> str:
+    """Return mail text for one line of a terminal: nothing in it moves the cursor or gives an order."""
+    return "".join(map(_harmless, " ".join(text.split())))
+
+
+def block(text: str) -> str:
+    """Return mail text for a terminal: its own lines and tabs stay, nothing else gives an order."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "\n".join("".join(c if c == "\t" else _harmless(c) for c in line) for line in lines)
+
+
+def _harmless(character: str) -> str:
+    """Return *character*, or what may stand for it: control characters, overrides of direction, odd line ends."""
+    if character.isprintable() or unicodedata.category(character) == "Zs":
+        return character
+    number = ord(character)
+    if number < 0x20:
+        return chr(0x2400 + number)  # the pictures that Unicode has for them
+    joins = character in {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}", "\N{SOFT HYPHEN}"}
+    return character if joins else "\N{REPLACEMENT CHARACTER}"

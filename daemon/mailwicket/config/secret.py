@@ -1,0 +1,199 @@
+"""A value that nobody may see: a password, a token. Written in one of five forms, read when it is needed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from mailwicket.config.model import wrong
+from mailwicket.errors import BlockedError
+
+FORMS: Final = ("credential", "file", "env", "command")
+"""Besides the literal text."""
+
+ALLOWED: Final = (
+    'text, or one of {credential = "NAME"}, {file = "PATH"}, {env = "NAME"}, {command = ["PROGRAM", "ARGUMENT"]}'
+)
+
+COMMAND_S: Final = 10
+"""Time limit of a command: a person who is asked to unlock something does not sit before a daemon."""
+
+LIMIT_BYTES: Final = 64 * 1024
+"""No secret is longer; a path that leads to something endless is a mistake."""
+
+
+class Secret:
+    """Where a secret is, or the secret itself. Its text is told by `reveal` alone: not by repr, errors or dumps."""
+
+    __slots__ = ("_form", "_value")
+
+    def __init__(self, value: object) -> None:
+        """Take a literal text or a table with one of FORMS; nothing is read yet.
+
+        Raises:
+            ValueError: it is neither; the text says why and never holds the value.
+        """
+        self._form, self._value = _read_form(value)
+
+    @property
+    def form(self) -> str:
+        """`literal` or one of FORMS."""
+        return self._form
+
+    @property
+    def path(self) -> Path | None:
+        """The file that holds it, as far as it is one and can be named now."""
+        if self._form == "file":
+            return Path(self._value)
+        directory = os.environ.get("CREDENTIALS_DIRECTORY")
+        return Path(directory, self._value) if self._form == "credential" and directory else None
+
+    def reveal(self) -> str:
+        """Return the secret, read now; one line end behind it is not part of it. Blocking: call it in a thread.
+
+        Raises:
+            BlockedError: it is not there, reason `secret_missing`. The text names the place, never the secret.
+        """
+        match self._form:
+            case "literal":
+                return str(self._value)
+            case "credential":
+                return self._from_credential()
+            case "file":
+                return self._from_file(Path(self._value))
+            case "env":
+                return self._from_environment()
+            case _:
+                return self._from_command()
+
+    def _from_credential(self) -> str:
+        path = self.path
+        if path is None:
+            self._missing("$CREDENTIALS_DIRECTORY is not set (systemd sets it: LoadCredential=)")
+        return self._from_file(path)
+
+    def _from_file(self, path: Path) -> str:
+        try:
+            with path.open("rb") as file:
+                return self._decode(file.read(LIMIT_BYTES + 1))
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            self._missing(getattr(error, "strerror", None) or "its path cannot be opened")
+
+    def _from_environment(self) -> str:
+        value = os.environb.get(os.fsencode(self._value))
+        if value is None:
+            self._missing("is not set")
+        return self._decode(value)
+
+    def _from_command(self) -> str:
+        try:
+            ended = subprocess.run(  # noqa: S603 - the admin's own command, without a shell
+                self._value,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # may hold what nobody may see
+                timeout=COMMAND_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            self._missing(f"did not end within {COMMAND_S} s")
+        except (OSError, ValueError) as error:
+            self._missing(getattr(error, "strerror", None) or "cannot be run")
+        if ended.returncode:
+            self._missing(f"ended with status {ended.returncode}")
+        return self._decode(ended.stdout)
+
+    def _decode(self, content: bytes) -> str:
+        if len(content) > LIMIT_BYTES:
+            self._missing(f"gives more than {LIMIT_BYTES} bytes")
+        try:
+            text = content.decode("utf-8")
+        except UnicodeDecodeError:
+            text = ""
+            self._missing("is not UTF-8")
+        text = text.removesuffix("\n").removesuffix("\r")
+        if not text:
+            self._missing("is empty")
+        return text
+
+    def _missing(self, why: str) -> NoReturn:
+        # from None: what lies below may quote what was read
+        raise BlockedError(f"secret from {self.place} {why}", reason="secret_missing") from None
+
+    @property
+    def place(self) -> str:
+        """Where it is, in words; of a command only the program, as arguments may be secrets."""
+        match self._form:
+            case "literal":
+                return "conf.d"
+            case "command":
+                return f'command "{self._value[0]}":'
+            case "env":
+                return f"environment variable {self._value}"
+            case form:
+                return f"{form} {self._value}:"
+
+    def __repr__(self) -> str:
+        return f"Secret({self._form})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return (self._form, self._value) == (other._form, other._value)
+
+    def __hash__(self) -> int:
+        return hash((self._form, str(self._value)))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate from TOML's types; dump as repr."""
+        return core_schema.no_info_plain_validator_function(
+            cls._validate, serialization=core_schema.plain_serializer_function_ser_schema(repr)
+        )
+
+    @classmethod
+    def _validate(cls, value: object) -> Secret:
+        if isinstance(value, cls):
+            return value
+        try:
+            return cls(value)
+        except ValueError as error:
+            raise wrong(str(error)) from None
+
+
+def is_reference(value: object) -> bool:
+    """Tell whether a TOML value is a secret's table, which files replace as a whole and never merge."""
+    return (
+        isinstance(value, Mapping)
+        and len(value) == 1
+        and all(key in FORMS and isinstance(place, str | list) for key, place in value.items())
+    )
+
+
+def _read_form(value: object) -> tuple[str, Any]:
+    if isinstance(value, str):
+        if not value:
+            raise ValueError("is empty")
+        return "literal", value
+    if not isinstance(value, Mapping):
+        raise ValueError("is neither text nor a table")  # noqa: TRY004 - ValueError is what pydantic collects
+    if len(value) != 1 or not set(value) <= set(FORMS):
+        raise ValueError("is a table without exactly one known key")
+    form, place = next(iter(value.items()))
+    if form == "command":
+        if not (isinstance(place, list | tuple) and place and all(isinstance(word, str) for word in place)):
+            raise ValueError("has a command that is no list of texts")
+        return form, tuple(place)
+    if not isinstance(place, str) or not place or not place.isprintable():
+        raise ValueError(f"has no text of one line behind {form}")
+    if form == "credential" and ("/" in place or place in {".", ".."}):
+        raise ValueError("has a credential that is no bare name")
+    if form == "env" and "=" in place:
+        raise ValueError("has an env that is no name of a variable")
+    return str(form), place

@@ -1,0 +1,138 @@
+"""The whole configuration: what stands behind every table of conf.d but `[incoming.NAME]`."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, Field, Strict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from mailwicket.config.incoming import Incoming
+from mailwicket.config.model import DirectoryPath, Says, Table, Text, UnitName, is_loopback, wrong
+from mailwicket.config.secret import ALLOWED, Secret
+
+UNIX_PATH_BYTES: Final = 107
+"""unix(7): sun_path holds 108 bytes, the last a NUL."""
+
+DEFAULT_BACKEND: Final = "desk"
+
+
+class Daemon(Table):
+    """The process."""
+
+    state_dir: DirectoryPath = Field(
+        default=Path("/var/lib/mailwicket"),
+        description="Where everything is kept. One daemon for each.",
+        json_schema_extra={"default": "`$STATE_DIRECTORY` (systemd sets it), else `/var/lib/mailwicket`"},
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that is logged."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="`auto`: for people on a terminal, JSON otherwise."
+    )
+    stop_timeout_s: int = Field(
+        default=10, ge=1, le=3600, description="Seconds that an orderly stop may take after SIGTERM."
+    )
+
+
+def _listen(value: str) -> str:
+    if value.startswith("unix:"):
+        path = value.removeprefix("unix:")
+        if not path.startswith("/") or "\0" in path:
+            raise wrong("is no path from the root")
+        if len(path.encode()) > UNIX_PATH_BYTES:
+            raise wrong(f"is longer than the {UNIX_PATH_BYTES} bytes that a socket's path may have")
+        return value
+    host, _, port = value.rpartition(":")
+    if not (host and port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise wrong('is no "HOST:PORT"')
+    bare = host.removeprefix("[").removesuffix("]") if host.startswith("[") and host.endswith("]") else host
+    if (":" in bare) != (bare is not host):
+        raise wrong("is no address with port (IPv6 addresses stand in brackets)")
+    if not is_loopback(bare):
+        raise wrong("is not loopback, and TLS for others is not offered yet" if _is_ip(bare) else "is no IP address")
+    return value
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _once(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(value)) < len(value):
+        raise wrong("names an address twice")
+    return value
+
+
+class Http(Table):
+    """The endpoint for health, metrics and the command line."""
+
+    listen: Annotated[
+        tuple[
+            Annotated[
+                str,
+                AfterValidator(_listen),
+                Says('"unix:/PATH", or "HOST:PORT" with localhost, 127.0.0.1 or [::1]; port 0 is any free one'),
+            ],
+            ...,
+        ],
+        Strict(strict=False),
+        AfterValidator(_once),
+    ] = Field(
+        default=("unix:/run/mailwicket/admin.sock", "127.0.0.1:8025"),
+        description="Where it listens. The command line asks the first unix socket, which only the daemon's user and "
+        "root may open.",
+    )
+    admin_token: Annotated[Secret, Says(ALLOWED)] | None = Field(
+        default=None, description="A secret that opens `/api/v1/` over TCP; without it only the unix socket does."
+    )
+
+
+class Store(Table):
+    """How long mail is kept."""
+
+    raw_keep_days: int = Field(
+        default=90, ge=1, le=36_500, description="Days for which the raw bytes of a mail are kept after it came."
+    )
+    quarantine_keep_days: int = Field(
+        default=30, ge=1, le=36_500, description="Days for which a parked mail waits for a person."
+    )
+
+
+class Backend(Table):
+    """Where the tickets are. A plug-in's Config is extended by this, so that its table may name its type."""
+
+    type: Text = Field(
+        default=DEFAULT_BACKEND, description="`desk`, the embedded one, or a plug-in's name. That type's keys follow."
+    )
+
+
+class Settings(BaseSettings):
+    """Everything of conf.d. Made by `load.load`; made directly, it reads neither files nor environment."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+    daemon: Daemon = Field(default_factory=Daemon)
+    http: Http = Field(default_factory=Http)
+    store: Store = Field(default_factory=Store)
+    backend: Any = Field(default_factory=Backend)  # load.BackendChoice: the type, and its own keys
+    incoming: dict[UnitName, Incoming] = Field(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's contract
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leave out what the library would read by itself."""
+        return (init_settings,)

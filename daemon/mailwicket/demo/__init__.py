@@ -1,1 +1,0 @@
-"""The main job on embedded defaults, for a first look."""

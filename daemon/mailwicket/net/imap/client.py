@@ -1,0 +1,295 @@
+"""The client: connects, runs one command at a time with a deadline, idles, says goodbye."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aioimaplib.aioimaplib as imap
+import anyio
+
+from mailwicket.errors import BlockedError, TransientError
+from mailwicket.net.imap.protocol import Exchange, ImapProtocol, Literal
+from mailwicket.net.imap.reader import Room
+
+HAPPY_EYEBALLS_S: Final = 0.25  # RFC 8305 5: Connection Attempt Delay
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long the server may take. All from experience with slow servers, none from an RFC."""
+
+    connect_s: float = 20
+    """DNS, TCP and TLS together."""
+    greeting_s: float = 20
+    command_s: float = 60
+    """Any command but FETCH of mails and IDLE."""
+    silence_s: float = 60
+    """A FETCH of mails: from one byte to the next."""
+    batch_s: float = 600
+    """A FETCH of mails as a whole: 4 MiB at 7 kB/s."""
+    farewell_s: float = 2
+
+
+class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
+    """One connection. Any timeout or cancellation ends it: a late answer would be taken for the next command's."""
+
+    protocol: ImapProtocol
+
+    def __init__(self, host: str, port: int, deadlines: Deadlines) -> None:
+        """Prepare a connection to *host*; `open` makes it."""
+        self.deadlines = deadlines
+        self.peer = f"{host}:{port}"
+        self._lock = anyio.Lock()
+        super().__init__(host, port)
+
+    def create_client(self, *_: Any) -> None:  # noqa: ANN401 - the library's signature
+        """Build the protocol alone: `open` connects."""
+        self.protocol = ImapProtocol(asyncio.get_running_loop(), self.peer)
+
+    # --- the connection ---------------------------------------------------------------------------------------------
+
+    async def open(self, tls: ssl.SSLContext | None, sock: socket.socket | None = None) -> None:
+        """Connect and read the greeting; with *tls* the first byte is TLS already. *sock* is connected, by a proxy.
+
+        TLS costs 299 KiB a connection on asyncio, 256 of them `asyncio.sslproto.SSLProtocol.max_size`: the place
+        to change that is here.
+
+        Raises:
+            TransientError: unreachable, or it refuses the connection.
+            BlockedError: its certificate does not stand the test.
+        """
+        with self._trouble():
+            with anyio.fail_after(self.deadlines.connect_s):
+                options: dict[str, Any] = {"ssl": tls, "server_hostname": self.host if tls else None}
+                if sock is None:
+                    options |= {"host": self.host, "port": self.port, "happy_eyeballs_delay": HAPPY_EYEBALLS_S}
+                await self.protocol.loop.create_connection(lambda: self.protocol, sock=sock, **options)
+            with anyio.fail_after(self.deadlines.greeting_s):
+                await self.protocol.greeted.wait()
+        if self.protocol.failure is not None:
+            raise self.protocol.error()
+
+    async def start_tls(self, tls: ssl.SSLContext) -> None:
+        """Go over to TLS (RFC 3501 6.2.1), or raise: there is no way back to clear text.
+
+        Raises:
+            TransientError: it says "later", or somebody spoke in between.
+            BlockedError: it knows no STARTTLS, or its certificate does not stand the test.
+        """
+        answer = await self.run("STARTTLS")
+        if answer.result != "OK":
+            self.abort()
+            raise BlockedError(f'{self.peer} refused STARTTLS ("{answer.words}")', reason="starttls_missing")
+        protocol = self.protocol
+        if protocol.injected:
+            self.abort()
+            raise TransientError(
+                f"{self.peer}: something was sent in the clear behind the answer to STARTTLS; nothing was said to it",
+                reason="server_said",
+            )
+        with self._trouble(), anyio.fail_after(self.deadlines.connect_s):
+            transport = await protocol.loop.start_tls(protocol.transport, protocol, tls, server_hostname=self.host)
+            if transport is None:
+                raise ConnectionResetError("closed during the TLS handshake")
+            protocol.secured(transport)
+
+    @contextlib.contextmanager
+    def _trouble(self) -> Any:  # noqa: ANN401 - a generator of nothing
+        """Say who must act when connecting fails."""
+        try:
+            yield
+        except ssl.SSLCertVerificationError as error:
+            self.abort()
+            words = f"{self.peer}: the certificate is refused: {error.verify_message}"
+            raise BlockedError(words, reason="certificate") from error
+        except TimeoutError as error:
+            self.abort()
+            raise TransientError(f"{self.peer} did not answer in time", reason="timeout") from error
+        except ssl.SSLError as error:
+            self.abort()
+            words = f"{self.peer}: TLS failed: {error.reason or error}; does this port speak TLS from the first byte?"
+            raise TransientError(words, reason="unreachable") from error
+        except OSError as error:
+            self.abort()
+            words = error.strerror if error.errno and error.strerror else str(error)
+            raise TransientError(f"{self.peer} is not reachable: {words}", reason="unreachable") from error
+        except BaseException:
+            self.abort()
+            raise
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether what is sent now goes over TLS."""
+        transport = self.protocol.transport
+        return transport is not None and transport.get_extra_info("ssl_object") is not None
+
+    @property
+    def local(self) -> bool:
+        """Whether the other end is this machine, by the address that answered and not by its name."""
+        peer = self.protocol.transport.get_extra_info("peername")
+        if isinstance(peer, tuple):
+            return ipaddress.ip_address(peer[0].partition("%")[0]).is_loopback
+        return isinstance(peer, str)  # a socket file
+
+    def abort(self) -> None:
+        """End the connection now, without a word."""
+        self.protocol.fail(f"{self.peer}: the connection was dropped", "connection_lost")
+
+    async def say_goodbye(self) -> None:
+        """LOGOUT if the dialogue is in step, for at most `farewell_s`; then close. Never raises for the server."""
+        protocol = self.protocol
+        pending = protocol.pending_sync_command
+        if pending is not None and not (pending.name == "IDLE" and pending.begun.is_set()):
+            self.abort()
+        with anyio.move_on_after(self.deadlines.farewell_s), contextlib.suppress(TransientError):
+            if pending is not None and protocol.failure is None:
+                protocol.done()
+                await pending.wait()
+            if protocol.failure is None:
+                await self.run("LOGOUT")
+        self.abort()
+
+    # --- commands ---------------------------------------------------------------------------------------------------
+
+    def has_capability(self, capability: str) -> bool:
+        """Tell whether the server offered *capability* since the last change of state."""
+        return capability in self.protocol.capabilities
+
+    async def run(
+        self,
+        name: str,
+        *arguments: str | Literal,
+        by_uid: bool = False,
+        room: Room | None = None,
+        follow_up: bytes | None = None,
+        bulk: bool = False,
+    ) -> Exchange:
+        """Send one command and wait for its tagged answer, whatever that is.
+
+        Args:
+            name: a command of aioimaplib's table.
+            arguments: as they stand on the wire, or `Literal`.
+            by_uid: put `UID` before it.
+            room: how much may be answered.
+            follow_up: what is sent, with CRLF, when the server says `+` (a SASL response).
+            bulk: it moves mails: judge the server by its silence, and by a longer deadline.
+
+        Raises:
+            TransientError: the connection ended, the deadline passed, or the answer is no IMAP.
+        """
+        async with self._lock:
+            protocol = self.protocol
+            exchange = Exchange(name, protocol.new_tag(), *arguments, prefix="UID" if by_uid else "", room=room)
+            if follow_up is not None:
+                exchange.to_send.append(follow_up + b"\r\n")
+            protocol.begin(exchange)
+            await self._answer(exchange, exchange, bulk=bulk)
+            return exchange
+
+    async def _answer(self, exchange: Exchange, awaited: Exchange | asyncio.Event, *, bulk: bool = False) -> None:
+        """Wait for *awaited* under the deadlines of *exchange*; nothing is waited for after a cancellation."""
+        limits = self.deadlines
+        total_s, silence_s = (limits.batch_s, limits.silence_s) if bulk else (limits.command_s, limits.command_s)
+        watch = _Watch(self.protocol, exchange, total_s, silence_s)
+        try:
+            await awaited.wait()
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+        finally:
+            watch.cancel()
+        if exchange.failure is not None:
+            raise exchange.failure
+
+    async def run_well(self, name: str, *arguments: str | Literal, **options: Any) -> Exchange:  # noqa: ANN401 - as `run`
+        """As `run`, for a command whose refusal only time can mend.
+
+        Raises:
+            TransientError: also when the answer is NO or BAD.
+        """
+        exchange = await self.run(name, *arguments, **options)
+        if exchange.result != "OK":
+            raise self.refusal(exchange)
+        return exchange
+
+    def refusal(self, exchange: Exchange) -> TransientError:
+        """Return the error for an answer of NO or BAD."""
+        words = f'{self.peer} answered {exchange.name} with {exchange.result} ("{exchange.words}")'
+        return TransientError(words, reason="server_said")
+
+    async def learn_capabilities(self) -> None:
+        """Ask for the capabilities unless the server has told them since they were forgotten."""
+        if not self.protocol.capabilities:
+            await self.run_well("CAPABILITY")
+
+    # --- waiting for mail -------------------------------------------------------------------------------------------
+
+    async def idle(self, longest_s: float) -> bool:
+        """Listen (RFC 2177) until mail may have come or *longest_s* passed; False if the server refuses to IDLE.
+
+        Raises:
+            TransientError: the connection ended.
+        """
+        async with self._lock:
+            protocol = self.protocol
+            if protocol.arrived:
+                return True
+            exchange = Exchange("IDLE", protocol.new_tag())
+            protocol.begin(exchange)
+            await self._answer(exchange, exchange.begun)
+            if exchange.result:
+                return False
+            await self._stirred(longest_s)
+            protocol.done()
+            await self._answer(exchange, exchange)
+            return True
+
+    async def _stirred(self, longest_s: float) -> None:
+        """Sleep until mail may have come or the connection ended."""
+        protocol = self.protocol
+        with anyio.move_on_after(longest_s):
+            while not protocol.arrived and protocol.failure is None:
+                protocol.stirred.clear()
+                await protocol.stirred.wait()
+        if protocol.failure is not None:
+            raise protocol.error()
+
+    async def rest(self, longest_s: float) -> None:
+        """Wait without IDLE; a lost connection is seen at once, and NOOP asks the server at the end.
+
+        Raises:
+            TransientError: the connection ended.
+        """
+        await self._stirred(longest_s)
+        if not self.protocol.arrived:
+            await self.run_well("NOOP")
+
+
+class _Watch:
+    """Ends the connection when a command is not answered in time. One timer, not one a chunk."""
+
+    def __init__(self, protocol: ImapProtocol, exchange: Exchange, total_s: float, silence_s: float) -> None:
+        self._protocol = protocol
+        self._exchange = exchange
+        self._silence_s = silence_s
+        self._begun_at = protocol.loop.time()
+        self._end_at = self._begun_at + total_s
+        self._timer = protocol.loop.call_at(min(self._end_at, self._begun_at + silence_s), self._check)
+
+    def cancel(self) -> None:
+        """Answered."""
+        self._timer.cancel()
+
+    def _check(self) -> None:
+        protocol = self._protocol
+        due_at = min(self._end_at, max(self._begun_at, protocol.heard_at) + self._silence_s)
+        if protocol.loop.time() < due_at:
+            self._timer = protocol.loop.call_at(due_at, self._check)
+            return
+        protocol.fail(f"{protocol.peer} did not answer {self._exchange.name} in time", "timeout")

@@ -1,0 +1,115 @@
+"""From an address to an authenticated session: what may be said in the clear, and how the password is said."""
+
+from __future__ import annotations
+
+import ssl
+from base64 import b64encode
+from dataclasses import dataclass, field
+from typing import Final
+from typing import Literal as OneOf
+
+import aioimaplib.aioimaplib as imap
+
+from mailwicket.errors import BlockedError, TransientError
+from mailwicket.net.imap.client import ImapClient
+from mailwicket.net.imap.protocol import Exchange, Literal
+from mailwicket.net.imap.utf7 import quoted
+
+PASSING_CODES: Final = frozenset({b"UNAVAILABLE", b"INUSE", b"LIMIT", b"SERVERBUG", b"THROTTLED", b"OVERQUOTA"})
+"""RFC 5530 3: response codes that time mends; THROTTLED is Microsoft's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who logs in, and what the channel must be like for that."""
+
+    username: str
+    password: str = field(repr=False)
+    security: OneOf["none", "ssl", "tls"]
+    tls: ssl.SSLContext
+    allow_plaintext: bool = False
+
+
+async def log_in(client: ImapClient, account: Account) -> None:
+    """Connect, secure the channel, authenticate and learn the capabilities.
+
+    Raises:
+        TransientError: not reachable, or it says "later".
+        BlockedError: the channel is not what it must be, or the login is refused.
+    """
+    await client.open(account.tls if account.security == "ssl" else None)
+    if account.security == "tls":
+        await _secure(client, account)
+    if client.protocol.state == imap.AUTH:  # PREAUTH: the channel itself says who we are
+        await client.learn_capabilities()
+        return
+    if not (client.encrypted or client.local or account.allow_plaintext):
+        client.abort()
+        raise BlockedError(
+            f"{client.peer}: no password is said over an unencrypted connection (security, allow_plaintext)",
+            reason="plaintext_refused",
+        )
+    await client.learn_capabilities()
+    await _authenticate(client, account)
+
+
+async def _secure(client: ImapClient, account: Account) -> None:
+    """STARTTLS, which the server must offer: a stripped offer is no reason to go on in the clear."""
+    if client.protocol.state == imap.AUTH:
+        client.abort()
+        raise BlockedError(
+            f"{client.peer} greets as logged in already (PREAUTH), which rules STARTTLS out", reason="starttls_missing"
+        )
+    await client.learn_capabilities()
+    if not client.has_capability("STARTTLS"):
+        client.abort()
+        raise BlockedError(f"{client.peer} does not offer STARTTLS", reason="starttls_missing")
+    await client.start_tls(account.tls)
+    await client.learn_capabilities()
+
+
+async def _authenticate(client: ImapClient, account: Account) -> None:
+    """AUTHENTICATE PLAIN where it is offered, else LOGIN; one attempt, because a second may lock the account."""
+    answer = await (_plain(client, account) if client.has_capability("AUTH=PLAIN") else _login(client, account))
+    if answer.result != "OK":
+        client.abort()
+        raise _refused(client, account, answer)
+    protocol = client.protocol
+    if not protocol.told_with_answer:
+        protocol.capabilities = set()  # what was offered before a login may differ from what is offered after it
+    await client.learn_capabilities()
+
+
+async def _plain(client: ImapClient, account: Account) -> Exchange:
+    """RFC 4616, with the initial response in the command where the server takes one (RFC 4959)."""
+    response = b64encode(f"\0{account.username}\0{account.password}".encode())
+    if client.has_capability("SASL-IR"):
+        return await client.run("AUTHENTICATE", "PLAIN", response.decode("ascii"))
+    return await client.run("AUTHENTICATE", "PLAIN", follow_up=response)
+
+
+async def _login(client: ImapClient, account: Account) -> Exchange:
+    if client.has_capability("LOGINDISABLED"):
+        client.abort()
+        raise BlockedError(
+            f"{client.peer} takes no password: it offers neither AUTH=PLAIN nor LOGIN", reason="login_refused"
+        )
+    return await client.run("LOGIN", _argument(account.username), _argument(account.password))
+
+
+def _argument(text: str) -> str | Literal:
+    """Return *text* as an astring; a literal where quotes cannot hold it (RFC 3501 4.3)."""
+    return quoted(text) if text.isascii() and text.isprintable() else Literal(text.encode())
+
+
+def _refused(client: ImapClient, account: Account, answer: Exchange) -> BlockedError | TransientError:
+    words = answer.words
+    if account.password:
+        words = words.replace(account.password, "***")  # a server that quotes what it was sent
+    if answer.challenge:
+        status = answer.challenge.get("status")
+        words = f"{words}; status {status}" if isinstance(status, str) else words
+    message = f'{client.peer} refused login of {account.username} ("{words}")'
+    if answer.code in PASSING_CODES or "too many simultaneous" in words.lower():  # Gmail: [ALERT] and no code
+        return TransientError(message, reason="server_said")
+    return BlockedError(message, reason="login_refused")

@@ -1,0 +1,194 @@
+"""The bytes of mails, by UID: small ones many at a time, large ones in slices, and what a server may get wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import anyio
+import anyio.to_thread
+
+from mailwicket.errors import TransientError
+from mailwicket.model import Fetched, MailRef, SpooledMail
+from mailwicket.net.imap.client import ImapClient
+from mailwicket.net.imap.login import PASSING_CODES
+from mailwicket.net.imap.protocol import Exchange
+from mailwicket.net.imap.reader import Room, Skipped
+from mailwicket.net.imap.tokens import FetchAnswer, read_fetch, write_sets
+from mailwicket.net.spool import Spool
+
+SLICE_BYTES: Final = 1024 * 1024
+"""What of one mail is ever in memory; a mail over it is a file from the start."""
+
+REFUSALS_MAX: Final = 3
+"""How often a server may refuse the body of one mail before its headers alone are taken: the mails behind it wait."""
+
+Body = bytes | bytearray
+
+
+class RefusedBodyError(TransientError):
+    """The server has the mail and does not give its body."""
+
+
+def answers(exchange: Exchange) -> Iterator[FetchAnswer]:
+    """Yield the FETCH answers that name a UID; the others are about flags, or about nothing we asked."""
+    for response in exchange.responses:
+        answer = read_fetch(response)
+        if answer is not None and answer.uid is not None:
+            yield answer
+
+
+@dataclass(slots=True)
+class Record:
+    """What is known of single mails of one epoch, from one connection to the next."""
+
+    refusals: dict[int, int] = field(default_factory=dict)
+    """How often the server refused the body of a UID."""
+    headers_alone: set[int] = field(default_factory=set)
+    """Of these we hold the headers and nothing else."""
+
+
+class Bodies:
+    """Fetches from the open folder of one connection. One FETCH is in flight at a time.
+
+    With two, some servers mix the answers; and bytes are attributed by the UID in the response alone.
+    """
+
+    def __init__(self, client: ImapClient, spool_dir: Path, label: str, max_mail_bytes: int, record: Record) -> None:
+        """Spool large mails to *spool_dir*, their names beginning with *label*; carry *record* on."""
+        self._client = client
+        self._spool_dir = spool_dir
+        self._label = label
+        self._max_mail_bytes = max_mail_bytes
+        self._record = record
+
+    async def fetch(self, refs: Mapping[int, MailRef]) -> Sequence[Fetched]:
+        """Return the mails of *refs*, a UID to each; those that the server no longer has are left out.
+
+        Raises:
+            TransientError: the connection ended, or the server does not give what it has.
+            StoreError: our disk does not take a large mail.
+        """
+        at_once = [uid for uid, ref in refs.items() if ref.size_bytes <= min(SLICE_BYTES, self._max_mail_bytes)]
+        whole = await self._fetch_whole(at_once, sum(refs[uid].size_bytes for uid in at_once))
+        missing = [uid for uid in at_once if uid not in whole]
+        gone = set(missing) - await self.existing(missing) if missing else set()
+        found: list[Fetched] = []
+        for uid, ref in refs.items():
+            if (raw := whole.get(uid)) is not None:
+                found.append(Fetched(ref, bytes(raw)))
+            elif uid not in gone and (alone := await self._fetch_alone(uid, ref)) is not None:
+                found.append(alone)
+        return found
+
+    async def existing(self, uids: Iterable[int]) -> set[int]:
+        """Tell which of *uids* the folder still has: only the server's word makes a mail gone.
+
+        Raises:
+            TransientError: the server does not say.
+        """
+        asked = set(uids)
+        found: set[int] = set()
+        for chosen in write_sets(asked):
+            exchange = await self._client.run_well("FETCH", chosen, "(UID)", by_uid=True)
+            found.update(answer.uid for answer in answers(exchange) if answer.uid in asked)
+        return found
+
+    async def _fetch_whole(self, uids: Sequence[int], announced_bytes: int) -> dict[int, Body]:
+        """Fetch mails in one piece each. What is missing was not answered, or not as announced."""
+        asked = set(uids)
+        found: dict[int, Body] = {}
+        room = Room(
+            keep_bytes=min(SLICE_BYTES, self._max_mail_bytes),
+            literal_bytes=self._max_mail_bytes + SLICE_BYTES,
+            kept_bytes=2 * announced_bytes + 4 * SLICE_BYTES,  # sizes are hints: what does not fit comes alone
+        )
+        for chosen in write_sets(asked):
+            command = self._client.run("FETCH", chosen, "(UID BODY.PEEK[])", by_uid=True, room=room, bulk=True)
+            for answer in answers(await command):
+                uid, body = answer.uid, answer.items.get(b"BODY[]")
+                if uid not in asked or not isinstance(body, Body):
+                    continue
+                if found.setdefault(uid, body) != body:
+                    raise TransientError(
+                        f"{self._client.peer} gave two different mails under UID {uid}", reason="server_said"
+                    )
+        return found
+
+    async def _fetch_alone(self, uid: int, ref: MailRef) -> Fetched | None:
+        if ref.size_bytes > self._max_mail_bytes:
+            return await self._fetch_headers(uid, ref)
+        try:
+            raw = await self._fetch_sliced(uid)
+        except RefusedBodyError:
+            refusals = self._record.refusals[uid] = self._record.refusals.get(uid, 0) + 1
+            if refusals < REFUSALS_MAX:
+                raise
+            return await self._fetch_headers(uid, ref)
+        if raw is None:
+            return None
+        return await self._fetch_headers(uid, ref) if isinstance(raw, Skipped) else Fetched(ref, raw)
+
+    async def _fetch_sliced(self, uid: int) -> bytes | SpooledMail | Skipped | None:
+        """Return a mail of any size; None if it is gone, Skipped if it is over `max_mail_bytes`."""
+        first = await self._fetch_part(uid, "", 0)
+        if first is None or len(first) == SLICE_BYTES:
+            return None if first is None else await self._spool(uid, first)
+        return bytes(first) if len(first) <= self._max_mail_bytes else Skipped(len(first))
+
+    async def _fetch_headers(self, uid: int, ref: MailRef) -> Fetched | None:
+        self._record.headers_alone.add(uid)
+        headers = await self._fetch_part(uid, "HEADER", 0)
+        return None if headers is None else Fetched(ref, bytes(headers), headers_only=True)
+
+    async def _fetch_part(self, uid: int, section: str, offset: int) -> Body | None:
+        """Return up to a slice of one mail's *section* from *offset*; None if the mail is gone.
+
+        Raises:
+            RefusedBodyError: the mail is there, and this part of it is not given.
+        """
+        client = self._client
+        item = f"BODY.PEEK[{section}]<{offset}.{SLICE_BYTES}>"
+        room = Room(keep_bytes=SLICE_BYTES, literal_bytes=SLICE_BYTES)
+        exchange = await client.run("FETCH", str(uid), f"(UID {item})", by_uid=True, room=room, bulk=True)
+        names = [f"BODY[{section}]<{offset}>".encode()]
+        if not offset:
+            names.append(f"BODY[{section}]".encode())  # some servers name no origin where nothing was cut off
+        for answer in answers(exchange):
+            for body in map(answer.items.get, names):
+                if answer.uid == uid and isinstance(body, Body):
+                    return body
+        if exchange.code in PASSING_CODES:
+            raise client.refusal(exchange)
+        if uid not in await self.existing([uid]):
+            return None
+        raise RefusedBodyError(
+            f'{client.peer} does not give the mail with UID {uid} ("{exchange.words}")', reason="server_said"
+        )
+
+    async def _spool(self, uid: int, first: Body) -> SpooledMail | Skipped | None:
+        """Write a large mail to a file, asking for the next slice while one is written."""
+        loop = asyncio.get_running_loop()
+        spool = await anyio.to_thread.run_sync(Spool, self._spool_dir, f"{self._label}.{uid}")
+        try:
+            piece: Body | None = first
+            received_bytes = 0
+            while piece:
+                received_bytes += len(piece)
+                if received_bytes > self._max_mail_bytes:
+                    return Skipped(received_bytes)
+                writing = loop.run_in_executor(None, spool.write, piece)
+                try:
+                    # The size that was announced is a hint: the end is where a slice is short.
+                    piece = await self._fetch_part(uid, "", received_bytes) if len(piece) == SLICE_BYTES else b""
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await writing
+            return None if piece is None else await anyio.to_thread.run_sync(spool.finish)
+        finally:
+            if not spool.finished:
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(spool.discard)

@@ -1,0 +1,108 @@
+"""What becomes of the server's copy of a mail whose work is committed: `after` of the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from itertools import islice
+from typing import Final
+
+from mailwicket.errors import BlockedError
+from mailwicket.model import MailRef
+from mailwicket.net.imap.client import ImapClient
+from mailwicket.net.imap.protocol import Exchange
+from mailwicket.net.imap.tokens import read_search, write_sets
+from mailwicket.net.imap.utf7 import mailbox_argument
+
+SETTLE_MAILS: Final = 200
+"""How many mails one command changes: servers that copy each are slow, and a command has a deadline."""
+
+LASTING_CODES: Final = frozenset({b"NOPERM", b"CANNOT", b"CONTACTADMIN", b"READ-ONLY"})  # RFC 5530 3
+MISSING_CODES: Final = frozenset({b"TRYCREATE", b"NONEXISTENT"})  # RFC 9051 7.1
+
+
+class Settling:
+    """Changes mails of the open folder. All of it is repeatable; a UID that is gone is passed over (RFC 9051 6.4.9)."""
+
+    def __init__(self, client: ImapClient, after: str, max_mail_bytes: int, headers_alone: AbstractSet[int]) -> None:
+        """Do *after*; mails over *max_mail_bytes* and *headers_alone* are never deleted: we do not hold them."""
+        self._client = client
+        self._after = after
+        self._max_mail_bytes = max_mail_bytes
+        self._headers_alone = headers_alone
+
+    async def settle(self, refs: Mapping[int, MailRef]) -> None:
+        """Change the mails of *refs*, a UID to each.
+
+        Raises:
+            TransientError: the connection ended, or the server says "later".
+            BlockedError: it never will: no right, no such folder.
+        """
+        match self._after:
+            case "leave":
+                return
+            case "seen":
+                await self._flag(refs, r"\Seen")
+            case "delete":
+                kept = {uid for uid, ref in refs.items() if ref.size_bytes > self._max_mail_bytes}
+                kept |= refs.keys() & self._headers_alone
+                await self._flag(kept, r"\Seen")
+                await self._delete(refs.keys() - kept)
+            case _:
+                await self._move(refs, self._after.removeprefix("move:"))
+
+    async def _flag(self, uids: Iterable[int], flag: str) -> None:
+        for chosen in _sets(uids):
+            self._expect_ok(await self._client.run("STORE", chosen, f"+FLAGS.SILENT ({flag})", by_uid=True))
+
+    async def _delete(self, uids: Iterable[int]) -> None:
+        r"""Flag as \Deleted and, with UIDPLUS (RFC 4315), expunge just these.
+
+        Without it they stay flagged: a plain EXPUNGE would also take what other people flagged.
+        """
+        chosen_uids = list(uids)
+        await self._flag(chosen_uids, r"\Deleted")
+        if self._client.has_capability("UIDPLUS"):
+            for chosen in _sets(chosen_uids):
+                self._expect_ok(await self._client.run("EXPUNGE", chosen, by_uid=True))
+
+    async def _move(self, uids: Iterable[int], folder: str) -> None:
+        """MOVE (RFC 6851), or what it stands for: copy, flag, expunge."""
+        if self._client.has_capability("MOVE"):
+            for chosen in _sets(uids):
+                await self._transfer("MOVE", chosen, folder)
+            return
+        for chosen in _sets(uids):
+            # Where nothing can be expunged, what was copied before is still there, flagged: not copied again.
+            search = await self._client.run_well("SEARCH", f"UID {chosen} UNDELETED", by_uid=True)
+            left = read_search(search.responses)
+            for part in _sets(left):
+                await self._transfer("COPY", part, folder)
+            await self._delete(left)
+
+    async def _transfer(self, verb: str, chosen: str, folder: str) -> None:
+        """Move or copy; a folder that is missing is created, once."""
+        target = mailbox_argument(folder)
+        answer = await self._client.run(verb, chosen, target, by_uid=True)
+        if answer.result == "NO" and answer.code in MISSING_CODES:
+            created = await self._client.run("CREATE", target)
+            if created.result != "OK":
+                raise BlockedError(
+                    f'{self._client.peer} has no folder {folder} and does not create it ("{created.words}")',
+                    reason="folder_unknown",
+                )
+            answer = await self._client.run(verb, chosen, target, by_uid=True)
+        self._expect_ok(answer)
+
+    def _expect_ok(self, answer: Exchange) -> None:
+        if answer.result == "OK":
+            return
+        if answer.code in LASTING_CODES:
+            raise BlockedError(f'{self._client.peer} does not allow {answer.name} ("{answer.words}")', reason="refused")
+        raise self._client.refusal(answer)
+
+
+def _sets(uids: Iterable[int]) -> Iterator[str]:
+    ordered = iter(sorted(uids))
+    while some := list(islice(ordered, SETTLE_MAILS)):
+        yield from write_sets(some)

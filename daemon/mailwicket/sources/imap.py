@@ -1,0 +1,233 @@
+"""Incoming mail over IMAP: `protocol = "imap"`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import ClassVar, Final, NamedTuple
+
+import anyio
+import anyio.to_thread
+from pydantic import BaseModel
+
+from mailwicket.config.incoming import Incoming
+from mailwicket.errors import BlockedError, TransientError
+from mailwicket.model import Fetched, Look, MailRef, Renumbered, Settlement
+from mailwicket.net.imap.client import Deadlines, ImapClient
+from mailwicket.net.imap.login import PASSING_CODES, Account, log_in
+from mailwicket.net.imap.reader import Room
+from mailwicket.net.imap.tokens import read_date, read_search, write_sets
+from mailwicket.net.imap.utf7 import mailbox_argument
+from mailwicket.ports import Net
+from mailwicket.sources._imap_bodies import Bodies, Record, answers
+from mailwicket.sources._imap_cursor import Cursor, first_cursor, renumbered_cursor
+from mailwicket.sources._imap_settling import Settling
+
+LOOK_MAILS: Final = 2000
+"""How many mails one look tells: their rows are one transaction."""
+
+IDLE_S: Final = 9 * 60
+"""RFC 2177: renew at least every 29 minutes; middle boxes forget a silent connection much sooner."""
+
+SEARCH_LINE_BYTES: Final = 16 * 1024 * 1024
+"""One line tells all UIDs: room for 1.5 million."""
+
+
+class ImapSource:
+    """A folder on an IMAP server (RFC 3501, RFC 9051)."""
+
+    Config: ClassVar[type[BaseModel]] = Incoming
+    deadlines: ClassVar[Deadlines] = Deadlines()
+
+    def __init__(self, name: str, config: Incoming, net: Net) -> None:
+        """Serve `incoming.NAME`. Does nothing yet."""
+        self._name = name
+        self._config = config
+        self._net = net
+        self._records: dict[str, Record] = {}
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[ImapMailbox]:
+        """Connect, authenticate and open the folder; see `ports.Source`."""
+        account = await anyio.to_thread.run_sync(self._account)
+        client = ImapClient(self._config.server, self._config.port, self.deadlines)
+        try:
+            await log_in(client, account)
+            epoch = await self._open_folder(client)
+            record = self._records.setdefault(epoch, Record())
+            limit = self._config.max_mail_bytes
+            bodies = Bodies(client, self._net.spool_dir, f"{self._name}.{epoch}", limit, record)
+            settling = Settling(client, self._config.after, limit, record.headers_alone)
+            yield ImapMailbox(client, self._config, epoch, bodies, settling)
+        finally:
+            with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
+                await client.say_goodbye()
+
+    def _account(self) -> Account:
+        """Resolve secrets and trust; a secret may be a file or a command, so this is for a thread."""
+        config = self._config
+        if config.password is None:
+            raise BlockedError(f"{config.server}:{config.port}: no password is configured", reason="secret_missing")
+        tls = self._net.tls_context(config.ca_file)
+        return Account(config.username, config.password.reveal(), config.security, tls, config.allow_plaintext)
+
+    async def _open_folder(self, client: ImapClient) -> str:
+        """Open the folder, for reading alone when nothing is to be changed; return its UIDVALIDITY."""
+        config = self._config
+        verb = "EXAMINE" if config.after == "leave" else "SELECT"
+        answer = await client.run(verb, mailbox_argument(config.folder))
+        if answer.result != "OK":
+            words = f'{client.peer} does not open the folder {config.folder} ("{answer.words}")'
+            if answer.code in PASSING_CODES:
+                raise TransientError(words, reason="server_said")
+            raise BlockedError(words, reason="folder_unknown")
+        if verb == "SELECT" and answer.code == b"READ-ONLY":
+            raise BlockedError(
+                f"{client.peer} opens the folder {config.folder} for reading only, so after = {config.after!r} "
+                "cannot be done",
+                reason="refused",
+            )
+        if client.protocol.uidvalidity is None:
+            raise BlockedError(f"{client.peer} gives the mails of {config.folder} no lasting numbers (UIDVALIDITY)")
+        return str(client.protocol.uidvalidity)
+
+
+class _Page(NamedTuple):
+    refs: Sequence[MailRef]
+    uidnext: int
+    more: bool
+
+
+class ImapMailbox:
+    """One open folder; see `ports.Mailbox`."""
+
+    def __init__(self, client: ImapClient, config: Incoming, epoch: str, bodies: Bodies, settling: Settling) -> None:
+        """Take over a *client* that has the folder open as *epoch*."""
+        self._client = client
+        self._config = config
+        self._epoch = epoch
+        self._bodies = bodies
+        self._settling = settling
+        self._idles = client.has_capability("IDLE")
+        self._looked = False
+        self._caught_up = False
+
+    def silence_s(self) -> float:
+        """Seconds since the last byte came from the server."""
+        protocol = self._client.protocol
+        return float(protocol.loop.time() - protocol.heard_at)
+
+    async def wait(self) -> None:
+        """Return when mail came since the last look began, or after `poll_s`."""
+        if self._idles:
+            self._idles = await self._client.idle(min(self._config.poll_s, IDLE_S))
+            if self._idles:
+                return
+        await self._client.rest(self._config.poll_s)
+
+    # --- what is there ----------------------------------------------------------------------------------------------
+
+    async def look(self, cursor: str | None) -> Look:
+        """Tell what was not looked at before *cursor*, at most LOOK_MAILS of it, lowest UID first."""
+        self._client.protocol.arrived = False  # what comes from here on is for the next look
+        start, renumbered = await self._start(cursor)
+        page = await self._find(start)
+        self._looked = True
+        self._caught_up = not page.more
+        wanted = [ref for ref in page.refs if start.wants(int(ref.remote_id), ref.received_at)]
+        return Look(wanted, start.at(page.uidnext).write(), page.more, renumbered)
+
+    async def _start(self, text: str | None) -> tuple[Cursor, Renumbered | None]:
+        epoch = int(self._epoch)
+        cursor = None if text is None else Cursor.read(text)
+        if cursor is None or cursor.folder != self._config.folder:
+            uidnext = await self._uidnext()
+            return first_cursor(self._config.folder, epoch, uidnext, self._config.start_from, datetime.now(UTC)), None
+        if cursor.uidvalidity != epoch:
+            return renumbered_cursor(cursor, epoch, await self._uidnext())
+        told = self._client.protocol.uidnext
+        if told is not None and told < cursor.uidnext and not self._looked:
+            raise TransientError(
+                f"{self._client.peer}: UIDNEXT of {self._config.folder} went down from {cursor.uidnext} to {told} "
+                f"with the same UIDVALIDITY {epoch}; no mail is taken under numbers that were used before",
+                reason="server_said",
+            )
+        return cursor, None
+
+    async def _uidnext(self) -> int:
+        """Return the first UID that no mail has had; where SELECT does not say, the one after the last mail's."""
+        told = self._client.protocol.uidnext
+        if told is not None:
+            return int(told)
+        if not self._client.protocol.exists:
+            return 1
+        exchange = await self._client.run_well("FETCH", "*", "(UID)", by_uid=True)
+        return max((answer.uid or 0 for answer in answers(exchange)), default=0) + 1
+
+    async def _find(self, start: Cursor) -> _Page:
+        """Return a page of mails from the cursor on: at once where they are few, else what a search names first."""
+        if self._caught_up or self._client.protocol.exists <= LOOK_MAILS:
+            found = await self._describe([f"{start.uidnext}:*"], start.uidnext)
+            uids = sorted(found)
+        else:
+            uids = [uid for uid in await self._search(start) if uid >= start.uidnext]
+            found = await self._describe(write_sets(uids[:LOOK_MAILS]), start.uidnext)
+        page = uids[:LOOK_MAILS]
+        refs = [found[uid] for uid in page if uid in found]
+        return _Page(refs, page[-1] + 1 if page else start.uidnext, len(uids) > len(page))
+
+    async def _search(self, start: Cursor) -> list[int]:
+        room = Room(line_bytes=SEARCH_LINE_BYTES, text_bytes=2 * SEARCH_LINE_BYTES)
+        exchange = await self._client.run_well("SEARCH", "UID", f"{start.uidnext}:*", by_uid=True, room=room)
+        try:
+            return read_search(exchange.responses)
+        except ValueError as error:
+            raise self._lie(f"an answer to SEARCH with {error}") from error
+
+    async def _describe(self, sets: Iterable[str], lowest: int) -> dict[int, MailRef]:
+        """Return size and date of the mails in *sets*.
+
+        `n:*` always answers with the last mail, even when its UID is below n (RFC 9051 9, seq-range): left out.
+        """
+        found: dict[int, MailRef] = {}
+        for chosen in sets:
+            exchange = await self._client.run_well("FETCH", chosen, "(UID RFC822.SIZE INTERNALDATE)", by_uid=True)
+            for answer in answers(exchange):
+                uid, size_bytes = answer.uid, answer.number(b"RFC822.SIZE")
+                if not uid:
+                    raise self._lie("a mail with UID 0")
+                if uid < lowest or size_bytes is None:
+                    continue
+                received_at = read_date(answer.items.get(b"INTERNALDATE"))
+                ref = MailRef(self._config.folder, self._epoch, str(uid), size_bytes, received_at)
+                if found.setdefault(uid, ref) != ref:
+                    raise self._lie(f"two mails with UID {uid}")
+        self._check_epoch()
+        return found
+
+    def _check_epoch(self) -> None:
+        if str(self._client.protocol.uidvalidity) != self._epoch:
+            self._client.abort()
+            raise TransientError(
+                f"{self._client.peer} gave {self._config.folder} new numbers while it was open", reason="server_said"
+            )
+
+    def _lie(self, what: str) -> TransientError:
+        return TransientError(f"{self._client.peer} sent {what}", reason="server_said")
+
+    # --- its bytes --------------------------------------------------------------------------------------------------
+
+    async def fetch(self, refs: Sequence[MailRef]) -> Sequence[Fetched]:
+        """Return the bytes of *refs*; those of another folder or epoch are left out."""
+        found = await self._bodies.fetch(self._ours(refs))
+        self._check_epoch()
+        return found
+
+    def _ours(self, refs: Iterable[MailRef]) -> dict[int, MailRef]:
+        mine = self._config.folder, self._epoch
+        return {int(ref.remote_id): ref for ref in refs if (ref.folder, ref.epoch) == mine}
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Do what `after` says to mails whose work is committed. Parked ones too: our store keeps them."""
+        await self._settling.settle(self._ours(one.ref for one in settlements))

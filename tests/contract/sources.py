@@ -1,0 +1,128 @@
+"""A harness for each kind of source: a server in this process, a source on it, and a look behind the contract."""
+
+from __future__ import annotations
+
+import asyncio
+import imaplib
+from argparse import Namespace
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from anyio import to_thread
+from proxyprotocol.reader import ProxyProtocolReader
+from pymap.backend.dict import DictBackend
+from pymap.imap import IMAPServer
+
+from mailwicket.net.machine import Machine
+from mailwicket.ports import Source
+from mailwicket.sources.imap import ImapSource
+
+T = TypeVar("T")
+
+USER, PASSWORD = "desk@example.org", "canary-4711"
+
+
+class Bench(Protocol):
+    """A running server with one mailbox."""
+
+    def source(self, **changes: Any) -> Source:
+        """A source on it that takes mail from the first one on; *changes* are keys of its table in conf.d."""
+        ...
+
+    async def deliver(self, *raws: bytes) -> None:
+        """Put mails into the mailbox."""
+        ...
+
+    async def remove(self, remote_id: str) -> None:
+        """Another client takes a mail away."""
+        ...
+
+    async def untouched(self) -> set[str]:
+        """Ids of the mails that no settling has changed."""
+        ...
+
+
+@dataclass
+class PymapBench:
+    port: int
+    directory: Path
+
+    def source(self, **changes: Any) -> ImapSource:
+        table = {
+            "email": USER,
+            "password": PASSWORD,
+            "server": "127.0.0.1",
+            "port": self.port,
+            "security": "none",
+            "start_from": "all",
+            "poll_s": 1,  # pymap does not tell an idler of mail that came just before
+            **changes,
+        }
+        return ImapSource("office", ImapSource.Config.model_validate(table), Machine(self.directory))
+
+    async def deliver(self, *raws: bytes) -> None:
+        def append(client: imaplib.IMAP4) -> None:
+            for raw in raws:
+                assert client.append("INBOX", "", "", raw)[0] == "OK"
+
+        await self._with_client(append)
+
+    async def remove(self, remote_id: str) -> None:
+        def expunge(client: imaplib.IMAP4) -> None:
+            client.uid("STORE", remote_id, "+FLAGS.SILENT", r"(\Deleted)")
+            client.expunge()
+
+        await self._with_client(expunge)
+
+    async def untouched(self) -> set[str]:
+        def search(client: imaplib.IMAP4) -> set[str]:
+            _, lines = client.uid("SEARCH", "UNSEEN", "UNDELETED")
+            return set(lines[0].decode().split())
+
+        return await self._with_client(search)
+
+    async def _with_client(self, job: Callable[[imaplib.IMAP4], T]) -> T:
+        """Another implementation of the protocol than the one under test."""
+
+        def talk() -> T:
+            client = imaplib.IMAP4("127.0.0.1", self.port, timeout=10)
+            try:
+                client.login(USER, PASSWORD)
+                client.select("INBOX")
+                return job(client)
+            finally:
+                client.logout()
+
+        return await to_thread.run_sync(talk)
+
+
+@asynccontextmanager
+async def pymap(directory: Path) -> AsyncIterator[PymapBench]:
+    arguments = Namespace(
+        host="127.0.0.1",
+        port=0,
+        debug=False,
+        cert=None,
+        key=None,
+        tls=False,
+        demo_data=False,
+        demo_user=USER,
+        demo_password=PASSWORD,
+        passlib_cfg=None,
+        proxy_protocol=None,
+    )
+    backend, config = await DictBackend.init(arguments, secure_auth=False)
+    config.apply_context()
+    greet = ProxyProtocolReader(config.proxy_protocol).get_callback(IMAPServer(backend.login, config))
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    try:
+        yield PymapBench(server.sockets[0].getsockname()[1], directory)
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+HARNESSES: dict[str, Callable[[Path], AbstractAsyncContextManager[Bench]]] = {"imap": pymap}

@@ -1,0 +1,304 @@
+"""Which mails a look tells, where the next one starts, and what wakes it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import anyio
+import pytest
+from tests.dialogue.server import opened, scripted
+
+from mailwicket.errors import TransientError
+from mailwicket.model import Renumbered
+from mailwicket.net.imap.client import Deadlines
+from mailwicket.sources import imap
+from mailwicket.sources._imap_cursor import Cursor
+
+DESCRIBE = "(UID RFC822.SIZE INTERNALDATE)"
+
+
+def meta(uid: int, *, size: int = 100, day: str = " 2-Jan-2026", sequence: int = 1) -> str:
+    return f'S: * {sequence} FETCH (UID {uid} RFC822.SIZE {size} INTERNALDATE "{day} 10:00:00 +0000")\n'
+
+
+def cursor(uidnext: int, uidvalidity: int = 7, since: str | None = None, old_below: int = 0) -> str:
+    return Cursor("INBOX", uidvalidity, uidnext, since, old_below).write()
+
+
+# --- the first look ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_first_look_from_now_tells_nothing_that_lay_there_and_all_that_comes(tmp_path: Path) -> None:
+    script = (
+        opened(exists=3, uidnext=10)
+        + f"""
+        C: UID FETCH 10:* {DESCRIBE}
+        {meta(9)}
+        S: $ OK
+        C: UID FETCH 10:* {DESCRIBE}
+        {meta(10, day=" 1-Jan-2001")}
+        S: $ OK
+    """
+    )
+    async with scripted(script) as server, server.source(tmp_path, start_from="now").connect() as mailbox:
+        first = await mailbox.look(None)
+        second = await mailbox.look(first.cursor)
+    assert first.refs == []
+    assert [ref.remote_id for ref in second.refs] == ["10"]
+    assert Cursor.read(second.cursor).uidnext == 11
+
+
+async def test_a_first_look_from_all_tells_the_mails_in_the_order_of_their_uids(tmp_path: Path) -> None:
+    script = (
+        opened(exists=3, uidnext=10)
+        + f"""
+        C: UID FETCH 1:* {DESCRIBE}
+        {meta(9, size=300, sequence=3)}
+        {meta(4, sequence=1)}
+        S: $ OK
+    """
+    )
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        look = await mailbox.look(None)
+    assert [ref.remote_id for ref in look.refs] == ["4", "9"]
+    ref = look.refs[1]
+    assert (ref.folder, ref.epoch, ref.size_bytes) == ("INBOX", "7", 300)
+    assert ref.received_at == datetime(2026, 1, 2, 10, tzinfo=UTC)
+    assert not look.more
+
+
+async def test_a_first_look_from_a_day_leaves_older_mails_alone_but_not_those_that_come_later(tmp_path: Path) -> None:
+    script = (
+        opened(exists=3, uidnext=4)
+        + f"""
+        C: UID FETCH 1:* {DESCRIBE}
+        {meta(1, day="31-Dec-2025")}
+        {meta(2, day=" 1-Jan-2026")}
+        S: * 3 FETCH (UID 3 RFC822.SIZE 10)
+        S: $ OK
+        C: UID FETCH 4:* {DESCRIBE}
+        {meta(4, day="31-Dec-2025")}
+        S: $ OK
+    """
+    )
+    async with scripted(script) as server, server.source(tmp_path, start_from=date(2026, 1, 1)).connect() as mailbox:
+        first = await mailbox.look(None)
+        second = await mailbox.look(first.cursor)
+    assert [ref.remote_id for ref in first.refs] == ["2", "3"]
+    assert [ref.remote_id for ref in second.refs] == ["4"]
+
+
+async def test_without_uidnext_the_last_mail_tells_where_to_start(tmp_path: Path) -> None:
+    script = (
+        opened(exists=3, uidnext=None)
+        + f"""
+        C: UID FETCH [*] (UID)
+        S: * 3 FETCH (UID 12)
+        S: $ OK
+        C: UID FETCH 13:* {DESCRIBE}
+        S: $ OK
+    """.replace("[*]", "*")
+    )
+    async with scripted(script) as server, server.source(tmp_path, start_from="now").connect() as mailbox:
+        assert Cursor.read((await mailbox.look(None)).cursor).uidnext == 13
+
+
+async def test_another_folder_is_looked_into_for_the_first_time(tmp_path: Path) -> None:
+    script = opened(exists=0, uidnext=3) + f"C: UID FETCH 3:* {DESCRIBE}\nS: $ OK"
+    elsewhere = Cursor("Archive", 7, 900).write()
+    async with scripted(script) as server, server.source(tmp_path, start_from="now").connect() as mailbox:
+        assert Cursor.read((await mailbox.look(elsewhere)).cursor).uidnext == 3
+
+
+# --- later looks ------------------------------------------------------------------------------------------------------
+
+
+async def test_the_last_mail_which_a_server_always_names_is_not_told_again(tmp_path: Path) -> None:
+    script = opened(exists=3, uidnext=10) + f"C: UID FETCH 10:* {DESCRIBE}\n{meta(9)}S: $ OK"
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        look = await mailbox.look(cursor(10))
+    assert look.refs == []
+    assert look.cursor == cursor(10)
+
+
+async def test_a_large_backlog_is_searched_and_told_in_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imap, "LOOK_MAILS", 2)
+    script = (
+        opened(exists=4, uidnext=10)
+        + f"""
+        C: UID SEARCH UID 1:*
+        S: * SEARCH 9 3 7 4
+        S: $ OK
+        C: UID FETCH 3:4 {DESCRIBE}
+        {meta(3)}
+        S: $ OK
+        C: UID SEARCH UID 5:*
+        S: * SEARCH 7 9
+        S: $ OK
+        C: UID FETCH 7,9 {DESCRIBE}
+        {meta(7)}
+        {meta(9)}
+        S: $ OK
+    """
+    )
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        first = await mailbox.look(None)
+        second = await mailbox.look(first.cursor)
+    assert ([ref.remote_id for ref in first.refs], first.more) == (["3"], True)
+    assert ([ref.remote_id for ref in second.refs], second.more) == (["7", "9"], False)
+
+
+async def test_a_hundred_thousand_uids_on_one_line_are_read(tmp_path: Path) -> None:
+    uids = " ".join(map(str, range(1, 100_001)))
+    script = (
+        opened(exists=100_000, uidnext=100_001)
+        + f"""
+        C: UID SEARCH UID 99001:*
+        S: * SEARCH {uids}
+        S: $ OK
+        C: UID FETCH 99001:100000 {DESCRIBE}
+        {meta(99001)}
+        S: $ OK
+    """
+    )
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        look = await mailbox.look(cursor(99001))
+    assert ([ref.remote_id for ref in look.refs], look.more) == (["99001"], False)
+    assert Cursor.read(look.cursor).uidnext == 100_001
+
+
+# --- numbers that change ----------------------------------------------------------------------------------------------
+
+
+async def test_new_numbers_are_told_and_old_mail_stays_old(tmp_path: Path) -> None:
+    script = (
+        opened(exists=2, uidvalidity=8, uidnext=3)
+        + f"""
+        C: UID FETCH 1:* {DESCRIBE}
+        {meta(1, day=" 1-Jan-2026")}
+        {meta(2, day=" 3-Jan-2026")}
+        S: $ OK
+    """
+    )
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        look = await mailbox.look(cursor(500, since="2026-01-02T00:00:00+00:00", old_below=400))
+    assert look.renumbered == Renumbered("INBOX", "7", "8")
+    assert [(ref.epoch, ref.remote_id) for ref in look.refs] == [("8", "2")]
+
+
+async def test_numbers_that_go_down_are_not_trusted(tmp_path: Path) -> None:
+    async with scripted(opened(exists=1, uidnext=5)) as server, server.source(tmp_path).connect() as mailbox:
+        with pytest.raises(TransientError, match="UIDNEXT of INBOX went down from 10 to 5"):
+            await mailbox.look(cursor(10))
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        (meta(0), "UID 0"),
+        (meta(5, size=1) + meta(5, size=2, sequence=2), "two mails with UID 5"),
+        ("S: * OK [UIDVALIDITY 8] surprise\n" + meta(5), "new numbers while it was open"),
+    ],
+)
+async def test_a_lie_about_numbers_ends_the_session(tmp_path: Path, answers: str, words: str) -> None:
+    script = opened(exists=1, uidnext=9) + f"C: UID FETCH *\n{answers}S: $ OK"
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        with pytest.raises(TransientError, match=words) as caught:
+            await mailbox.look(None)
+    assert caught.value.reason == "server_said"
+
+
+async def test_a_search_with_uid_0_ends_the_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imap, "LOOK_MAILS", 2)
+    script = opened(exists=4, uidnext=10) + "C: UID SEARCH *\nS: * SEARCH 0 4\nS: $ OK"
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        with pytest.raises(TransientError, match="UID out of range"):
+            await mailbox.look(None)
+
+
+async def test_fifty_thousand_flag_lines_are_read_in_passing(tmp_path: Path) -> None:
+    flags = "".join(f"* {n} FETCH (UID {n} FLAGS (Junk))\\r\\n" for n in range(1, 50_001))
+    script = opened(exists=1, uidnext=9) + f"C: UID FETCH *\nS| {flags}\n{meta(8)}S: $ OK"
+    async with scripted(script) as server, server.source(tmp_path, Deadlines()).connect() as mailbox:
+        assert [ref.remote_id for ref in (await mailbox.look(None)).refs] == ["8"]
+
+
+# --- waiting ----------------------------------------------------------------------------------------------------------
+
+IDLING = "C: IDLE\nS: + idling\n"
+
+
+async def test_a_push_ends_the_wait(tmp_path: Path) -> None:
+    script = opened() + IDLING + "X: pause\nS: * 1 EXISTS\nC| DONE\nS: $ OK"
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        begun = time.perf_counter()
+        await mailbox.wait()
+        assert time.perf_counter() - begun < 1
+
+
+async def test_a_push_in_the_segment_that_ends_the_idle_is_not_lost(tmp_path: Path) -> None:
+    again = f"C: UID FETCH *\n{meta(1)}S: $ OK\n"
+    script = opened() + again + IDLING + "C| DONE\nS: * 1 EXISTS\nS: $ OK"
+    async with scripted(script) as server, server.source(tmp_path, poll_s=1).connect() as mailbox:
+        await mailbox.look(None)
+        await mailbox.wait()
+        begun = time.perf_counter()
+        await mailbox.wait()
+        assert time.perf_counter() - begun < 0.1
+
+
+async def test_a_push_before_the_wait_ends_it_at_once(tmp_path: Path) -> None:
+    script = opened(exists=1, uidnext=2) + f"C: UID FETCH *\n{meta(1)}S: * 2 EXISTS\nS: $ OK\n"
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        await mailbox.look(None)
+        await mailbox.wait()
+    assert not any("IDLE" in line for line in server.lines)
+
+
+async def test_what_is_no_arrival_does_not_wake(tmp_path: Path) -> None:
+    noise = "S: * OK Still here\nS: * 1 FETCH (FLAGS (\\Seen))\nS: * 2 EXPUNGE\nS: * 1 EXISTS\nS: * 1 RECENT\n"
+    look = f"C: UID FETCH *\n{meta(1)}{meta(2)}S: $ OK\n"
+    script = opened(exists=2, uidnext=3) + look + IDLING + noise + "C| DONE\nS: $ OK"
+    async with scripted(script) as server, server.source(tmp_path, poll_s=1).connect() as mailbox:
+        await mailbox.look(None)
+        begun = time.perf_counter()
+        await mailbox.wait()
+        assert time.perf_counter() - begun > 0.9
+
+
+@pytest.mark.parametrize("farewell", ["X: close", "S: * BYE restarting\nX: close", "S: * BYE restarting"])
+async def test_a_connection_that_ends_ends_the_idle_at_once(tmp_path: Path, farewell: str) -> None:
+    script = opened() + IDLING + "X: pause\n" + farewell
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        begun = time.perf_counter()
+        with pytest.raises(TransientError):
+            await mailbox.wait()
+        assert time.perf_counter() - begun < 1
+
+
+async def test_a_server_that_refuses_to_idle_is_polled(tmp_path: Path) -> None:
+    script = opened() + "C: IDLE\nS: $ BAD no\nC: NOOP\nS: * 1 EXISTS\nS: $ OK\n"
+    async with scripted(script) as server, server.source(tmp_path, poll_s=1).connect() as mailbox:
+        await mailbox.wait()
+
+
+async def test_without_idle_the_poll_ends_with_a_noop_and_a_lost_connection_at_once(tmp_path: Path) -> None:
+    script = opened("IMAP4rev1") + "C: NOOP\nS: $ OK\nX: pause\nX: close"
+    async with scripted(script) as server, server.source(tmp_path, poll_s=1).connect() as mailbox:
+        begun = time.perf_counter()
+        await mailbox.wait()
+        assert time.perf_counter() - begun > 0.9
+        begun = time.perf_counter()
+        with pytest.raises(TransientError, match="closed the connection"):
+            await mailbox.wait()
+        assert time.perf_counter() - begun < 0.5
+
+
+async def test_an_idle_that_is_not_ended_in_time_is_a_dead_connection(tmp_path: Path) -> None:
+    script = opened() + IDLING + "S: * 1 EXISTS\nC| DONE\nX: hang"
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        with anyio.fail_after(2), pytest.raises(TransientError) as caught:
+            await mailbox.wait()
+    assert caught.value.reason == "timeout"
