@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import anyio
 import anyio.to_thread
 
+from mailwicket.errors import PermanentError
 from mailwicket.mail.decode import decode
 from mailwicket.model import AttachmentPlace
 from mailwicket.ports import Desk, KeepsAttachments
@@ -75,7 +76,10 @@ class Reclaim:
         for place in self._store.read(lambda tx: journal.mails_in_file(tx, file)):
             wanted = self._store.read(lambda tx: desk.wanted(tx, place.sha256))  # noqa: B023 - called at once
             for attachment in wanted:
-                await anyio.to_thread.run_sync(self._cut_out, desk, place, attachment)
+                try:
+                    await anyio.to_thread.run_sync(self._cut_out, desk, place, attachment)
+                except PermanentError as error:  # one damaged attachment must not hold the disk for ever
+                    log.error("attachment lost file=%s sha256=%s: %s", file, attachment.sha256, error)  # noqa: TRY400
 
     def _cut_out(self, desk: KeepsAttachments, place: RawPlace, attachment: AttachmentPlace) -> None:
         first, end = attachment.span
