@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from mailwicket.cli.run import Conf
+from mailwicket.cli.terminal import be_lenient, block, one_line
 from mailwicket.errors import StoreError
 from mailwicket.model import TicketNumber
 
@@ -43,7 +42,7 @@ def list_(
     else:
         with _reading(state_dir) as tx:
             tickets = list_tickets(tx, all=every)
-    _be_lenient()
+    be_lenient()
     if as_json:
         print(json.dumps(tickets))
     elif tickets:
@@ -66,7 +65,7 @@ def show(
         ticket = show_ticket(tx, TicketNumber(number))
     if ticket is None:
         _give_up(f"there is no ticket {number}")
-    _be_lenient()
+    be_lenient()
     if as_json:
         print(json.dumps(ticket))
     else:
@@ -183,31 +182,3 @@ def _sheet(ticket: Shown) -> Iterator[str]:
 
 def _minute(timestamp: str) -> str:
     return timestamp[:16].replace("T", " ")
-
-
-def _be_lenient() -> None:
-    """A terminal that cannot show a character gets a question mark instead of nothing at all."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
-
-
-def one_line(text: str) -> str:
-    """Return mail text for one line of a terminal: nothing in it moves the cursor or gives an order."""
-    return "".join(map(_harmless, " ".join(text.split())))
-
-
-def block(text: str) -> str:
-    """Return mail text for a terminal: its own lines and tabs stay, nothing else gives an order."""
-    lines = text.replace("\r\n", "\n").split("\n")
-    return "\n".join("".join(c if c == "\t" else _harmless(c) for c in line) for line in lines)
-
-
-def _harmless(character: str) -> str:
-    """Return *character*, or what may stand for it: control characters, overrides of direction, odd line ends."""
-    if character.isprintable() or unicodedata.category(character) == "Zs":
-        return character
-    number = ord(character)
-    if number < 0x20:
-        return chr(0x2400 + number)  # the pictures that Unicode has for them
-    joins = character in {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}", "\N{SOFT HYPHEN}"}
-    return character if joins else "\N{REPLACEMENT CHARACTER}"

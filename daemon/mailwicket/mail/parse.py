@@ -7,16 +7,17 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from mailwicket.mail.decode import clean, decode, to_text
-from mailwicket.mail.header import Header, ids, moment, parameters, people, words
+from mailwicket.mail.address import people
+from mailwicket.mail.automatic import automatic
+from mailwicket.mail.decode import SLICE_BYTES, Raw, clean, decode, decoded, to_text
+from mailwicket.mail.header import Header, ids, moment, parameters, words
 from mailwicket.mail.html import to_plain
-from mailwicket.mail.parts import Part, Raw, leaves, split_header
-from mailwicket.model import Attachment, Automatic, Bounce, Mail, Sha256
+from mailwicket.mail.parts import Part, leaves, split_header
+from mailwicket.mail.report import bounce
+from mailwicket.model import Attachment, Mail, Sha256
 
-TEXT_MAX_CHARS: Final = 1024 * 1024
-SLICE_BYTES: Final = 1024 * 1024
-
-_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]")
+TEXT_MAX_BYTES: Final = 1024 * 1024
+"""Of a longer text part the beginning is the text, and the whole an attachment."""
 
 
 @dataclass
@@ -36,22 +37,14 @@ def parse(raw: Raw) -> Mail:
     header, begin = split_header(raw, 0, len(raw))
     body = _Body()
     for part in leaves(raw, header, begin, len(raw), damage):
-        _take(raw, part, body)
+        _take(raw, part, body, damage)
     html = "\n".join(body.html) if body.html else None
-    text = "\n".join(body.texts) if body.texts else to_plain(html or "")
-    if len(text) > TEXT_MAX_CHARS:
-        text = text[:TEXT_MAX_CHARS]
-        damage.append("text_cut")
+    text = "\n".join(body.texts) if body.texts else to_plain(html) if html else ""
     author = next(iter(people(header.get("from"))), None)
     subject = words(header.get("subject"))
     date = moment(header.get("date"))
-    sign = [
-        (author.address if author else "").casefold(),
-        str(date),
-        subject,
-        text,
-        *(a.sha256 for a in body.attachments),
-    ]
+    said = [author.address.casefold() if author else "", str(date), subject, text]
+    said += [attachment.sha256 for attachment in body.attachments]
     return Mail(
         subject=subject,
         author=author,
@@ -65,53 +58,46 @@ def parse(raw: Raw) -> Mail:
         text=text,
         html=html,
         attachments=body.attachments,
-        automatic=_automatic(header),
-        bounce=_bounce(header, body),
-        content_digest=Sha256(hashlib.sha256("\0".join(f"{len(s)}:{s}" for s in sign).encode()).hexdigest()),
-        damage=tuple(damage),
+        automatic=automatic(header),
+        bounce=bounce(header, body.status, body.returned),
+        content_digest=Sha256(hashlib.sha256("\0".join(f"{len(s)}:{s}" for s in said).encode()).hexdigest()),
+        damage=tuple(dict.fromkeys(damage)),
     )
 
 
-def _take(raw: Raw, part: Part, body: _Body) -> None:
+def _take(raw: Raw, part: Part, body: _Body, damage: list[str]) -> None:
     """Put one leaf where it belongs: body, report, or attachment."""
     encoding = part.header.get("content-transfer-encoding").strip().casefold()
     disposition, options = parameters(part.header.get("content-disposition"))
     name = options.get("filename") or part.parameters.get("name")
     if part.content_type in {"text/plain", "text/html"} and disposition != "attachment" and not name:
-        text = to_text(decode(raw[part.begin : part.end], encoding), part.parameters.get("charset"))
-        (body.texts if part.content_type == "text/plain" else body.html).append(text.replace("\r\n", "\n"))
-        return
-    if part.content_type == "message/delivery-status":
+        size = part.end - part.begin
+        content = decode(raw[part.begin : part.begin + min(size, TEXT_MAX_BYTES)], encoding)
+        text = to_text(content, part.parameters.get("charset")).replace("\r\n", "\n")
+        (body.texts if part.content_type == "text/plain" else body.html).append(text)
+        if size <= TEXT_MAX_BYTES:
+            return
+        damage.append("text_cut")
+    elif part.content_type == "message/delivery-status":
         body.status.append(to_text(decode(raw[part.begin : min(part.end, part.begin + SLICE_BYTES)], encoding), None))
     elif part.content_type in {"message/rfc822", "text/rfc822-headers"}:
         body.returned.append(split_header(raw, part.begin, part.end)[0])
-    size, digest = _measure(raw, part, encoding)
-    inline = disposition == "inline" or (part.related and "content-id" in part.header)
-    content_id = next(iter(ids(part.header.get("content-id"))), None)
-    span = (part.begin, part.end)
-    body.attachments.append(
-        Attachment(_bare(name), part.content_type, size, digest, inline, content_id, span, encoding)
-    )
-
-
-def _measure(raw: Raw, part: Part, encoding: str) -> tuple[int, Sha256]:
-    """Return size and hash of a decoded leaf; large base64 is decoded in slices of whole groups of four."""
     digest, size = hashlib.sha256(), 0
-    if encoding != "base64" or part.end - part.begin <= SLICE_BYTES:
-        content = decode(raw[part.begin : part.end], encoding)
-        digest.update(content)
-        return len(content), Sha256(digest.hexdigest())
-    rest = b""
-    for at in range(part.begin, part.end, SLICE_BYTES):
-        piece = rest + _NOT_BASE64.sub(b"", raw[at : min(part.end, at + SLICE_BYTES)])
-        whole = len(piece) // 4 * 4
-        piece, rest = piece[:whole], piece[whole:]
-        content = decode(piece, "base64")
-        digest.update(content)
-        size += len(content)
-    content = decode(rest + b"=" * (-len(rest) % 4), "base64") if len(rest) > 1 else b""
-    digest.update(content)
-    return size + len(content), Sha256(digest.hexdigest())
+    for piece in decoded(raw, part.begin, part.end, encoding):
+        digest.update(piece)
+        size += len(piece)
+    body.attachments.append(
+        Attachment(
+            filename=_bare(name),
+            content_type=part.content_type,
+            size=size,
+            sha256=Sha256(digest.hexdigest()),
+            inline=disposition == "inline" or (part.related and "content-id" in part.header),
+            content_id=next(iter(ids(part.header.get("content-id"))), None),
+            span=(part.begin, part.end),
+            encoding=encoding,
+        )
+    )
 
 
 def _bare(name: str | None) -> str | None:
@@ -121,40 +107,3 @@ def _bare(name: str | None) -> str | None:
     last = re.split(r"[/\\]", words(name))[-1]
     bare = "".join(c for c in clean(last) if c.isprintable()).strip()[:255]
     return bare if bare not in {"", ".", ".."} else None
-
-
-def _automatic(header: Header) -> Automatic | None:
-    """Tell why a machine is held to have written the mail; List-Id alone does not make it automatic.
-
-    Source: RFC 3834 5 (Auto-Submitted other than "no") and its relatives. An unreadable value counts as
-    automatic: a missing answer costs less than a mail loop.
-    """
-    submitted = header.get("auto-submitted").partition(";")[0].strip().casefold()
-    if submitted and submitted != "no":
-        return Automatic(f"Auto-Submitted: {words(submitted)[:80]}")
-    precedence = header.get("precedence").strip().casefold()
-    if precedence in {"bulk", "junk", "list", "auto_reply"}:
-        return Automatic(f"Precedence: {precedence}")
-    for name in ("x-autoreply", "x-autorespond", "x-auto-reply-from"):
-        if name in header and header.get(name).strip().casefold() not in {"no", "false"}:
-            return Automatic(name)
-    return None
-
-
-def _bounce(header: Header, body: _Body) -> Bounce | None:
-    """Read a delivery report (RFC 3464): about whom, and whether the server gave up."""
-    kind, options = parameters(header.get("content-type"))
-    if kind != "multipart/report" or options.get("report-type", "").casefold() not in {"delivery-status", ""}:
-        return None
-    lines = "\n".join(body.status).replace("\r\n", "\n").split("\n")
-    fields = [
-        (name.strip().casefold(), value.strip())
-        for name, colon, value in (line.partition(":") for line in lines)
-        if colon
-    ]
-    recipients = [value.rpartition(";")[2].strip().strip("<>") for name, value in fields if name == "final-recipient"]
-    actions = [value.casefold() for name, value in fields if name == "action"]
-    if not actions and not recipients:
-        return None
-    original = next((found[0] for one in body.returned if (found := ids(one.get("message-id")))), None)
-    return Bounce(tuple(dict.fromkeys(recipients)), permanent="failed" in actions, original_message_id=original)

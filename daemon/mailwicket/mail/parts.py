@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import mmap
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from mailwicket.mail.decode import Raw
 from mailwicket.mail.header import HEADER_MAX_BYTES, Header, parameters
 
 DEPTH_MAX: Final = 100
 PARTS_MAX: Final = 1000
-
-Raw = bytes | mmap.mmap
+WINDOW_BYTES: Final = 4 * 1024 * 1024
 
 _BLANK: Final = re.compile(rb"\r?\n\r?\n")
 
@@ -67,6 +66,7 @@ def leaves(raw: Raw, header: Header, begin: int, end: int, damage: list[str]) ->
                 count += len(spans)
                 continue
             damage.append("no_parts")
+            kind = "text/plain"  # what a person wrote stands there, under a wrong label
         elif kind.startswith("multipart/") and boundary:
             damage.append("too_many_parts")
         yield Part(own, kind or "text/plain", options, first, last, related)
@@ -77,7 +77,7 @@ def _split(raw: Raw, boundary: bytes, begin: int, end: int, limit: int) -> list[
     mark = b"--" + boundary
     spans: list[tuple[int, int]] = []
     start = -1
-    at = raw.find(mark, begin, end)
+    at = _find(raw, mark, begin, end)
     while at >= 0:
         after = at + len(mark)
         line_end = raw.find(b"\n", after, min(end, after + 1000))
@@ -90,7 +90,17 @@ def _split(raw: Raw, boundary: bytes, begin: int, end: int, limit: int) -> list[
             start = line_end + 1 if line_end >= 0 else end
             if tail == b"--" or len(spans) >= limit:
                 return spans
-        at = raw.find(mark, after, end)
+        at = _find(raw, mark, after, end)
     if start >= 0:
         spans.append((start, end))
     return spans
+
+
+def _find(raw: Raw, mark: bytes, begin: int, end: int) -> int:
+    """Find *mark* a window at a time: one search through 50 MB would keep the interpreter to itself."""
+    while begin < end:
+        at = raw.find(mark, begin, min(end, begin + WINDOW_BYTES + len(mark)))
+        if at >= 0:
+            return at
+        begin += WINDOW_BYTES
+    return -1

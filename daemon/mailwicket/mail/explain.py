@@ -1,0 +1,65 @@
+"""What a mail says, as `mailwicket explain --json` prints it: a contract with other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mailwicket.mail.forwarded import forwarded
+from mailwicket.mail.html import sanitised
+from mailwicket.mail.quoted import reply_text
+from mailwicket.model import Address, Mail
+
+
+def explain(mail: Mail) -> dict[str, Any]:
+    """Return every field that JSON consumers are promised, without `file`."""
+    inner = forwarded(mail.subject, mail.text)
+    return {
+        "subject": mail.subject,
+        "from": None if mail.author is None else _person(mail.author),
+        "to": _people(mail.to),
+        "cc": _people(mail.cc),
+        "reply_to": _people(mail.reply_to),
+        "message_id": mail.message_id,
+        "in_reply_to": next(iter(mail.in_reply_to), None),
+        "references": list(mail.references),
+        "date": None if mail.date is None else mail.date.isoformat(),
+        "text": mail.text,
+        "reply_text": reply_text(mail.text) if inner is None else inner.own_words,
+        "html": None if mail.html is None else sanitised(mail.html),
+        "attachments": [
+            {
+                "filename": one.filename,
+                "content_type": one.content_type,
+                "size": one.size,
+                "sha256": one.sha256,
+                "inline": one.inline,
+                "content_id": one.content_id,
+            }
+            for one in mail.attachments
+        ],
+        "auto_submitted": {
+            "value": mail.automatic is not None,
+            "reason": None if mail.automatic is None else mail.automatic.reason,
+        },
+        "bounce": {
+            "is_bounce": mail.bounce is not None,
+            "recipients": [] if mail.bounce is None else list(mail.bounce.recipients),
+            "permanent": None if mail.bounce is None else mail.bounce.permanent,
+        },
+        "forwarded": {
+            "is_forward": inner is not None,
+            "original_from": _person(inner.author) if inner and inner.author else None,
+            "original_subject": inner.subject if inner else None,
+            "original_text": inner.text if inner else None,
+        },
+        "damage": list(mail.damage),
+    }
+
+
+def _person(one: Address) -> dict[str, str | None]:
+    return {"name": one.name, "address": one.address}
+
+
+def _people(found: Sequence[Address]) -> list[dict[str, str | None]]:
+    return [_person(one) for one in found]

@@ -1,0 +1,173 @@
+"""Reading mail: whatever comes in, something true comes out, soon."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import mmap
+import random
+import time
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.lab import mailmix
+
+from mailwicket.mail.decode import SLICE_BYTES, decode, decoded, to_text
+from mailwicket.mail.explain import explain
+from mailwicket.mail.parse import TEXT_MAX_BYTES, parse
+
+CORPUS = [path.read_bytes() for path in sorted((Path(__file__).parent.parent / "corpus").glob("*.eml"))]
+BUDGET_S = 5.0  # each of the bombs takes well under one second
+
+
+def assert_true(raw: bytes) -> None:
+    """What a mail says is valid text, and each attachment is found again under its hash."""
+    mail = parse(raw)
+    text = json.dumps(explain(mail), ensure_ascii=False)
+    text.encode("utf-8")
+    assert "\\u0000" not in text
+    for attachment in mail.attachments:
+        begin, end = attachment.span
+        content = decode(raw[begin:end], attachment.encoding)
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (attachment.size, attachment.sha256)
+        name = attachment.filename or "x"
+        assert not set(name) & set("/\\\r\n\0")
+
+
+@given(st.binary(max_size=4000))
+def test_any_bytes_are_a_mail(raw: bytes) -> None:
+    assert_true(raw)
+
+
+@given(st.sampled_from(CORPUS), st.integers(0, 2**32))
+@settings(max_examples=300, deadline=None)
+def test_a_mutilated_mail_is_still_read(raw: bytes, seed: int) -> None:
+    chance = random.Random(seed)
+    mutilated = bytearray(raw)
+    for _ in range(chance.randrange(1, 8)):
+        at = chance.randrange(len(mutilated) + 1)
+        other = chance.choice(CORPUS)
+        change = chance.choice(
+            (b"", b"\0", b"\r\n\r\n", b"--", b"=?", b"\xff", b"(", b"<", other[: chance.randrange(200)])
+        )
+        mutilated[at : at + chance.choice((0, 1, 30))] = change
+    assert_true(bytes(mutilated))
+
+
+@given(st.binary(max_size=300), st.lists(st.tuples(st.text(max_size=40), st.binary(max_size=500)), max_size=4))
+@settings(deadline=None)
+def test_the_standard_library_reads_well_formed_mail_alike(body: bytes, enclosed: list[tuple[str, bytes]]) -> None:
+    text = body.decode("latin-1").replace("\0", "").replace("\r", "")
+    message = EmailMessage()
+    message["From"], message["Subject"] = "Ada <ada@example.org>", "Zähler"
+    message.set_content(text, charset="utf-8")
+    for _, content in enclosed:
+        message.add_attachment(content, maintype="application", subtype="octet-stream", filename="a.bin")
+    raw = message.as_bytes(policy=message.policy.clone(linesep="\r\n", cte_type="7bit"))
+    mail = parse(raw)
+    expected = message.get_body().get_content()  # type: ignore[union-attr]
+    assert mail.text.rstrip("\n") == expected.rstrip("\n")
+    assert [one.sha256 for one in mail.attachments] == [hashlib.sha256(c).hexdigest() for _, c in enclosed]
+
+
+def test_mapped_and_in_memory_say_the_same(tmp_path: Path) -> None:
+    for number, raw in enumerate(mailmix.mix(40, seed=7)):
+        path = tmp_path / str(number)
+        path.write_bytes(raw)
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            assert parse(mapped) == parse(raw)
+
+
+def test_every_mail_of_the_mix_has_its_parts() -> None:
+    for number, raw in enumerate(mailmix.mix(100, seed=3)):
+        mail = parse(raw)
+        assert mail.message_id is not None
+        assert (mail.author is None, mail.text == "", mail.damage) == (False, False, ()), number
+        stored = raw.count(b"Content-Disposition: attachment")
+        assert len(mail.attachments) == stored
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(0, 300), max_size=6))
+def test_base64_is_read_through_whatever_is_strewn_into_it(content: bytes, places: list[int]) -> None:
+    encoded = bytearray(base64.b64encode(content))
+    for place in places:
+        encoded[place % (len(encoded) + 1) : place % (len(encoded) + 1)] = b" \r\n*"
+    assert decode(bytes(encoded), "base64") == content
+
+
+def test_slices_of_a_large_part_are_the_part() -> None:
+    chance = random.Random(5)
+    content = chance.randbytes(3 * SLICE_BYTES + 17)
+    for encoded in (base64.encodebytes(content), base64.b64encode(content)):
+        pieces = list(decoded(encoded, 0, len(encoded), "base64"))
+        assert b"".join(pieces) == content
+        assert max(map(len, pieces)) <= SLICE_BYTES
+    for quoted in (b"=41=42=43=\r\n" * 300_000, b"=41" * 900_000):
+        once = b"".join(decoded(quoted, 0, len(quoted), "quoted-printable"))
+        assert once == b"ABC" * 300_000 if quoted.endswith(b"\n") else once == b"A" * 900_000
+
+
+def test_a_very_long_text_is_cut_and_kept_whole_as_an_attachment() -> None:
+    raw = b"From: a@example.org\r\n\r\n" + b"0123456789\r\n" * 200_000
+    mail = parse(raw)
+    assert (len(mail.text) < TEXT_MAX_BYTES, mail.damage) == (True, ("text_cut",))
+    assert [one.size for one in mail.attachments] == [12 * 200_000]
+
+
+@pytest.mark.parametrize(
+    ("content", "charset", "text"),
+    [
+        ("größe".encode("cp1252"), "utf-8", "größe"),
+        ("größe".encode(), "iso-8859-1", "größe"),
+        ("“größe”".encode("cp1252"), "us-ascii", "“größe”"),
+        ("水泵".encode("gb18030"), "gb2312", "水泵"),
+        ("насос".encode("koi8-r"), "koi8-r", "насос"),
+        (b"abc", "idna", "abc"),
+        (b"abc", "hex", "abc"),
+        (b"a\xffb", "no-such", "aÿb"),
+    ],
+)
+def test_charsets_are_read_as_browsers_do_and_wrong_labels_forgiven(content: bytes, charset: str, text: str) -> None:
+    assert to_text(content, charset) == text
+
+
+def heads(*lines: bytes) -> bytes:
+    return b"\r\n".join([*lines, b"", b""])
+
+
+BOMBS = {
+    "nested multiparts": b"".join(
+        b'Content-Type: multipart/mixed; boundary="b%d"\r\n\r\n--b%d\r\n' % (n, n) for n in range(1000)
+    ),
+    "20,000 recipients": heads(b"To: " + b", ".join(b"p%d@example.org" % n for n in range(20_000))),
+    "open brackets": heads(b"From: " + b"(" * 50_000),
+    "open quotes": heads(b"To: " + b'"a" ' * 20_000),
+    "encoded words": heads(b"Subject: " + b"=?utf-8?q?a?= " * 20_000),
+    "half encoded words": heads(b"Subject: " + b"=?" * 50_000),
+    "header lines": b"X: y\r\n" * 200_000,
+    "folds": heads(b"Subject: x" + b"\r\n y" * 100_000),
+    "parameters": heads(b"Content-Type: text/plain" + b"; a*0*=x" * 10_000),
+    "backslashes": heads(b'Content-Type: text/plain; a="' + b"\\" * 60_000),
+    "parts": heads(b"Content-Type: multipart/mixed; boundary=a") + b"--a\r\n\r\n" * 500_000,
+    "near boundaries": heads(b"Content-Type: multipart/mixed; boundary=a") + b"--aX\r\n" * 500_000,
+    "padding": heads(b"Content-Type: a/b", b"Content-Transfer-Encoding: base64") + b"A=" * 3_000_000,
+    "deep html": heads(b"Content-Type: text/html") + b"<div>" * 150_000,
+    "attributes": heads(b"Content-Type: text/html") + b"<p " + b" ".join(b"a%d=b" % n for n in range(50_000)),
+    "open tags": heads(b"Content-Type: text/html") + b"<div a=" * 100_000,
+    "ampersands": heads(b"Content-Type: text/html") + b"&" * 500_000,
+    "ids": heads(b"References: " + b"<a@b> " * 10_000),
+    "newlines": heads(b"Content-Type: text/plain") + b"\n" * 1_000_000,
+    "quotes": heads(b"Content-Type: text/plain") + b"> " * 400_000 + b"\r\nOn x wrote:\r\n" * 40_000,
+    "labels": heads(b"Subject: Fwd: x") + b"From: a\r\n" * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_no_mail_keeps_us_busy(name: str) -> None:
+    begun = time.monotonic()
+    assert_true(BOMBS[name])
+    assert time.monotonic() - begun < BUDGET_S
