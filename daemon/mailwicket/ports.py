@@ -152,6 +152,26 @@ class Schema:
     migrations: Path
 
 
+class Joined(Protocol):
+    """A desk inside one of our transactions. What is asked for is true at once, and in the tables after `write`."""
+
+    def create(self, draft: TicketDraft, key: IntakeKey) -> TicketRef:
+        """As `Desk.create`."""
+        ...
+
+    def append(self, ticket: TicketRef, entry: EntryDraft, key: IntakeKey) -> None:
+        """As `Desk.append`; a mail that is refused leaves nothing behind."""
+        ...
+
+    def change(self, ticket: TicketRef, change: TicketChange, key: IntakeKey) -> None:
+        """As `Desk.change`."""
+        ...
+
+    def write(self) -> None:
+        """Put everything into the tables."""
+        ...
+
+
 @runtime_checkable
 class JoinsTransaction(Protocol):
     """A desk whose tickets live in our store: its writes commit with the intake rows, in one transaction."""
@@ -162,16 +182,8 @@ class JoinsTransaction(Protocol):
         """Take the way to run a function in a transaction, for the calls that do not come from the flow."""
         ...
 
-    def create_in(self, tx: Transaction, draft: TicketDraft, key: IntakeKey) -> TicketRef:
-        """As `Desk.create`, inside *tx*."""
-        ...
-
-    def append_in(self, tx: Transaction, ticket: TicketRef, entry: EntryDraft, key: IntakeKey) -> None:
-        """As `Desk.append`, inside *tx*."""
-        ...
-
-    def change_in(self, tx: Transaction, ticket: TicketRef, change: TicketChange, key: IntakeKey) -> None:
-        """As `Desk.change`, inside *tx*."""
+    def join(self, tx: Transaction, keys: Sequence[IntakeKey]) -> Joined:
+        """Take part in *tx* with the effects *keys*: a batch of mails at once."""
         ...
 
 

@@ -210,9 +210,11 @@ async def test_what_is_rolled_back_with_the_callers_transaction_never_happened(j
     before = await joining.ticket(ticket.number)
 
     def fail_after_three_effects(tx: Transaction) -> None:
-        desk.create_in(tx, ticket_draft(), IntakeKey("k2"))
-        desk.append_in(tx, ticket, entry_draft(), IntakeKey("k3"))
-        desk.change_in(tx, ticket, TicketChange(status=TicketStatus.CLOSED, add_cc=[BEN]), IntakeKey("k4"))
+        joined = desk.join(tx, [IntakeKey("k2"), IntakeKey("k3"), IntakeKey("k4")])
+        joined.create(ticket_draft(), IntakeKey("k2"))
+        joined.append(ticket, entry_draft(), IntakeKey("k3"))
+        joined.change(ticket, TicketChange(status=TicketStatus.CLOSED, add_cc=[BEN]), IntakeKey("k4"))
+        joined.write()
         raise ChangedMindError
 
     with pytest.raises(ChangedMindError):
@@ -226,11 +228,40 @@ async def test_within_one_transaction_later_steps_see_earlier_ones(joining: Embe
     desk = joining.desk
 
     def two_mails_of_a_thread(tx: Transaction) -> TicketRef:
-        ticket = desk.create_in(tx, ticket_draft(), IntakeKey("k1"))
-        assert desk.create_in(tx, ticket_draft(), IntakeKey("k1")) == ticket
-        desk.append_in(tx, ticket, entry_draft(text="answer"), IntakeKey("k2"))
-        desk.append_in(tx, ticket, entry_draft(text="answer"), IntakeKey("k2"))
+        joined = desk.join(tx, [IntakeKey("k1"), IntakeKey("k2")])
+        ticket = joined.create(ticket_draft(), IntakeKey("k1"))
+        assert joined.create(ticket_draft(), IntakeKey("k1")) == ticket
+        joined.append(ticket, entry_draft(text="answer"), IntakeKey("k2"))
+        joined.append(ticket, entry_draft(text="answer"), IntakeKey("k2"))
+        joined.write()
+        again = desk.join(tx, [IntakeKey("k1"), IntakeKey("k2")])
+        assert again.create(ticket_draft(), IntakeKey("k1")) == ticket
+        again.append(ticket, entry_draft(text="answer"), IntakeKey("k2"))
+        again.write()
         return ticket
 
     ticket = await joining.in_transaction(two_mails_of_a_thread)
     assert [entry["text"] for entry in (await joining.ticket(ticket.number))["entries"]][1:] == ["answer"]
+
+
+async def test_a_refused_effect_leaves_the_others_of_its_batch_alone(joining: EmbeddedBench) -> None:
+    desk = joining.desk
+
+    def three_mails(tx: Transaction) -> TicketRef:
+        joined = desk.join(tx, [IntakeKey("k1"), IntakeKey("k2"), IntakeKey("k3")])
+        ticket = joined.create(ticket_draft(), IntakeKey("k1"))
+        with pytest.raises(PermanentError):
+            joined.append(TicketRef(TicketNumber(4711)), entry_draft(), IntakeKey("k2"))
+        joined.append(ticket, entry_draft(text="answer"), IntakeKey("k3"))
+        joined.write()
+        return ticket
+
+    ticket = await joining.in_transaction(three_mails)
+    assert len((await joining.ticket(ticket.number))["entries"]) == 2
+    assert await desk.find(IntakeKey("k2")) is None
+
+
+async def test_numbers_go_on_behind_the_last_batch(joining: EmbeddedBench) -> None:
+    first = await joining.desk.create(ticket_draft(), IntakeKey("k1"))
+    second = await joining.desk.create(ticket_draft(), IntakeKey("k2"))
+    assert second.number == first.number + 1

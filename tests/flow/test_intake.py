@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -10,12 +11,13 @@ import pytest
 from tests.fakes import FakeDesk, FakeNet, FakeServer, FakeSource, Watcher, mail
 
 from mailwicket.backends.desk import EmbeddedDesk
+from mailwicket.backends.desk.writing import Writing
 from mailwicket.errors import PermanentError, TransientError
 from mailwicket.flow import reading
 from mailwicket.flow.drafts import Home
 from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge
-from mailwicket.model import Reason
+from mailwicket.model import IntakeKey, Reason, TicketDraft, TicketRef
 from mailwicket.ports import Desk, JoinsTransaction
 from mailwicket.rules.decide import Policy
 from mailwicket.store.store import Store
@@ -309,19 +311,40 @@ Runner = Callable[[], Awaitable[None]]
 async def test_one_mail_that_fails_in_the_desk_takes_no_other_with_it(
     bench: Bench, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = EmbeddedDesk.create_in
+    right = Writing.create
 
-    def create_in(self: EmbeddedDesk, tx: object, draft: object, key: object) -> object:
-        ref = right(self, tx, draft, key)  # type: ignore[arg-type]
-        if draft.subject == "bad":  # type: ignore[attr-defined]
+    def create(self: Writing, draft: TicketDraft, key: IntakeKey) -> TicketRef:
+        if draft.subject == "bad" and isinstance(error, PermanentError):
+            raise error
+        ref = right(self, draft, key)
+        if draft.subject == "bad":
             raise error
         return ref
 
-    monkeypatch.setattr(EmbeddedDesk, "create_in", create_in)
+    monkeypatch.setattr(Writing, "create", create)
+    await deliver_a_bad_one_among_others(bench)
+    assert {subject for (subject,) in bench.ask("SELECT subject FROM desk_ticket")} == {"one", "two", "three"}
+    assert bench.ask("SELECT reason FROM intake WHERE parked = 1") == [("failed_repeatedly",)]
+
+
+async def test_a_mail_that_the_database_refuses_takes_no_other_with_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = Writing.create
+
+    def create(self: Writing, draft: TicketDraft, key: IntakeKey) -> TicketRef:
+        subject = None if draft.subject == "bad" else draft.subject  # NOT NULL: refused when the batch is written
+        return right(self, replace(draft, subject=subject), key)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Writing, "create", create)
+    await deliver_a_bad_one_among_others(bench)
+    assert {subject for (subject,) in bench.ask("SELECT subject FROM desk_ticket")} == {"one", "two", "three"}
+    assert bench.ask("SELECT reason FROM intake WHERE parked = 1") == [("failed_repeatedly",)]
+
+
+async def deliver_a_bad_one_among_others(bench: Bench) -> None:
     bench.server.deliver(*(mail(subject, message_id=f"{subject}@example.org") for subject in ("one", "bad", "two")))
     await bench.catch_up()
     bench.server.deliver(mail("three", message_id="three@example.org"))
     await bench.catch_up()
     await bench.catch_up()
-    assert {subject for (subject,) in bench.ask("SELECT subject FROM desk_ticket")} == {"one", "two", "three"}
-    assert bench.ask("SELECT reason FROM intake WHERE parked = 1") == [("failed_repeatedly",)]

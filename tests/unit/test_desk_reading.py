@@ -125,6 +125,6 @@ def test_an_empty_desk_lists_nothing(tx: sqlite3.Connection) -> None:
 @pytest.mark.parametrize("name", ["tickets", "cc", "entry_ids", "entries", "attachments", "attachments_in_raw"])
 def test_one_ticket_is_found_without_walking_through_all(tx: sqlite3.Connection, name: str) -> None:
     values = {"first": 1, "last": 1, "all": True, "ticket": 1, "raw_sha256": "ab" * 32}
-    plan = [row[3] for row in tx.execute(f"EXPLAIN QUERY PLAN {READING[name]}", values)]
+    plan = [row[3] for row in tx.execute(f"EXPLAIN QUERY PLAN {getattr(READING, name)}", values)]
     assert plan
     assert [step for step in plan if step.startswith("SCAN")] == []

@@ -14,8 +14,8 @@ from tests.contract.desks import ADA, BEN, NINE, Room, entry_draft, ticket_draft
 
 from mailwicket import failpoint
 from mailwicket.backends.desk import EmbeddedDesk
-from mailwicket.backends.desk.desk import timestamp
-from mailwicket.backends.desk.statements import statements
+from mailwicket.backends.desk.reading import READING
+from mailwicket.backends.desk.writing import SQL, timestamp
 from mailwicket.model import Address, Flag, IntakeKey, Reason, TicketChange, TicketNumber, TicketRef, TicketStatus
 from mailwicket.ports import Desk, JoinsTransaction, KeepsAttachments, Transaction
 
@@ -54,9 +54,8 @@ async def test_a_desk_that_was_never_bound_says_so(desk: EmbeddedDesk) -> None:
 
 
 def test_every_statement_is_described() -> None:
-    for file in ("writing.sql", "reading.sql"):
-        for name, statement in statements(file).items():
-            assert statement.startswith("-- "), f"{file}: {name}"
+    for name, statement in [*vars(SQL).items(), *vars(READING).items()]:
+        assert statement.startswith("-- "), name
 
 
 def test_numbers_count_from_one_without_gaps(desk: EmbeddedDesk, tx: sqlite3.Connection) -> None:
@@ -179,6 +178,19 @@ def test_a_plain_mail_costs_six_statements(desk: EmbeddedDesk, tx: sqlite3.Conne
     assert len(ran) == 6
 
 
+def test_two_hundred_mails_cost_hardly_more_statements_than_one(desk: EmbeddedDesk, tx: sqlite3.Connection) -> None:
+    keys = [IntakeKey(f"k{n}") for n in range(200)]
+    ran: list[str] = []
+    tx.set_trace_callback(ran.append)
+    writing = desk.join(tx, keys)
+    for key in keys:
+        writing.create(ticket_draft(requester=ADA), key)
+    writing.write()
+    tx.set_trace_callback(None)
+    assert len(ran) == 9
+    assert rows(tx, "SELECT count(*) FROM desk_entry") == [(200,)]
+
+
 def test_no_statement_leaves_the_transaction_unable_to_end(desk: EmbeddedDesk, tx: sqlite3.Connection) -> None:
     tx.execute("BEGIN")
     tx.execute("SAVEPOINT job")
@@ -187,4 +199,4 @@ def test_no_statement_leaves_the_transaction_unable_to_end(desk: EmbeddedDesk, t
     desk.change_in(tx, ONE, TicketChange(add_cc=[BEN]), IntakeKey("k3"))
     tx.execute("RELEASE job")
     tx.execute("COMMIT")
-    assert rows(tx, "SELECT count(*) FROM desk_effect") == [(3,)]
+    assert rows(tx, "SELECT count(*) FROM desk_event") == [(3,)]

@@ -14,28 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from mailwicket.model import (
-    Facts,
     IntakeId,
-    KnownMail,
     Look,
     Mail,
     MailRef,
-    MessageId,
     Reason,
     Renumbered,
     Sha256,
     Step,
-    TicketFacts,
     TicketNumber,
-    TicketStatus,
 )
 from mailwicket.ports import Transaction
+from mailwicket.sql import insert, statements
 from mailwicket.store.raw import RawPlace
-from mailwicket.store.statements import statements
 
 SQL = statements(Path(__file__).with_name("journal.sql"))
-
-CITED_MAX = 40  # the newest ids decide; a References field of thousands buys nobody thousands of queries
 
 
 class State(IntEnum):
@@ -85,6 +78,9 @@ class Decided:
     """None where it could not be read."""
     reason: Reason
     trace: Sequence[Step]
+    ticket: TicketNumber | None
+    parked: RawPlace | None = None
+    """Where its bytes lie in a file of their own: it waits for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +129,7 @@ def note_look(tx: Transaction, source: str, look: Look, now: str) -> None:
             places[key] = tx.execute(SQL.place, (source, *key)).fetchone()[0]
         received = None if ref.received_at is None else timestamp(ref.received_at)
         rows.append((places[key], ref.remote_id, ref.size_bytes, received, now))
-    tx.executemany(SQL.note_ref, rows)
+    insert(tx, SQL.note_ref, rows)
     tx.execute(SQL.set_cursor, (source, look.cursor, now))
 
 
@@ -168,13 +164,13 @@ def _ref(folder: str, epoch: str, remote_id: str, size_bytes: int, received: str
     return MailRef(folder, epoch, remote_id, size_bytes, None if received is None else datetime.fromisoformat(received))
 
 
-def keep(tx: Transaction, source: str, kept: Iterable[Kept], gone: Iterable[IntakeId], now: str) -> list[Kept]:
+def keep(tx: Transaction, source: str, kept: Iterable[Kept], gone: Sequence[IntakeId], now: str) -> list[Kept]:
     """Note that raw mails are on disk, and which mails left their server before that.
 
     Returns those that are new work: a mail that was handled under its number of an older UIDVALIDITY only
     has its server's copy left to settle.
     """
-    tx.executemany(SQL.state, [(State.GONE, intake_id) for intake_id in gone])
+    _enter(tx, State.GONE, gone)
     matching = bool(tx.execute(SQL.matching, (source,)).fetchone()[0])
     work: list[Kept] = []
     for mail in kept:
@@ -185,16 +181,19 @@ def keep(tx: Transaction, source: str, kept: Iterable[Kept], gone: Iterable[Inta
                 tx.execute(SQL.state, (State.DONE, mail.intake_id))
                 continue
         work.append(mail)
-    tx.executemany(
-        SQL.keep,
-        [
-            (mail.intake_id, raw.file, raw.offset, raw.length, raw.sha256, int(mail.headers_only), now)
-            for mail in work
-            for raw in (mail.raw,)
-        ],
-    )
-    tx.executemany(SQL.state, [(State.FETCHED, mail.intake_id) for mail in work])
+    rows = [
+        (mail.intake_id, raw.file, raw.offset, raw.length, raw.sha256, int(mail.headers_only), now)
+        for mail in work
+        for raw in (mail.raw,)
+    ]
+    insert(tx, SQL.keep, rows)
+    _enter(tx, State.FETCHED, [mail.intake_id for mail in work])
     return work
+
+
+def _enter(tx: Transaction, state: State, intake_ids: Sequence[IntakeId]) -> None:
+    if intake_ids:
+        tx.execute(SQL.states, (state, json.dumps(intake_ids)))
 
 
 # --- judging --------------------------------------------------------------------------------------------------------
@@ -218,76 +217,25 @@ def count_attempts(tx: Transaction, in_hand: Iterable[IntakeId]) -> None:
         tx.execute(SQL.attempt, (intake_id,))
 
 
-def facts(tx: Transaction, mail: Mail) -> Facts:
-    """Return everything that the rules may look at for *mail*."""
-    cited: dict[MessageId, TicketFacts] = {}
-    for message_id in _cited(mail):
-        ticket = _ticket(tx.execute(SQL.cited_ticket, (message_id,)).fetchone())
-        if ticket is not None:
-            cited[message_id] = ticket
-            break  # the newest id that we know wins
-    if mail.message_id is None:
-        found = tx.execute(SQL.same_content, (mail.content_digest,)).fetchone()
-        return Facts(cited=cited, same_content=None if found is None else _known(found))
-    same_id: list[KnownMail] = []
-    awaited_by: TicketFacts | None = None
-    for intake_id, own, ticket_number, status, digest, reason, parked in tx.execute(
-        SQL.known_id, (mail.message_id,)
-    ).fetchall():
-        if not own:
-            awaited_by = awaited_by or _ticket((ticket_number, status))
-        elif not parked and reason != Reason.DUPLICATE:
-            same_id.append(_known((intake_id, digest, ticket_number)))
-    return Facts(cited=cited, awaited_by=awaited_by, same_id=same_id)
-
-
-def _cited(mail: Mail) -> list[MessageId]:
-    """The ids that *mail* cites, the most telling first: of a report, the mail that it returns."""
-    returned = mail.bounce.original_message_id if mail.bounce is not None else None
-    ids = [*mail.in_reply_to, *reversed(mail.references)]
-    return list(dict.fromkeys(ids if returned is None else [returned, *ids]))[:CITED_MAX]
-
-
-def _ticket(row: tuple[int, str] | None) -> TicketFacts | None:
-    return None if row is None else TicketFacts(TicketNumber(row[0]), TicketStatus(row[1]))
-
-
-def _known(row: tuple[int, str, int | None]) -> KnownMail:
-    ticket = None if row[2] is None else TicketNumber(row[2])
-    return KnownMail(IntakeId(row[0]), Sha256(row[1]), ticket)
-
-
-def note_ticket(tx: Transaction, ticket: TicketNumber, status: TicketStatus) -> None:
-    """Remember what the rules need to know of *ticket*."""
-    tx.execute(SQL.note_ticket, (ticket, status))
-
-
-def note_ids(tx: Transaction, intake_id: IntakeId, mail: Mail, ticket: TicketNumber | None) -> None:
-    """Remember which ids *mail* bears and cites, and the *ticket* that it is in, if any."""
-    if mail.message_id is not None:
-        tx.execute(SQL.bears_id, (mail.message_id, intake_id, ticket))
-    if ticket is not None:
-        for message_id in _cited(mail):
-            tx.execute(SQL.cites_id, {"message_id": message_id, "intake_id": intake_id, "ticket": ticket})
-
-
-def note_done(tx: Transaction, decided: Decided, ticket: TicketNumber | None, now: str) -> None:
-    """The mail is decided and, if it has a *ticket*, in it."""
-    _decide(tx, decided, ticket, parked=0, now=now)
-
-
-def note_parked(tx: Transaction, decided: Decided, raw: RawPlace, now: str) -> None:
-    """The mail waits for a person, in a file of its own at *raw*."""
-    _decide(tx, decided, None, parked=1, now=now)
-    tx.execute(SQL.move_raw, (raw.file, raw.offset, decided.intake_id))
-
-
-def _decide(tx: Transaction, decided: Decided, ticket: TicketNumber | None, *, parked: int, now: str) -> None:
-    mail = decided.mail
-    ids = (None, None) if mail is None else (mail.message_id, mail.content_digest)
-    trace = json.dumps([[step.rule, step.answer] for step in decided.trace], ensure_ascii=False)
-    tx.execute(SQL.decide, (decided.intake_id, *ids, decided.reason, ticket, parked, trace, now))
-    tx.execute(SQL.state, (State.DONE, decided.intake_id))
+def note_decided(tx: Transaction, decided: Sequence[Decided], now: str) -> None:
+    """The mails are decided, and in their tickets if they have any; parked ones lie in files of their own."""
+    rows = [
+        (
+            one.intake_id,
+            *((None, None) if one.mail is None else (one.mail.message_id, one.mail.content_digest)),
+            one.reason,
+            one.ticket,
+            int(one.parked is not None),
+            json.dumps([[step.rule, step.answer] for step in one.trace], ensure_ascii=False),
+            now,
+        )
+        for one in decided
+    ]
+    insert(tx, SQL.decide, rows)
+    _enter(tx, State.DONE, [one.intake_id for one in decided])
+    for one in decided:
+        if one.parked is not None:
+            tx.execute(SQL.move_raw, (one.parked.file, one.parked.offset, one.intake_id))
 
 
 # --- settling -------------------------------------------------------------------------------------------------------
@@ -302,9 +250,9 @@ def to_settle(tx: Transaction, source: str, limit: int) -> list[Done]:
     return found
 
 
-def note_settled(tx: Transaction, settled: Iterable[IntakeId]) -> None:
+def note_settled(tx: Transaction, settled: Sequence[IntakeId]) -> None:
     """The servers' copies say what we know."""
-    tx.executemany(SQL.state, [(State.SETTLED, intake_id) for intake_id in settled])
+    _enter(tx, State.SETTLED, settled)
 
 
 def note_event(tx: Transaction, event: Event) -> None:

@@ -90,6 +90,10 @@ SELECT count(*) FROM intake_row WHERE place_id = ? AND state IN (1, 2)
 -- A mail enters a state.
 UPDATE intake_row SET state = ? WHERE intake_id = ?
 
+-- name: states
+-- Mails enter a state: their numbers are a JSON list.
+UPDATE intake_row SET state = ? WHERE intake_id IN (SELECT value FROM json_each(?))
+
 -- name: keep
 -- The raw mail is on disk.
 INSERT INTO kept (intake_id, file, first_byte, length, sha256, headers_only, kept_at) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -107,34 +111,39 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 -- The raw bytes have another place.
 UPDATE kept SET file = ?, first_byte = ? WHERE intake_id = ?
 
--- name: cited_ticket
--- The newest ticket that holds a mail with this id.
-SELECT f.ticket, f.status FROM thread_id AS t JOIN ticket_facts AS f ON f.ticket = t.ticket
-WHERE t.message_id = ? AND t.own = 1 ORDER BY f.ticket DESC LIMIT 1
+-- name: cited_tickets
+-- For each id of a JSON list that a mail of a ticket bears: the newest such ticket.
+SELECT t.message_id, max(f.ticket), f.status
+FROM json_each(?) AS j JOIN thread_id AS t ON t.message_id = j.value JOIN ticket_facts AS f ON f.ticket = t.ticket
+WHERE t.own = 1 GROUP BY t.message_id
 
--- name: known_id
--- Every mail that bears or cites this id, with what is known of it.
-SELECT t.intake_id, t.own, t.ticket, f.status, d.content_digest, d.reason, d.parked
-FROM thread_id AS t JOIN decision AS d ON d.intake_id = t.intake_id LEFT JOIN ticket_facts AS f ON f.ticket = t.ticket
-WHERE t.message_id = ? ORDER BY t.intake_id LIMIT 40
+-- name: known_ids
+-- Mails that bear or cite the ids of a JSON list, with what is known of them; the oldest of each id will do.
+SELECT t.message_id, t.intake_id, t.own, t.ticket, f.status, d.content_digest, d.reason, d.parked
+FROM json_each(?) AS j JOIN thread_id AS t ON t.message_id = j.value AND t.intake_id IN (
+    SELECT intake_id FROM thread_id WHERE message_id = j.value ORDER BY intake_id LIMIT 40)
+JOIN decision AS d ON d.intake_id = t.intake_id LEFT JOIN ticket_facts AS f ON f.ticket = t.ticket
+ORDER BY t.intake_id
 
--- name: same_content
--- An earlier mail without any id and with this content.
-SELECT intake_id, content_digest, ticket FROM decision
-WHERE content_digest = ? AND message_id IS NULL AND parked = 0 ORDER BY intake_id LIMIT 1
+-- name: same_contents
+-- Earlier mails without any id and with a content of a JSON list: the oldest of each.
+SELECT min(d.intake_id), d.content_digest, d.ticket
+FROM json_each(?) AS j JOIN decision AS d ON d.content_digest = j.value
+WHERE d.message_id IS NULL AND d.parked = 0 GROUP BY d.content_digest
 
--- name: bears_id
+-- name: bears_ids
 -- A mail bears an id.
 INSERT INTO thread_id (message_id, intake_id, own, ticket) VALUES (?, ?, 1, ?)
 ON CONFLICT (message_id, intake_id) DO UPDATE SET own = 1
 
--- name: cites_id
--- A mail of a ticket cites an id that none of the ticket's mails is known to bear or cite.
+-- name: cites_ids
+-- Mails of tickets cite ids that none of their ticket's mails is known to bear or cite: a JSON list of [id, mail, ticket].
 INSERT INTO thread_id (message_id, intake_id, own, ticket)
-SELECT :message_id, :intake_id, 0, :ticket
-WHERE NOT EXISTS (SELECT 1 FROM thread_id WHERE message_id = :message_id AND ticket = :ticket)
+SELECT j.value ->> 0, j.value ->> 1, 0, j.value ->> 2 FROM json_each(?) AS j
+WHERE NOT EXISTS (SELECT 1 FROM thread_id WHERE message_id = j.value ->> 0 AND ticket = j.value ->> 2)
+ON CONFLICT (message_id, intake_id) DO NOTHING
 
--- name: note_ticket
+-- name: note_tickets
 -- What the rules need to know of a ticket.
 INSERT INTO ticket_facts (ticket, status) VALUES (?, ?) ON CONFLICT (ticket) DO UPDATE SET status = excluded.status
 

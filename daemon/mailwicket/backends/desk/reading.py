@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
-from mailwicket.backends.desk.statements import statements
 from mailwicket.model import TicketNumber
 from mailwicket.ports import Transaction
+from mailwicket.sql import statements
 
-READING = statements("reading.sql")
+READING = statements(Path(__file__).with_name("reading.sql"))
 
 # As the statements select them; "cc", "entries", "message_ids" and "attachments" come from others.
 _KEYS = ("number", "subject", "requester", "status", "group", "category", "company", "assignee", "created", "updated")
@@ -39,13 +40,13 @@ def show_ticket(tx: Transaction, number: TicketNumber) -> Shown | None:
 
 def _tickets(tx: Transaction, which: dict[str, int]) -> list[Shown]:
     cc: dict[int, list[str]] = defaultdict(list)
-    for ticket, address in tx.execute(READING["cc"], which).fetchall():
+    for ticket, address in tx.execute(READING.cc, which).fetchall():
         cc[ticket].append(address)
     entries: dict[int, list[str | None]] = defaultdict(list)
-    for ticket, message_id in tx.execute(READING["entry_ids"], which).fetchall():
+    for ticket, message_id in tx.execute(READING.entry_ids, which).fetchall():
         entries[ticket].append(message_id)
     shown = []
-    for row in tx.execute(READING["tickets"], which).fetchall():
+    for row in tx.execute(READING.tickets, which).fetchall():
         number, ids = row[0], entries[row[0]]
         ticket = dict(zip(_KEYS, row, strict=True))
         ticket["cc"] = cc[number]
@@ -58,11 +59,11 @@ def _tickets(tx: Transaction, which: dict[str, int]) -> list[Shown]:
 def _entries(tx: Transaction, number: TicketNumber) -> list[Shown]:
     of = {"ticket": number}
     attachments: dict[int, list[Shown]] = defaultdict(list)
-    for entry, *values in tx.execute(READING["attachments"], of).fetchall():
+    for entry, *values in tx.execute(READING.attachments, of).fetchall():
         attachment = dict(zip(_ATTACHMENT_KEYS, values, strict=True))
         attachments[entry].append({**attachment, "inline": bool(attachment["inline"])})
     shown = []
-    for entry, *values in tx.execute(READING["entries"], of).fetchall():
+    for entry, *values in tx.execute(READING.entries, of).fetchall():
         told = dict(zip(_ENTRY_KEYS, values, strict=True))
         told["public"] = bool(told["public"])
         told["flags"] = json.loads(told["flags"])

@@ -1,15 +1,15 @@
--- name: find_effect
--- The ticket on which an effect happened already.
-SELECT ticket FROM desk_effect WHERE key = ?
+-- name: effects
+-- The tickets on which effects happened already: their keys are a JSON list.
+SELECT key, ticket FROM desk_event WHERE key IN (SELECT value FROM json_each(?))
 
--- name: insert_effect
--- The effect happened: the same key again changes nothing.
-INSERT INTO desk_effect (key, ticket) VALUES (?, ?)
+-- name: last_numbers
+-- The last ticket and the last entry; tickets are never deleted, so a number is given once.
+SELECT (SELECT coalesce(max(number), 0) FROM desk_ticket), (SELECT coalesce(max(entry), 0) FROM desk_entry)
 
 -- name: insert_ticket
--- Open a ticket under the next number.
-INSERT INTO desk_ticket (subject, requester, status, "group", category, company, created, updated)
-VALUES (?1, ?2, 'open', ?3, ?4, ?5, ?6, ?6) RETURNING number
+-- Open a ticket.
+INSERT INTO desk_ticket (number, subject, requester, status, "group", category, company, created, updated)
+VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?)
 
 -- name: touch_ticket
 -- An entry came: no row when there is no such ticket. An entry that comes late does not turn the clock back.
@@ -25,8 +25,9 @@ SELECT 1 FROM desk_ticket WHERE number = ?
 
 -- name: insert_entry
 -- Add an entry behind the others of its ticket.
-INSERT INTO desk_entry (ticket, public, kind, author, received, message_id, raw_sha256, reason, flags, text, html)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING entry
+INSERT INTO desk_entry
+(entry, ticket, public, kind, author, received, message_id, raw_sha256, reason, flags, text, html)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_attachment
 -- Note an attachment and where its bytes stand in the raw mail.
@@ -51,4 +52,4 @@ INSERT INTO desk_link (ticket, linked_to) VALUES (?, ?) ON CONFLICT DO NOTHING
 
 -- name: insert_event
 -- Something happened.
-INSERT INTO desk_event (at, kind, ticket, detail) VALUES (?, ?, ?, ?)
+INSERT INTO desk_event (key, at, kind, ticket, detail) VALUES (?, ?, ?, ?, ?)

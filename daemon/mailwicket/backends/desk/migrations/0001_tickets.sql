@@ -72,17 +72,12 @@ CREATE TABLE desk_link (
     PRIMARY KEY (ticket, linked_to)
 ) STRICT, WITHOUT ROWID;
 
--- What happened, past tense.
+-- What happened, past tense, and by which effect: the same key again changes nothing.
 CREATE TABLE desk_event (
     event  INTEGER PRIMARY KEY,
+    key    TEXT NOT NULL UNIQUE,
     at     TEXT NOT NULL,
     kind   TEXT NOT NULL CHECK (kind IN ('TicketCreated', 'EntryAppended', 'TicketChanged')),
     ticket INTEGER NOT NULL REFERENCES desk_ticket (number),
     detail TEXT NOT NULL                    -- JSON object
 ) STRICT;
-
--- Which effects happened already, so that none happens twice.
-CREATE TABLE desk_effect (
-    key    TEXT NOT NULL PRIMARY KEY,
-    ticket INTEGER NOT NULL REFERENCES desk_ticket (number)
-) STRICT, WITHOUT ROWID;
