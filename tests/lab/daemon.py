@@ -1,0 +1,192 @@
+"""`mailwicket run` as a process, on a configuration and a state directory of its own."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from tests.lab.processes import mortal, until
+
+MIB = 1024 * 1024
+
+
+class Daemon:
+    """One configuration; the process behind it may come and go."""
+
+    def __init__(
+        self, directory: Path, boxes: Mapping[str, Mapping[str, Any]], *, state_dir: Path | None = None, **tables: Any
+    ) -> None:
+        """Write conf.d for *boxes* (`[incoming.NAME]` each) and further *tables* below *directory*. Starts nothing."""
+        self.directory = directory
+        self.conf = directory / "conf.d"
+        self.state_dir = state_dir or directory / "state"
+        self.socket = directory / "admin.sock"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.conf.mkdir(parents=True)
+        daemon = {"state_dir": str(self.state_dir), "log_format": "json", **tables.pop("daemon", {})}
+        written = {"daemon": daemon, "http": {"listen": [f"unix:{self.socket}"]}, **tables}
+        written |= {f"incoming.{name}": box for name, box in boxes.items()}
+        (self.conf / "10-test.toml").write_text("\n".join(_table(name, keys) for name, keys in written.items()))
+        (self.conf / "10-test.toml").chmod(0o600)
+
+    # --- the process
+
+    def start(self, failpoint: str | None = None) -> None:
+        """Start it and return at once; *failpoint* is `NAME:HIT:ACTION`."""
+        assert self.process is None or self.process.poll() is not None, "it runs already"
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("MAILWICKET_")}
+        if failpoint is not None:
+            environ["MAILWICKET_FAILPOINT"] = failpoint
+        self.socket.unlink(missing_ok=True)
+        with (self.directory / "log").open("ab") as log:
+            command = mortal([sys.executable, "-m", "mailwicket", "run", "--conf", str(self.conf)])
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environ)
+
+    def start_and_answer(self, limit_s: float = 30) -> None:
+        """Start it and wait until it answers; its mailboxes are only then connected to."""
+        self.start()
+        until(self.answers, limit_s, 0.002, "the daemon's answer")
+
+    def answers(self) -> bool:
+        """Tell whether it listens; it has not ended.
+
+        Raises:
+            RuntimeError: it ended by itself.
+        """
+        if self.running.poll() is not None:
+            raise RuntimeError(f"mailwicket ended with {self.running.returncode}: {self.log[-2000:]}")
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
+
+    @property
+    def running(self) -> subprocess.Popen[bytes]:
+        """The process that was started last."""
+        assert self.process is not None, "it was never started"
+        return self.process
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and return how it ended: negative for a signal, else the exit code."""
+        self.running.send_signal(number)
+        return self.running.wait(20)
+
+    def kill(self) -> None:
+        """End it as a power-off of the process would."""
+        self.stop(signal.SIGKILL)
+
+    def died(self, limit_s: float = 30) -> bool:
+        """Wait for its death by a failpoint."""
+        return self.running.wait(limit_s) == -signal.SIGKILL
+
+    def end(self) -> None:
+        """End whatever runs; for clean-up."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    # --- what it says
+
+    @property
+    def log(self) -> str:
+        """Everything it logged so far."""
+        return (self.directory / "log").read_text(errors="replace")
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run another `mailwicket` command on the same configuration."""
+        command = [sys.executable, "-m", "mailwicket", *words, "--conf", str(self.conf)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    def get(self, path: str) -> bytes:
+        """Ask its HTTP endpoint over the unix socket."""
+        with closing(http.client.HTTPConnection("localhost", timeout=10)) as connection:
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.settimeout(10)
+            connection.sock.connect(str(self.socket))
+            connection.request("GET", path)
+            return connection.getresponse().read()
+
+    def unit(self, name: str = "box") -> dict[str, Any]:
+        """What status tells of `incoming.NAME`."""
+        told = json.loads(self.get("/api/v1/status"))
+        return next(unit for unit in told["units"] if unit["name"] == f"incoming/{name}")
+
+    def metric(self, name: str) -> float:
+        """The value of a metric without labels."""
+        lines = self.get("/metrics").decode().splitlines()
+        return float(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
+
+    # --- what it did
+
+    def ask(self, question: str, *values: Any) -> list[Any]:
+        """Ask its database; before there is one, nothing is known."""
+        path = self.state_dir / "mailwicket.db"
+        if not path.exists():
+            return []
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as database:
+            try:
+                return database.execute(question, values).fetchall()
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):
+                    return []
+                raise
+
+    def count(self, state: str, source: str = "box") -> int:
+        """Count the mails in a state of the newest numbering of *source*."""
+        question = (
+            "SELECT count(*) FROM intake WHERE state = ? AND source = ? "
+            "AND epoch = (SELECT epoch FROM place WHERE source = ? ORDER BY place_id DESC LIMIT 1)"
+        )
+        found = self.ask(question, state, source, source)
+        return int(found[0][0]) if found else 0
+
+    def wait_until_settled(self, mails: int, source: str = "box", limit_s: float = 60) -> None:
+        """Wait until so many mails are tickets and their server's copies say so."""
+
+        def settled() -> bool:
+            if self.running.poll() is not None:
+                raise RuntimeError(f"mailwicket ended with {self.running.returncode}: {self.log[-2000:]}")
+            return self.count("settled", source) >= mails
+
+        try:
+            until(settled, limit_s, 0.03)
+        except TimeoutError:
+            states = self.ask("SELECT source, state, count(*) FROM intake GROUP BY source, state")
+            raise TimeoutError(f"{mails} mails were not settled: {states}; {self.log[-2000:]}") from None
+
+    def reasons(self, source: str = "box") -> list[str]:
+        """The reason code of every decided mail, in their order on the server."""
+        return [r for (r,) in self.ask("SELECT reason FROM intake WHERE source = ? ORDER BY intake_id", source) if r]
+
+    # --- what it costs
+
+    def memory_peak_bytes(self) -> int:
+        """The largest resident size so far."""
+        return self._memory("VmHWM")
+
+    def memory_bytes(self) -> int:
+        """The resident size now."""
+        return self._memory("VmRSS")
+
+    def _memory(self, name: str) -> int:
+        status = Path(f"/proc/{self.running.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in status if line.startswith(f"{name}:")) * 1024
+
+    def cpu_s(self) -> float:
+        """User and system time so far."""
+        fields = Path(f"/proc/{self.running.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _table(name: str, keys: Mapping[str, Any]) -> str:
+    """Write a table of TOML: JSON's strings, numbers, booleans and lists are TOML's."""
+    lines: Iterable[str] = (f"{key} = {json.dumps(value)}" for key, value in keys.items())
+    return "\n".join([f"[{name}]", *lines, ""])

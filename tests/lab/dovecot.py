@@ -1,0 +1,255 @@
+"""A Dovecot of one's own on loopback: IMAP, IMAPS, LMTP; its own certificate authority; mail below its directory.
+
+Every user name exists, the password is `PASSWORD`. Nothing of the machine is changed: as root the mail
+belongs to the number `MAIL_UID`, which needs no account; otherwise everything runs as the caller.
+"""
+
+from __future__ import annotations
+
+import getpass
+import imaplib
+import os
+import re
+import resource
+import shutil
+import smtplib
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import trustme
+from tests.lab.processes import free_ports, mortal, until
+
+PASSWORD = "only-for-tests"
+BINARY = Path("/usr/sbin/dovecot")
+MAIL_UID = os.getuid() or 5000
+MAIL_GID = os.getgid() or 5000
+FIRST_MAIL_AT = 1767225600  # 2026-01-01T00:00:00Z, the INTERNALDATE of the first mail of a mailbox
+
+CONFIG = """
+base_dir = {base}/run
+state_dir = {base}/run
+log_path = {base}/dovecot.log
+instance_name = mailwicket-{imap}
+protocols = imap lmtp
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <{base}/server.pem
+ssl_key = <{base}/server.key
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_username_format = %Ln
+auth_failure_delay = 0
+auth_cache_size = 1M
+mail_location = maildir:~/Maildir
+mail_max_userip_connections = 10000
+mailbox_idle_check_interval = 1s
+imap_hibernate_timeout = 0
+postmaster_address = postmaster@example.net
+default_vsz_limit = 0
+default_client_limit = 4000
+default_process_limit = 1000
+first_valid_uid = 1
+namespace inbox {{
+  inbox = yes
+  separator = /
+}}
+passdb {{
+  driver = static
+  args = password={password}
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={base}/mail/%n allow_all_users=yes
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = {imaps}
+    ssl = yes
+  }}
+  service_count = 0
+  process_min_avail = 2
+  process_limit = 4
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    port = {lmtp}
+  }}
+}}
+"""
+
+AS_CALLER = """
+default_login_user = {user}
+default_internal_user = {user}
+default_internal_group = {group}
+service imap-login {{
+  chroot =
+}}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+"""
+
+
+class Dovecot:
+    """A running instance; see `running`."""
+
+    def __init__(self, base: Path) -> None:
+        """Start one below *base*, which must be short: it holds sockets."""
+        self.base = base
+        self.imap, self.imaps, self.lmtp = free_ports(3)
+        self.ca_file = base / "ca.pem"
+        base.chmod(0o755)
+        (base / "run").mkdir()
+        (base / "mail").mkdir()
+        os.chown(base / "mail", MAIL_UID, MAIL_GID)
+        self._make_certificates()
+        config = base / "dovecot.conf"
+        config.write_text(self._config())
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard))
+        with (base / "out").open("wb") as out:
+            self._process = subprocess.Popen(mortal([str(BINARY), "-F", "-c", str(config)]), stdout=out, stderr=out)
+        until(self._answers, 15, what="Dovecot's answer")
+
+    def _make_certificates(self) -> None:
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(self.ca_file)
+        server = authority.issue_cert("localhost", "127.0.0.1")
+        server.private_key_pem.write_to_path(self.base / "server.key")
+        for number, blob in enumerate(server.cert_chain_pems):
+            blob.write_to_path(self.base / "server.pem", append=number > 0)
+
+    def _config(self) -> str:
+        keys = {"base": self.base, "imap": self.imap, "imaps": self.imaps, "lmtp": self.lmtp}
+        text = CONFIG.format(**keys, password=PASSWORD, uid=MAIL_UID, gid=MAIL_GID)
+        if os.getuid():
+            import grp
+
+            text += AS_CALLER.format(user=getpass.getuser(), group=grp.getgrgid(os.getgid()).gr_name)
+        return text
+
+    def _answers(self) -> bool:
+        if self._process.poll() is not None:
+            raise RuntimeError(f"Dovecot did not start: {(self.base / 'out').read_text()}")
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.imap)) == 0
+
+    def stop(self) -> None:
+        """End it with all its sessions."""
+        self._process.terminate()
+        self._process.wait(15)
+
+    def home(self, user: str) -> Path:
+        """Where the mail of *user* lies."""
+        return self.base / "mail" / user
+
+    def fill(self, user: str, mails: Iterable[bytes], folder: str = "INBOX") -> None:
+        """Lay *mails* (lines ending in CR LF) into a folder of *user*, one second apart, without asking the server."""
+        maildir = self.home(user) / "Maildir" / ("" if folder == "INBOX" else f".{folder}")
+        for name in ("cur", "new", "tmp"):
+            (maildir / name).mkdir(parents=True, exist_ok=True)
+        owned = [self.home(user), self.home(user) / "Maildir", maildir, *(maildir / n for n in ("cur", "new", "tmp"))]
+        for path in owned:
+            os.chown(path, MAIL_UID, MAIL_GID)
+        first = sum(1 for name in ("cur", "new") for _ in (maildir / name).iterdir())
+        for number, raw in enumerate(mails, first):
+            stored = raw.replace(b"\r\n", b"\n")
+            name = f"{FIRST_MAIL_AT + number}.M{number:06}P1.lab,S={len(stored)},W={len(raw)}"
+            path = maildir / "tmp" / name
+            path.write_bytes(stored)
+            os.chown(path, MAIL_UID, MAIL_GID)
+            os.utime(path, (FIRST_MAIL_AT + number,) * 2)
+            path.rename(maildir / "new" / name)
+
+    def deliver(self, user: str, *mails: bytes) -> None:
+        """Deliver *mails* to *user* by LMTP, as a mail server does."""
+        with smtplib.LMTP("127.0.0.1", self.lmtp) as lmtp:
+            for raw in mails:
+                lmtp.sendmail("sender@example.org", [f"{user}@example.net"], raw)
+
+    @contextmanager
+    def session(self, user: str, folder: str = "INBOX", *, readonly: bool = True) -> Iterator[imaplib.IMAP4]:
+        """Open a *folder* of *user* as another client."""
+        with imaplib.IMAP4("127.0.0.1", self.imap) as imap:
+            imap.login(user, PASSWORD)
+            result, words = imap.select(folder, readonly=readonly)
+            assert result == "OK", words
+            yield imap
+
+    def uids(self, user: str, folder: str = "INBOX", criterion: str = "ALL") -> list[int]:
+        """Tell the UIDs that a SEARCH finds."""
+        with self.session(user, folder) as imap:
+            _, found = imap.uid("SEARCH", criterion)
+        return [int(uid) for uid in found[0].split()]
+
+    def served(self, user: str, folder: str = "INBOX") -> Iterator[tuple[int, bytes]]:
+        """Yield UID and bytes of every mail, as an IMAP client is given them, a few at a time."""
+        uids = self.uids(user, folder)
+        with self.session(user, folder) as imap:
+            for start in range(0, len(uids), 50):
+                chosen = ",".join(map(str, uids[start : start + 50]))
+                _, answers = imap.uid("FETCH", chosen, "(UID BODY.PEEK[])")
+                for answer in answers:
+                    if isinstance(answer, tuple) and (named := re.search(rb"UID (\d+)", answer[0])):
+                        yield int(named[1]), answer[1]
+
+    def expunge(self, user: str, uids: Sequence[int]) -> None:
+        """Delete mails as another client."""
+        with self.session(user, readonly=False) as imap:
+            chosen = ",".join(map(str, uids))
+            imap.uid("STORE", chosen, "+FLAGS.SILENT", r"(\Deleted)")
+            imap.uid("EXPUNGE", chosen)
+
+    def uidvalidity(self, user: str, folder: str = "INBOX") -> int:
+        """Tell the UIDVALIDITY of a folder."""
+        with self.session(user, folder) as imap:
+            return int(imap.response("UIDVALIDITY")[1][0])
+
+    def renumber(self, user: str) -> None:
+        """Give the mails in INBOX new numbers under a new UIDVALIDITY, as a restore from a backup does."""
+        maildir = self.home(user) / "Maildir"
+        before = self.uidvalidity(user)
+        for pattern in ("dovecot-uidlist*", "dovecot.index*", "dovecot.list.index*"):
+            for path in maildir.glob(pattern):
+                path.unlink()
+        (maildir / "dovecot-uidlist").write_text(f"3 V{before + 1000} N1\n")
+        os.chown(maildir / "dovecot-uidlist", MAIL_UID, MAIL_GID)
+        assert self.uidvalidity(user) != before
+
+    def box(self, user: str, security: str = "none", **keys: Any) -> dict[str, Any]:
+        """Return `[incoming.NAME]` for the mailbox of *user*; *keys* add to it or replace."""
+        return {
+            "email": f"{user}@example.net",
+            "server": "127.0.0.1",
+            "port": self.imaps if security == "ssl" else self.imap,
+            "security": security,
+            "password": PASSWORD,
+            "start_from": "all",
+            **({} if security == "none" else {"ca_file": str(self.ca_file)}),
+            **keys,
+        }
+
+
+@contextmanager
+def running() -> Iterator[Dovecot]:
+    """Run a Dovecot in a directory of its own, which goes with it."""
+    base = Path(tempfile.mkdtemp(prefix="mailwicket-lab-"))
+    try:
+        server = Dovecot(base)
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(base, ignore_errors=True)

@@ -1,0 +1,36 @@
+"""Processes that a test starts and never leaves behind."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from collections.abc import Callable, Sequence
+
+
+def mortal(command: Sequence[str]) -> list[str]:
+    """Return *command* such that it ends when the process that started it dies."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM", *command] if setpriv else list(command)
+
+
+def until(holds: Callable[[], object], limit_s: float, pause_s: float = 0.02, what: str = "it") -> None:
+    """Return when *holds* answers yes.
+
+    Raises:
+        TimeoutError: not within *limit_s*.
+    """
+    end = time.monotonic() + limit_s
+    while not holds():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what} did not happen within {limit_s:g} s")
+        time.sleep(pause_s)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return loopback ports that nobody has at the moment."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(probe.getsockname()[1]) for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
