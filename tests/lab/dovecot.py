@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import trustme
+
 from tests.lab.processes import free_ports, mortal, until
 
 PASSWORD = "only-for-tests"

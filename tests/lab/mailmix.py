@@ -17,10 +17,12 @@ from itertools import repeat
 Parts = list[str]
 
 MATTERS = (
-    "meter reading invoice pump valve parcel courier badge door heating projector tablet keyboard scanner toner licence "
-    "renewal timetable booking refund seat ticket route bus tram bicycle lamp switch socket cable router antenna mast"
+    "meter reading invoice pump valve parcel courier badge door heating projector tablet keyboard scanner toner "
+    "licence renewal timetable booking refund seat ticket route bus tram bicycle lamp switch socket cable router antenna mast"
 ).split()
-GLUE = "the a my our this has was since before after about with without and but still again please could would not".split()
+GLUE = (
+    "the a my our this has was since before after about with without and but still again please could would not".split()
+)
 SPEECH = {  # charset: words beyond ASCII, transfer encoding
     "us-ascii": ((), "7bit"),
     "utf-8": (("Schlüssel", "ключ", "鍵", "clé", "κλειδί", "🔑"), "base64"),
@@ -56,7 +58,9 @@ def large(size_bytes: int, number: int = 0) -> bytes:
     """Return one mail of about *size_bytes*: a line of text and an attachment."""
     room = _Mailroom(number)
     boundary = f"=_large{number}"
-    body = multipart("mixed", [part("plain", "See attachment.\n", "us-ascii"), room.enclosure(size_bytes - 900)], boundary)
+    body = multipart(
+        "mixed", [part("plain", "See attachment.\n", "us-ascii"), room.enclosure(size_bytes - 900)], boundary
+    )
     return _close([*room.heading(number, "A very large matter", "us-ascii"), *body])
 
 
@@ -140,7 +144,8 @@ class _Mailroom:
         ]
         return [
             *hops,
-            "DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=lab;\r\n\tb=" + base64.b64encode(chance.randbytes(180)).decode(),
+            "DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=lab;\r\n\tb="
+            + base64.b64encode(chance.randbytes(180)).decode(),
             f"From: {name} <person{number % 887}@mail{number % 89}.example.org>",
             "To: Service desk <desk@example.net>",
             f"Subject: {subject}",
@@ -162,7 +167,10 @@ class _Mailroom:
             ]
             return multipart("alternative", texts, boundary)
         html_bytes = chance.randrange(13_000, 40_000) if kind == "html" else 5_000
-        texts = [part("plain", self.prose(2_500, charset), charset), part("html", self.html(html_bytes, charset), charset)]
+        texts = [
+            part("plain", self.prose(2_500, charset), charset),
+            part("html", self.html(html_bytes, charset), charset),
+        ]
         body = multipart("alternative", texts, boundary)
         if kind == "html":
             return body
@@ -174,7 +182,11 @@ class _Mailroom:
     def enclosure(self, size_bytes: int) -> Parts:
         """Return an attachment of about *size_bytes* as it travels."""
         named, kind = self._chance.choice(ENCLOSURES)
-        heading = [f"Content-Type: {kind}", f"Content-Disposition: attachment; {named}", "Content-Transfer-Encoding: base64"]
+        heading = [
+            f"Content-Type: {kind}",
+            f"Content-Disposition: attachment; {named}",
+            "Content-Transfer-Encoding: base64",
+        ]
         return [*heading, "", *self._stretches(size_bytes)]
 
     def _stretches(self, size_bytes: int) -> Iterator[str]:
@@ -206,7 +218,11 @@ class _Mailroom:
             f"<p>{self.words(14, charset)}</p></td></tr>"
             for n in range(size // 160)
         )
-        return "<html><head><style>p{margin:0}</style></head><body><table>\n" + "\n".join(rows) + "\n</table></body></html>\n"
+        return (
+            "<html><head><style>p{margin:0}</style></head><body><table>\n"
+            + "\n".join(rows)
+            + "\n</table></body></html>\n"
+        )
 
 
 def _header_charset(charset: str) -> str:
