@@ -18,7 +18,8 @@ Parts = list[str]
 
 MATTERS = (
     "meter reading invoice pump valve parcel courier badge door heating projector tablet keyboard scanner toner "
-    "licence renewal timetable booking refund seat ticket route bus tram bicycle lamp switch socket cable router antenna mast"
+    "licence renewal timetable booking refund seat ticket route bus tram bicycle lamp switch socket cable router "
+    "antenna mast"
 ).split()
 GLUE = (
     "the a my our this has was since before after about with without and but still again please could would not".split()
