@@ -18,6 +18,7 @@ from mailwicket.config.settings import Settings
 from mailwicket.flow.drafts import Home
 from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge, utc_now
+from mailwicket.flow.reading import Reading
 from mailwicket.flow.reclaim import Reclaim
 from mailwicket.net.machine import Machine
 from mailwicket.ports import Desk, JoinsTransaction, Source
@@ -57,6 +58,7 @@ class Daemon:
         self.store = Store(state_dir, [joined.schema] if joined else [])
         if joined:
             joined.bind(self.store.write)
+        self.reading = Reading(self.store)
         _empty_spool(self.machine)
         self.lag = LoopLag()
         self.units: dict[str, Unit] = {}
@@ -73,7 +75,9 @@ class Daemon:
         home = Home(name, Policy(own), config.group, config.category, config.company)
         judge = Judge(self.store, self.desk, home, unit)
         self.units[unit.name] = unit
-        self._intakes.append((unit, Intake(name, source(name, config, self.machine), self.store, judge, unit)))
+        self._intakes.append(
+            (unit, Intake(name, source(name, config, self.machine), self.store, self.reading, judge, unit))
+        )
 
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Serve until cancelled.
@@ -99,6 +103,7 @@ class Daemon:
 
     async def close(self) -> None:
         """Close the store; every task has ended before."""
+        self.reading.close()
         await self.store.close()
 
     def status(self) -> Mapping[str, Any]:

@@ -28,6 +28,8 @@ NAMES: Final = (
     "intake.looked",  # refs were found, nothing noted
     "intake.fetched",  # a batch is in memory, nothing kept
     "intake.in_hand",  # a mail is in hand, about to be read: a death here is counted against it
+    "intake.reading",  # a batch was handed to the reader's process
+    "reader.in_hand",  # in that process, a mail in hand: a death there is counted against it, and the daemon lives
     "intake.parsed",  # parsed, nothing decided
     "intake.decided",  # inside the transaction that decides, rows written
     "intake.committed",  # tickets are committed, the server's copies untouched
@@ -37,6 +39,7 @@ NAMES: Final = (
     "imap.send",  # before any command leaves for the server
 )
 
+ENVIRON: Final = "MAILWICKET_FAILPOINT"
 ERRNOS: Final = {"eio": errno.EIO, "enospc": errno.ENOSPC, "emfile": errno.EMFILE}
 
 
@@ -58,7 +61,7 @@ class _Armed:
 
 
 _armed: _Armed | None = None
-if _spec := os.environ.get("MAILWICKET_FAILPOINT"):
+if _spec := os.environ.get(ENVIRON):
     _armed = _Armed(_spec)
 
 

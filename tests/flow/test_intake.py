@@ -13,10 +13,11 @@ from tests.fakes import FakeDesk, FakeNet, FakeServer, FakeSource, Watcher, mail
 from mailwicket.backends.desk import EmbeddedDesk
 from mailwicket.backends.desk.writing import Writing
 from mailwicket.errors import PermanentError, TransientError
-from mailwicket.flow import reading
+from mailwicket.flow import reader
 from mailwicket.flow.drafts import Home
 from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge
+from mailwicket.flow.reading import Reading
 from mailwicket.model import IntakeKey, Reason, TicketDraft, TicketRef
 from mailwicket.ports import Desk, JoinsTransaction
 from mailwicket.rules.decide import Policy
@@ -33,15 +34,21 @@ class Bench:
         self.source = FakeSource(self.server)
         self.watcher = Watcher()
         self.store: Store
+        self.reading: Reading
 
     def open(self) -> None:
         joined = isinstance(self.desk, JoinsTransaction)
         self.store = Store(self.directory / "state", [self.desk.schema] if joined else [])  # type: ignore[attr-defined]
+        self.reading = Reading(self.store)
+
+    async def close(self) -> None:
+        self.reading.close()
+        await self.store.close()
 
     def intake(self) -> Intake:
         home = Home("box", Policy(frozenset({"desk@example.net"})), group="first line")
         judge = Judge(self.store, self.desk, home, self.watcher)
-        return Intake("box", self.source, self.store, judge, self.watcher)
+        return Intake("box", self.source, self.store, self.reading, judge, self.watcher)
 
     async def catch_up(self) -> None:
         """Run until everything the server shows is settled."""
@@ -64,7 +71,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     one = Bench(tmp_path, EmbeddedDesk("desk", EmbeddedDesk.Config(), FakeNet(tmp_path)))
     one.open()
     yield one
-    await one.store.close()
+    await one.close()
 
 
 @pytest.fixture
@@ -72,7 +79,7 @@ async def remote(tmp_path: Path) -> AsyncIterator[Bench]:
     one = Bench(tmp_path, FakeDesk())
     one.open()
     yield one
-    await one.store.close()
+    await one.close()
 
 
 async def test_a_mail_becomes_a_ticket_and_is_settled_after_that(bench: Bench) -> None:
@@ -199,14 +206,14 @@ async def test_a_mail_that_left_the_server_before_it_was_fetched_is_gone_and_no_
 async def test_a_mail_that_breaks_the_reader_is_parked_and_the_next_goes_on(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = reading.parse
+    right = reader.parse
 
     def parse(raw: bytes) -> object:
         if b"poison" in raw:
             raise ValueError("broken by it")
         return right(raw)
 
-    monkeypatch.setattr(reading, "parse", parse)
+    monkeypatch.setattr(reader, "parse", parse)
     poison = mail("poison", message_id="p@example.org")
     bench.server.deliver(poison, mail(message_id="one@example.org"))
     await bench.catch_up()
@@ -228,7 +235,7 @@ async def test_a_mail_in_hand_at_two_deaths_is_parked_and_its_neighbours_are_not
                 )
             )
             image = (bench.directory / "state" / "in-hand").read_bytes()
-        await bench.store.close()
+        await bench.close()
         (bench.directory / "state" / "in-hand").write_bytes(image)
         bench.open()
     await bench.catch_up()

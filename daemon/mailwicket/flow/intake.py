@@ -6,7 +6,8 @@ state, and the next run goes on from there. Progress is never read from the serv
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import anyio
 import anyio.to_thread
@@ -16,7 +17,7 @@ from mailwicket.failpoint import failpoint
 from mailwicket.flow.batches import batches
 from mailwicket.flow.judge import Judge, utc_now
 from mailwicket.flow.observe import Observer
-from mailwicket.flow.reading import Work
+from mailwicket.flow.reading import Read, Reading, Work
 from mailwicket.model import Fetched, IntakeId, MailRef, Settlement, SpooledMail
 from mailwicket.ports import Mailbox, Source
 from mailwicket.store import journal
@@ -26,19 +27,24 @@ from mailwicket.store.raw import RawPlace
 from mailwicket.store.store import Store
 
 PAGE_ROWS = 1000
+SETTLE_MAILS = 1000  # a backlog's copies are settled so many at a time: the server has better to do before
 
 Haul = tuple[list[Seen], Sequence[Fetched]]
 Worklist = tuple[int, list[Work]]  # rows of the batch, and those of them that are new work
+Readings = tuple[int, list[Read]]
 
 
 class Intake:
     """Serves one source as long as its connection lives."""
 
-    def __init__(self, name: str, source: Source, store: Store, judge: Judge, observer: Observer) -> None:
-        """Bring the mail of *source*, configured as `incoming.NAME`, to *judge*."""
+    def __init__(  # noqa: PLR0913, PLR0917 - one for each thing it stands between
+        self, name: str, source: Source, store: Store, reading: Reading, judge: Judge, observer: Observer
+    ) -> None:
+        """Bring the mail of *source*, configured as `incoming.NAME`, through *reading* to *judge*."""
         self._name = name
         self._source = source
         self._store = store
+        self._reading = reading
         self._judge = judge
         self._observer = observer
         self._backlog = 0
@@ -50,29 +56,55 @@ class Intake:
             TransientError: the server, the desk or our disk is out; what was begun goes on next time.
             BlockedError: a human must act.
         """
-        with self._store.in_hand.worker() as slot:
+        with self._store.in_hand.worker() as reading, self._store.in_hand.worker() as judging:
             self._count_backlog()
-            await self._judge_kept(slot)
+            await self._judge_kept(reading, judging)
             async with self._source.connect() as mailbox:
                 self._observer.connected(mailbox.silence_s)
                 await self._settle(mailbox)
                 while True:
-                    more = await self._look(mailbox)
-                    await self._drain(mailbox, slot)
-                    if not more:
-                        self._count_backlog()
-                        self._observer.caught_up()
-                        await mailbox.wait()
-                    await self._judge_kept(slot)
+                    await self._drain(mailbox, reading, judging)
+                    self._count_backlog()
+                    self._observer.caught_up()
+                    await mailbox.wait()
+                    await self._judge_kept(reading, judging)
 
     def _count_backlog(self) -> None:
         self._backlog = self._store.read(lambda tx: journal.backlog(tx, self._name))
         self._observer.backlog(self._backlog)
 
+    async def _drain(self, mailbox: Mailbox, reading: Slot, judging: Slot) -> None:
+        """Take everything that the server shows, five batches at a time: each step works on one of its own."""
+        fetched, to_keep = anyio.create_memory_object_stream[Haul](0)
+        kept, to_read = anyio.create_memory_object_stream[Worklist](0)
+        read, to_judge = anyio.create_memory_object_stream[Readings](0)
+        judged, to_settle = anyio.create_memory_object_stream[int](math.inf)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._fetch_all, mailbox, fetched)
+            tasks.start_soon(self._keep_all, to_keep, kept)
+            tasks.start_soon(self._read_all, to_read, read, reading)
+            tasks.start_soon(self._judge_all, to_judge, judged, judging)
+            tasks.start_soon(self._settle_all, mailbox, to_settle)
+
     # --- looking and fetching
 
+    async def _fetch_all(self, mailbox: Mailbox, send: MemoryObjectSendStream[Haul]) -> None:
+        """Look, fetch what was found, look again; a page at a time, so that a backlog of 100,000 is not in memory."""
+        last = 0
+        async with send:
+            more = True
+            while more:
+                more = await self._look(mailbox)
+                while page := self._store.read(lambda tx: journal.to_fetch(tx, self._name, last, PAGE_ROWS)):  # noqa: B023 - called at once
+                    last = page[-1].intake_id
+                    for batch in batches(page):
+                        haul = batch, await mailbox.fetch([row.ref for row in batch])
+                        failpoint("intake.fetched")
+                        await send.send(haul)
+                        del haul  # the next one is fetched without this one in memory
+
     async def _look(self, mailbox: Mailbox) -> bool:
-        """Note what is new together with where the next look starts."""
+        """Note what is new together with where the next look starts; tell whether there is more."""
         cursor = self._store.read(lambda tx: journal.cursor(tx, self._name))
         look = await mailbox.look(cursor)
         failpoint("intake.looked")
@@ -82,35 +114,6 @@ class Intake:
             self._count_backlog()
         return look.more
 
-    async def _drain(self, mailbox: Mailbox, slot: Slot) -> None:
-        """Three batches are under way at a time: one is fetched, one is kept, one is judged and settled."""
-        if not self._page(after=0, limit=1):
-            return
-        fetched, to_keep = anyio.create_memory_object_stream[Haul](0)
-        kept, to_judge = anyio.create_memory_object_stream[Worklist](0)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._fetch_all, mailbox, fetched)
-            tasks.start_soon(self._keep_all, to_keep, kept)
-            await self._judge_all(mailbox, to_judge, slot)
-
-    async def _fetch_all(self, mailbox: Mailbox, send: MemoryObjectSendStream[Haul]) -> None:
-        async with send:
-            for batch in batches(self._seen()):
-                haul = batch, await mailbox.fetch([row.ref for row in batch])
-                failpoint("intake.fetched")
-                await send.send(haul)
-                del haul  # the next one is fetched without this one in memory
-
-    def _seen(self) -> Iterator[Seen]:
-        """Read the rows to fetch page by page: a backlog of 100,000 is not held in memory."""
-        after = 0
-        while page := self._page(after, PAGE_ROWS):
-            yield from page
-            after = page[-1].intake_id
-
-    def _page(self, after: int, limit: int) -> list[Seen]:
-        return self._store.read(lambda tx: journal.to_fetch(tx, self._name, after, limit))
-
     # --- keeping and judging
 
     async def _keep_all(self, receive: MemoryObjectReceiveStream[Haul], send: MemoryObjectSendStream[Worklist]) -> None:
@@ -118,13 +121,25 @@ class Intake:
             async for batch, fetched in receive:
                 await send.send((len(batch), await self._keep(batch, fetched)))
 
-    async def _judge_all(self, mailbox: Mailbox, receive: MemoryObjectReceiveStream[Worklist], slot: Slot) -> None:
-        async with receive:
+    async def _read_all(
+        self, receive: MemoryObjectReceiveStream[Worklist], send: MemoryObjectSendStream[Readings], slot: Slot
+    ) -> None:
+        async with receive, send:
             async for rows, work in receive:
-                await self._judge.judge(work, slot)
-                await self._settle(mailbox)
+                mails = await self._reading.read(work, slot)
+                failpoint("intake.parsed")
+                del work  # the raw bytes
+                await send.send((rows, mails))
+
+    async def _judge_all(
+        self, receive: MemoryObjectReceiveStream[Readings], send: MemoryObjectSendStream[int], slot: Slot
+    ) -> None:
+        async with receive, send:
+            async for rows, mails in receive:
+                await self._judge.judge(mails, slot)
                 self._backlog -= rows
                 self._observer.backlog(self._backlog)
+                send.send_nowait(rows)
 
     async def _keep(self, batch: list[Seen], fetched: Sequence[Fetched]) -> list[Work]:
         """Have the raw bytes on disk before anybody parses them; what the server no longer has is gone."""
@@ -148,15 +163,27 @@ class Intake:
             for mail in fetched
         ]
 
-    async def _judge_kept(self, slot: Slot) -> None:
+    async def _judge_kept(self, reading: Slot, judging: Slot) -> None:
         """Take up mails that are kept and not decided: a death or a failure came between."""
         after = 0
         while page := self._store.read(lambda tx: journal.to_judge(tx, self._name, after, PAGE_ROWS)):  # noqa: B023 - called at once
             after = page[-1].intake_id
             for batch in batches(page):
-                await self._judge.judge([Work(mail) for mail in batch], slot)
+                mails = await self._reading.read([Work(mail) for mail in batch], reading)
+                await self._judge.judge(mails, judging)
 
     # --- settling
+
+    async def _settle_all(self, mailbox: Mailbox, receive: MemoryObjectReceiveStream[int]) -> None:
+        async with receive:
+            waiting = 0
+            async for rows in receive:
+                waiting += rows
+                if waiting >= SETTLE_MAILS:
+                    waiting = 0
+                    await self._settle(mailbox)
+            if waiting:
+                await self._settle(mailbox)
 
     async def _settle(self, mailbox: Mailbox) -> None:
         """Let the server's copies change: what they stand for is committed."""

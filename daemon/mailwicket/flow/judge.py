@@ -1,4 +1,4 @@
-"""Read, decide, have it done: a batch of kept mails becomes tickets.
+"""Decide, have it done: a batch of mails that were read becomes tickets.
 
 The order of effects, and what is true after a death at any point, is in docs/flow.md.
 """
@@ -10,14 +10,12 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-import anyio.to_thread
-
 from mailwicket.errors import PermanentError
 from mailwicket.failpoint import failpoint
 from mailwicket.flow import drafts
 from mailwicket.flow.drafts import Home
 from mailwicket.flow.observe import Observer
-from mailwicket.flow.reading import Read, Work, read_all
+from mailwicket.flow.reading import Read
 from mailwicket.model import IntakeKey, Reason, Step, TicketNumber, TicketRef
 from mailwicket.ports import Desk, Joined, JoinsTransaction, Transaction
 from mailwicket.rules.decide import Append, Create, Ignore, Outcome, Quarantine, decide
@@ -41,7 +39,7 @@ def utc_now() -> datetime:
 
 
 class Judge:
-    """Decides the kept mails of one source."""
+    """Decides the mails of one source."""
 
     def __init__(
         self, store: Store, desk: Desk, home: Home, observer: Observer, clock: Callable[[], datetime] = utc_now
@@ -53,15 +51,13 @@ class Judge:
         self._observer = observer
         self._clock = clock
 
-    async def judge(self, batch: Sequence[Work], slot: Slot) -> None:
-        """Bring every mail of *batch* to `done`, in order; one that fails by itself stops none of the others.
+    async def judge(self, mails: Sequence[Read], slot: Slot) -> None:
+        """Bring every mail of *mails* to `done`, in order; one that fails by itself stops none of the others.
 
         Raises:
             StoreError: our disk: an outage, nothing of the batch is decided.
             TransientError: the desk is out: the rows tell how far it came.
         """
-        mails = await anyio.to_thread.run_sync(read_all, batch, self._store.raw, slot)
-        failpoint("intake.parsed")
         if isinstance(self._desk, JoinsTransaction):
             desk = self._desk
             for told in await self._store.write(lambda tx: self._judge_joined(tx, desk, mails, slot)):

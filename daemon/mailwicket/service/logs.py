@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from typing import Any
+import threading
+import time
+from contextlib import suppress
+from typing import Final, TextIO
 
-import structlog
+GATHER_S: Final = 0.1
+"""Lines of this time go out together: a write gives the interpreter's lock away, and a backlog has a line a mail."""
 
 
 def set_up(level: str, log_format: str) -> None:
     """Send every log line to standard error; *log_format* is `auto`, `console` or `json`."""
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
-    shared: list[Any] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        _escape,
-    ]
-    last: list[Any] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)]
-        if console
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=True)]
-    )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
-        )
-    )
     root = logging.getLogger()
+    for before in root.handlers:
+        before.close()
+    handler = GatheringHandler(sys.stderr)
+    handler.setFormatter(ConsoleFormatter() if console else JsonFormatter())
     root.handlers = [handler]
     root.setLevel(level.upper())
     # The library formats whole literals and tokens for its debug log.
@@ -39,9 +29,93 @@ def set_up(level: str, log_format: str) -> None:
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
 
 
-def _escape(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+class GatheringHandler(logging.Handler):
+    """Writes lines in order, many at a time; a warning or worse goes out at once, with all that was before it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write to *stream*, from a thread of its own."""
+        super().__init__()
+        self._stream = stream
+        self._lines: list[str] = []
+        self._wanted = threading.Event()
+        self._closed = False
+        threading.Thread(target=self._run, name="log", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take one line. Called under the handler's lock."""
+        try:
+            self._lines.append(self.format(record))
+        except Exception:  # noqa: BLE001 - logging's own convention: a bad line harms nobody
+            self.handleError(record)
+            return
+        if record.levelno >= logging.WARNING:
+            self.flush()
+        else:
+            self._wanted.set()
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        self.acquire()
+        try:
+            lines, self._lines = self._lines, []
+            if lines:
+                with suppress(OSError, ValueError):  # nobody reads any more
+                    self._stream.write("\n".join(lines) + "\n")
+                    self._stream.flush()
+        finally:
+            self.release()
+
+    def close(self) -> None:
+        """Write the rest; called at exit by `logging` itself."""
+        self._closed = True
+        self._wanted.set()
+        self.flush()
+        super().close()
+
+    def _run(self) -> None:
+        while not self._closed:
+            self._wanted.wait()
+            self._wanted.clear()
+            time.sleep(GATHER_S)
+            self.flush()
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, in ASCII: `timestamp`, `level`, `logger`, `event`, and `exception` where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        told = {
+            "timestamp": _timestamp(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        if record.exc_info:
+            told["exception"] = self.formatException(record.exc_info)
+        return json.dumps(told)
+
+
+class ConsoleFormatter(logging.Formatter):
+    """For a person: time, level, what happened."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; a traceback follows on lines of its own."""
+        line = f"{_timestamp(record.created)} {record.levelname.lower():<8} {escaped(record.getMessage())}"
+        if record.exc_info:
+            trace = self.formatException(record.exc_info).split("\n")
+            line = "\n".join([line, *map(escaped, trace)])
+        return line
+
+
+def escaped(text: str) -> str:
     """CWE-117: a line of ours is one line, and a terminal is never told what to do."""
-    text = str(event["event"])
-    if not text.isprintable():
-        event["event"] = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-    return event
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _timestamp(seconds: float) -> str:
+    """RFC 3339 in UTC with milliseconds."""
+    whole = int(seconds)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{int((seconds - whole) * 1000):03}Z"

@@ -19,31 +19,37 @@ from mailwicket.model import IntakeId
 
 SLOTS = 512
 _SLOT = struct.Struct("<Q")
+FILE_BYTES = SLOTS * _SLOT.size
 
 
 class InHand:
-    """Slots of the mails in hand, one for each worker thread."""
+    """Slots of the mails in hand, one for each worker; `begin` before the first is lent."""
 
     def __init__(self, state_dir: Path) -> None:
-        """Open `state_dir/in-hand`; what a dead daemon left there is in `left_over`."""
-        fd = os.open(state_dir / "in-hand", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.ftruncate(fd, SLOTS * _SLOT.size)
-            self._map = mmap.mmap(fd, SLOTS * _SLOT.size)
-        finally:
-            os.close(fd)
-        found = (_SLOT.unpack_from(self._map, n * _SLOT.size)[0] for n in range(SLOTS))
-        self.left_over = sorted({IntakeId(number) for number in found if number})
+        """Read what a dead daemon left in `state_dir/in-hand`: the numbers in `left_over`."""
+        self.path = state_dir / "in-hand"
+        found = self.path.read_bytes()[:FILE_BYTES] if self.path.exists() else b""
+        numbers = (number for (number,) in _SLOT.iter_unpack(found[: len(found) // _SLOT.size * _SLOT.size]))
+        self.left_over = sorted({IntakeId(number) for number in numbers if number})
+        self._map: mmap.mmap | None = None
         self._free = list(range(SLOTS - 1, -1, -1))
 
-    def forget_left_over(self) -> None:
-        """Clear the slots: what they named is counted in the journal now."""
-        self._map[:] = bytes(len(self._map))
+    def begin(self) -> None:
+        """Start afresh: what was left over is counted in the journal now.
+
+        With a file of our own: a reader that outlived its daemon by a moment writes to the old one.
+        """
+        fresh = self.path.with_name(f".{self.path.name}")
+        fresh.write_bytes(bytes(FILE_BYTES))
+        fresh.chmod(0o600)
+        fresh.replace(self.path)
+        self._map = _mapped(self.path)
         self.left_over = []
 
     @contextmanager
     def worker(self) -> Iterator[Slot]:
         """Lend a slot to one worker."""
+        assert self._map is not None, "begin() comes first"  # noqa: S101 - a mistake of ours
         slot = Slot(self._map, self._free.pop() * _SLOT.size)
         try:
             yield slot
@@ -53,7 +59,8 @@ class InHand:
 
     def close(self) -> None:
         """Unmap the file."""
-        self._map.close()
+        if self._map is not None:
+            self._map.close()
 
 
 class Slot:
@@ -62,13 +69,33 @@ class Slot:
     __slots__ = ("_map", "offset")
 
     def __init__(self, shared: mmap.mmap, offset: int) -> None:
+        """Take the eight bytes at *offset* of *shared*."""
         self._map = shared
         self.offset = offset
 
+    @classmethod
+    def of_file(cls, path: Path, offset: int) -> Slot:
+        """Return a slot that another process lent."""
+        return cls(_mapped(path), offset)
+
+    @property
+    def held(self) -> IntakeId | None:
+        """The mail in hand."""
+        (number,) = _SLOT.unpack_from(self._map, self.offset)
+        return IntakeId(number) if number else None
+
     def take(self, intake_id: IntakeId) -> None:
-        """From now on a death of the process is counted against *intake_id*."""
+        """From now on a death of the worker is counted against *intake_id*."""
         _SLOT.pack_into(self._map, self.offset, intake_id)
 
     def put_down(self) -> None:
         """Nothing is in hand."""
         _SLOT.pack_into(self._map, self.offset, 0)
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        return mmap.mmap(fd, FILE_BYTES)
+    finally:
+        os.close(fd)

@@ -157,7 +157,7 @@ def to_fetch(tx: Transaction, source: str, after: int, limit: int) -> list[Seen]
     for place_id, folder, epoch in tx.execute(SQL.places, (source,)).fetchall():
         for intake_id, *ref in tx.execute(SQL.to_fetch, (place_id, after, limit)).fetchall():
             found.append(Seen(IntakeId(intake_id), _ref(folder, epoch, *ref)))
-    return found
+    return sorted(found, key=lambda mail: mail.intake_id)[:limit]
 
 
 def _ref(folder: str, epoch: str, remote_id: str, size_bytes: int, received: str | None) -> MailRef:
@@ -208,7 +208,7 @@ def to_judge(tx: Transaction, source: str, after: int, limit: int) -> list[Kept]
             ref = _ref(folder, epoch, remote_id, size, received)
             raw = RawPlace(file, first, length, Sha256(digest))
             found.append(Kept(IntakeId(intake_id), ref, raw, bool(headers_only), attempts))
-    return sorted(found, key=lambda mail: mail.intake_id)
+    return sorted(found, key=lambda mail: mail.intake_id)[:limit]
 
 
 def count_attempts(tx: Transaction, in_hand: Iterable[IntakeId]) -> None:

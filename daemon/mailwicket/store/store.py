@@ -47,7 +47,7 @@ class Store:
                 self.instance = journal.instance(connection, new_name=uuid.uuid4().hex[:12])
                 self.in_hand = InHand(state_dir)
                 journal.count_attempts(connection, self.in_hand.left_over)
-                self.in_hand.forget_left_over()
+                self.in_hand.begin()
             except sqlite3.DatabaseError as error:
                 raise store_error(state_dir, error) from error
             self.raw = RawStore(state_dir)
