@@ -1,4 +1,5 @@
 # make test        all tests, with real servers where they can be installed
+# make demo        the daemon at work on a dozen mails, without a mail server or a configuration
 # make help        the rest
 
 PYTHON ?= python3
@@ -6,7 +7,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
-.PHONY: help test test-fast real-servers lint types floors format bench-keep clean
+.PHONY: help test test-fast demo real-servers lint types floors format bench-keep clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -27,6 +28,13 @@ $(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/.installed
 	$(PIP) $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"])')
 	@touch $@
+
+$(VENV)/.demo: $(VENV)/.installed
+	$(PIP) --no-build-isolation --editable '.[demo]'
+	@touch $@
+
+demo: $(VENV)/.demo
+	@$(BIN)/mailwicket demo
 
 real-servers:
 	@tests/real/install

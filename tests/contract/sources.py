@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import imaplib
-from argparse import Namespace
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -12,10 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from anyio import to_thread
-from proxyprotocol.reader import ProxyProtocolReader
-from pymap.backend.dict import DictBackend
-from pymap.imap import IMAPServer
 
+from mailwicket.demo.imap_server import imap_server
 from mailwicket.net.machine import Machine
 from mailwicket.ports import Source
 from mailwicket.sources.imap import ImapSource
@@ -101,28 +97,8 @@ class PymapBench:
 
 @asynccontextmanager
 async def pymap(directory: Path) -> AsyncIterator[PymapBench]:
-    arguments = Namespace(
-        host="127.0.0.1",
-        port=0,
-        debug=False,
-        cert=None,
-        key=None,
-        tls=False,
-        demo_data=False,
-        demo_user=USER,
-        demo_password=PASSWORD,
-        passlib_cfg=None,
-        proxy_protocol=None,
-    )
-    backend, config = await DictBackend.init(arguments, secure_auth=False)
-    config.apply_context()
-    greet = ProxyProtocolReader(config.proxy_protocol).get_callback(IMAPServer(backend.login, config))
-    server = await asyncio.start_server(greet, "127.0.0.1", 0)
-    try:
-        yield PymapBench(server.sockets[0].getsockname()[1], directory)
-    finally:
-        server.close()
-        await server.wait_closed()
+    async with imap_server(USER, PASSWORD) as server:
+        yield PymapBench(server.port, directory)
 
 
 HARNESSES: dict[str, Callable[[Path], AbstractAsyncContextManager[Bench]]] = {"imap": pymap}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -46,7 +46,7 @@ def list_(
     if as_json:
         print(json.dumps(tickets))
     elif tickets:
-        _print_table(tickets)
+        print_table(tickets)
     else:
         print("no tickets" if every else "no open tickets (the others: --all)")
 
@@ -129,29 +129,35 @@ def _give_up(line: str) -> NoReturn:
 
 # --- how a person sees them
 
+COLUMNS: Final[Mapping[str, Callable[[Shown], str]]] = {
+    "No.": lambda ticket: str(ticket["number"]),
+    "Status": lambda ticket: ticket["status"],
+    "Subject": lambda ticket: one_line(ticket["subject"]),
+    "Requester": lambda ticket: one_line(ticket["requester"]),
+    "Group": lambda ticket: one_line(ticket["group"] or ""),
+    "Entries": lambda ticket: str(ticket["entries"]),
+    "Updated (UTC)": lambda ticket: _minute(ticket["updated"]),
+}
+SHRINKS: Final = ("Subject", "Requester", "Group")  # on a narrow terminal; half a number or half a time tells nothing
 
-def _print_table(tickets: list[Shown]) -> None:
+
+def print_table(tickets: Sequence[Shown], *, without: Collection[str] = ()) -> None:
+    """Print *tickets* as `tickets list` does; columns that are named in *without*, or empty, are left out."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    columns: dict[str, Callable[[Shown], str]] = {
-        "No.": lambda ticket: str(ticket["number"]),
-        "Status": lambda ticket: ticket["status"],
-        "Subject": lambda ticket: one_line(ticket["subject"]),
-        "Requester": lambda ticket: one_line(ticket["requester"]),
-        "Group": lambda ticket: one_line(ticket["group"] or ""),
-        "Entries": lambda ticket: str(ticket["entries"]),
-        "Updated (UTC)": lambda ticket: _minute(ticket["updated"]),
-    }
     table = Table(box=box.SIMPLE_HEAD)
-    for heading in columns:
-        shrinks = heading in {"Subject", "Requester", "Group"}
-        justify: Any = "right" if heading in {"No.", "Entries"} else "left"
-        table.add_column(heading, justify=justify, no_wrap=True, overflow="ellipsis", min_width=None if shrinks else 4)
-    for ticket in tickets:
-        table.add_row(*(Text(cell(ticket)) for cell in columns.values()))  # Text: mail is no markup
+    cells: list[list[str]] = []
+    for heading, cell in COLUMNS.items():
+        column = [cell(ticket) for ticket in tickets]
+        if heading not in without and any(column):
+            justify: Any = "right" if heading in {"No.", "Entries"} else "left"
+            table.add_column(heading, justify=justify, no_wrap=heading not in SHRINKS)
+            cells.append(column)
+    for row in zip(*cells, strict=True):
+        table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))  # Text: mail is no markup
     Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
 
 
