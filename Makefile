@@ -7,12 +7,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
-.PHONY: help test test-fast demo real-servers lint types floors format bench-keep clean
+.PHONY: help test test-fast demo real-servers lint types floors format bench-servers bench-backlog bench-latency bench-keep clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
 	@echo "make test-fast    the tests that need no real server"
 	@echo "make lint types floors"
+	@echo "make bench-backlog   how fast a full mailbox becomes tickets, beside mbsync"
+	@echo "make bench-latency   how soon an announced mail is a ticket, beside fetchmail"
 	@echo "make bench-keep   where small mails are cheapest to keep"
 
 $(VENV)/.made:
@@ -58,6 +60,15 @@ floors: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench-servers:
+	@bench/install
+
+bench-backlog: $(VENV)/.dev bench-servers
+	$(BIN)/python -m bench.backlog
+
+bench-latency: $(VENV)/.dev bench-servers
+	$(BIN)/python -m bench.latency
 
 bench-keep: $(VENV)/.dev
 	$(BIN)/python -m bench.keep

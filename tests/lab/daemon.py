@@ -169,21 +169,31 @@ class Daemon:
     # --- what it costs
 
     def memory_peak_bytes(self) -> int:
-        """The largest resident size so far."""
-        return self._memory("VmHWM")
+        """The largest resident sizes so far of the daemon and the process that reads for it, added up."""
+        return sum(_memory(pid, "VmHWM") for pid in self._family())
 
     def memory_bytes(self) -> int:
         """The resident size now."""
-        return self._memory("VmRSS")
-
-    def _memory(self, name: str) -> int:
-        status = Path(f"/proc/{self.running.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in status if line.startswith(f"{name}:")) * 1024
+        return sum(_memory(pid, "VmRSS") for pid in self._family())
 
     def cpu_s(self) -> float:
-        """User and system time so far."""
-        fields = Path(f"/proc/{self.running.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """User and system time so far, of children too."""
+        spent = 0
+        for pid in self._family():
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            spent += sum(map(int, fields[11:15]))
+        return spent / os.sysconf("SC_CLK_TCK")
+
+    def _family(self) -> list[int]:
+        """The process and its children."""
+        pid = self.running.pid
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        return [pid, *(int(child) for task in tasks for child in (task / "children").read_text().split())]
+
+
+def _memory(pid: int, name: str) -> int:
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith(f"{name}:")) * 1024
 
 
 def _table(name: str, keys: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,16 @@ def test_a_fetch_answer_is_read_by_attribute() -> None:
         b"RFC822.SIZE": b"300",
         b"INTERNALDATE": b" 1-Jan-2026 10:00:00 +0000",
     }
+
+
+@pytest.mark.parametrize(
+    "order", list(permutations((b"UID 7", b"RFC822.SIZE 12", b'INTERNALDATE " 1-Jan-2026 00:00:12 +0000"')))
+)
+def test_an_answer_to_a_look_is_read_alike_whichever_way_it_is_written(order: tuple[bytes, ...]) -> None:
+    usual, other = (read_fetch([b"* 3 FETCH (" + space.join(order) + b")"]) for space in (b" ", b"  "))
+    assert usual == other
+    assert usual is not None
+    assert usual.items == {b"UID": b"7", b"RFC822.SIZE": b"12", b"INTERNALDATE": b" 1-Jan-2026 00:00:12 +0000"}
 
 
 def test_literals_stand_where_they_were_announced() -> None:

@@ -21,6 +21,10 @@ _TOKEN: Final = re.compile(
     rb' *(?:(?P<open>\()|(?P<close>\))|"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<literal>~?\{\d+\}\Z)'
     rb'|(?P<atom>[^ ()"{\[]+(?:\[[^\]]*\](?:<\d+>)?)?))'
 )
+_LOOKED: Final = re.compile(  # an answer to a look, as nearly all servers write it: a tenth of the time
+    rb"\* \d{1,10} FETCH \("
+    rb'(?:(?:UID (\d{1,10})|RFC822\.SIZE (\d{1,20})|INTERNALDATE "([^"\\]*)")(?: (?=[A-Z])|(?=\))))+\)'
+)
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 _CODE: Final = re.compile(rb"\[([^\] ]+)(?: ([^\]]*))?\] ?")
 _DATE: Final = re.compile(rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)\Z")
@@ -49,7 +53,12 @@ class FetchAnswer:
 def read_fetch(response: Response) -> FetchAnswer | None:
     """Read a FETCH response; None for any other, and for one that cannot be read."""
     first = response[0]
-    if not isinstance(first, bytes) or not (begin := _FETCH.match(first)):
+    if not isinstance(first, bytes):
+        return None
+    if len(response) == 1 and (looked := _LOOKED.fullmatch(first)):
+        found = zip((b"UID", b"RFC822.SIZE", b"INTERNALDATE"), looked.groups(), strict=True)
+        return FetchAnswer({name: value for name, value in found if value is not None})
+    if not (begin := _FETCH.match(first)):
         return None
     tree = _read_values(response, begin.end())
     if tree is None or len(tree) != 1 or not isinstance(tree[0], list):
