@@ -123,7 +123,7 @@ async def test_the_last_mail_which_a_server_always_names_is_not_told_again(tmp_p
     assert look.cursor == cursor(10)
 
 
-async def test_a_large_backlog_is_searched_and_told_in_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_large_backlog_is_searched_once_and_told_in_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imap, "LOOK_MAILS", 2)
     script = (
         opened(exists=4, uidnext=10)
@@ -133,9 +133,6 @@ async def test_a_large_backlog_is_searched_and_told_in_pages(tmp_path: Path, mon
         S: $ OK
         C: UID FETCH 3:4 {DESCRIBE}
         {meta(3)}
-        S: $ OK
-        C: UID SEARCH UID 5:*
-        S: * SEARCH 7 9
         S: $ OK
         C: UID FETCH 7,9 {DESCRIBE}
         {meta(7)}
@@ -155,17 +152,17 @@ async def test_a_hundred_thousand_uids_on_one_line_are_read(tmp_path: Path) -> N
     script = (
         opened(exists=100_000, uidnext=100_001)
         + f"""
-        C: UID SEARCH UID 99001:*
+        C: UID SEARCH UID 99501:*
         S: * SEARCH {uids}
         S: $ OK
-        C: UID FETCH 99001:100000 {DESCRIBE}
-        {meta(99001)}
+        C: UID FETCH 99501:100000 {DESCRIBE}
+        {meta(99501)}
         S: $ OK
     """
     )
     async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
-        look = await mailbox.look(cursor(99001))
-    assert ([ref.remote_id for ref in look.refs], look.more) == (["99001"], False)
+        look = await mailbox.look(cursor(99501))
+    assert ([ref.remote_id for ref in look.refs], look.more) == (["99501"], False)
     assert Cursor.read(look.cursor).uidnext == 100_001
 
 

@@ -272,7 +272,7 @@ async def test_a_backlog_is_fetched_in_bounded_batches(bench: Bench) -> None:
     bench.source.page = 300
     bench.server.deliver(*(mail(f"matter {n}", "x" * 9000, message_id=f"{n}@example.org") for n in range(700)))
     await bench.catch_up()
-    assert [len(uids) for uids in bench.server.fetches] == [200, 100, 200, 100, 100]
+    assert [len(uids) for uids in bench.server.fetches] == [250, 50, 250, 50, 100]
     assert bench.ask("SELECT count(*) FROM desk_ticket") == [(700,)]
 
 

@@ -9,7 +9,7 @@ from mailwicket.store.journal import Kept, Seen
 
 Row = TypeVar("Row", Seen, Kept)
 
-BATCH_MAILS = 200
+BATCH_MAILS = 250
 BATCH_BYTES = 4 * 1024 * 1024
 
 

@@ -26,7 +26,7 @@ from mailwicket.store.journal import Kept, Seen, timestamp
 from mailwicket.store.raw import RawPlace
 from mailwicket.store.store import Store
 
-PAGE_ROWS = 1000
+PAGE_ROWS = 500
 SETTLE_MAILS = 1000  # a backlog's copies are settled so many at a time: the server has better to do before
 
 Haul = tuple[list[Seen], Sequence[Fetched]]

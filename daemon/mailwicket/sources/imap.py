@@ -24,8 +24,8 @@ from mailwicket.sources._imap_bodies import Bodies, Record, answers
 from mailwicket.sources._imap_cursor import Cursor, first_cursor, renumbered_cursor
 from mailwicket.sources._imap_settling import Settling
 
-LOOK_MAILS: Final = 2000
-"""How many mails one look tells: their rows are one transaction."""
+LOOK_MAILS: Final = 500
+"""How many mails one look tells: their rows are one transaction, and reading their answers is one stretch of work."""
 
 IDLE_S: Final = 9 * 60
 """RFC 2177: renew at least every 29 minutes; middle boxes forget a silent connection much sooner."""
@@ -112,6 +112,8 @@ class ImapMailbox:
         self._idles = client.has_capability("IDLE")
         self._looked = False
         self._caught_up = False
+        self._ahead: list[int] = []
+        """What a search found beyond the pages that were looked at since."""
 
     def silence_s(self) -> float:
         """Seconds since the last byte came from the server."""
@@ -166,22 +168,22 @@ class ImapMailbox:
         return max((answer.uid or 0 for answer in answers(exchange)), default=0) + 1
 
     async def _find(self, start: Cursor) -> _Page:
-        """Return a page of mails from the cursor on: at once where they are few, else what a search names first."""
-        if self._caught_up or self._client.protocol.exists <= LOOK_MAILS:
+        """Return a page of mails from the cursor on: at once where they are few, else what one search named."""
+        if not self._ahead and (self._caught_up or self._client.protocol.exists <= LOOK_MAILS):
             found = await self._describe([f"{start.uidnext}:*"], start.uidnext)
-            uids = sorted(found)
+            uids, more = sorted(found)[:LOOK_MAILS], len(found) > LOOK_MAILS
         else:
-            uids = [uid for uid in await self._search(start) if uid >= start.uidnext]
-            found = await self._describe(write_sets(uids[:LOOK_MAILS]), start.uidnext)
-        page = uids[:LOOK_MAILS]
-        refs = [found[uid] for uid in page if uid in found]
-        return _Page(refs, page[-1] + 1 if page else start.uidnext, len(uids) > len(page))
+            self._ahead = self._ahead or await self._search(start)
+            uids, self._ahead = self._ahead[:LOOK_MAILS], self._ahead[LOOK_MAILS:]
+            found, more = await self._describe(write_sets(uids), start.uidnext), bool(self._ahead)
+        refs = [found[uid] for uid in uids if uid in found]
+        return _Page(refs, uids[-1] + 1 if uids else start.uidnext, more)
 
     async def _search(self, start: Cursor) -> list[int]:
         room = Room(line_bytes=SEARCH_LINE_BYTES, text_bytes=2 * SEARCH_LINE_BYTES)
         exchange = await self._client.run_well("SEARCH", "UID", f"{start.uidnext}:*", by_uid=True, room=room)
         try:
-            return read_search(exchange.responses)
+            return [uid for uid in read_search(exchange.responses) if uid >= start.uidnext]
         except ValueError as error:
             raise self._lie(f"an answer to SEARCH with {error}") from error
 
