@@ -83,7 +83,7 @@ class Fetched:
     """The bytes of one mail as its server holds them."""
 
     ref: MailRef
-    raw: bytes | SpooledMail
+    raw: bytes | bytearray | SpooledMail
     headers_only: bool = False
     """The mail is over `max_mail_bytes`: *raw* is its header section alone."""
 

@@ -144,7 +144,7 @@ async def test_fetching_changes_nothing_on_the_server(bench: Bench) -> None:
 
 
 async def test_a_large_mail_comes_as_a_file(bench: Bench) -> None:
-    large = mail(1, b"0123456789abcde\r\n" * 200_000)
+    large = mail(1, b"0123456789abcde\r\n" * 600_000)
     await bench.deliver(large, mail(2))
     async with bench.source().connect() as mailbox:
         refs, _ = await look_all(mailbox)

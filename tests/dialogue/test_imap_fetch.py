@@ -38,6 +38,7 @@ HEADERS = "Subject: x\r\n\r\n"
 @pytest.fixture
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Slices of four bytes: a mail of nine is a large one."""
+    monkeypatch.setattr(_imap_bodies, "WHOLE_BYTES", 4)
     monkeypatch.setattr(_imap_bodies, "SLICE_BYTES", 4)
 
 
@@ -47,7 +48,9 @@ async def fetched(server: Scripted, tmp_path: Path, refs: Sequence[MailRef], **c
 
 
 def contents(found: Sequence[Fetched]) -> dict[str, bytes]:
-    return {one.ref.remote_id: one.raw if isinstance(one.raw, bytes) else one.raw.path.read_bytes() for one in found}
+    return {
+        one.ref.remote_id: one.raw.path.read_bytes() if isinstance(one.raw, SpooledMail) else one.raw for one in found
+    }
 
 
 # --- small mails ----------------------------------------------------------------------------------------------------
@@ -340,5 +343,5 @@ async def test_a_spool_that_cannot_be_made_is_an_outage_of_ours(tmp_path: Path) 
     script = opened(exists=3) + f"C: UID FETCH 3 (UID BODY.PEEK[]<0.*>)\n{body(3, large, 'BODY[]<0>')}S: $ OK"
     async with scripted(script) as server:
         with pytest.raises(StoreError) as caught:
-            await fetched(server, tmp_path, [ref(3, 2 << 20)])
+            await fetched(server, tmp_path, [ref(3, 9 << 20)])
     assert caught.value.reason == "disk_error"

@@ -123,7 +123,9 @@ async def test_the_last_mail_which_a_server_always_names_is_not_told_again(tmp_p
     assert look.cursor == cursor(10)
 
 
-async def test_a_large_backlog_is_searched_once_and_told_in_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_large_backlog_is_searched_once_and_told_in_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(imap, "LOOK_MAILS", 2)
     script = (
         opened(exists=4, uidnext=10)

@@ -10,7 +10,7 @@ from mailwicket.store.journal import Kept, Seen
 Row = TypeVar("Row", Seen, Kept)
 
 BATCH_MAILS = 250
-BATCH_BYTES = 4 * 1024 * 1024
+BATCH_BYTES = 8 * 1024 * 1024
 
 
 def batches(rows: Iterable[Row], *, mails: int = BATCH_MAILS, size_bytes: int = BATCH_BYTES) -> Iterator[list[Row]]:

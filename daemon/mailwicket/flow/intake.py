@@ -151,13 +151,14 @@ class Intake:
         gone = set(ids.values()) - {mail.intake_id for mail in kept}
         now = timestamp(utc_now())
         fresh = await self._store.write(lambda tx: journal.keep(tx, self._name, kept, sorted(gone), now))
-        raws = {ids[mail.ref]: mail.raw for mail in fetched if isinstance(mail.raw, bytes)}
+        raws = {ids[mail.ref]: mail.raw for mail in fetched if not isinstance(mail.raw, SpooledMail)}
         return [Work(mail, raws.get(mail.intake_id)) for mail in fresh]
 
     def _write_raw(self, ids: Mapping[MailRef, IntakeId], fetched: Sequence[Fetched]) -> list[RawPlace]:
         """In a worker thread: small mails with one sync for all, large ones by a rename each."""
         today = utc_now().date()
-        small = iter(self._store.raw.append([mail.raw for mail in fetched if isinstance(mail.raw, bytes)], today))
+        whole = [mail.raw for mail in fetched if not isinstance(mail.raw, SpooledMail)]
+        small = iter(self._store.raw.append(whole, today))
         return [
             self._store.raw.adopt(mail.raw, today, ids[mail.ref]) if isinstance(mail.raw, SpooledMail) else next(small)
             for mail in fetched

@@ -20,8 +20,11 @@ from mailwicket.net.imap.reader import Room, Skipped
 from mailwicket.net.imap.tokens import FetchAnswer, read_fetch, write_sets
 from mailwicket.net.spool import Spool
 
+WHOLE_BYTES: Final = 8 * 1024 * 1024
+"""A mail over this is a file from the start, and never in memory as a whole. Measured in docs/decisions.md."""
+
 SLICE_BYTES: Final = 1024 * 1024
-"""What of one mail is ever in memory; a mail over it is a file from the start."""
+"""What is in memory of such a mail."""
 
 REFUSALS_MAX: Final = 3
 """How often a server may refuse the body of one mail before its headers alone are taken: the mails behind it wait."""
@@ -72,14 +75,14 @@ class Bodies:
             TransientError: the connection ended, or the server does not give what it has.
             StoreError: our disk does not take a large mail.
         """
-        at_once = [uid for uid, ref in refs.items() if ref.size_bytes <= min(SLICE_BYTES, self._max_mail_bytes)]
+        at_once = [uid for uid, ref in refs.items() if ref.size_bytes <= min(WHOLE_BYTES, self._max_mail_bytes)]
         whole = await self._fetch_whole(at_once, sum(refs[uid].size_bytes for uid in at_once))
         missing = [uid for uid in at_once if uid not in whole]
         gone = set(missing) - await self.existing(missing) if missing else set()
         found: list[Fetched] = []
         for uid, ref in refs.items():
             if (raw := whole.get(uid)) is not None:
-                found.append(Fetched(ref, bytes(raw)))
+                found.append(Fetched(ref, raw))
             elif uid not in gone and (alone := await self._fetch_alone(uid, ref)) is not None:
                 found.append(alone)
         return found
@@ -102,7 +105,7 @@ class Bodies:
         asked = set(uids)
         found: dict[int, Body] = {}
         room = Room(
-            keep_bytes=min(SLICE_BYTES, self._max_mail_bytes),
+            keep_bytes=min(WHOLE_BYTES, self._max_mail_bytes),
             literal_bytes=self._max_mail_bytes + SLICE_BYTES,
             kept_bytes=2 * announced_bytes + 4 * SLICE_BYTES,  # sizes are hints: what does not fit comes alone
         )

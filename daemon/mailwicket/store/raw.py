@@ -24,6 +24,7 @@ from mailwicket.model import IntakeId, Sha256, SpooledMail
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 HASH_SLICE_BYTES = 1024 * 1024
+CHUNKS_AT_ONCE = 1000  # of the 1024 that Linux takes (IOV_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,13 @@ class RawStore:
         self._name = ""
         self._end = 0
 
-    def append(self, mails: Sequence[bytes], today: date) -> list[RawPlace]:
+    def append(self, mails: Sequence[bytes | bytearray], today: date) -> list[RawPlace]:
         """Keep *mails* with one write and one sync; they are durable when this returns.
 
         Raises:
             StoreError: the disk refused; nothing was kept.
         """
-        chunks: list[bytes] = []
+        chunks: list[bytes | bytearray] = []
         places: list[RawPlace] = []
         if not mails:
             return places
@@ -182,12 +183,17 @@ class RawStore:
             self._fd = -1
 
 
-def _write_all(fd: int, chunks: Sequence[bytes], offset: int) -> None:
-    """Write *chunks* at *offset* completely; a batch is a few MiB, joining it is cheaper than many calls."""
-    view = memoryview(b"".join(chunks))
-    while view:
-        written = os.pwrite(fd, view, offset)
-        view, offset = view[written:], offset + written
+def _write_all(fd: int, chunks: Sequence[bytes | bytearray], offset: int) -> None:
+    """Write *chunks* at *offset* completely, many a call and without joining them: that would copy a batch."""
+    for first in range(0, len(chunks), CHUNKS_AT_ONCE):
+        some = chunks[first : first + CHUNKS_AT_ONCE]
+        end = offset + sum(map(len, some))
+        offset += os.pwritev(fd, some, offset)
+        if offset < end:  # the disk took a part: the rest, or the error that stopped it
+            rest = memoryview(b"".join(some))[offset - end :]
+            while rest:
+                written = os.pwrite(fd, rest, offset)
+                rest, offset = rest[written:], offset + written
 
 
 def _sync_directory(directory: Path) -> None:
