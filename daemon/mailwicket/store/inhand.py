@@ -25,10 +25,14 @@ class InHand:
     """Slots of the mails in hand, one for each worker thread."""
 
     def __init__(self, state_dir: Path) -> None:
-        """Open `state_dir/in-hand`; what a dead daemon left there is in `left_over`."""
+        """Open `state_dir/in-hand`; what a dead daemon left there is in `left_over`.
+
+        Raises:
+            OSError: the disk has no room for it.
+        """
         fd = os.open(state_dir / "in-hand", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.ftruncate(fd, SLOTS * _SLOT.size)
+            os.posix_fallocate(fd, 0, SLOTS * _SLOT.size)  # a hole on a full disk is a SIGBUS when it is written to
             self._map = mmap.mmap(fd, SLOTS * _SLOT.size)
         finally:
             os.close(fd)
