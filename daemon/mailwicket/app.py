@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import anyio
+from anyio.abc import TaskStatus
 
 from mailwicket import __version__
 from mailwicket.config.incoming import Incoming
@@ -120,7 +121,7 @@ async def run_until_signalled(daemon: Daemon) -> None:
     """Run *daemon* until SIGTERM or SIGINT, then stop in order within `stop_timeout_s`."""
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_wait_for_signal, tasks.cancel_scope)
+            await tasks.start(_wait_for_signal, tasks.cancel_scope)  # who is answered may stop us, and in order
             await daemon.run()
     finally:
         with anyio.move_on_after(daemon.settings.daemon.stop_timeout_s, shield=True):
@@ -128,8 +129,11 @@ async def run_until_signalled(daemon: Daemon) -> None:
         log.info("mailwicket stopped")
 
 
-async def _wait_for_signal(scope: anyio.CancelScope) -> None:
+async def _wait_for_signal(
+    scope: anyio.CancelScope, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
         async for number in signals:
             log.info("stopping signal=%s", signal.Signals(number).name)
             scope.cancel()

@@ -72,7 +72,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class SpooledMail:
-    """A mail too large for memory: a file of its own in the spool directory, complete and synced."""
+    """A mail too large for memory: a file of its own in the spool directory, complete and synced.
+
+    Whoever fetched it takes the file over while the mailbox is open; what is left then is removed.
+    """
 
     path: Path
     size_bytes: int

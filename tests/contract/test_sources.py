@@ -149,11 +149,12 @@ async def test_a_large_mail_comes_as_a_file(bench: Bench) -> None:
     async with bench.source().connect() as mailbox:
         refs, _ = await look_all(mailbox)
         found = {one.ref: one.raw for one in await mailbox.fetch(refs)}
-    spooled = found[refs[0]]
-    assert isinstance(spooled, SpooledMail)
-    assert spooled.size_bytes == len(large)
-    assert spooled.path.read_bytes() == large
-    assert found[refs[1]] == mail(2)
+        spooled = found[refs[0]]
+        assert isinstance(spooled, SpooledMail)
+        assert spooled.size_bytes == len(large)
+        assert spooled.path.read_bytes() == large
+        assert found[refs[1]] == mail(2)
+    assert not spooled.path.exists(), "nobody took it over"
 
 
 async def test_of_a_mail_over_the_limit_come_the_headers(bench: Bench) -> None:

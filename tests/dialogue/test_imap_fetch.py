@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,15 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def fetched(server: Scripted, tmp_path: Path, refs: Sequence[MailRef], **changes: object) -> Sequence[Fetched]:
     async with server.source(tmp_path, **changes).connect() as mailbox:
-        return await mailbox.fetch(refs)
+        return [taken_over(one, tmp_path) for one in await mailbox.fetch(refs)]
+
+
+def taken_over(one: Fetched, directory: Path) -> Fetched:
+    """A large mail's file goes with the connection, unless somebody takes it."""
+    if not isinstance(one.raw, SpooledMail):
+        return one
+    path = one.raw.path.rename(directory / one.raw.path.name)
+    return replace(one, raw=SpooledMail(path, one.raw.size_bytes))
 
 
 def contents(found: Sequence[Fetched]) -> dict[str, bytes]:
@@ -175,9 +184,10 @@ async def test_a_mail_that_ends_with_a_slice_is_known_by_the_empty_one_behind_it
     )
     async with scripted(script) as server:
         found = await fetched(server, tmp_path, [ref(3, 8)])
-    assert found[0].raw == SpooledMail(next((tmp_path / "spool").iterdir()), 4)
     assert contents(found) == {"3": b"0123"}
-    assert next((tmp_path / "spool").iterdir()).suffix == ".eml"
+    assert isinstance(found[0].raw, SpooledMail)
+    assert found[0].raw.size_bytes == 4
+    assert found[0].raw.path.match("office.7.3.*.eml")
 
 
 @pytest.mark.usefixtures("small_slices")
@@ -345,3 +355,16 @@ async def test_a_spool_that_cannot_be_made_is_an_outage_of_ours(tmp_path: Path) 
         with pytest.raises(StoreError) as caught:
             await fetched(server, tmp_path, [ref(3, 9 << 20)])
     assert caught.value.reason == "disk_error"
+
+
+@pytest.mark.usefixtures("small_slices")
+async def test_a_large_mail_that_nobody_took_over_leaves_the_disk_with_its_connection(tmp_path: Path) -> None:
+    script = opened(exists=3) + f"C: UID FETCH 3 (UID BODY.PEEK[]<0.4>)\n{body(3, '0123', 'BODY[]<0>')}S: $ OK\n"
+    script += 'C: UID FETCH 3 (UID BODY.PEEK[]<4.4>)\nS: * 1 FETCH (UID 3 BODY[]<4> "")\nS: $ OK'
+    others = tmp_path / "spool" / "office-2.7.3.abc.eml"
+    async with scripted(script) as server:
+        async with server.source(tmp_path).connect() as mailbox:
+            await mailbox.fetch([ref(3, 8)])
+            others.write_bytes(b"of another unit")
+            assert len(list((tmp_path / "spool").iterdir())) == 2
+        assert list((tmp_path / "spool").iterdir()) == [others]

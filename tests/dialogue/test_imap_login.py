@@ -227,7 +227,7 @@ async def test_a_closed_port_is_unreachable(tmp_path: Path) -> None:
     error = await failure(Scripted(port), tmp_path)
     assert isinstance(error, TransientError)
     assert error.reason == "unreachable"
-    assert f"127.0.0.1:{port} is not reachable" in str(error)
+    assert f"127.0.0.1:{port} is not reachable: Connection refused" in str(error)
 
 
 async def test_an_unknown_name_is_unreachable(tmp_path: Path) -> None:

@@ -104,5 +104,7 @@ async def test_many_mails_are_settled_in_lines_of_bounded_length(tmp_path: Path)
 async def test_a_missing_right_blocks_the_unit_and_any_other_refusal_does_not(tmp_path: Path) -> None:
     with pytest.raises(BlockedError, match="does not allow STORE"):
         await settle(tmp_path, opened() + "C: *\nS: $ NO [NOPERM] you may not", "seen", done(3))
+    with pytest.raises(BlockedError, match='does not allow MOVE to Done \\("\\[CANNOT\\] not there"\\)'):
+        await settle(tmp_path, opened() + "C: *\nS: $ NO [CANNOT] not there", "move:Done", done(3))
     with pytest.raises(TransientError, match='answered STORE with NO \\("busy"\\)'):
         await settle(tmp_path, opened() + "C: *\nS: $ NO busy", "seen", done(3))

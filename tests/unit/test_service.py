@@ -55,13 +55,13 @@ class Script:
         self.unit.connected(lambda: 1.5)
 
 
-async def play(unit: Unit, *outcomes: Exception | None) -> None:
-    script = Script(unit, *outcomes)
+async def play(unit: Unit, *outcomes: Exception | None, script: type[Script] = Script) -> None:
+    running = script(unit, *outcomes)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(supervise, unit, script)
+        tasks.start_soon(supervise, unit, running)
         with anyio.fail_after(5):
             # A unit has no event to wait for.
-            while not script.ended.is_set() and unit.state is not UnitState.BLOCKED:  # noqa: ASYNC110
+            while not running.ended.is_set() and unit.state is not UnitState.BLOCKED:  # noqa: ASYNC110
                 await anyio.sleep(0.001)
         tasks.cancel_scope.cancel()
 
@@ -91,6 +91,28 @@ async def test_a_full_disk_says_that_mail_waits_on_its_server(
 ) -> None:
     await play(unit, ExceptionGroup("tasks", [StoreError("cannot write raw/x: No space left", reason="disk_full")]))
     assert any("mail waits on its server" in line and "No space left" in line for line in caplog.messages)
+
+
+async def test_a_full_disk_is_told_once_and_is_not_over_because_the_server_answers(
+    unit: Unit, no_pause: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    full = StoreError("cannot write raw/x: No space left", reason="disk_full")
+
+    class Connected(Script):
+        async def __call__(self) -> None:
+            self.unit.connected(lambda: 1.5)
+            await super().__call__()
+
+    await play(unit, *[full] * 8, script=Connected)
+    assert (unit.state, unit.reason, unit.said) == (UnitState.RUNNING, "disk_full", str(full))
+    assert not status([unit], "1.0", "desk", 0)["store"]["ok"]
+    assert sum("No space left" in line for line in caplog.messages) == 1
+    assert not any("is back" in line for line in caplog.messages)
+    assert max(no_pause) == 5, "room on the disk is used within a minute"
+    unit.done(Reason.CREATED)
+    assert status([unit], "1.0", "desk", 0)["store"]["ok"]
+    assert caplog.messages[-1] == "incoming/box: the store is back"
 
 
 async def test_a_bug_in_a_unit_leaves_a_traceback_and_the_unit_goes_on(

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from mailwicket.errors import PermanentError
+from mailwicket.errors import PermanentError, TransientError
 from mailwicket.failpoint import failpoint
 from mailwicket.flow import drafts
 from mailwicket.flow.drafts import Home
@@ -77,7 +77,7 @@ class Judge:
         try:
             told = self._decide_all(tx, desk, mails, slot)
         except Exception as error:
-            if isinstance(error, OSError | sqlite3.Error) and not isinstance(error, OF_A_ROW):
+            if isinstance(error, OSError | sqlite3.Error | TransientError) and not isinstance(error, OF_A_ROW):
                 raise  # our disk, not a mail
             tx.execute("ROLLBACK TO mails")
             if len(mails) > 1:

@@ -65,8 +65,9 @@ class Reclaim:
     async def _expire(self, before: str) -> None:
         now = timestamp(self._clock())
         for intake_id, source, file in self._store.read(lambda tx: journal.expired(tx, before)):
-            await self._store.write(lambda tx: journal.expire(tx, intake_id, source, file, now))  # noqa: B023 - awaited at once
+            # The file first: nobody would look for one that no row names. A row whose file is gone expires next time.
             await anyio.to_thread.run_sync(self._store.raw.unlink, file)
+            await self._store.write(lambda tx: journal.expire(tx, intake_id, source, file, now))  # noqa: B023 - awaited at once
             log.warning("parked mail expired unit=incoming/%s intake=%s", source, intake_id)
 
     async def _keep_attachments(self, file: str) -> None:

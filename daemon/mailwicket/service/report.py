@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from mailwicket.service.units import Unit, UnitState
+from mailwicket.service.units import STORE_REASONS, Unit, UnitState
 
 
 def status(units: Collection[Unit], version: str, backend: str, parked: int) -> Mapping[str, Any]:
@@ -22,9 +22,6 @@ def status(units: Collection[Unit], version: str, backend: str, parked: int) -> 
         "outbox": {"waiting": 0, "oldest_s": None},
         "quarantine": parked,
     }
-
-
-STORE_REASONS = frozenset({"disk_full", "disk_error", "store_locked", "store_damaged"})
 
 
 def _unit(unit: Unit) -> Mapping[str, Any]:

@@ -15,6 +15,9 @@ from mailwicket.service.units import Unit, UnitState
 
 log = logging.getLogger(__name__)
 
+STORE_HASTE = 5
+"""How many failures in a row count when it is our own disk: trying costs nobody, and room is used within a minute."""
+
 
 async def supervise(
     unit: Unit, run: Callable[[], Awaitable[None]], chance: Callable[[], float] = random.random
@@ -33,7 +36,8 @@ async def supervise(
             unit.become(UnitState.BLOCKED, failure.reason, str(failure))
             await anyio.sleep_forever()
         retry_after_s = failure.retry_after_s if isinstance(failure, TransientError) else None
-        pause = pause_s(unit.failures, chance(), retry_after_s)
+        counted = min(unit.failures, STORE_HASTE) if isinstance(failure, StoreError) else unit.failures
+        pause = pause_s(counted, chance(), retry_after_s)
         tell(unit, failure, pause)
         reason = failure.reason if isinstance(failure, TransientError) else "bug"
         unit.become(UnitState.WAITING, reason, str(failure), datetime.now(UTC) + timedelta(seconds=pause))

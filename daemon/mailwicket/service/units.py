@@ -14,6 +14,10 @@ from mailwicket.model import Reason
 log = logging.getLogger(__name__)
 
 
+STORE_REASONS = frozenset({"disk_full", "disk_error", "store_locked", "store_damaged"})
+"""Our own disk or database: a connection to the server does not mend that."""
+
+
 class UnitState(StrEnum):
     """The states of a unit; transitions in docs/states.md."""
 
@@ -65,11 +69,15 @@ class Unit:
         return None if self._silence_s is None else self._silence_s()
 
     def connected(self, silence_s: Callable[[], float]) -> None:
-        """The mailbox is open and *silence_s* tells of its last byte; a loss that was told is told to be over."""
-        if self.lost is not None:
-            log.info("%s: %s is back", self.name, self.server)
-            self.lost = None
-        self.become(UnitState.RUNNING)
+        """The mailbox is open and *silence_s* tells of its last byte; a loss that was told is told to be over.
+
+        Trouble with our own store is over only when something was written: the reason stands until then.
+        """
+        if self.reason in STORE_REASONS:
+            self.become(UnitState.RUNNING, self.reason, self.said)
+        else:
+            self._recovered(self.server)
+            self.become(UnitState.RUNNING)
         self._silence_s = silence_s
 
     def backlog(self, mails: int) -> None:
@@ -79,8 +87,21 @@ class Unit:
     def done(self, reason: Reason) -> None:
         """A mail was decided and committed."""
         self.reasons[reason] += 1
+        self._written()
 
     def caught_up(self) -> None:
         """Everything that the server showed is decided and settled."""
         self.last_success = datetime.now(UTC)
         self.failures = 0
+        self._written()
+
+    def _written(self) -> None:
+        """The store takes writes."""
+        if self.reason in STORE_REASONS:
+            self.reason = self.said = None
+            self._recovered("the store")
+
+    def _recovered(self, what: str) -> None:
+        if self.lost is not None:
+            log.info("%s: %s is back", self.name, what)
+            self.lost = None

@@ -92,13 +92,14 @@ class Settling:
                     reason="folder_unknown",
                 )
             answer = await self._client.run(verb, chosen, target, by_uid=True)
-        self._expect_ok(answer)
+        self._expect_ok(answer, f"{verb} to {folder}")
 
-    def _expect_ok(self, answer: Exchange) -> None:
+    def _expect_ok(self, answer: Exchange, what: str | None = None) -> None:
         if answer.result == "OK":
             return
         if answer.code in LASTING_CODES:
-            raise BlockedError(f'{self._client.peer} does not allow {answer.name} ("{answer.words}")', reason="refused")
+            words = f'{self._client.peer} does not allow {what or answer.name} ("{answer.words}")'
+            raise BlockedError(words, reason="refused")
         raise self._client.refusal(answer)
 
 

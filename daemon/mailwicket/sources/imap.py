@@ -63,6 +63,12 @@ class ImapSource:
         finally:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
                 await client.say_goodbye()
+                await anyio.to_thread.run_sync(self._empty_spool)
+
+    def _empty_spool(self) -> None:
+        """Remove what was fetched and not taken over: it is fetched again, and a full disk wants the room."""
+        for path in self._net.spool_dir.glob(f"{self._name}.*"):  # a unit's name holds no dot
+            path.unlink(missing_ok=True)
 
     def _account(self) -> Account:
         """Resolve secrets and trust; a secret may be a file or a command, so this is for a thread."""

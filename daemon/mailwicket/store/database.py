@@ -5,6 +5,7 @@ WAL and synchronous=FULL: an acknowledged commit survives a power cut, readers n
 
 from __future__ import annotations
 
+import errno
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -62,6 +63,9 @@ def open_reader(state_dir: Path) -> sqlite3.Connection:
 def store_error(path: Path | str, error: Exception) -> StoreError:
     """Say in an admin's words why the store at *path* does not work."""
     text = str(error)
+    if isinstance(error, OSError):
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        return StoreError(f"store {path}: {error.strerror}", reason="disk_full" if full else "disk_error")
     code = getattr(error, "sqlite_errorname", "")
     reason = {"SQLITE_FULL": "disk_full", "SQLITE_BUSY": "store_locked", "SQLITE_CORRUPT": "store_damaged"}.get(
         code, "store_damaged" if "not a database" in text else "disk_error"

@@ -37,7 +37,11 @@ class InHand:
     def begin(self) -> None:
         """Start afresh: what was left over is counted in the journal now.
 
-        With a file of our own: a reader that outlived its daemon by a moment writes to the old one.
+        With a file of our own: a reader that outlived its daemon by a moment writes to the old one. With all its
+        bytes written: a hole on a full disk is a SIGBUS for whoever writes to its mapping.
+
+        Raises:
+            OSError: the disk has no room for it.
         """
         fresh = self.path.with_name(f".{self.path.name}")
         fresh.write_bytes(bytes(FILE_BYTES))

@@ -25,9 +25,10 @@ ON CONFLICT (source, folder, epoch) DO UPDATE SET epoch = excluded.epoch RETURNI
 SELECT place_id, folder, epoch FROM place WHERE source = ? ORDER BY place_id DESC
 
 -- name: note_ref
--- A mail was seen; one that is known already stays as it is.
+-- A mail was seen; one that is known already stays as it is, unless it was given up and is there after all:
+-- a server that was repaired takes old numbers back.
 INSERT INTO intake_row (place_id, remote_id, size_bytes, received_at, seen_at, state) VALUES (?, ?, ?, ?, ?, 1)
-ON CONFLICT (place_id, remote_id) DO NOTHING
+ON CONFLICT (place_id, remote_id) DO UPDATE SET state = 1 WHERE state = 5
 
 -- name: forget_old_seen
 -- The folder was renumbered: what was only seen will be seen again under its new number.

@@ -48,9 +48,9 @@ class Store:
                 self.in_hand = InHand(state_dir)
                 journal.count_attempts(connection, self.in_hand.left_over)
                 self.in_hand.begin()
-            except sqlite3.DatabaseError as error:
+                self.raw = RawStore(state_dir)
+            except (sqlite3.DatabaseError, OSError) as error:
                 raise store_error(state_dir, error) from error
-            self.raw = RawStore(state_dir)
             self._reader = open_reader(state_dir)
         except BaseException:
             self._lock.release()

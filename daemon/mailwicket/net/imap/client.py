@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import os
 import socket
 import ssl
 from dataclasses import dataclass
@@ -117,8 +118,8 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
             raise TransientError(words, reason="unreachable") from error
         except OSError as error:
             self.abort()
-            words = error.strerror if error.errno and error.strerror else str(error)
-            raise TransientError(f"{self.peer} is not reachable: {words}", reason="unreachable") from error
+            words = f"{self.peer} is not reachable: {_why(error)}"
+            raise TransientError(words, reason="unreachable") from error
         except BaseException:
             self.abort()
             raise
@@ -269,6 +270,13 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         await self._stirred(longest_s)
         if not self.protocol.arrived:
             await self.run_well("NOOP")
+
+
+def _why(error: OSError) -> str:
+    """The system's words: asyncio's own are "Connect call failed" and the address once more."""
+    if error.errno and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)  # of DNS, or of several addresses
 
 
 class _Watch:
