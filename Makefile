@@ -7,7 +7,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
-.PHONY: help test test-fast demo real-servers lint types floors format bench-servers bench-backlog bench-latency bench-keep clean
+.PHONY: help test test-fast demo real-servers lint types floors format bench-servers bench-backlog bench-latency bench-loop bench-keep clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -15,6 +15,7 @@ help:
 	@echo "make lint types floors"
 	@echo "make bench-backlog   how fast a full mailbox becomes tickets, beside mbsync"
 	@echo "make bench-latency   how soon an announced mail is a ticket, beside fetchmail"
+	@echo "make bench-loop      how long any mail holds up the event loop"
 	@echo "make bench-keep   where small mails are cheapest to keep"
 
 $(VENV)/.made:
@@ -69,6 +70,9 @@ bench-backlog: $(VENV)/.dev bench-servers
 
 bench-latency: $(VENV)/.dev bench-servers
 	$(BIN)/python -m bench.latency
+
+bench-loop: $(VENV)/.dev bench-servers
+	$(BIN)/python -m bench.loop
 
 bench-keep: $(VENV)/.dev
 	$(BIN)/python -m bench.keep

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.lab import mailmix
+from tests.lab.bombs import BOMBS
 
 from mailwicket.mail.decode import SLICE_BYTES, decode, decoded, to_text
 from mailwicket.mail.explain import explain
@@ -133,37 +134,6 @@ def test_a_very_long_text_is_cut_and_kept_whole_as_an_attachment() -> None:
 )
 def test_charsets_are_read_as_browsers_do_and_wrong_labels_forgiven(content: bytes, charset: str, text: str) -> None:
     assert to_text(content, charset) == text
-
-
-def heads(*lines: bytes) -> bytes:
-    return b"\r\n".join([*lines, b"", b""])
-
-
-BOMBS = {
-    "nested multiparts": b"".join(
-        b'Content-Type: multipart/mixed; boundary="b%d"\r\n\r\n--b%d\r\n' % (n, n) for n in range(1000)
-    ),
-    "20,000 recipients": heads(b"To: " + b", ".join(b"p%d@example.org" % n for n in range(20_000))),
-    "open brackets": heads(b"From: " + b"(" * 50_000),
-    "open quotes": heads(b"To: " + b'"a" ' * 20_000),
-    "encoded words": heads(b"Subject: " + b"=?utf-8?q?a?= " * 20_000),
-    "half encoded words": heads(b"Subject: " + b"=?" * 50_000),
-    "header lines": b"X: y\r\n" * 200_000,
-    "folds": heads(b"Subject: x" + b"\r\n y" * 100_000),
-    "parameters": heads(b"Content-Type: text/plain" + b"; a*0*=x" * 10_000),
-    "backslashes": heads(b'Content-Type: text/plain; a="' + b"\\" * 60_000),
-    "parts": heads(b"Content-Type: multipart/mixed; boundary=a") + b"--a\r\n\r\n" * 500_000,
-    "near boundaries": heads(b"Content-Type: multipart/mixed; boundary=a") + b"--aX\r\n" * 500_000,
-    "padding": heads(b"Content-Type: a/b", b"Content-Transfer-Encoding: base64") + b"A=" * 3_000_000,
-    "deep html": heads(b"Content-Type: text/html") + b"<div>" * 150_000,
-    "attributes": heads(b"Content-Type: text/html") + b"<p " + b" ".join(b"a%d=b" % n for n in range(50_000)),
-    "open tags": heads(b"Content-Type: text/html") + b"<div a=" * 100_000,
-    "ampersands": heads(b"Content-Type: text/html") + b"&" * 500_000,
-    "ids": heads(b"References: " + b"<a@b> " * 10_000),
-    "newlines": heads(b"Content-Type: text/plain") + b"\n" * 1_000_000,
-    "quotes": heads(b"Content-Type: text/plain") + b"> " * 400_000 + b"\r\nOn x wrote:\r\n" * 40_000,
-    "labels": heads(b"Subject: Fwd: x") + b"From: a\r\n" * 100_000,
-}
 
 
 @pytest.mark.parametrize("name", BOMBS)
