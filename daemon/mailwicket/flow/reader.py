@@ -94,10 +94,14 @@ def receive(channel: socket.socket) -> Any:  # noqa: ANN401 - whatever the other
     return pickle.loads(_exactly(channel, length))  # noqa: S301 - from our own process, over a socket that nobody else has
 
 
-def _exactly(channel: socket.socket, length: int) -> bytes:
-    told = channel.recv(length, socket.MSG_WAITALL)
-    if len(told) < length:
-        raise EOFError
+def _exactly(channel: socket.socket, length: int) -> bytearray:
+    told = bytearray(length)
+    missing = memoryview(told)
+    while missing:  # once, unless a signal or a debugger comes between
+        received = channel.recv_into(missing, 0, socket.MSG_WAITALL)
+        if not received:
+            raise EOFError
+        missing = missing[received:]
     return told
 
 
