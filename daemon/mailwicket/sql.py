@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any, Final, Protocol
 
 _VALUES: Final = re.compile(r"VALUES (\([^()]*\))")
-ROWS_AT_ONCE: Final = (100, 20, 5, 1)
+ROWS_AT_ONCE: Final = (250, 125, 60, 30, 15, 7, 3, 1)
 """Few sizes, so that each statement is compiled once."""
 
 

@@ -28,6 +28,8 @@ from mailwicket.ports import Transaction
 from mailwicket.sql import insert, statements
 from mailwicket.store.raw import RawPlace
 
+_TRACE = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each
+
 SQL = statements(Path(__file__).with_name("journal.sql"))
 
 
@@ -226,7 +228,7 @@ def note_decided(tx: Transaction, decided: Sequence[Decided], now: str) -> None:
             one.reason,
             one.ticket,
             int(one.parked is not None),
-            json.dumps([[step.rule, step.answer] for step in one.trace], ensure_ascii=False),
+            _TRACE([[step.rule, step.answer] for step in one.trace]),
             now,
         )
         for one in decided

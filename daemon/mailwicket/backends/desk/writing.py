@@ -32,6 +32,7 @@ class Writing:
         self._done = dict(tx.execute(SQL.effects, (json.dumps(keys),)).fetchall())
         self._last_ticket, self._last_entry = tx.execute(SQL.last_numbers).fetchone()
         self._tickets: dict[TicketNumber, Row] = {}
+        self._touched: dict[TicketNumber, str] = {}
         self._entries: list[Row] = []
         self._attachments: list[Row] = []
         self._people: dict[str, str | None] = {}
@@ -69,7 +70,9 @@ class Writing:
         received = timestamp(entry.received_at)
         if (new := self._tickets.get(ticket.number)) is not None:
             new[-1] = max(new[-1], received)
-        elif self._tx.execute(SQL.touch_ticket, (received, ticket.number)).fetchone() is None:
+        elif 0 < ticket.number <= self._last_ticket:  # numbers have no gaps: tickets are never deleted
+            self._touched[ticket.number] = max(received, self._touched.get(ticket.number, ""))
+        else:
             raise _no_ticket(ticket.number)
         number = self._add_entry(ticket.number, entry, received)
         self._note_effect(key, "EntryAppended", ticket.number, f'{{"entry": {number}}}')
@@ -99,6 +102,8 @@ class Writing:
         """Put what was gathered into the tables."""
         tx = self._tx
         insert(tx, SQL.insert_ticket, [*self._tickets.values()])
+        if self._touched:
+            tx.execute(SQL.touch_tickets, (json.dumps([*self._touched.items()]),))
         insert(tx, SQL.insert_entry, self._entries)
         insert(tx, SQL.insert_attachment, self._attachments)
         insert(tx, SQL.note_person, [(address, name, self._now) for address, name in self._people.items()])
@@ -110,8 +115,10 @@ class Writing:
             failpoint("desk.created")
         if "EntryAppended" in kinds:
             failpoint("desk.appended")
-        for gathered in (self._tickets, self._entries, self._attachments, self._people, self._cc, self._events):
-            gathered.clear()
+        for rows in (self._entries, self._attachments, self._cc, self._events):
+            rows.clear()
+        for told in (self._tickets, self._touched, self._people):
+            told.clear()
 
     def _add_entry(self, ticket: TicketNumber, draft: EntryDraft, received: str) -> int:
         self._last_entry += 1

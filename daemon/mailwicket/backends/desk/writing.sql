@@ -11,9 +11,9 @@ SELECT (SELECT coalesce(max(number), 0) FROM desk_ticket), (SELECT coalesce(max(
 INSERT INTO desk_ticket (number, subject, requester, status, "group", category, company, created, updated)
 VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?)
 
--- name: touch_ticket
--- An entry came: no row when there is no such ticket. An entry that comes late does not turn the clock back.
-UPDATE desk_ticket SET updated = max(updated, ?) WHERE number = ? RETURNING number
+-- name: touch_tickets
+-- Entries came: a JSON list of [ticket, time]. An entry that comes late does not turn the clock back.
+UPDATE desk_ticket SET updated = max(updated, j.value ->> 1) FROM json_each(?) AS j WHERE number = j.value ->> 0
 
 -- name: change_ticket
 -- Change the state, NULL leaves it as it is: no row when there is no such ticket.
