@@ -1,4 +1,5 @@
 # make test        all tests, with real servers where they can be installed
+# make torture     deaths at every step, random kills and anything in any order against a real Dovecot: 20 minutes
 # make help        the rest
 
 PYTHON ?= python3
@@ -6,7 +7,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
-.PHONY: help test test-fast real-servers lint types floors format bench-keep clean
+.PHONY: help test test-fast torture real-servers lint types floors format bench-keep clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -36,6 +37,9 @@ test: $(VENV)/.dev real-servers
 
 test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not real"
+
+torture: $(VENV)/.dev real-servers
+	$(BIN)/python -m pytest -m torture -s tests/real
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
