@@ -1,5 +1,6 @@
 # make test        all tests, with real servers where they can be installed
 # make demo        the daemon at work on a dozen mails, without a mail server or a configuration
+# make torture     deaths at every step, random kills and anything in any order against a real Dovecot: 20 minutes
 # make help        the rest
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
-.PHONY: help test test-fast demo real-servers lint types floors format bench-servers bench-backlog bench-latency bench-loop bench-keep clean
+.PHONY: help test test-fast torture demo real-servers lint types floors format bench-servers bench-backlog bench-latency bench-loop bench-keep clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -47,6 +48,9 @@ test: $(VENV)/.dev real-servers
 
 test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not real"
+
+torture: $(VENV)/.dev real-servers
+	$(BIN)/python -m pytest -m torture -s tests/real
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

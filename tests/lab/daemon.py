@@ -10,9 +10,10 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.lab.processes import mortal, until
@@ -26,13 +27,17 @@ class Daemon:
     def __init__(
         self, directory: Path, boxes: Mapping[str, Mapping[str, Any]], *, state_dir: Path | None = None, **tables: Any
     ) -> None:
-        """Write conf.d for *boxes* (`[incoming.NAME]` each) and further *tables* below *directory*. Starts nothing."""
+        """Configure it, and keep everything below *directory* unless *state_dir* names a place. Starts nothing."""
         self.directory = directory
         self.conf = directory / "conf.d"
         self.state_dir = state_dir or directory / "state"
         self.socket = directory / "admin.sock"
         self.process: subprocess.Popen[bytes] | None = None
         self.conf.mkdir(parents=True)
+        self.configure(boxes, **tables)
+
+    def configure(self, boxes: Mapping[str, Mapping[str, Any]], **tables: Any) -> None:
+        """Write conf.d for *boxes* (`[incoming.NAME]` each) and further *tables*; a key that is None is left out."""
         daemon = {"state_dir": str(self.state_dir), "log_format": "json", **tables.pop("daemon", {})}
         written = {"daemon": daemon, "http": {"listen": [f"unix:{self.socket}"]}, **tables}
         written |= {f"incoming.{name}": box for name, box in boxes.items()}
@@ -41,16 +46,15 @@ class Daemon:
 
     # --- the process
 
-    def start(self, failpoint: str | None = None) -> None:
-        """Start it and return at once; *failpoint* is `NAME:HIT:ACTION`."""
+    def start(self, failpoint: str | None = None, environ: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Start it and return at once; *failpoint* is `NAME:HIT:ACTION`, *environ* comes on top of our own."""
         assert self.process is None or self.process.poll() is not None, "it runs already"
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("MAILWICKET_")}
-        if failpoint is not None:
-            environ["MAILWICKET_FAILPOINT"] = failpoint
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("MAILWICKET_")}
+        armed = {} if failpoint is None else {"MAILWICKET_FAILPOINT": failpoint}
         self.socket.unlink(missing_ok=True)
         with (self.directory / "log").open("ab") as log:
             command = mortal([sys.executable, "-m", "mailwicket", "run", "--conf", str(self.conf)])
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environ)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**ours, **environ, **armed})
 
     def start_and_answer(self, limit_s: float = 30) -> None:
         """Start it and wait until it answers; its mailboxes are only then connected to."""
@@ -63,8 +67,19 @@ class Daemon:
         Raises:
             RuntimeError: it ended by itself.
         """
+        self.expect_running()
+        return self._listens()
+
+    def expect_running(self) -> None:
+        """Raise if it ended.
+
+        Raises:
+            RuntimeError: it did; with what it said.
+        """
         if self.running.poll() is not None:
             raise RuntimeError(f"mailwicket ended with {self.running.returncode}: {self.log[-2000:]}")
+
+    def _listens(self) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:
             return probe.connect_ex(str(self.socket)) == 0
 
@@ -87,6 +102,18 @@ class Daemon:
         """Wait for its death by a failpoint."""
         return self.running.wait(limit_s) == -signal.SIGKILL
 
+    def ended_by_itself(self, holds: Callable[[], object], limit_s: float = 60) -> bool:
+        """Wait until it ends or *holds* answers yes; then end it orderly, and tell whether it had died of SIGKILL."""
+        until(
+            lambda: self.running.poll() is not None or (self._listens() and holds()),
+            limit_s,
+            0.01,
+            "its end, or what it works for",
+        )
+        code = self.stop()
+        assert code in {0, -signal.SIGKILL}, f"it ended with {code}: {self.log[-2000:]}"
+        return code != 0
+
     def end(self) -> None:
         """End whatever runs; for clean-up."""
         if self.process is not None and self.process.poll() is None:
@@ -99,6 +126,11 @@ class Daemon:
     def log(self) -> str:
         """Everything it logged so far."""
         return (self.directory / "log").read_text(errors="replace")
+
+    def told(self, *levels: str) -> list[str]:
+        """What it said at *levels*, line by line."""
+        lines = (json.loads(line) for line in self.log.splitlines() if line.startswith("{"))
+        return [line["event"] for line in lines if line["level"] in levels]
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run another `mailwicket` command on the same configuration."""
@@ -152,8 +184,7 @@ class Daemon:
         """Wait until so many mails are tickets and their server's copies say so."""
 
         def settled() -> bool:
-            if self.running.poll() is not None:
-                raise RuntimeError(f"mailwicket ended with {self.running.returncode}: {self.log[-2000:]}")
+            self.expect_running()
             return self.count("settled", source) >= mails
 
         try:
@@ -161,6 +192,14 @@ class Daemon:
         except TimeoutError:
             states = self.ask("SELECT source, state, count(*) FROM intake GROUP BY source, state")
             raise TimeoutError(f"{mails} mails were not settled: {states}; {self.log[-2000:]}") from None
+
+    def wait_until_idle(self, source: str = "box", limit_s: float = 30) -> None:
+        """Wait until it has done whatever the server showed it since it started."""
+
+        def idle() -> bool:
+            return self.answers() and self.unit(source)["last_success"] is not None
+
+        until(idle, limit_s, 0.02, "doing everything")
 
     def reasons(self, source: str = "box") -> list[str]:
         """The reason code of every decided mail, in their order on the server."""
@@ -198,5 +237,5 @@ def _memory(pid: int, name: str) -> int:
 
 def _table(name: str, keys: Mapping[str, Any]) -> str:
     """Write a table of TOML: JSON's strings, numbers, booleans and lists are TOML's."""
-    lines: Iterable[str] = (f"{key} = {json.dumps(value)}" for key, value in keys.items())
+    lines: Iterable[str] = (f"{key} = {json.dumps(value)}" for key, value in keys.items() if value is not None)
     return "\n".join([f"[{name}]", *lines, ""])

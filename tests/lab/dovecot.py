@@ -12,10 +12,12 @@ import os
 import re
 import resource
 import shutil
+import signal
 import smtplib
 import socket
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +31,7 @@ PASSWORD = "only-for-tests"
 BINARY = Path("/usr/sbin/dovecot")
 MAIL_UID = os.getuid() or 5000
 MAIL_GID = os.getgid() or 5000
+LOOPBACK = ("localhost", "127.0.0.1")
 FIRST_MAIL_AT = 1767225600  # 2026-01-01T00:00:00Z, the INTERNALDATE of the first mail of a mailbox
 
 CONFIG = """
@@ -105,28 +108,34 @@ service stats {{
 class Dovecot:
     """A running instance; see `running`."""
 
-    def __init__(self, base: Path) -> None:
-        """Start one below *base*, which must be short: it holds sockets."""
+    def __init__(self, base: Path, names: Sequence[str] = LOOPBACK) -> None:
+        """Start one below *base*, which must be short: it holds sockets. Its certificate bears *names*."""
         self.base = base
         self.imap, self.imaps, self.lmtp = free_ports(3)
         self.ca_file = base / "ca.pem"
+        self._laid: Counter[Path] = Counter()
         base.chmod(0o755)
         (base / "run").mkdir()
         (base / "mail").mkdir()
         os.chown(base / "mail", MAIL_UID, MAIL_GID)
-        self._make_certificates()
-        config = base / "dovecot.conf"
-        config.write_text(self._config())
+        self._make_certificates(names)
+        self._conf = base / "dovecot.conf"
+        self._conf.write_text(self._config())
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard))
-        with (base / "out").open("wb") as out:
-            self._process = subprocess.Popen(mortal([str(BINARY), "-F", "-c", str(config)]), stdout=out, stderr=out)
+        self.start()
+
+    def start(self) -> None:
+        """Start it, or start it again after `stop` or `crash`: same ports, same mail."""
+        command = mortal([str(BINARY), "-F", "-c", str(self._conf)])
+        with (self.base / "out").open("wb") as out:
+            self._process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
         until(self._answers, 15, what="Dovecot's answer")
 
-    def _make_certificates(self) -> None:
+    def _make_certificates(self, names: Sequence[str]) -> None:
         authority = trustme.CA()
         authority.cert_pem.write_to_path(self.ca_file)
-        server = authority.issue_cert("localhost", "127.0.0.1")
+        server = authority.issue_cert(*names)
         server.private_key_pem.write_to_path(self.base / "server.key")
         for number, blob in enumerate(server.cert_chain_pems):
             blob.write_to_path(self.base / "server.pem", append=number > 0)
@@ -151,9 +160,26 @@ class Dovecot:
         self._process.terminate()
         self._process.wait(15)
 
+    def crash(self) -> None:
+        """End it with all its sessions in the middle of whatever they do."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(15)
+
+    def kick(self, user: str) -> None:
+        """Cut the connections of *user*."""
+        self._doveadm("kick", user)
+
+    def _doveadm(self, *words: str) -> None:
+        """Run an administrator's command; what it did shows on the server, its exit code says other things too."""
+        subprocess.run(["doveadm", "-c", str(self._conf), *words], check=False, capture_output=True, timeout=15)
+
     def home(self, user: str) -> Path:
         """Where the mail of *user* lies."""
         return self.base / "mail" / user
+
+    def forget(self, user: str) -> None:
+        """Remove the mail of *user*."""
+        shutil.rmtree(self.home(user), ignore_errors=True)
 
     def fill(self, user: str, mails: Iterable[bytes], folder: str = "INBOX") -> None:
         """Lay *mails* (lines ending in CR LF) into a folder of *user*, one second apart, without asking the server."""
@@ -163,8 +189,9 @@ class Dovecot:
         owned = [self.home(user), self.home(user) / "Maildir", maildir, *(maildir / n for n in ("cur", "new", "tmp"))]
         for path in owned:
             os.chown(path, MAIL_UID, MAIL_GID)
-        first = sum(1 for name in ("cur", "new") for _ in (maildir / name).iterdir())
-        for number, raw in enumerate(mails, first):
+        for raw in mails:
+            number = self._laid[maildir]
+            self._laid[maildir] += 1
             stored = raw.replace(b"\r\n", b"\n")
             name = f"{FIRST_MAIL_AT + number}.M{number:06}P1.lab,S={len(stored)},W={len(raw)}"
             path = maildir / "tmp" / name
@@ -218,7 +245,10 @@ class Dovecot:
             return int(imap.response("UIDVALIDITY")[1][0])
 
     def renumber(self, user: str) -> None:
-        """Give the mails in INBOX new numbers under a new UIDVALIDITY, as a restore from a backup does."""
+        """Give the mails in INBOX new numbers under a new UIDVALIDITY, as a restore from a backup does.
+
+        Sessions are cut: Dovecot's own would go on with the index files that they have open, for ever.
+        """
         maildir = self.home(user) / "Maildir"
         before = self.uidvalidity(user)
         for pattern in ("dovecot-uidlist*", "dovecot.index*", "dovecot.list.index*"):
@@ -226,6 +256,25 @@ class Dovecot:
                 path.unlink()
         (maildir / "dovecot-uidlist").write_text(f"3 V{before + 1000} N1\n")
         os.chown(maildir / "dovecot-uidlist", MAIL_UID, MAIL_GID)
+        self.kick(user)
+        assert self.uidvalidity(user) != before
+
+    @contextmanager
+    def renumbered_for_a_while(self, user: str) -> Iterator[None]:
+        """Renumber, and take the old numbers back in the end."""
+        numbers = self.home(user) / "Maildir" / "dovecot-uidlist"
+        before = numbers.read_bytes()
+        self.renumber(user)
+        yield
+        for path in numbers.parent.glob("dovecot.index*"):
+            path.unlink()
+        numbers.write_bytes(before)
+        self.kick(user)
+
+    def revalidate(self, user: str) -> None:
+        """Give INBOX a new UIDVALIDITY in which every mail keeps the UID that it had, as an administrator may."""
+        before = self.uidvalidity(user)
+        self._doveadm("mailbox", "update", "-u", user, "--uid-validity", str(before + 1000), "INBOX")
         assert self.uidvalidity(user) != before
 
     def box(self, user: str, security: str = "none", **keys: Any) -> dict[str, Any]:
@@ -243,11 +292,11 @@ class Dovecot:
 
 
 @contextmanager
-def running() -> Iterator[Dovecot]:
-    """Run a Dovecot in a directory of its own, which goes with it."""
+def running(*names: str) -> Iterator[Dovecot]:
+    """Run a Dovecot in a directory of its own, which goes with it. Its certificate bears *names*, else loopback's."""
     base = Path(tempfile.mkdtemp(prefix="mailwicket-lab-"))
     try:
-        server = Dovecot(base)
+        server = Dovecot(base, names or LOOPBACK)
         try:
             yield server
         finally:

@@ -1,7 +1,8 @@
 """The books of a run: what the generator made against what the store holds. Four figures, all of which must be 0.
 
-`lost`: made, but neither in a ticket nor parked with an event that says so. `doubled`: in tickets or parked more than
-once. `torn`: the kept bytes are not those that the server gives. `ghost`: in a ticket or parked, but never made.
+`lost`: made, but neither in a ticket nor parked (or expired after that) with an event that says so. `doubled`: in
+tickets or parked more than once. `torn`: the kept bytes are not those that the server gives. `ghost`: in a ticket or
+parked, but never made.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ EFFECTS = """
 SELECT raw_sha256 FROM desk_entry WHERE kind = 'mail'
 UNION ALL
 SELECT i.raw_sha256 FROM intake AS i
-WHERE i.parked = 1 AND EXISTS (SELECT 1 FROM event AS e WHERE e.intake_id = i.intake_id AND e.kind = 'MailQuarantined')
+WHERE (i.parked = 1 OR i.reason = 'expired_from_quarantine')
+AND EXISTS (SELECT 1 FROM event AS e WHERE e.intake_id = i.intake_id AND e.kind = 'MailQuarantined')
 """
 KEPT = "SELECT file, first_byte, length, sha256 FROM kept WHERE file IS NOT NULL"
 OPEN = "SELECT count(*) FROM intake WHERE state IN ('seen', 'fetched', 'done')"
@@ -59,12 +61,14 @@ def digest(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
-def close_books(state_dir: Path, made: Iterable[bytes | str]) -> Books:
+def close_books(state_dir: Path, made: Iterable[bytes | str], taken: Iterable[bytes | str] = ()) -> Books:
     """Compare the store below *state_dir* with the mails *made* (bytes as the server gives them, or their digests).
 
-    Two mails of the same bytes would be one here: the generator makes each only once.
+    Of those *taken* from the server by somebody else nobody can say whether they were to be fetched: they may
+    be missing, and are otherwise as the others. Two mails of the same bytes would be one here: the generator makes
+    each only once.
     """
-    wanted = {mail if isinstance(mail, str) else digest(mail) for mail in made}
+    wanted, optional = ({mail if isinstance(mail, str) else digest(mail) for mail in mails} for mails in (made, taken))
     books = Books(len(wanted))
     with closing(sqlite3.connect(f"file:{state_dir}/mailwicket.db?mode=ro", uri=True)) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -75,12 +79,12 @@ def close_books(state_dir: Path, made: Iterable[bytes | str]) -> Books:
         kept = database.execute(KEPT).fetchall()
         books.parked = int(database.execute("SELECT count(*) FROM intake WHERE parked = 1").fetchone()[0])
     books.lost = wanted - effects.keys()
-    books.ghost = effects.keys() - wanted
+    books.ghost = effects.keys() - wanted - optional
     books.doubled = {name for name, count in effects.items() if count > 1}
     raw = RawStore(state_dir)
     for file, first, length, sha256 in kept:
         found = digest(raw.read(RawPlace(file, first, length, Sha256(sha256))))
-        if found != sha256 or found not in wanted:
+        if found != sha256 or found not in wanted | optional:
             books.torn.add(sha256)
     raw.close()
     return books

@@ -12,6 +12,7 @@ import quopri
 import random
 from collections.abc import Iterable, Iterator
 from email.header import Header
+from functools import cache
 from itertools import repeat
 
 Parts = list[str]
@@ -65,6 +66,12 @@ def large(size_bytes: int, number: int = 0) -> bytes:
     return _close([*room.heading(number, "A very large matter", "us-ascii"), *body])
 
 
+def anonymous(number: int = 0) -> bytes:
+    """Return one mail that names nobody to answer: it is parked."""
+    heading = [line for line in _Mailroom(number).heading(number, "Who is it", "us-ascii") if line[:5] != "From:"]
+    return _close([*heading, *part("plain", "I will not say.\n", "us-ascii")])
+
+
 def test_id(raw: bytes) -> str:
     """Return the number of a mail that was made here; empty for another."""
     head = raw[: raw.find(b"\r\n\r\n") + 2]
@@ -94,6 +101,13 @@ def multipart(kind: str, parts: Iterable[Parts], boundary: str) -> Parts:
     return [*lines, f"--{boundary}--"]
 
 
+@cache
+def _pool() -> str:
+    """What attachments are cut out of, the same for every seed."""
+    octets = random.Random(0).randbytes(57 * POOL_LINES)
+    return base64.encodebytes(octets).decode("ascii").replace("\n", "\r\n")
+
+
 def _close(lines: Parts) -> bytes:
     return "\r\n".join([*lines, ""]).encode("latin-1")
 
@@ -105,7 +119,6 @@ class _Mailroom:
         self._seed = seed
         self._chance = random.Random(seed)
         self._talks: list[tuple[str, list[str]]] = []  # subject, Message-IDs
-        self._pool = ""
 
     def kinds(self) -> Iterator[str]:
         """Yield what kind each mail is: the shares hold in every hundred."""
@@ -192,14 +205,12 @@ class _Mailroom:
 
     def _stretches(self, size_bytes: int) -> Iterator[str]:
         """Cut base64 lines out of the pool: a few long strings, not a hundred thousand short ones."""
-        if not self._pool:
-            octets = random.Random(0).randbytes(57 * POOL_LINES)
-            self._pool = base64.encodebytes(octets).decode("ascii").replace("\n", "\r\n")
+        pool = _pool()
         left = size_bytes // 78 or 1
         while left:
             lines = min(left, POOL_LINES // 2)
             first = self._chance.randrange(POOL_LINES - lines + 1)
-            yield self._pool[first * 78 : (first + lines) * 78 - 2]
+            yield pool[first * 78 : (first + lines) * 78 - 2]
             left -= lines
 
     def words(self, count: int, charset: str) -> str:

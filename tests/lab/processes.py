@@ -6,6 +6,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 
 def mortal(command: Sequence[str]) -> list[str]:
@@ -34,3 +35,16 @@ def free_ports(count: int) -> list[int]:
     for probe in probes:
         probe.close()
     return ports
+
+
+def side_by_side(jobs: Sequence[Callable[[], None]], at_once: int = 2) -> None:
+    """Run *jobs*, *at_once* of them at a time: what waits for a process to start waits for two.
+
+    Raises:
+        ExceptionGroup: what went wrong, after all of them ended.
+    """
+    with ThreadPoolExecutor(at_once) as threads:
+        running = [threads.submit(job) for job in jobs]
+    failures = [error for error in (job.exception() for job in running) if error is not None]
+    if failures:
+        raise BaseExceptionGroup("side by side", failures)

@@ -16,7 +16,7 @@ from mailwicket.service.units import Unit, UnitState
 log = logging.getLogger(__name__)
 
 STORE_HASTE = 5
-"""How many failures in a row count when it is our own disk: trying costs nobody, and room is used within a minute."""
+"""So many failures in a row count when it is our own disk: a try costs nobody, and room is used within a minute."""
 
 
 async def supervise(

@@ -1,0 +1,108 @@
+"""The state directory's disk is full: mail waits on its server, unmarked, and all goes on when there is room."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.lab import mailmix
+from tests.lab.daemon import MIB
+from tests.lab.disk import SmallDisk, small_disk
+from tests.lab.dovecot import Dovecot
+from tests.lab.processes import until
+from tests.lab.stand import Stand
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    if os.getuid():
+        pytest.skip("only root can mount a small disk")
+    with small_disk(tmp_path / "disk", 12 * MIB) as mounted:
+        yield mounted
+
+
+def too_much(seed: int) -> Iterator[bytes]:
+    """20 MB: mails that share a segment, and some that come in slices."""
+    for number in range(8):
+        yield from mailmix.mix(12, seed + number, largest_bytes=30_000)
+        yield mailmix.large(700_000 if number % 2 else 3_000_000, seed + number)
+
+
+def is_full(stand: Stand) -> bool:
+    unit = stand.daemon.unit()
+    return (unit["state"], unit["reason"]) == ("waiting", "disk_full")
+
+
+def hold_and_go_on(stand: Stand, disk: SmallDisk, full_s: float, cpu_share: float) -> None:
+    stand.lay(too_much(1))
+    daemon = stand.daemon
+    daemon.start_and_answer()
+    until(lambda: is_full(stand), 30, what="the full disk")
+    stand.assert_nothing_is_marked_without_its_commit()
+    assert 0 < daemon.count("settled") < len(stand.made)
+    status = daemon.command("status")
+    assert status.returncode == 2
+    assert "No space left on device" in status.stdout or "disk is full" in status.stdout
+
+    until(lambda: is_full(stand) and daemon.unit()["next_try"] is not None, 10)
+    began, used = time.monotonic(), daemon.cpu_s()
+    time.sleep(full_s)
+    share = (daemon.cpu_s() - used) / (time.monotonic() - began)
+    stand.assert_nothing_is_marked_without_its_commit()
+    told = [line for line in daemon.told("error") if "mail waits on its server" in line]
+
+    assert daemon.stop() == 0
+    daemon.start_and_answer()
+    until(lambda: is_full(stand), 30, what="the disk that is still full")
+
+    disk.resize(100 * MIB)
+    roomy = time.monotonic()
+    daemon.wait_until_settled(len(stand.made), limit_s=60)
+    print(
+        f"disk full: {100 * share:.1f} % CPU, told {len(told)} times, over {time.monotonic() - roomy:.1f} s after room"
+    )
+    assert daemon.unit()["state"] == "running"
+    assert daemon.stop() == 0
+    books = stand.close()
+    assert books.parked == 0
+    assert daemon.ask("SELECT sum(attempts) FROM intake_row") == [(0,)]
+    assert share < cpu_share
+    assert 0 < len(told) <= 3, told  # the segment's words and the database's
+
+
+def test_a_full_disk_holds_mail_on_its_server_and_room_lets_it_come(
+    stands: Callable[..., Stand], dovecot: Dovecot, disk: SmallDisk
+) -> None:
+    hold_and_go_on(stands(dovecot, state_dir=disk.path / "state"), disk, full_s=2, cpu_share=0.2)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(600)
+def test_a_disk_that_is_full_for_two_minutes_costs_next_to_nothing(
+    stands: Callable[..., Stand], dovecot: Dovecot, disk: SmallDisk
+) -> None:
+    hold_and_go_on(stands(dovecot, state_dir=disk.path / "state"), disk, full_s=120, cpu_share=0.02)
+
+
+@pytest.mark.parametrize("missing", ["everything", "in-hand"])
+def test_a_start_without_room_ends_with_a_line_that_says_so(
+    stands: Callable[..., Stand], dovecot: Dovecot, disk: SmallDisk, missing: str
+) -> None:
+    stand = stands(dovecot, state_dir=disk.path / "state")
+    stand.lay(mailmix.small(3))
+    if missing != "everything":
+        stand.run(0)
+        (disk.path / "state" / missing).unlink()
+    ballast = disk.fill()
+    stand.daemon.start()
+    assert stand.daemon.running.wait(20) == 1
+    assert stand.daemon.log.splitlines()[-1].startswith("mailwicket: ")
+    assert "No space left on device" in stand.daemon.log.splitlines()[-1]
+    ballast.unlink()
+    stand.run(3)
+    stand.close()
