@@ -13,12 +13,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
+import mailwicket
 from tests.lab.processes import mortal, until
 
 MIB = 1024 * 1024
+PATCHES = Path(__file__).with_name("patches")
 
 
 class Daemon:
@@ -33,6 +34,8 @@ class Daemon:
         self.state_dir = state_dir or directory / "state"
         self.socket = directory / "admin.sock"
         self.process: subprocess.Popen[bytes] | None = None
+        self.patches: dict[str, str] = {}
+        """What of `tests/lab/patches` is to be changed in its code."""
         self.conf.mkdir(parents=True)
         self.configure(boxes, **tables)
 
@@ -46,15 +49,19 @@ class Daemon:
 
     # --- the process
 
-    def start(self, failpoint: str | None = None, environ: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Start it and return at once; *failpoint* is `NAME:HIT:ACTION`, *environ* comes on top of our own."""
+    def start(self, failpoint: str | None = None) -> None:
+        """Start it and return at once; *failpoint* is `NAME:HIT:ACTION`."""
         assert self.process is None or self.process.poll() is not None, "it runs already"
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("MAILWICKET_")}
-        armed = {} if failpoint is None else {"MAILWICKET_FAILPOINT": failpoint}
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("MAILWICKET_")}
+        if self.patches:
+            path = [str(PATCHES), str(Path(mailwicket.__file__).parents[1]), environ.get("PYTHONPATH", "")]
+            environ |= {**self.patches, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+        if failpoint is not None:
+            environ["MAILWICKET_FAILPOINT"] = failpoint
         self.socket.unlink(missing_ok=True)
         with (self.directory / "log").open("ab") as log:
             command = mortal([sys.executable, "-m", "mailwicket", "run", "--conf", str(self.conf)])
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**ours, **environ, **armed})
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environ)
 
     def start_and_answer(self, limit_s: float = 30) -> None:
         """Start it and wait until it answers; its mailboxes are only then connected to."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.lab.daemon import MIB
 from tests.lab.dovecot import BINARY, Dovecot, running
 from tests.lab.stand import Stand
 
@@ -48,6 +49,7 @@ def stands(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[
     def make(server: Dovecot, **keys: object) -> Stand:
         number = next(NUMBERS)
         made.append(Stand(server, f"user{number}", tmp_path / str(number), **keys))  # type: ignore[arg-type]
+        made[-1].daemon.patches = {"LAB_WHOLE_BYTES": str(MIB)}  # what comes in slices need not be larger than that
         return made[-1]
 
     yield make

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 from tests.fakes import mail
@@ -13,26 +10,21 @@ from tests.lab import mailmix
 from tests.lab.daemon import Daemon
 from tests.lab.stand import Stand
 
-import mailwicket
-
 pytestmark = pytest.mark.real
 
-LAB = Path(__file__).parents[1] / "lab"
 
-
-def poisoned() -> Mapping[str, str]:
-    """The environment of a daemon whose parser has two bugs."""
-    path = [str(LAB / "poison"), str(Path(mailwicket.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    return {"PYTHONPATH": os.pathsep.join(filter(None, path))}
+@pytest.fixture(autouse=True)
+def poisoned(stand: Stand) -> None:
+    stand.daemon.patches["LAB_POISON"] = "1"
 
 
 def poison(kind: str) -> bytes:
     return mail("poison", "drink me\r\n", message_id=f"{kind}@example.org", x_poison=kind)
 
 
-def lay_around(stand: Stand, middle: bytes) -> None:
+def lay_around(stand: Stand, middle: bytes, others: int = 5) -> None:
     """Mails before and behind it, in one batch."""
-    stand.lay([*mailmix.small(5, seed=1), middle, *mailmix.small(5, seed=2)])
+    stand.lay([*mailmix.small(others, seed=1), middle, *mailmix.small(others, seed=2)])
 
 
 def parked(daemon: Daemon) -> list[tuple[str, str, int]]:
@@ -41,7 +33,7 @@ def parked(daemon: Daemon) -> list[tuple[str, str, int]]:
 
 def test_a_mail_that_breaks_the_reader_is_parked_and_the_mail_behind_it_arrives(stand: Stand) -> None:
     lay_around(stand, poison("raise"))
-    stand.daemon.start(environ=poisoned())
+    stand.daemon.start()
     stand.daemon.wait_until_settled(11)
     assert stand.daemon.unit()["state"] == "running"
     assert stand.daemon.command("status").returncode == 1  # a mail waits for a person
@@ -58,13 +50,25 @@ def test_a_mail_that_breaks_the_reader_is_parked_and_the_mail_behind_it_arrives(
 def test_a_mail_that_kills_the_daemon_is_parked_after_two_deaths_and_alone(stand: Stand) -> None:
     lay_around(stand, poison("die"))
     for _ in range(2):
-        stand.daemon.start(environ=poisoned())
+        stand.daemon.start()
         assert stand.daemon.running.wait(20) == -signal.SIGKILL
         stand.assert_nothing_is_marked_without_its_commit()
-    stand.daemon.start(environ=poisoned())
+    stand.daemon.start()
     stand.daemon.wait_until_settled(11)
     assert stand.daemon.stop() == 0
     assert parked(stand.daemon) == [("6", "failed_repeatedly", 2)]
     assert any("reason=failed_repeatedly" in line for line in stand.daemon.told("warning"))
+    assert stand.daemon.ask("SELECT sum(attempts) FROM intake_row") == [(2,)], "a mail beside it was blamed"
+    assert stand.close().parked == 1
+
+
+def test_of_a_backlog_a_deadly_mail_kills_two_readers_and_not_the_daemon(stand: Stand) -> None:
+    lay_around(stand, poison("die"), others=50)
+    stand.daemon.start()
+    stand.daemon.wait_until_settled(101)
+    assert stand.daemon.stop() == 0
+    assert parked(stand.daemon) == [("51", "failed_repeatedly", 2)]
+    told = [line for line in stand.daemon.told("error") if "a reader died intake=51" in line]
+    assert len(told) == 2
     assert stand.daemon.ask("SELECT sum(attempts) FROM intake_row") == [(2,)], "a mail beside it was blamed"
     assert stand.close().parked == 1

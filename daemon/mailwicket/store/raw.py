@@ -11,12 +11,14 @@ import errno
 import hashlib
 import mmap
 import os
+import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from mailwicket.errors import StoreError
 from mailwicket.failpoint import failpoint
@@ -24,6 +26,7 @@ from mailwicket.model import IntakeId, Sha256, SpooledMail
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 HASH_SLICE_BYTES = 1024 * 1024
+LONG_BYTES = 512 * 1024
 CHUNKS_AT_ONCE = 1000  # of the 1024 that Linux takes (IOV_MAX)
 
 
@@ -136,7 +139,7 @@ class RawStore:
     def map(self, place: RawPlace) -> mmap.mmap:
         """Map a mail that has a file of its own; the caller closes the mapping."""
         with (self.directory / place.file).open("rb") as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return _Mapping(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def older_than(self, day: date) -> list[str]:
         """Tell the files whose mails were all kept before *day*; never the segment in use."""
@@ -181,6 +184,28 @@ class RawStore:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+class _Mapping(mmap.mmap):
+    """Lets go of the memory under each long stretch that was read: of a mail of 50 MB, a few are held at a time."""
+
+    def __getitem__(self, place: Any) -> Any:  # noqa: ANN401 - an index or a slice, as of mmap
+        found = super().__getitem__(place)
+        if isinstance(place, slice) and len(found) >= LONG_BYTES:
+            self._let_go(place.start, place.start + len(found))
+        return found
+
+    def find(self, sub: Any, start: int = 0, end: int = sys.maxsize) -> int:  # type: ignore[override]  # by place alone  # noqa: ANN401
+        """Find *sub* between *start* and *end*; -1 where it is not."""
+        found = super().find(sub, start, min(end, len(self)))
+        if end - start >= LONG_BYTES:
+            self._let_go(start, end if found < 0 else found)
+        return found
+
+    def _let_go(self, start: int, end: int) -> None:
+        first = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE
+        if end > first:
+            self.madvise(mmap.MADV_DONTNEED, first, min(end, len(self)) - first)
 
 
 def _write_all(fd: int, chunks: Sequence[bytes | bytearray], offset: int) -> None:
