@@ -195,7 +195,7 @@ class _Mapping(mmap.mmap):
             self._let_go(place.start, place.start + len(found))
         return found
 
-    def find(self, sub: Any, start: int = 0, end: int = sys.maxsize) -> int:  # type: ignore[override]  # by place alone  # noqa: ANN401
+    def find(self, sub: Any, start: int = 0, end: int = sys.maxsize) -> int:  # noqa: ANN401 - as of mmap
         """Find *sub* between *start* and *end*; -1 where it is not."""
         found = super().find(sub, start, min(end, len(self)))
         if end - start >= LONG_BYTES:
