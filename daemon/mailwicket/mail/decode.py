@@ -10,7 +10,7 @@ from typing import Final
 
 import pybase64
 
-Raw = bytes | mmap.mmap
+Raw = bytes | bytearray | mmap.mmap
 """A mail as it came: in memory, or mapped where it is large."""
 
 SLICE_BYTES: Final = 1024 * 1024
