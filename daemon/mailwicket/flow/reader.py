@@ -68,7 +68,7 @@ def read_all(jobs: Sequence[Job], raw: RawStore, slot: Slot, *, apart: bool = Fa
 
 def _read(job: Job, raw: RawStore) -> Mail:
     if job.raw is not None:
-        return parse(bytes(job.raw))
+        return parse(job.raw)
     if job.place.file.endswith(".seg"):
         return parse(raw.read(job.place))
     with raw.map(job.place) as mapped:
