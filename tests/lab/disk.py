@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 
 class SmallDisk:
-    """A mounted file system; see `small_disk`."""
+    """A mounted file system; `unmount` it."""
 
     def __init__(self, path: Path, size_bytes: int) -> None:
-        """Mount one of *size_bytes* at *path*."""
+        """Mount one of *size_bytes* at *path*.
+
+        Raises:
+            subprocess.CalledProcessError: this machine does not let us.
+        """
         self.path = path
         path.mkdir(parents=True)
         self._mount("mailwicket-lab", f"size={size_bytes},mode=700")
@@ -35,13 +38,3 @@ class SmallDisk:
 
     def _mount(self, source: str, options: str) -> None:
         subprocess.run(["mount", "-t", "tmpfs", "-o", options, source, self.path], check=True)
-
-
-@contextmanager
-def small_disk(path: Path, size_bytes: int) -> Iterator[SmallDisk]:
-    """Have a disk of *size_bytes* at *path* for a while."""
-    disk = SmallDisk(path, size_bytes)
-    try:
-        yield disk
-    finally:
-        disk.unmount()

@@ -29,10 +29,12 @@ RECLAIMING = "segment.unlink"  # passed only when mail is old
 RAW_KEEP_DAYS = 90
 
 
-def feed(seed: int) -> list[bytes]:
-    """Mails that pass every failpoint on the way of mail: answers, two that come in slices, one that is parked."""
-    large = (mailmix.large(1_200_000, seed * 10 + number) for number in range(2))
-    return [*mailmix.mix(27, seed, largest_bytes=30_000), mailmix.anonymous(seed), *large]
+def feed(seed: int, batches: int = 1) -> list[bytes]:
+    """Mails that pass every failpoint on the way of mail: answers, one that is parked, in each batch two in slices."""
+    mails = [*mailmix.mix(27, seed, largest_bytes=30_000), mailmix.anonymous(seed)]
+    for number in range(2 * batches):
+        mails.insert(number * 5 + 1, mailmix.large(1_200_000 if batches == 1 else 1_900_000, seed * 10 + number))
+    return mails
 
 
 def die(stand: Stand, name: str, hit: int) -> bool:
@@ -93,7 +95,7 @@ def reclaimed(stand: Stand) -> bool:
 def check_reclaimed(stand: Stand) -> None:
     """Everything old is gone, and what tickets show of it is there."""
     daemon = stand.daemon
-    daemon.start()
+    daemon.start_and_answer()
     until(lambda: reclaimed(stand), 20, what="reclaiming")
     assert daemon.stop() == 0
     stand.close()
@@ -136,7 +138,7 @@ def die_at_every_passing(stands: Callable[[], Stand], name: str) -> int:
             died = die_reclaiming(stand, hit)
             check_reclaimed(stand)
         else:
-            stand.lay(feed(hit))
+            stand.lay(feed(hit, batches=3))
             died = die(stand, name, hit)
             assert recover(stand).parked == 1, "a mail was blamed for one death"
         stand.discard()
