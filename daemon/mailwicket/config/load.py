@@ -37,14 +37,14 @@ def load(
     environ: Mapping[str, str],
     *,
     backends: Mapping[str, type[BaseModel]],
-    sources: Mapping[str, type[Incoming]],
+    sources: Mapping[str, type[BaseModel]],
 ) -> Loaded:
     """Read *directory* and `MAILWICKET__*` of *environ*; never raises for what stands there.
 
-    *backends* and *sources* are the models of the installed adapters' keys. Of all errors, those in what can be
-    read are told even when a file cannot be read.
+    *backends* and *sources* are the models of the installed adapters' keys; a source's extends `Incoming`. Errors in
+    what can be read are told even when a file cannot be read.
     """
-    tables = Tables(backends, sources)
+    tables = Tables(backends, {name: model for name, model in sources.items() if issubclass(model, Incoming)})
     reading = Reading(tables)
     reading.directory(directory)
     reading.environment(environ)
