@@ -1,20 +1,30 @@
 """What is documented is what there is."""
 
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
 from mailwicket.cli import app
+from mailwicket.config.incoming import Incoming
+from mailwicket.config.keys import UNITS, keys_of
+from mailwicket.config.secret import Secret
+from mailwicket.config.settings import Backend
+from mailwicket.config.tables import PLAIN
 from mailwicket.failpoint import NAMES
 from mailwicket.model import EntryKind, Flag, Reason, TicketStatus
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import Units
 from mailwicket.service.units import Unit, UnitState
 from mailwicket.store.journal import State
+from tests.conf import UNIT, Conf
 
 ROOT = Path(__file__).parents[1]
+SAMPLE = ROOT / "conf.d"
 SOURCE = ROOT / "daemon" / "mailwicket"
 
 
@@ -85,6 +95,80 @@ def test_every_command_of_the_readme_exists_and_every_command_says_what_it_does(
     named = set(re.findall(r"^mailwicket (\w+)", page("README.md"), re.MULTILINE))
     assert named <= set(commands)
     assert all(command.help for command in commands.values())
+
+
+def test_the_reference_of_the_configuration_is_what_the_models_say() -> None:
+    command = [sys.executable, "-m", "mailwicket.config.reference"]
+    told = subprocess.run(command, capture_output=True, check=True)
+    assert page("docs/config.md") == told.stdout.decode(), "python -m mailwicket.config.reference > docs/config.md"
+
+
+def test_the_reference_names_every_key_with_its_default() -> None:
+    for model in (*PLAIN.values(), Backend, Incoming):
+        for name, key in keys_of(model).items():
+            assert key.description, name
+            assert key.allowed, name
+            assert key.required or key.default or model.model_fields[name].default is None, name
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```$", page("docs/config.md"), re.MULTILINE | re.DOTALL)
+
+
+def test_every_example_of_the_reference_is_good_and_its_mistakes_are_told_as_it_says(tmp_path: Path) -> None:
+    conf = Conf(tmp_path)
+    tables = set()
+    wrong = 'pasword = "secret"'
+    for block in blocks("toml"):
+        conf.write(block, "10-incoming.toml")
+        assert conf.lines() == ("".join(blocks("text")).splitlines() if wrong in block else [])
+        tables |= set(re.findall(r"^\[(\w+)", block, re.MULTILINE))
+    assert tables == {*PLAIN, "backend", "incoming"}
+
+
+def test_every_variable_of_the_reference_is_one(tmp_path: Path) -> None:
+    conf = Conf(tmp_path)
+    conf.write(UNIT)
+    environ = dict(line.replace("'", "").split("=", 1) for line in "".join(blocks("sh")).splitlines())
+    settings = conf.read(environ).settings
+    assert settings is not None
+    assert (settings.daemon.log_level, settings.http.listen) == ("debug", ("127.0.0.1:8025",))
+    assert settings.incoming["support"].password == Secret({"file": "/run/secrets/support"})
+
+
+def sample(path: Path) -> Iterator[tuple[str, str, str, bool]]:
+    """Each key of a file of the sample: its table, its name, its line, and whether it is commented out."""
+    table = ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if header := re.match(r"\[(\w+)", line):
+            table = header[1]
+        elif key := re.match(r"(# )?(\w+) = ", line):
+            yield table, key[2], line, bool(key[1])
+
+
+def test_the_sample_shows_every_key_and_comments_out_the_optional_ones_with_default_and_unit(tmp_path: Path) -> None:
+    models = {**PLAIN, "backend": Backend, "incoming": Incoming}
+    shown = {(table, name): (line, off) for path in SAMPLE.glob("*.toml") for table, name, line, off in sample(path)}
+    assert set(shown) == {(table, name) for table, model in models.items() for name in keys_of(model)}
+    for (table, name), (line, off) in shown.items():
+        key = keys_of(models[table])[name]
+        assert off != (key.required or name == "password"), line
+        unit = key.allowed.split(",", maxsplit=1)[0]
+        assert unit in line or unit not in UNITS.values(), line
+
+    conf = Conf(tmp_path)
+    for path in SAMPLE.glob("*.toml"):
+        conf.write(path.read_text(encoding="utf-8"), path.name)
+    plain = conf.read().settings
+    for path in SAMPLE.glob("*.toml"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        defaults = [line if "# unset: " in line else re.sub(r"^# (?=\w+ = )", "", line) for line in lines]
+        conf.write("\n".join(defaults), path.name)
+    assert plain is not None
+    assert conf.read().settings == plain
+    for path in SAMPLE.glob("*.toml"):
+        conf.write(re.sub(r"^# (?=\w+ = )", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE), path.name)
+    assert conf.lines() == []
 
 
 def test_links_between_pages_lead_somewhere() -> None:

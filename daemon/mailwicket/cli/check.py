@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Annotated
 
@@ -15,24 +16,22 @@ def check(
 ) -> None:
     """Tell every error of conf.d with file, line and nearest key; exit 1 when there is one."""
     from mailwicket.cli.settings import loaded
+    from mailwicket.cli.terminal import be_lenient
+    from mailwicket.config.exposed import unresolved
 
+    be_lenient()
     result = loaded(conf)
+    settings, errors = result.settings, result.errors
+    notes = [*result.notes, *(unresolved(settings, result.merged) if settings else ())]
     if as_json:
-        rows = {
-            "errors": [_row(error) for error in result.errors],
-            "notes": [_row(note) for note in result.notes],
-        }
-        typer.echo(json.dumps({"ok": not result.errors, **rows}, ensure_ascii=False))
+        rows = {"errors": list(map(dataclasses.asdict, errors)), "notes": list(map(dataclasses.asdict, notes))}
+        typer.echo(json.dumps({"ok": not errors, **rows}, ensure_ascii=False))
     else:
-        for error in result.errors:
+        for error in errors:
             typer.echo(str(error), err=True)
-        for note in result.notes:
+        for note in notes:
             typer.echo(f"note: {note}")
-        if result.settings is not None:
-            units, desk = len(result.settings.incoming), result.settings.backend.type
+        if settings is not None:
+            units, desk = len(settings.incoming), settings.backend.type
             typer.echo(f"conf.d: {result.files} files, {units} incoming, backend {desk}: good")
-    raise typer.Exit(1 if result.errors else 0)
-
-
-def _row(error: object) -> dict[str, object]:
-    return {name: getattr(error, name) for name in ("file", "line", "key", "message")}
+    raise typer.Exit(1 if errors else 0)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from mailwicket.config.load import Loaded, load
+from mailwicket.config.mistake import ConfigError, printable
 from mailwicket.config.plugins import installed as installed_plugins
 from mailwicket.config.settings import Settings
 from mailwicket.config.where import conf_dir
@@ -22,14 +24,19 @@ def installed() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
 
 
 def loaded(conf: Path | None) -> Loaded:
-    """Read the configuration with every installed adapter's keys."""
-    backends, sources = installed()
-    return load(
+    """Read the configuration with every installed adapter's keys; plug-ins that are left out are notes."""
+    plugins = installed_plugins()
+    result = load(
         conf_dir(conf, os.environ),
         os.environ,
-        backends={name: adapter.Config for name, adapter in backends.items()},
-        sources={name: adapter.Config for name, adapter in sources.items()},
+        backends={name: adapter.Config for name, adapter in plugins.backends.items()},
+        sources={name: adapter.Config for name, adapter in plugins.sources.items()},
     )
+    left_out = [
+        ConfigError(f"plug-in {printable(one.name)}", None, "", f"is left out: {printable(one.why)}")
+        for one in plugins.broken
+    ]
+    return replace(result, notes=(*left_out, *result.notes))
 
 
 def settings_or_exit(conf: Path | None, *, exit_code: int) -> Settings:

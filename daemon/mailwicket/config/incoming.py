@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from mailwicket.config.model import AddrSpec, FilePath, HostName, Says, Table, Text, wrong
-from mailwicket.config.secret import ALLOWED, Secret
+from mailwicket.config.secret import Secret
 
 TLS_PORT: Final = 993
 """RFC 8314 7.2: imaps."""
@@ -48,8 +48,11 @@ def _port_default(known: dict[str, Any]) -> int:
 class Incoming(Table):
     """One mailbox, polled and idled on as unit `incoming/NAME`.
 
-    A plug-in's Config extends this class with its own keys, and may redeclare `port` with its own default.
+    A plug-in's Config extends this class with its own keys, and may redeclare `port` with its own default. One that
+    logs in without a password says so by `wants_password`.
     """
+
+    wants_password: ClassVar[bool] = True
 
     email: AddrSpec = Field(description="The mailbox's own address; mail from it is never answered or made a ticket.")
     aliases: Annotated[tuple[AddrSpec, ...], Strict(strict=False)] = Field(
@@ -72,7 +75,7 @@ class Incoming(Table):
         ge=1,
         le=65535,
         description="The server's TCP port.",
-        json_schema_extra={"default": f"{TLS_PORT} with `ssl`, else {CLEAR_PORT}"},
+        json_schema_extra={"default": f'{TLS_PORT} with "ssl", else {CLEAR_PORT}'},
     )
     allow_plaintext: bool = Field(
         default=False, description='Lets `security = "none"` say the password in the clear to another machine.'
@@ -85,11 +88,9 @@ class Incoming(Table):
     username: Text = Field(
         default_factory=_username_default,
         description="Who logs in.",
-        json_schema_extra={"default": "the value of `email`"},
+        json_schema_extra={"default": "the value of email"},
     )
-    password: Annotated[Secret, Says(ALLOWED)] | None = Field(
-        default=None, description="A secret; required while `enabled`."
-    )
+    password: Secret | None = Field(default=None, description="A secret; required while `enabled`.")
     folder: Text = Field(default="INBOX", description="The folder that is read.")
     poll_s: int = Field(
         default=60,

@@ -34,16 +34,6 @@ def locate(text: str) -> dict[TreePath, int]:
     return scan.lines
 
 
-KeyPath = tuple[str, ...]
-"""A path without indexes."""
-
-
-def lines_of(text: str) -> dict[KeyPath, int]:
-    """Return what `locate` does, without the elements of arrays and what is in them."""
-    names = ((tuple(part for part in path if isinstance(part, str)), path, line) for path, line in locate(text).items())
-    return {named: line for named, path, line in names if named == path}
-
-
 class _Scan:
     def __init__(self, text: str) -> None:
         self.lines: dict[TreePath, int] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Strict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Strict
 from pydantic_core import PydanticCustomError
 
 
@@ -54,24 +54,23 @@ def _host(value: str) -> str:
     return value
 
 
-def _unit_name(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", value):
-        raise wrong("is no name for a unit")
-    return value
+def _path(value: object) -> object:
+    return _text(value) if isinstance(value, str) else value
 
 
 Text = Annotated[str, AfterValidator(_text), Says("text, one line")]
 AddrSpec = Annotated[str, AfterValidator(_text), AfterValidator(_address), Says('an address, "local@domain"')]
 """RFC 5322 3.4.1, without display name."""
 HostName = Annotated[str, AfterValidator(_text), AfterValidator(_host), Says("a host name or an IP address")]
-FilePath = Annotated[Path, Strict(strict=False), Says("the path of a file")]
-DirectoryPath = Annotated[Path, Strict(strict=False), Says("the path of a directory")]
-UnitName = Annotated[
-    str,
-    AfterValidator(_unit_name),
-    Says('lower-case letters, digits, "_" and "-", first a letter or a digit, at most 64'),
-]
+FilePath = Annotated[Path, Strict(strict=False), BeforeValidator(_path), Says("the path of a file")]
+DirectoryPath = Annotated[Path, Strict(strict=False), BeforeValidator(_path), Says("the path of a directory")]
+UNIT_NAME = Says('lower-case letters, digits, "_" and "-", first a letter or a digit, at most 64')
 """`NAME` of `[incoming.NAME]`: part of metrics, of log lines and of file names."""
+
+
+def is_unit_name(text: str) -> bool:
+    """Tell whether a unit may be named *text*."""
+    return re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", text) is not None
 
 
 def is_loopback(host: str) -> bool:

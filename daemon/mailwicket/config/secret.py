@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Mapping
+import stat
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from mailwicket.config.command import run
 from mailwicket.config.model import wrong
 from mailwicket.errors import BlockedError
 
@@ -60,71 +61,31 @@ class Secret:
         Raises:
             BlockedError: it is not there, reason `secret_missing`. The text names the place, never the secret.
         """
+        try:
+            return self._read()
+        except _MissingError as error:
+            # from None: what lies below may quote what was read
+            raise BlockedError(f"secret from {self.place} {error}", reason="secret_missing") from None
+
+    def problem(self) -> str | None:
+        """Read it as `reveal` does, and return why that fails, without its place; None where it works."""
+        try:
+            self._read()
+        except _MissingError as error:
+            return f"its {self._form} {error}"
+        return None
+
+    def _read(self) -> str:
         match self._form:
             case "literal":
                 return str(self._value)
-            case "credential":
-                return self._from_credential()
-            case "file":
-                return self._from_file(Path(self._value))
             case "env":
-                return self._from_environment()
-            case _:
-                return self._from_command()
-
-    def _from_credential(self) -> str:
-        path = self.path
-        if path is None:
-            self._missing("$CREDENTIALS_DIRECTORY is not set (systemd sets it: LoadCredential=)")
-        return self._from_file(path)
-
-    def _from_file(self, path: Path) -> str:
-        try:
-            with path.open("rb") as file:
-                return self._decode(file.read(LIMIT_BYTES + 1))
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-            self._missing(getattr(error, "strerror", None) or "its path cannot be opened")
-
-    def _from_environment(self) -> str:
-        value = os.environb.get(os.fsencode(self._value))
-        if value is None:
-            self._missing("is not set")
-        return self._decode(value)
-
-    def _from_command(self) -> str:
-        try:
-            ended = subprocess.run(  # noqa: S603 - the admin's own command, without a shell
-                self._value,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # may hold what nobody may see
-                timeout=COMMAND_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            self._missing(f"did not end within {COMMAND_S} s")
-        except (OSError, ValueError) as error:
-            self._missing(getattr(error, "strerror", None) or "cannot be run")
-        if ended.returncode:
-            self._missing(f"ended with status {ended.returncode}")
-        return self._decode(ended.stdout)
-
-    def _decode(self, content: bytes) -> str:
-        if len(content) > LIMIT_BYTES:
-            self._missing(f"gives more than {LIMIT_BYTES} bytes")
-        try:
-            text = content.decode("utf-8")
-        except UnicodeDecodeError:
-            text = ""
-            self._missing("is not UTF-8")
-        text = text.removesuffix("\n").removesuffix("\r")
-        if not text:
-            self._missing("is empty")
-        return text
-
-    def _missing(self, why: str) -> NoReturn:
-        # from None: what lies below may quote what was read
-        raise BlockedError(f"secret from {self.place} {why}", reason="secret_missing") from None
+                return _decode(_variable(self._value))
+            case "command":
+                return _decode(_output(self._value))
+        if self.path is None:
+            raise _MissingError("cannot be found: $CREDENTIALS_DIRECTORY is not set (systemd sets it: LoadCredential=)")
+        return _decode(_content(self.path))
 
     @property
     def place(self) -> str:
@@ -133,11 +94,11 @@ class Secret:
             case "literal":
                 return "conf.d"
             case "command":
-                return f'command "{self._value[0]}":'
+                return f'command "{self._value[0]}"'
             case "env":
                 return f"environment variable {self._value}"
             case form:
-                return f"{form} {self._value}:"
+                return f"{form} {self._value}"
 
     def __repr__(self) -> str:
         return f"Secret({self._form})"
@@ -167,15 +128,6 @@ class Secret:
             raise wrong(str(error)) from None
 
 
-def is_reference(value: object) -> bool:
-    """Tell whether a TOML value is a secret's table, which files replace as a whole and never merge."""
-    return (
-        isinstance(value, Mapping)
-        and len(value) == 1
-        and all(key in FORMS and isinstance(place, str | list) for key, place in value.items())
-    )
-
-
 def _read_form(value: object) -> tuple[str, Any]:
     if isinstance(value, str):
         if not value:
@@ -197,3 +149,53 @@ def _read_form(value: object) -> tuple[str, Any]:
     if form == "env" and "=" in place:
         raise ValueError("has an env that is no name of a variable")
     return str(form), place
+
+
+class _MissingError(Exception):
+    """Why a secret cannot be had, as the end of a sentence."""
+
+
+def _variable(name: str) -> bytes:
+    value = os.environb.get(os.fsencode(name))
+    if value is None:
+        raise _MissingError("is not set")
+    return value
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _MissingError("is no regular file")  # a pipe would keep us waiting
+        with path.open("rb") as file:
+            return file.read(LIMIT_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise _MissingError(f"cannot be read: {_reason(error)}") from None
+
+
+def _output(command: Sequence[str]) -> bytes:
+    try:
+        ended = run(command, limit_bytes=LIMIT_BYTES + 1, limit_s=COMMAND_S)
+    except TimeoutError:
+        raise _MissingError(f"did not end within {COMMAND_S} s") from None
+    except (OSError, ValueError) as error:
+        raise _MissingError(f"cannot be run: {_reason(error)}") from None
+    if ended.status:
+        raise _MissingError(f"ended with status {ended.status}")
+    return ended.output
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or "its name is none"
+
+
+def _decode(content: bytes) -> str:
+    if len(content) > LIMIT_BYTES:
+        raise _MissingError(f"gives more than {LIMIT_BYTES} bytes")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _MissingError("gives no UTF-8") from None
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise _MissingError("is empty")
+    return text

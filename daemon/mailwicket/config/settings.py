@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, Strict
+from pydantic import AfterValidator, BaseModel, Field, InstanceOf, Strict
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mailwicket.config.incoming import Incoming
-from mailwicket.config.model import DirectoryPath, Says, Table, Text, UnitName, is_loopback, wrong
-from mailwicket.config.secret import ALLOWED, Secret
+from mailwicket.config.model import DirectoryPath, Says, Table, Text, is_loopback, wrong
+from mailwicket.config.secret import Secret
 
 UNIX_PATH_BYTES: Final = 107
 """unix(7): sun_path holds 108 bytes, the last a NUL."""
@@ -25,7 +26,7 @@ class Daemon(Table):
     state_dir: DirectoryPath = Field(
         default=Path("/var/lib/mailwicket"),
         description="Where everything is kept. One daemon for each.",
-        json_schema_extra={"default": "`$STATE_DIRECTORY` (systemd sets it), else `/var/lib/mailwicket`"},
+        json_schema_extra={"default": '$STATE_DIRECTORY, which systemd sets, else "/var/lib/mailwicket"'},
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least that is logged."
@@ -65,7 +66,9 @@ def _is_ip(text: str) -> bool:
     return True
 
 
-def _once(value: tuple[str, ...]) -> tuple[str, ...]:
+def _listens(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise wrong("is empty")
     if len(set(value)) < len(value):
         raise wrong("names an address twice")
     return value
@@ -84,13 +87,13 @@ class Http(Table):
             ...,
         ],
         Strict(strict=False),
-        AfterValidator(_once),
+        AfterValidator(_listens),
     ] = Field(
         default=("unix:/run/mailwicket/admin.sock", "127.0.0.1:8025"),
         description="Where it listens. The command line asks the first unix socket, which only the daemon's user and "
         "root may open.",
     )
-    admin_token: Annotated[Secret, Says(ALLOWED)] | None = Field(
+    admin_token: Secret | None = Field(
         default=None, description="A secret that opens `/api/v1/` over TCP; without it only the unix socket does."
     )
 
@@ -107,11 +110,19 @@ class Store(Table):
 
 
 class Backend(Table):
-    """Where the tickets are. A plug-in's Config is extended by this, so that its table may name its type."""
+    """Where the tickets are. The keys of the chosen type stand in the same table."""
 
     type: Text = Field(
         default=DEFAULT_BACKEND, description="`desk`, the embedded one, or a plug-in's name. That type's keys follow."
     )
+
+
+@dataclass(frozen=True, slots=True)
+class BackendChoice:
+    """The type of desk, and that type's own keys."""
+
+    type: str
+    keys: BaseModel
 
 
 class Settings(BaseSettings):
@@ -122,8 +133,8 @@ class Settings(BaseSettings):
     daemon: Daemon = Field(default_factory=Daemon)
     http: Http = Field(default_factory=Http)
     store: Store = Field(default_factory=Store)
-    backend: Any = Field(default_factory=Backend)  # load.BackendChoice: the type, and its own keys
-    incoming: dict[UnitName, Incoming] = Field(default_factory=dict)
+    backend: InstanceOf[BackendChoice]
+    incoming: dict[str, Incoming] = Field(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(

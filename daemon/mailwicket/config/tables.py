@@ -1,0 +1,66 @@
+"""Which model stands behind each table of conf.d, with the adapters that are installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from pydantic import BaseModel
+
+from mailwicket.config.incoming import Incoming
+from mailwicket.config.keys import Key, below, keys_of
+from mailwicket.config.merge import KeyPath
+from mailwicket.config.settings import Backend, Daemon, Http, Store
+
+PLAIN: Final[Mapping[str, type[BaseModel]]] = {"daemon": Daemon, "http": Http, "store": Store}
+"""The tables that are alike whatever is installed."""
+
+NAMES: Final = (*PLAIN, "backend", "incoming")
+
+
+class Tables:
+    """The models of every table. Those of `[backend]` and `[incoming.NAME]` are chosen by a key of theirs."""
+
+    def __init__(self, backends: Mapping[str, type[BaseModel]], sources: Mapping[str, type[Incoming]]) -> None:
+        """Take the models of the installed adapters by name."""
+        self.backends = backends
+        self.sources = sources
+        self.elsewhere: dict[str, str] = {}
+        """Where keys stand, by name; of a name in several tables the first."""
+        for path, model in self._all():
+            for name in keys_of(model):
+                self.elsewhere.setdefault(name, ".".join((*path, name)))
+
+    def is_secret(self, path: KeyPath) -> bool:
+        """Tell whether a secret may stand at *path*."""
+        return any(key.is_secret for key in self._keys_at(path))
+
+    def is_text(self, path: KeyPath) -> bool:
+        """Tell whether text may stand at *path*, whatever it looks like."""
+        return any(key.is_text for key in self._keys_at(path)) or self.is_secret(path[:-1])
+
+    def _keys_at(self, path: KeyPath) -> Iterator[Key]:
+        rest = path[2:] if path[:1] == ("incoming",) else path[1:]
+        for model in self._models_at(path):
+            key: Key | None = Key(model, "")
+            for step in rest:
+                key = key and below(key, step)
+            if key is not None:
+                yield key
+
+    def _models_at(self, path: KeyPath) -> Iterable[type[BaseModel]]:
+        match path:
+            case ("incoming", _, _, *_):
+                return self.sources.values()
+            case ("backend", _, *_):
+                return [Backend, *self.backends.values()]
+            case (name, _, *_) if name in PLAIN:
+                return [PLAIN[name]]
+        return []
+
+    def _all(self) -> Iterator[tuple[KeyPath, type[BaseModel]]]:
+        yield from (((name,), model) for name, model in PLAIN.items())
+        yield ("incoming", "NAME"), Incoming
+        yield ("backend",), Backend
+        yield from ((("incoming", "NAME"), model) for model in self.sources.values())
+        yield from ((("backend",), model) for model in self.backends.values())

@@ -1,0 +1,149 @@
+"""From merged tables to settings, or to every error in them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from mailwicket.config.incoming import CLEAR_PORT, TLS_PORT, Incoming
+from mailwicket.config.keys import keys_of, to_toml
+from mailwicket.config.locate import TreePath
+from mailwicket.config.merge import Merged
+from mailwicket.config.mistake import ConfigError, mistakes, unknown, with_allowed
+from mailwicket.config.model import UNIT_NAME, is_unit_name
+from mailwicket.config.settings import DEFAULT_BACKEND, Backend, BackendChoice, Settings
+from mailwicket.config.tables import NAMES, PLAIN, Tables
+
+UNKNOWN: Final = "extra_forbidden"
+MISSING: Final = "missing"
+
+
+class Validation:
+    """One validation of everything; its errors are of no order."""
+
+    def __init__(self, merged: Merged, tables: Tables, environ: Mapping[str, str], *, whole: bool) -> None:
+        """Take what was read. What is missing is an error only where the *whole* could be read."""
+        self.errors: list[ConfigError] = []
+        self._merged = merged
+        self._tables = tables
+        self._environ = environ
+        self._whole = whole
+
+    def settings(self) -> Settings | None:
+        """Return the settings, None where there are errors."""
+        values = self._merged.values
+        for name in [name for name in values if name not in NAMES]:
+            what = "table" if isinstance(values[name], dict) else "key"
+            self._wrong((name,), unknown(what, name, NAMES, self._tables.elsewhere))
+        plain = {name: self._table((name,), self._plain(name), model) for name, model in PLAIN.items()}
+        backend = self._backend(values.get("backend", {}))
+        incoming = self._units(values.get("incoming", {}))
+        self._check_mailboxes(incoming)
+        if self.errors:
+            return None
+        return Settings.model_validate({**plain, "backend": backend, "incoming": incoming})
+
+    def _plain(self, name: str) -> Any:  # noqa: ANN401 - whatever TOML holds
+        values = self._merged.values.get(name, {})
+        state = self._environ.get("STATE_DIRECTORY", "").split(":")[0]  # systemd.exec(5): several with colons
+        if name == "daemon" and state and isinstance(values, dict):
+            return {"state_dir": state, **values}
+        return values
+
+    def _backend(self, values: Any) -> BackendChoice | None:  # noqa: ANN401 - whatever TOML holds
+        path = ("backend",)
+        if not isinstance(values, dict):
+            self._no_table(path)
+            return None
+        own = {name: value for name, value in values.items() if name != "type"}
+        kind = values.get("type", DEFAULT_BACKEND)
+        if not self._installed((*path, "type"), kind, self._tables.backends, Backend):
+            return None
+        keys = self._table(path, own, self._tables.backends[kind], also=keys_of(Backend))
+        return None if keys is None else BackendChoice(kind, keys)
+
+    def _units(self, units: Any) -> dict[str, Incoming]:  # noqa: ANN401 - whatever TOML holds
+        if not isinstance(units, dict):
+            self._no_table(("incoming",))
+            return {}
+        found: dict[str, Incoming] = {}
+        for name, values in units.items():
+            unit = self._unit(name, values)
+            if isinstance(unit, Incoming):
+                found[name] = unit
+        return found
+
+    def _unit(self, name: str, values: Any) -> BaseModel | None:  # noqa: ANN401 - whatever TOML holds
+        path = ("incoming", name)
+        if not is_unit_name(name):
+            self._wrong(path, f"is no name for a unit; {UNIT_NAME.words}")
+        if not isinstance(values, dict):
+            self._no_table(path)
+            return None
+        kind = values.get("protocol", "imap")
+        sources = self._tables.sources
+        if not self._installed((*path, "protocol"), kind, sources, Incoming):
+            # The keys that all protocols share can be wrong, too.
+            self._table(path, {**values, "protocol": "imap"}, Incoming, but={UNKNOWN, MISSING})
+            return None
+        model = sources[kind]
+        unit = self._table(path, values, model)
+        if self._whole and model.wants_password and "password" not in values and values.get("enabled", True) is True:
+            key = keys_of(model)["password"]
+            self._wrong((*path, "password"), with_allowed("is missing, and the mailbox is enabled", key))
+        return unit
+
+    def _installed(self, path: TreePath, kind: Any, adapters: Collection[str], model: type[BaseModel]) -> bool:  # noqa: ANN401
+        if isinstance(kind, str) and kind in adapters:
+            return True
+        key = keys_of(model)[str(path[-1])]
+        what = "is not installed" if isinstance(kind, str) else "is no text"
+        default = f" (default {key.default})"
+        self._wrong(path, f"{what}; {' or '.join(to_toml(name) for name in sorted(adapters))}{default}")
+        return False
+
+    def _check_mailboxes(self, units: Mapping[str, Incoming]) -> None:
+        seen: dict[tuple[str, int, str, str], str] = {}
+        for name, unit in units.items():
+            if not unit.enabled:
+                continue
+            port = TLS_PORT if unit.port == CLEAR_PORT else unit.port  # two doors of one server
+            folder = "INBOX" if unit.folder.upper() == "INBOX" else unit.folder  # RFC 9051 5.1
+            first = seen.setdefault((unit.server.casefold(), port, unit.username, folder), name)
+            if first != name:
+                self._wrong(
+                    ("incoming", name), f"is the same mailbox as incoming.{first}, and every mail would come twice"
+                )
+
+    def _table(
+        self,
+        path: TreePath,
+        values: Any,  # noqa: ANN401 - whatever TOML holds
+        model: type[BaseModel],
+        *,
+        but: Collection[str] = (),
+        also: Collection[str] = (),
+    ) -> BaseModel | None:
+        """Validate a table; of its mistakes the kinds *but* are not told, the keys *also* are known to it."""
+        if not isinstance(values, dict):
+            self._no_table(path)
+            return None
+        try:
+            return model.model_validate(values)
+        except ValidationError as error:
+            hidden = {*but, *(() if self._whole else (MISSING,))}
+            for one in mistakes(error, model, self._tables.elsewhere, also):
+                if one.kind not in hidden:
+                    self._wrong((*path, *one.path), one.message)
+        except Exception as error:  # noqa: BLE001 - a plug-in's own validator
+            self._wrong(path, f"cannot be checked: {type(error).__name__} in {model.__module__}.{model.__qualname__}")
+        return None
+
+    def _no_table(self, path: TreePath) -> None:
+        header = "incoming.NAME" if path[0] == "incoming" else path[0]
+        self._wrong(path, f"is no table; [{header}] and its keys")
+
+    def _wrong(self, path: TreePath, message: str) -> None:
+        self.errors.append(self._merged.tell(path, message))
