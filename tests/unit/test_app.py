@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mailwicket.app import Daemon, run_until_signalled
 from mailwicket.backends.desk import EmbeddedDesk
-from mailwicket.config.load import BackendChoice
+from mailwicket.config.settings import BackendChoice
 from mailwicket.config.settings import Daemon as DaemonSettings
 from mailwicket.config.settings import Settings
 

@@ -193,7 +193,7 @@ def test_a_folder_that_it_cannot_use_is_told_in_a_line(place: Path) -> None:
     deep.mkdir()
     result = play(deep, "--once")
     assert (result.returncode, result.stdout) == (1, "")
-    assert re.fullmatch(r"mailwicket: conf\.d/demo\.toml:\d+: http\.listen\.0: .* 107 bytes .*\n", result.stderr)
+    assert re.fullmatch(r"mailwicket: conf\.d/demo\.toml:\d+: http\.listen: item 1: .* 107 bytes .*\n", result.stderr)
     assert list(deep.iterdir()) == []
 
 
