@@ -22,15 +22,19 @@ from tests.lab.stand import Stand
 
 import mailwicket
 from mailwicket.failpoint import NAMES
+from mailwicket.flow.reading import MANY_MAILS
 
 pytestmark = pytest.mark.real
 
 RECLAIMING = "segment.unlink"  # passed only when mail is old
+READER = "reader.in_hand"  # kills the process that reads for the daemon, not the daemon
 RAW_KEEP_DAYS = 90
 
 
-def feed(seed: int, batches: int = 1) -> list[bytes]:
-    """Mails that pass every failpoint on the way of mail: answers, one that is parked, in each batch two in slices."""
+def feed(name: str, seed: int, batches: int = 1) -> list[bytes]:
+    """Mails that pass *name* on their way: answers, one that is parked, in each batch two that come in slices."""
+    if name == "intake.in_hand":  # so few are read in the daemon itself
+        return [*mailmix.small(11, seed), mailmix.anonymous(seed)]
     mails = [*mailmix.mix(27, seed, largest_bytes=30_000), mailmix.anonymous(seed)]
     for number in range(2 * batches):
         mails.insert(number * 5 + 1, mailmix.large(1_200_000 if batches == 1 else 1_900_000, seed * 10 + number))
@@ -54,7 +58,7 @@ def recover(stand: Stand) -> Books:
 def die_everywhere(stand: Stand, names: Sequence[str]) -> None:
     """In one mailbox: at each of *names* a death, and one more at the second passing, amid the recovery."""
     for name in names:
-        stand.lay(feed(NAMES.index(name)))
+        stand.lay(feed(name, NAMES.index(name)))
         assert die(stand, name, 1), f"{name} was not passed"
         die(stand, name, 2)
     recover(stand)
@@ -71,8 +75,26 @@ def test_every_failpoint_is_passed_somewhere_in_the_code() -> None:
 def test_deaths_at_every_failpoint_and_amid_the_recovery_lose_and_double_nothing(
     stands: Callable[..., Stand], dovecot: Dovecot
 ) -> None:
-    names = [name for name in NAMES if name != RECLAIMING]
+    names = [name for name in NAMES if name not in {RECLAIMING, READER}]
     side_by_side([partial(die_everywhere, stands(dovecot), names[part::2]) for part in range(2)])
+
+
+# --- the reader's process
+
+
+def die_reading(stand: Stand, hit: int) -> int:
+    """Let every reader die with its *hit*-th mail in hand; return how many did. The daemon reads the rest itself."""
+    stand.lay(mailmix.small(MANY_MAILS + 4, seed=hit))
+    stand.daemon.start(f"{READER}:{hit}:die")
+    stand.daemon.wait_until_settled(len(stand.made))
+    assert stand.daemon.stop() == 0
+    deaths = sum("a reader died intake=" in line for line in stand.daemon.told("error"))
+    assert stand.close().parked == deaths / 2
+    return deaths
+
+
+def test_deaths_of_the_reader_are_survived_and_blamed_on_the_mail_in_hand(stand: Stand) -> None:
+    assert die_reading(stand, 1) == 10
 
 
 # --- reclaiming
@@ -80,7 +102,7 @@ def test_deaths_at_every_failpoint_and_amid_the_recovery_lose_and_double_nothing
 
 def old_store(stand: Stand) -> None:
     """A store whose mail is all older than it is kept, and a new mail on the server."""
-    stand.lay(feed(0))
+    stand.lay(feed(RECLAIMING, 0))
     stand.run(len(stand.made))
     assert len(age(stand.daemon.state_dir, RAW_KEEP_DAYS + 10)) == 4  # a segment, two large mails, a parked one
     stand.lay([*mailmix.small(1, seed=99)])
@@ -137,8 +159,10 @@ def die_at_every_passing(stands: Callable[[], Stand], name: str) -> int:
             old_store(stand)
             died = die_reclaiming(stand, hit)
             check_reclaimed(stand)
+        elif name == READER:
+            died = die_reading(stand, hit) > 0
         else:
-            stand.lay(feed(hit, batches=3))
+            stand.lay(feed(name, hit, batches=3))
             died = die(stand, name, hit)
             assert recover(stand).parked == 1, "a mail was blamed for one death"
         stand.discard()

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from mailwicket.app import Daemon, run_until_signalled
 from mailwicket.backends.desk import EmbeddedDesk
-from mailwicket.config.settings import BackendChoice
+from mailwicket.config.settings import BackendChoice, Settings
 from mailwicket.config.settings import Daemon as DaemonSettings
-from mailwicket.config.settings import Settings
 
 
 async def test_an_orderly_stop_is_possible_before_anything_is_served(tmp_path: Path) -> None:
