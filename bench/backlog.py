@@ -28,6 +28,8 @@ from bench.mailbox import Mailbox, scratch
 
 SETS = {"small": ("small", "none", 10_000), "mix": ("mix", "none", 2_000), "mix_tls": ("mix", "ssl", 2_000)}
 LIMIT_S = 300.0
+LAST_DECIDED = "SELECT max(intake_id) FROM decision"
+OPEN = "SELECT count(*) FROM intake_row WHERE state < 4"
 
 
 @dataclass
@@ -88,8 +90,9 @@ def drain(dovecot: Dovecot, mailbox: Mailbox, security: str, directory: Path) ->
         up_s = time.perf_counter() - begun
         cpu_before_s = daemon.cpu_s()
         moments = []
-        for states in (("done", "settled"), ("settled",)):
-            until(lambda: sum(map(daemon.count, states)) >= mailbox.count, LIMIT_S, 0.02, "the last ticket")  # noqa: B023 - called at once
+        # Cheap questions, in the order of work: whoever asks shares the processors.
+        for question, wanted in ((LAST_DECIDED, mailbox.count), (OPEN, 0)):
+            until(lambda: daemon.ask(question) == [(wanted,)], LIMIT_S, 0.02, "the last ticket")  # noqa: B023 - called at once
             moments.append(time.perf_counter() - begun)
         run = Run(
             up_s,

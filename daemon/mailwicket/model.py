@@ -98,6 +98,8 @@ class Settlement:
     ref: MailRef
     parked: bool = False
     """The mail went to quarantine: a person will look at it."""
+    headers_only: bool = False
+    """We hold no more than its header section: the server's copy must stay."""
 
 
 # --- what a mail says -----------------------------------------------------------------------------------------------

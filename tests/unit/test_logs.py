@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 import logging
-import time
 from collections.abc import Iterator
 
 import pytest
+from tests.lab.processes import until
 
+from mailwicket.service import logs
 from mailwicket.service.logs import ConsoleFormatter, GatheringHandler, JsonFormatter
 
 
@@ -35,16 +36,16 @@ def test_lines_are_gathered_and_written_in_order(said: Said) -> None:
     logger, stream, _ = said
     for number in range(1000):
         logger.info("mail done intake=%s", number)
-    end = time.monotonic() + 5
-    while len(lines(stream)) < 1000 and time.monotonic() < end:
-        time.sleep(0.01)
+    until(lambda: len(lines(stream)) == 1000, 5)
     assert [line["event"] for line in lines(stream)] == [f"mail done intake={number}" for number in range(1000)]
 
 
-def test_a_warning_goes_out_at_once_behind_all_that_was_before_it(said: Said) -> None:
+def test_a_warning_goes_out_at_once_behind_all_that_was_before_it(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     logger, stream, _ = said
+    monkeypatch.setattr(logs, "GATHER_S", 3600)
     logger.info("before")
     logger.warning("now")
+    until(lambda: len(lines(stream)) == 2, 5)
     assert [(line["level"], line["event"]) for line in lines(stream)] == [("info", "before"), ("warning", "now")]
 
 
@@ -56,10 +57,11 @@ def test_what_is_left_is_written_at_the_end(said: Said) -> None:
 
 
 def test_a_line_that_cannot_be_formatted_harms_no_other(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
-    logger, stream, _ = said
+    logger, stream, handler = said
     monkeypatch.setattr(logging, "raiseExceptions", False)
     logger.info("%d mails", "no number")
     logger.warning("and on")
+    handler.flush()
     assert [line["event"] for line in lines(stream)] == ["and on"]
 
 

@@ -17,7 +17,7 @@ from mailwicket.failpoint import failpoint
 from mailwicket.flow.batches import batches
 from mailwicket.flow.judge import Judge, utc_now
 from mailwicket.flow.observe import Observer
-from mailwicket.flow.reading import Read, Reading, Work
+from mailwicket.flow.reading import MANY_BYTES, Read, Reading, Work
 from mailwicket.model import Fetched, IntakeId, MailRef, Settlement, SpooledMail
 from mailwicket.ports import Mailbox, Source
 from mailwicket.store import journal
@@ -152,6 +152,8 @@ class Intake:
         now = timestamp(utc_now())
         fresh = await self._store.write(lambda tx: journal.keep(tx, self._name, kept, sorted(gone), now))
         raws = {ids[mail.ref]: mail.raw for mail in fetched if not isinstance(mail.raw, SpooledMail)}
+        if sum(map(len, raws.values())) >= MANY_BYTES:  # read from disk, or elsewhere: not held until then
+            raws = {}
         return [Work(mail, raws.get(mail.intake_id)) for mail in fresh]
 
     def _write_raw(self, ids: Mapping[MailRef, IntakeId], fetched: Sequence[Fetched]) -> list[RawPlace]:
@@ -189,7 +191,7 @@ class Intake:
     async def _settle(self, mailbox: Mailbox) -> None:
         """Let the server's copies change: what they stand for is committed."""
         while done := self._store.read(lambda tx: journal.to_settle(tx, self._name, PAGE_ROWS)):
-            await mailbox.settle([Settlement(row.ref, row.parked) for row in done])
+            await mailbox.settle([Settlement(row.ref, row.parked, row.headers_only) for row in done])
             failpoint("intake.settled")
             settled = [row.intake_id for row in done]
             await self._store.write(lambda tx: journal.note_settled(tx, settled))  # noqa: B023 - awaited at once

@@ -105,7 +105,7 @@ class Reading:
             self._let_go.cancel()
         try:
             if self._process is None:
-                self._process = _started(self._store)
+                self._process = await anyio.to_thread.run_sync(_started, self._store)
             return await anyio.to_thread.run_sync(self._process.read, [replace(job, raw=None) for job in jobs], slot)
         except ReaderDiedError:
             self.close()

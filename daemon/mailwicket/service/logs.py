@@ -30,53 +30,49 @@ def set_up(level: str, log_format: str) -> None:
 
 
 class GatheringHandler(logging.Handler):
-    """Writes lines in order, many at a time; a warning or worse goes out at once, with all that was before it."""
+    """Writes lines in order, from a thread of its own: a slow disk or reader of the log holds nobody up."""
 
     def __init__(self, stream: TextIO) -> None:
-        """Write to *stream*, from a thread of its own."""
+        """Write to *stream*."""
         super().__init__()
         self._stream = stream
         self._lines: list[str] = []
+        self._writing = threading.Lock()
         self._wanted = threading.Event()
-        self._closed = False
+        self._urgent = threading.Event()
         threading.Thread(target=self._run, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take one line. Called under the handler's lock."""
+        """Take one line; a warning or worse is not left to wait for others."""
         try:
             self._lines.append(self.format(record))
         except Exception:  # noqa: BLE001 - logging's own convention: a bad line harms nobody
             self.handleError(record)
             return
         if record.levelno >= logging.WARNING:
-            self.flush()
-        else:
-            self._wanted.set()
+            self._urgent.set()
+        self._wanted.set()
 
     def flush(self) -> None:
         """Write what was gathered."""
-        self.acquire()
-        try:
+        with self._writing:
             lines, self._lines = self._lines, []
             if lines:
                 with suppress(OSError, ValueError):  # nobody reads any more
                     self._stream.write("\n".join(lines) + "\n")
                     self._stream.flush()
-        finally:
-            self.release()
 
     def close(self) -> None:
         """Write the rest; called at exit by `logging` itself."""
-        self._closed = True
-        self._wanted.set()
         self.flush()
         super().close()
 
     def _run(self) -> None:
-        while not self._closed:
+        while True:
             self._wanted.wait()
+            self._urgent.wait(GATHER_S)
             self._wanted.clear()
-            time.sleep(GATHER_S)
+            self._urgent.clear()
             self.flush()
 
 

@@ -69,6 +69,7 @@ class Done:
     intake_id: IntakeId
     ref: MailRef
     parked: bool
+    headers_only: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +248,8 @@ def to_settle(tx: Transaction, source: str, limit: int) -> list[Done]:
     """Return up to *limit* decided mails of *source* whose server's copies do not show it, oldest first."""
     found: list[Done] = []
     for place_id, folder, epoch in tx.execute(SQL.places, (source,)).fetchall():
-        for intake_id, *ref, parked in tx.execute(SQL.to_settle, (place_id, limit)).fetchall():
-            found.append(Done(IntakeId(intake_id), _ref(folder, epoch, *ref), bool(parked)))
+        for intake_id, *ref, parked, headers_only in tx.execute(SQL.to_settle, (place_id, limit)).fetchall():
+            found.append(Done(IntakeId(intake_id), _ref(folder, epoch, *ref), bool(parked), bool(headers_only)))
     return found
 
 
