@@ -44,6 +44,7 @@ class FakeServer:
     fetches: list[list[str]] = field(default_factory=list)
     before_fetch: Callable[[], None] | None = None
     fail_fetch: Exception | None = None
+    fail_settle: Exception | None = None
     arrived: anyio.Event | None = None
 
     def deliver(self, *raws: bytes) -> None:
@@ -113,6 +114,8 @@ class FakeMailbox:
         ]
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
+        if self.server.fail_settle is not None:
+            raise self.server.fail_settle
         for one in settlements:
             (self.server.parked if one.parked else self.server.settled).append(one.ref.remote_id)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -100,7 +102,16 @@ class Daemon:
             for unit, intake in self._intakes:
                 tasks.start_soon(supervise, unit, intake.run)
             log.info("mailwicket %s runs units=%s state_dir=%s", __version__, len(self._intakes), chores.server)
+            tasks.start_soon(self._hurry_when_cancelled)
             on_ready()
+
+    async def _hurry_when_cancelled(self) -> None:
+        """A stop waits neither for a reader in the middle of a batch nor for somebody who holds the database."""
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self.reading.close()
+            self.store.hurry()
 
     async def close(self) -> None:
         """Close the store; every task has ended before."""
@@ -119,23 +130,35 @@ class Daemon:
 
 async def run_until_signalled(daemon: Daemon) -> None:
     """Run *daemon* until SIGTERM or SIGINT, then stop in order within `stop_timeout_s`."""
+    patience = threading.Timer(daemon.settings.daemon.stop_timeout_s, _give_up, [daemon])
+    patience.daemon = True
     try:
         async with anyio.create_task_group() as tasks:
-            await tasks.start(_wait_for_signal, tasks.cancel_scope)  # who is answered may stop us, and in order
+            await tasks.start(_wait_for_signal, tasks.cancel_scope, patience)  # who is answered may stop us, in order
             await daemon.run()
     finally:
-        with anyio.move_on_after(daemon.settings.daemon.stop_timeout_s, shield=True):
+        with anyio.CancelScope(shield=True):
             await daemon.close()
+        patience.cancel()
         log.info("mailwicket stopped")
 
 
+def _give_up(daemon: Daemon) -> None:
+    """A thread hangs in a system call: end all the same, and let no mail be blamed for that."""
+    log.error("not stopped within stop_timeout_s; what was begun goes on at the next start")
+    daemon.store.in_hand.put_all_down()
+    logging.shutdown()
+    os._exit(1)
+
+
 async def _wait_for_signal(
-    scope: anyio.CancelScope, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    scope: anyio.CancelScope, patience: threading.Timer, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
 ) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         task_status.started()
         async for number in signals:
             log.info("stopping signal=%s", signal.Signals(number).name)
+            patience.start()
             scope.cancel()
             return
 

@@ -13,9 +13,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NewType
 
-Uid = NewType("Uid", int)
-"""RFC 9051 2.3.1.1: stable only within one UIDVALIDITY."""
-
 MessageId = NewType("MessageId", str)
 """RFC 5322 3.6.4, without the angle brackets. A hint: anybody may write any."""
 

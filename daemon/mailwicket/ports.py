@@ -69,7 +69,10 @@ class Mailbox(Protocol):
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
-        """Mark, move or delete the server's copies as configured. Repeatable; a mail that is gone is no error."""
+        """Mark, move or delete the server's copies as configured. Repeatable; a mail that is gone is no error.
+
+        Called while `look` or `fetch` is under way: where a connection does one thing at a time, they take turns.
+        """
         ...
 
     def silence_s(self) -> float:
@@ -137,10 +140,6 @@ class Transaction(Protocol):
 
     def execute(self, statement: str, parameters: Mapping[str, Any] | Sequence[Any] = ..., /) -> Rows:
         """Run one statement; named parameters as `:name`."""
-        ...
-
-    def executemany(self, statement: str, rows: Sequence[Sequence[Any]], /) -> Rows:
-        """Run one statement for each of *rows*."""
         ...
 
 

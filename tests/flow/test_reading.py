@@ -11,6 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 from tests.fakes import NOON, mail
+from tests.lab.daemon import PATCHES
 
 from mailwicket.errors import StoreError
 from mailwicket.flow import reader, reading
@@ -93,7 +94,7 @@ async def test_a_large_batch_is_read_in_a_process_of_its_own_and_says_the_same(
 
 
 async def test_the_process_serves_batch_after_batch_and_a_second_reader_does_not_wait_for_it(
-    store: Store, reads: Reading, slot: Slot
+    store: Store, reads: Reading, slot: Slot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = await kept(store, some(60))
     found: list[Read] = []
@@ -102,9 +103,13 @@ async def test_the_process_serves_batch_after_batch_and_a_second_reader_does_not
         with store.in_hand.worker() as own:
             found.extend(await reads.read(work[first : first + 30], own))
 
+    here: list[int] = []
+    right = reading.read_all
+    monkeypatch.setattr(reading, "read_all", lambda jobs, *rest: here.append(len(jobs)) or right(jobs, *rest))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(read, 0)
         tasks.start_soon(read, 30)
+    assert here == [30]
     before = pid(reads)
     await reads.read(work[:30], slot)
     assert pid(reads) == before
@@ -112,14 +117,81 @@ async def test_the_process_serves_batch_after_batch_and_a_second_reader_does_not
     assert all(one.mail is not None for one in found)
 
 
+@pytest.fixture
+def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mails with `X-Poison: die` kill their reader; see tests/lab/patches."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(PATCHES), os.environ.get("PYTHONPATH", "")])))
+    monkeypatch.setenv("LAB_POISON", "1")
+
+
+@pytest.mark.usefixtures("poisoned")
 async def test_a_mail_that_kills_its_reader_twice_is_parked_and_the_daemon_and_the_others_live(
+    store: Store, reads: Reading, slot: Slot
+) -> None:
+    raws = some(MANY_MAILS)
+    raws.insert(7, mail("poison", x_poison="die"))
+    found = await reads.read(await kept(store, raws), slot)
+    wanted: list[Reason | None] = [None] * MANY_MAILS
+    wanted.insert(7, Reason.FAILED_REPEATEDLY)
+    assert reasons(found) == wanted
+    assert attempts(store) == [2 if n == 7 else 0 for n in range(MANY_MAILS + 1)]
+
+
+async def test_a_mail_that_was_in_hand_by_chance_is_read_alone_and_not_parked(
     store: Store, reads: Reading, slot: Slot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The last of the batch is deadly; without it the failpoint is not reached.
-    monkeypatch.setenv("MAILWICKET_FAILPOINT", f"reader.in_hand:{MANY_MAILS + 1}:die")
-    found = await reads.read(await kept(store, some(MANY_MAILS + 1)), slot)
-    assert reasons(found) == [None] * MANY_MAILS + [Reason.FAILED_REPEATEDLY]
-    assert attempts(store) == [0] * MANY_MAILS + [2]
+    monkeypatch.setenv("MAILWICKET_FAILPOINT", f"reader.in_hand:{MANY_MAILS}:die")
+    found = await reads.read(await kept(store, some(MANY_MAILS)), slot)
+    assert reasons(found) == [None] * MANY_MAILS
+    assert attempts(store) == [0] * (MANY_MAILS - 1) + [1]
+
+
+async def test_readers_that_die_over_any_mail_cost_no_mail_an_attempt(
+    store: Store, reads: Reading, slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAILWICKET_FAILPOINT", "reader.in_hand:1:die")
+    work = await kept(store, some(MANY_MAILS))
+    for _ in range(3):
+        assert reasons(await reads.read(work, slot)) == [None] * MANY_MAILS
+    assert attempts(store) == [0] * MANY_MAILS
+    assert reads._process is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_signals_to_all_of_a_service_do_not_end_the_reader(
+    number: int, store: Store, reads: Reading, slot: Slot
+) -> None:
+    work = await kept(store, some(MANY_MAILS))
+    await reads.read(work, slot)
+    before = pid(reads)
+    assert os.getpgid(before) != os.getpgid(0)
+    os.kill(before, number)
+    await reads.read(work, slot)
+    assert pid(reads) == before
+
+
+async def test_a_reader_is_ended_in_the_middle_of_a_batch_when_the_daemon_stops_and_no_mail_is_blamed(
+    store: Store, reads: Reading, slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAILWICKET_FAILPOINT", "reader.in_hand:3:hang")
+    work = await kept(store, some(MANY_MAILS))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(reads.read, work, slot)
+        with anyio.fail_after(10):
+            while slot.held != 3:  # noqa: ASYNC110 - another process writes it
+                await anyio.sleep(0.01)
+        reads.close()
+        tasks.cancel_scope.cancel()
+    assert attempts(store) == [0] * MANY_MAILS
+
+
+async def test_the_reader_imports_nothing_from_where_the_daemon_is_started(
+    store: Store, reads: Reading, slot: Slot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pickle.py").write_text("raise SystemExit('mine')")
+    monkeypatch.chdir(tmp_path)
+    await reads.read(await kept(store, some(MANY_MAILS)), slot)
+    assert reads._process is not None
 
 
 async def test_a_reader_that_dies_with_nothing_in_hand_is_no_mails_fault(

@@ -67,3 +67,19 @@ def test_a_stop_amid_a_batch_is_orderly_and_the_next_start_goes_on(stand: Stand)
     stand.close()
     assert stand.daemon.ask("SELECT sum(attempts) FROM intake_row") == [(0,)], "a stop was taken for a death"
     assert stand.daemon.told("warning", "error") == []
+
+
+def test_a_stop_does_not_wait_for_somebody_who_holds_the_database(stand: Stand) -> None:
+    stand.lay(mailmix.small(3))
+    daemon = stand.daemon
+    daemon.start_and_answer()
+    daemon.wait_until_settled(3)
+    with closing(sqlite3.connect(daemon.state_dir / "mailwicket.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        stand.deliver(*mailmix.small(1, seed=2))
+        time.sleep(1)  # it waits for us now
+        begun = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - begun < 8
+    stand.run(4)
+    stand.close()

@@ -23,4 +23,5 @@ async def test_an_orderly_stop_is_possible_before_anything_is_served(tmp_path: P
 
     daemon.run = run  # type: ignore[method-assign]
     await run_until_signalled(daemon)
+    assert len(handlers) == 1
     assert handlers != [signal.SIG_DFL]

@@ -54,7 +54,8 @@ def status(
 
 def severity(told: dict[str, Any]) -> int:
     """0 well, 1 warning, 2 critical."""
-    states = {unit["state"] for unit in told["units"]}
+    # Between two tries at a server that is down a unit is "starting", with the reason of the last.
+    states = {"waiting" if unit["state"] == "starting" and unit["reason"] else unit["state"] for unit in told["units"]}
     if states & CRITICAL_STATES or not told["store"]["ok"] or not told["backend"]["ok"]:
         return 2
     return 1 if states & WARNING_STATES or told["quarantine"] else 0

@@ -61,11 +61,11 @@ class Intake:
             await self._judge_kept(reading, judging)
             async with self._source.connect() as mailbox:
                 self._observer.connected(mailbox.silence_s)
-                await self._settle(mailbox)
                 while True:
                     await self._drain(mailbox, reading, judging)
                     self._count_backlog()
-                    self._observer.caught_up()
+                    if not self._backlog:
+                        self._observer.caught_up()
                     await mailbox.wait()
                     await self._judge_kept(reading, judging)
 
@@ -185,8 +185,7 @@ class Intake:
                 if waiting >= SETTLE_MAILS:
                     waiting = 0
                     await self._settle(mailbox)
-            if waiting:
-                await self._settle(mailbox)
+            await self._settle(mailbox)  # also what an earlier run left, behind the new mail: it may fail for long
 
     async def _settle(self, mailbox: Mailbox) -> None:
         """Let the server's copies change: what they stand for is committed."""

@@ -8,6 +8,7 @@ places of raw mails, not their bytes, and imports little, so that it is there wi
 from __future__ import annotations
 
 import pickle
+import signal
 import socket
 import struct
 import sys
@@ -22,6 +23,9 @@ from mailwicket.mail.parse import parse
 from mailwicket.model import IntakeId, Mail
 from mailwicket.store.inhand import Slot
 from mailwicket.store.raw import RawPlace, RawStore
+
+PATIENCE_S: Final = 120
+"""A batch of a few MiB is read within a second; a reader that hangs ends itself."""
 
 HEADING: Final = struct.Struct("<Q")
 """Before each message on the socket: its length in bytes."""
@@ -107,6 +111,8 @@ def _exactly(channel: socket.socket, length: int) -> bytearray:
 
 def main(fd: int, state_dir: Path, in_hand: Path) -> None:
     """Answer every list of jobs with what they say, until the daemon is gone."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # systemd and Ctrl-C mean the daemon; the end of the socket means us
+        signal.signal(number, signal.SIG_IGN)
     raw = RawStore(state_dir)
     channel = socket.socket(fileno=fd)
     while True:
@@ -114,10 +120,12 @@ def main(fd: int, state_dir: Path, in_hand: Path) -> None:
             offset, jobs = receive(channel)
         except (EOFError, ConnectionError):
             return
+        signal.alarm(PATIENCE_S)
         try:
             answer: object = read_all(jobs, raw, Slot.of_file(in_hand, offset), apart=True)
         except OSError as error:
             answer = error
+        signal.alarm(0)
         try:
             send(channel, answer)
         except ConnectionError:

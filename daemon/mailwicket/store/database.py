@@ -27,10 +27,13 @@ def open_writer(state_dir: Path) -> sqlite3.Connection:
         StoreError: the disk refuses, or the file is no database or a damaged one.
     """
     path = state_dir / FILE_NAME
-    path.touch(mode=0o600)
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute("PRAGMA page_size = 8192")  # a mail's text spans fewer pages; measured in docs/decisions.md
+        path.touch(mode=0o600)
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    except (OSError, sqlite3.DatabaseError) as error:
+        raise store_error(path, error) from error
+    try:
+        connection.execute("PRAGMA page_size = 8192")  # a mail's text spans fewer pages
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mailwicket.model import IntakeId
 
-SLOTS = 512
+SLOTS = 8192  # two for each mailbox
 _SLOT = struct.Struct("<Q")
 FILE_BYTES = SLOTS * _SLOT.size
 
@@ -60,6 +60,11 @@ class InHand:
         finally:
             slot.put_down()
             self._free.append(slot.offset // _SLOT.size)
+
+    def put_all_down(self) -> None:
+        """Nothing is in hand, whoever still holds it: what comes now is no mail's fault."""
+        if self._map is not None:
+            self._map[:] = bytes(FILE_BYTES)
 
     def close(self) -> None:
         """Unmap the file."""

@@ -1,6 +1,3 @@
--- "state < 4" stands beside every other condition on an open state: only then SQLite takes the partial index intake_open,
--- which holds just the open rows. A journal of 200,000 mails would be walked through otherwise.
-
 -- name: instance
 -- The name of this store in the keys of its effects.
 SELECT instance FROM instance
@@ -36,12 +33,12 @@ ON CONFLICT (place_id, remote_id) DO UPDATE SET state = 1 WHERE state = 5
 -- name: forget_old_seen
 -- The folder was renumbered: what was only seen will be seen again under its new number.
 UPDATE intake_row SET state = 5
-WHERE state = 1 AND state < 4 AND place_id IN (SELECT place_id FROM place WHERE source = ? AND folder = ? AND epoch <> ?)
+WHERE state = 1 AND place_id IN (SELECT place_id FROM place WHERE source = ? AND folder = ? AND epoch <> ?)
 
 -- name: forget_old_done
 -- The folder was renumbered: the server's copy is settled under its new number.
 UPDATE intake_row SET state = 4
-WHERE state = 3 AND state < 4 AND place_id IN (SELECT place_id FROM place WHERE source = ? AND folder = ? AND epoch <> ?)
+WHERE state = 3 AND place_id IN (SELECT place_id FROM place WHERE source = ? AND folder = ? AND epoch <> ?)
 
 -- name: match_anew
 -- Whatever was to be matched before belongs to a numbering that is over.
@@ -72,24 +69,25 @@ INSERT INTO renumbered (intake_id, old_id) VALUES (?, ?)
 -- name: to_fetch
 -- Mails of a place that were seen and not fetched, oldest first.
 SELECT intake_id, remote_id, size_bytes, received_at FROM intake_row
-WHERE place_id = ? AND state = 1 AND state < 4 AND intake_id > ? ORDER BY intake_id LIMIT ?
+WHERE place_id = ? AND state = 1 AND intake_id > ? ORDER BY intake_id LIMIT ?
 
 -- name: to_judge
 -- Mails of a place that are kept and not decided, oldest first.
 SELECT r.intake_id, r.remote_id, r.size_bytes, r.received_at, k.file, k.first_byte, k.length, k.sha256, k.headers_only, r.attempts
 FROM intake_row AS r JOIN kept AS k ON k.intake_id = r.intake_id
-WHERE r.place_id = ? AND r.state = 2 AND r.state < 4 AND r.intake_id > ? ORDER BY r.intake_id LIMIT ?
+WHERE r.place_id = ? AND r.state = 2 AND r.intake_id > ? ORDER BY r.intake_id LIMIT ?
 
 -- name: to_settle
 -- Mails of a place that are decided and whose server's copy does not show it, oldest first.
 SELECT r.intake_id, r.remote_id, r.size_bytes, r.received_at, coalesce(d.parked, 0), coalesce(k.headers_only, 0)
 FROM intake_row AS r LEFT JOIN decision AS d ON d.intake_id = r.intake_id LEFT JOIN renumbered AS n ON n.intake_id = r.intake_id
 LEFT JOIN kept AS k ON k.intake_id = coalesce(n.old_id, r.intake_id)
-WHERE r.place_id = ? AND r.state = 3 AND r.state < 4 ORDER BY r.intake_id LIMIT ?
+WHERE r.place_id = ? AND r.state = 3 ORDER BY r.intake_id LIMIT ?
 
 -- name: backlog
 -- How many mails of a place are not yet decided.
-SELECT count(*) FROM intake_row WHERE place_id = ? AND state < 3 AND state < 4
+SELECT (SELECT count(*) FROM intake_row WHERE place_id = ?1 AND state = 1)
+     + (SELECT count(*) FROM intake_row WHERE place_id = ?1 AND state = 2)
 
 -- name: state
 -- A mail enters a state.

@@ -132,9 +132,17 @@ class RawStore:
         return RawPlace(name, 0, place.length, place.sha256)
 
     def read(self, place: RawPlace) -> bytes:
-        """Return the raw mail at *place*."""
-        with (self.directory / place.file).open("rb") as file:
-            return os.pread(file.fileno(), place.length, place.offset)
+        """Return the raw mail at *place*.
+
+        Raises:
+            OSError: the disk fails, or the file is shorter than its row says.
+        """
+        path = self.directory / place.file
+        with path.open("rb") as file:
+            raw = os.pread(file.fileno(), place.length, place.offset)
+        if len(raw) < place.length:
+            raise OSError(errno.EIO, "the file is shorter than the journal says", str(path))
+        return raw
 
     def map(self, place: RawPlace) -> mmap.mmap:
         """Map a mail that has a file of its own; the caller closes the mapping."""

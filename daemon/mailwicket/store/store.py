@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import anyio
 import anyio.to_thread
 
 from mailwicket.errors import StoreError
@@ -58,8 +59,14 @@ class Store:
         self._writer = Writer(connection)
 
     async def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        """Run *job* in a transaction; see `Writer.write`."""
-        return await self._writer.write(job)
+        """Run *job* in a transaction; see `Writer.write`. A cancellation waits for it: who comes next finds it done."""
+        with anyio.CancelScope(shield=True):
+            result = await self._writer.write(job)
+        return result  # noqa: RET504 - a scope might swallow a return, say its types
+
+    def hurry(self) -> None:
+        """The daemon stops: wait no more for others who hold the database."""
+        self._writer.hurry()
 
     def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Answer a short *question* from what is committed: microseconds, so it is asked on the loop.

@@ -6,18 +6,22 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from mailwicket.errors import StoreError
 from mailwicket.failpoint import failpoint
-from mailwicket.store.database import store_error
+from mailwicket.store.database import BUSY_TIMEOUT_S, store_error
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], Any]
 
 # Not their subclasses: a violated constraint is one job's mistake.
 BROKEN = {sqlite3.OperationalError, sqlite3.InternalError, sqlite3.DatabaseError}
+
+BUSY_ROUND_MS = 500  # of BUSY_TIMEOUT_S, so that a stop is noticed
 
 GROUP_MAX = 100  # jobs; a job is a batch of mails already
 
@@ -55,7 +59,9 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Take over *connection*; it is used by the writer's thread alone from now on."""
         self._connection = connection
+        self._hurry = False
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_ROUND_MS}")
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -72,6 +78,10 @@ class Writer:
         self._queue.put(waiting)
         result: T = await waiting.future
         return result
+
+    def hurry(self) -> None:
+        """From now on a database that somebody else holds is not waited for."""
+        self._hurry = True
 
     def close(self) -> None:
         """Finish what is queued, then close the database. Blocking."""
@@ -93,7 +103,11 @@ class Writer:
                     last = True
                 else:
                     group.append(waiting)
-            self._commit(group)
+            try:
+                self._commit(group)
+            except Exception as error:  # noqa: BLE001 - a bug; the thread must live, or everybody waits for ever
+                for waiting in group:
+                    waiting.error = waiting.error or error
             for waiting in group:
                 waiting.deliver()
             if last:
@@ -104,7 +118,7 @@ class Writer:
         """Run *group* in one transaction; a failing job takes only its own writes back."""
         execute = self._connection.execute
         try:
-            execute("BEGIN IMMEDIATE")
+            self._begin()
             for waiting in group:
                 execute("SAVEPOINT job")
                 try:
@@ -120,7 +134,20 @@ class Writer:
             failpoint("commit.after")
         except (sqlite3.Error, OSError) as error:
             if self._connection.in_transaction:
-                execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # a failing disk took it back already
+                    execute("ROLLBACK")
             failure = error if isinstance(error, StoreError) else store_error("database", error)
             for waiting in group:
                 waiting.error = waiting.error or failure
+
+    def _begin(self) -> None:
+        """Begin a transaction; a backup or an admin's shell may hold the database for a while."""
+        end = time.monotonic() + BUSY_TIMEOUT_S
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or self._hurry or time.monotonic() > end:
+                    raise
+            else:
+                return

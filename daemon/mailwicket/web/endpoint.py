@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -18,6 +19,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from mailwicket.errors import BlockedError
 
 Answer = Callable[[], Mapping[str, Any]]
+
+FAREWELL_S = 3
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -54,8 +57,9 @@ class Endpoint:
                     os.chmod(address.removeprefix("unix:"), 0o600)  # noqa: PTH101 - one system call
             yield
         finally:
-            for runner in runners:
-                await runner.cleanup()
+            with anyio.move_on_after(FAREWELL_S, shield=True):
+                for runner in runners:
+                    await runner.cleanup()
 
     def _site(self, runner: web.AppRunner, address: str) -> web.BaseSite:
         if address.startswith("unix:"):
