@@ -79,7 +79,7 @@ def test_mapped_and_in_memory_say_the_same(tmp_path: Path) -> None:
         path = tmp_path / str(number)
         path.write_bytes(raw)
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            assert parse(mapped) == parse(raw)
+            assert parse(mapped) == parse(bytearray(raw)) == parse(raw)
 
 
 def test_every_mail_of_the_mix_has_its_parts() -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 import pybase64
 
-Raw = bytes | mmap.mmap
+Raw = bytes | bytearray | mmap.mmap
 """A mail as it came: in memory, or mapped where it is large."""
 
 SLICE_BYTES: Final = 1024 * 1024
@@ -53,11 +53,11 @@ def decoded(raw: Raw, begin: int, end: int, encoding: str) -> Iterator[bytes]:
         if quoted and stop < end:
             stop = _between_characters(raw, begin, stop)
         piece = raw[begin:stop]
-        yield binascii.a2b_qp(piece) if quoted else piece
+        yield binascii.a2b_qp(piece) if quoted else bytes(piece)
         begin = stop
 
 
-def decode(body: bytes, encoding: str) -> bytes:
+def decode(body: bytes | bytearray, encoding: str) -> bytes:
     """Return what `decoded` yields of the whole *body*."""
     return b"".join(decoded(body, 0, len(body), encoding))
 
@@ -66,7 +66,7 @@ def _base64(raw: Raw, begin: int, end: int) -> Iterator[bytes]:
     """Skip what is no base64; padding ends a run, and what stands behind it begins the next."""
     rest = b""
     for at in range(begin, end, SLICE_BYTES):
-        piece = raw[at : min(end, at + SLICE_BYTES)].translate(None, _NOT_BASE64)
+        piece = bytes(raw[at : min(end, at + SLICE_BYTES)].translate(None, _NOT_BASE64))
         if piece.count(b"=") > RUNS_MAX:  # no encoder writes that: it is made to keep us busy
             piece = piece.replace(b"=", b"")
         *runs, last = (rest + piece if rest else piece).split(b"=")

@@ -25,7 +25,7 @@ _PARAMETER: Final = re.compile(r';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)
 class Header:
     """The fields of one header section, first to last."""
 
-    def __init__(self, block: bytes) -> None:
+    def __init__(self, block: bytes | bytearray) -> None:
         """Split *block*; beyond HEADER_MAX_BYTES it is not read."""
         self._fields: dict[str, list[str]] = {}
         block = block[:HEADER_MAX_BYTES].replace(b"\0", b"")

@@ -82,7 +82,7 @@ def _split(raw: Raw, boundary: bytes, begin: int, end: int, limit: int) -> list[
         after = at + len(mark)
         line_end = raw.find(b"\n", after, min(end, after + 1000))
         tail = raw[after : line_end if line_end >= 0 else min(end, after + 1000)].strip()
-        if (at == begin or raw[at - 1 : at] == b"\n") and tail in {b"", b"--"}:
+        if (at == begin or raw[at - 1 : at] == b"\n") and tail in (b"", b"--"):
             if start >= 0:
                 stop = at - 1 if raw[at - 1 : at] == b"\n" else at
                 stop = stop - 1 if raw[stop - 1 : stop] == b"\r" else stop
