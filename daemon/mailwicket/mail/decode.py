@@ -16,6 +16,9 @@ Raw = bytes | bytearray | mmap.mmap
 SLICE_BYTES: Final = 1024 * 1024
 """Encoded bytes that are decoded at a time: what a large attachment costs in memory."""
 
+SHORT_BYTES: Final = 16 * 1024
+"""Below it the decoder skips line ends faster than we cut them out."""
+
 RUNS_MAX: Final = 1000
 """Padding inside base64 that is taken for the end of a run, for each slice."""
 
@@ -37,6 +40,7 @@ ALIASES: Final = {
 
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NOT_BASE64: Final = bytes(set(range(256)) - set(_ALPHABET))
+_LETTERS: Final = _ALPHABET.rstrip(b"=")
 
 
 def decoded(raw: Raw, begin: int, end: int, encoding: str) -> Iterator[bytes]:
@@ -45,36 +49,92 @@ def decoded(raw: Raw, begin: int, end: int, encoding: str) -> Iterator[bytes]:
     The same bytes come out each time; reading them twice gives one hash. An encoding that is not known counts as none.
     """
     if encoding == "base64":
-        yield from _base64(raw, begin, end)
-        return
-    quoted = encoding == "quoted-printable"
-    while begin < end:
-        stop = min(end, begin + SLICE_BYTES)
-        if quoted and stop < end:
-            stop = _between_characters(raw, begin, stop)
-        piece = raw[begin:stop]
-        yield binascii.a2b_qp(piece) if quoted else bytes(piece)
-        begin = stop
+        return _base64(raw, begin, end)
+    if encoding == "quoted-printable":
+        return _quoted_printable(raw, begin, end)
+    return (bytes(raw[at : min(end, at + SLICE_BYTES)]) for at in range(begin, end, SLICE_BYTES))
 
 
 def decode(body: bytes | bytearray, encoding: str) -> bytes:
     """Return what `decoded` yields of the whole *body*."""
+    if encoding == "base64" and len(body) < SHORT_BYTES:
+        content = _short_base64(body)
+        if content is not None:
+            return content
     return b"".join(decoded(body, 0, len(body), encoding))
+
+
+def _short_base64(body: bytes | bytearray) -> bytes | None:
+    """Decode *body*, where one call can; it stops at padding, where `_base64` does not."""
+    if b"=" in body.rstrip(b"=\r\n"):
+        return None
+    try:
+        return pybase64.b64decode(body)
+    except binascii.Error:
+        return None
+
+
+def _quoted_printable(raw: Raw, begin: int, end: int) -> Iterator[bytes]:
+    while begin < end:
+        stop = min(end, begin + SLICE_BYTES)
+        if stop < end:
+            stop = _between_characters(raw, begin, stop)
+        yield binascii.a2b_qp(raw[begin:stop])
+        begin = stop
 
 
 def _base64(raw: Raw, begin: int, end: int) -> Iterator[bytes]:
     """Skip what is no base64; padding ends a run, and what stands behind it begins the next."""
     rest = b""
     for at in range(begin, end, SLICE_BYTES):
-        piece = bytes(raw[at : min(end, at + SLICE_BYTES)].translate(None, _NOT_BASE64))
+        piece = raw[at : min(end, at + SLICE_BYTES)]
+        if lines := _base64_lines(rest, piece):
+            content, rest = lines
+            yield content
+            continue
+        piece = piece.translate(None, _NOT_BASE64)
         if piece.count(b"=") > RUNS_MAX:  # no encoder writes that: it is made to keep us busy
-            piece = piece.replace(b"=", b"")
-        *runs, last = (rest + piece if rest else piece).split(b"=")
+            piece = piece.translate(None, b"=")
+        *runs, last = (rest + piece).split(b"=")
         yield from map(_base64_run, filter(None, runs))
         whole = len(last) // 4 * 4
         rest = last[whole:]
         yield pybase64.b64decode(last[:whole], validate=True)
-    yield _base64_run(rest)
+    if rest:
+        yield _base64_run(rest)
+
+
+def _base64_lines(rest: bytes, piece: bytes | bytearray) -> tuple[bytes, bytes] | None:
+    """Decode *rest* and *piece*, lines of one length as encoders write them, and return what is left over.
+
+    None for anything else. Line ends at even distances are cut out four times as fast as where they are looked for
+    one by one; of what stays the decoder refuses all that is no base64.
+    """
+    text = bytearray(rest)
+    text += piece.strip(b"\r\n")
+    first = text.find(b"\n")
+    if first > 0:
+        second = text.find(b"\n", first + 1)
+        step = second - first if second > 0 else len(text)
+        crlf = text[first - 1 : first] == b"\r"
+        if not _cut_out(b"\n", text, first, step) or (crlf and not _cut_out(b"\r", text, first - 1, step - 1)):
+            return None
+    left = bytes(text[len(text) // 4 * 4 :])
+    if left.translate(None, _LETTERS):
+        return None
+    del text[len(text) - len(left) :]
+    try:
+        return pybase64.b64decode(text, validate=True), left
+    except binascii.Error:
+        return None
+
+
+def _cut_out(letter: bytes, text: bytearray, first: int, step: int) -> bool:
+    """Take *letter* out of *text* at *first* and each *step* on, or tell that something else stands at one of them."""
+    if text[first::step].strip(letter):
+        return False
+    del text[first::step]
+    return True
 
 
 def _base64_run(run: bytes) -> bytes:
@@ -104,12 +164,16 @@ def to_text(content: bytes, charset: str | None) -> str:
         names = (ALIASES.get(label, label), "utf-8")
     for name in names:
         try:
-            text = content.decode(codecs.lookup(name).name, "strict" if name == "utf-8" else "replace")
+            codec = codecs.lookup(name).name
+            text = content.decode(codec, "strict" if name == "utf-8" else "replace")
         except (LookupError, UnicodeError, ValueError):
             continue
-        return clean(text)
+        return text if codec in _TAME and b"\0" not in content else clean(text)
     return clean(content.decode("cp1252", "replace"))
 
+
+_TAME: Final = frozenset({"utf-8", "cp1252", "gb18030", "iso2022_jp", "koi8-r"})
+"""Codecs that give NUL only for NUL, and never a lone surrogate: to look for one costs as much as to decode."""
 
 _ASCII_ALIKE: Final = {"", "utf-8", "us-ascii", "iso-8859-1", "windows-1252"}
 
