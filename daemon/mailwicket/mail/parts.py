@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +23,7 @@ class Part:
 
     header: Header
     content_type: str
-    parameters: dict[str, str]
+    parameters: Mapping[str, str]
     begin: int
     end: int
     related: bool
