@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.lab import mailmix
 
+from mailwicket.mail import parts
 from mailwicket.mail.decode import SLICE_BYTES, decode, decoded, to_text
 from mailwicket.mail.explain import explain
 from mailwicket.mail.parse import TEXT_MAX_BYTES, parse
@@ -80,6 +81,37 @@ def test_mapped_and_in_memory_say_the_same(tmp_path: Path) -> None:
         path.write_bytes(raw)
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
             assert parse(mapped) == parse(bytearray(raw)) == parse(raw)
+
+
+def test_the_windows_of_the_search_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    mails = [*CORPUS, *mailmix.mix(12, seed=5, largest_bytes=200_000), BOMBS["near boundaries"][:3000]]
+    for raw in mails:
+        expected = parse(raw)
+        for stretch, window in ((1, 1), (16, 7), (100, 64)):
+            monkeypatch.setattr(parts, "STRETCH_BYTES", stretch)
+            monkeypatch.setattr(parts, "WINDOW_BYTES", window)
+            assert parse(raw) == expected
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("filling", [b"x", b"-"])
+def test_a_boundary_is_found_wherever_a_stretch_of_the_search_ends(filling: bytes) -> None:
+    for length in range(parts.STRETCH_BYTES - 200, parts.STRETCH_BYTES + 50):
+        raw = heads(b"Content-Type: multipart/mixed; boundary=abc") + b"--abc\n\n" + filling * length + b"\n--abc--\n"
+        assert parse(raw).text == filling.decode() * length
+
+
+def test_the_content_digest_is_of_what_the_writer_wrote() -> None:
+    raw = next(raw for raw in CORPUS if parse(raw).attachments)
+    mail = parse(raw)
+    assert mail.author is not None
+    said = [mail.author.address.casefold(), str(mail.date), mail.subject, mail.text]
+    said += [one.sha256 for one in mail.attachments]
+    joined = "\0".join(f"{len(one)}:{one}" for one in said)
+    assert mail.content_digest == hashlib.sha256(joined.encode()).hexdigest()
+    assert parse(b"Received: by mx.example.net\r\n" + raw).content_digest == mail.content_digest
+    nothing = hashlib.sha256(b"0:\x004:None\x000:\x000:").hexdigest()
+    assert parse(b"").content_digest == nothing
 
 
 def test_every_mail_of_the_mix_has_its_parts() -> None:
@@ -149,12 +181,18 @@ BOMBS = {
     "encoded words": heads(b"Subject: " + b"=?utf-8?q?a?= " * 20_000),
     "half encoded words": heads(b"Subject: " + b"=?" * 50_000),
     "header lines": b"X: y\r\n" * 200_000,
+    "fields": b"x:\r\n" * 65_000,
+    "no fields": b"a b c\n" * 43_000,
     "folds": heads(b"Subject: x" + b"\r\n y" * 100_000),
     "parameters": heads(b"Content-Type: text/plain" + b"; a*0*=x" * 10_000),
     "backslashes": heads(b'Content-Type: text/plain; a="' + b"\\" * 60_000),
     "parts": heads(b"Content-Type: multipart/mixed; boundary=a") + b"--a\r\n\r\n" * 500_000,
     "near boundaries": heads(b"Content-Type: multipart/mixed; boundary=a") + b"--aX\r\n" * 500_000,
     "padding": heads(b"Content-Type: a/b", b"Content-Transfer-Encoding: base64") + b"A=" * 3_000_000,
+    "only padding": heads(b"Content-Type: a/b", b"Content-Transfer-Encoding: base64") + b"=" * 6_000_000,
+    "short lines": heads(b"Content-Type: a/b", b"Content-Transfer-Encoding: base64") + b"A\n" * 3_000_000,
+    "long boundary": heads(b'Content-Type: multipart/mixed; boundary="' + b"ab" * 30_000 + b'"')
+    + (b"--" + b"ab" * 29_999 + b"\n") * 100,
     "deep html": heads(b"Content-Type: text/html") + b"<div>" * 150_000,
     "attributes": heads(b"Content-Type: text/html") + b"<p " + b" ".join(b"a%d=b" % n for n in range(50_000)),
     "open tags": heads(b"Content-Type: text/html") + b"<div a=" * 100_000,

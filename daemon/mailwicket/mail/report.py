@@ -13,6 +13,8 @@ def bounce(header: Header, status: Sequence[str], returned: Sequence[Header]) ->
 
     *status* are its message/delivery-status parts, *returned* the headers of the mails that it returns.
     """
+    if not status:  # nearly all mail
+        return None
     kind, options = parameters(header.get("content-type"))
     if kind != "multipart/report" or options.get("report-type", "").casefold() not in {"delivery-status", ""}:
         return None
