@@ -19,6 +19,7 @@ from typing import Any
 from tests.lab.processes import mortal, until
 
 MIB = 1024 * 1024
+NOT_OURS = ("MAILWICKET_", "PYTHONDONTWRITEBYTECODE")  # it starts hundreds of times: compiled once, as when installed
 
 
 class Daemon:
@@ -49,7 +50,7 @@ class Daemon:
     def start(self, failpoint: str | None = None, environ: Mapping[str, str] = MappingProxyType({})) -> None:
         """Start it and return at once; *failpoint* is `NAME:HIT:ACTION`, *environ* comes on top of our own."""
         assert self.process is None or self.process.poll() is not None, "it runs already"
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("MAILWICKET_")}
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(NOT_OURS)}
         armed = {} if failpoint is None else {"MAILWICKET_FAILPOINT": failpoint}
         self.socket.unlink(missing_ok=True)
         with (self.directory / "log").open("ab") as log:
