@@ -20,6 +20,7 @@ from tests.lab.processes import mortal, until
 
 MIB = 1024 * 1024
 PATCHES = Path(__file__).with_name("patches")
+NOT_OURS = ("MAILWICKET_", "PYTHONDONTWRITEBYTECODE")  # it starts hundreds of times: compiled once, as when installed
 
 
 class Daemon:
@@ -52,7 +53,7 @@ class Daemon:
     def start(self, failpoint: str | None = None) -> None:
         """Start it and return at once; *failpoint* is `NAME:HIT:ACTION`."""
         assert self.process is None or self.process.poll() is not None, "it runs already"
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("MAILWICKET_")}
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(NOT_OURS)}
         if self.patches:
             path = [str(PATCHES), str(Path(mailwicket.__file__).parents[1]), environ.get("PYTHONPATH", "")]
             environ |= {**self.patches, "PYTHONPATH": os.pathsep.join(filter(None, path))}
