@@ -18,7 +18,7 @@ pytestmark = pytest.mark.real
 
 POLL_S = 300  # no sweep comes to help
 STOP_S = 10  # stop_timeout_s
-COUNT = 400
+COUNT = 900
 
 
 def test_20_mails_that_arrive_one_by_one_are_tickets_without_waiting_for_the_poll(

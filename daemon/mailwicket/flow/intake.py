@@ -179,7 +179,7 @@ class Intake:
 
     async def _settle_all(self, mailbox: Mailbox, receive: MemoryObjectReceiveStream[int]) -> None:
         async with receive:
-            waiting = 0
+            waiting = SETTLE_MAILS  # an earlier run may have left some: they go with the first that are done
             async for rows in receive:
                 waiting += rows
                 if waiting >= SETTLE_MAILS:
