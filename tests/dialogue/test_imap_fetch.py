@@ -12,7 +12,7 @@ import pytest
 from tests.dialogue.server import Scripted, opened, scripted
 
 from mailwicket.errors import StoreError, TransientError
-from mailwicket.model import Fetched, MailRef, SpooledMail
+from mailwicket.model import Fetched, MailRef, Settlement, SpooledMail
 from mailwicket.net import spool
 from mailwicket.sources import _imap_bodies
 
@@ -302,6 +302,24 @@ async def test_a_body_that_is_refused_time_and_again_leaves_the_headers(tmp_path
                     await mailbox.fetch([ref(3)])
         async with source.connect() as mailbox:
             assert await mailbox.fetch([ref(3)]) == [Fetched(ref(3), b"A:", headers_only=True)]
+
+
+async def test_a_body_that_was_refused_stays_on_the_server_whoever_settles_it(tmp_path: Path) -> None:
+    """The daemon may have been restarted since: what is held is told with the settlement, not remembered."""
+    headers = f"C: UID FETCH 3 (UID BODY.PEEK[HEADER]<0.*>)\n{body(3, 'A:', 'BODY[HEADER]')}S: $ OK"
+    settling = opened(exists=3) + "C: UID STORE 3 +FLAGS.SILENT (\\Seen)\nS: $ OK"
+    refused = opened(exists=3) + REFUSED
+    async with scripted(refused, refused, refused + headers, settling) as server:
+        source = server.source(tmp_path, after="delete")
+        for _ in range(2):
+            async with source.connect() as mailbox:
+                with pytest.raises(TransientError):
+                    await mailbox.fetch([ref(3)])
+        async with source.connect() as mailbox:
+            held = await mailbox.fetch([ref(3)])
+        async with server.source(tmp_path, after="delete").connect() as mailbox:
+            await mailbox.settle([Settlement(one.ref, headers_only=one.headers_only) for one in held])
+    assert not any("Deleted" in line or "EXPUNGE" in line for line in server.lines)
 
 
 async def test_a_body_that_is_refused_for_now_never_costs_the_mail(tmp_path: Path) -> None:

@@ -50,8 +50,6 @@ class Record:
 
     refusals: dict[int, int] = field(default_factory=dict)
     """How often the server refused the body of a UID."""
-    headers_alone: set[int] = field(default_factory=set)
-    """Of these we hold the headers and nothing else."""
 
 
 class Bodies:
@@ -143,7 +141,6 @@ class Bodies:
         return bytes(first) if len(first) <= self._max_mail_bytes else Skipped(len(first))
 
     async def _fetch_headers(self, uid: int, ref: MailRef) -> Fetched | None:
-        self._record.headers_alone.add(uid)
         headers = await self._fetch_part(uid, "HEADER", 0)
         return None if headers is None else Fetched(ref, bytes(headers), headers_only=True)
 

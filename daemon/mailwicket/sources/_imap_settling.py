@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Final
 
 from mailwicket.errors import BlockedError
-from mailwicket.model import MailRef
 from mailwicket.net.imap.client import ImapClient
 from mailwicket.net.imap.protocol import Exchange
 from mailwicket.net.imap.tokens import read_search, write_sets
@@ -24,15 +23,13 @@ MISSING_CODES: Final = frozenset({b"TRYCREATE", b"NONEXISTENT"})  # RFC 9051 7.1
 class Settling:
     """Changes mails of the open folder. All of it is repeatable; a UID that is gone is passed over (RFC 9051 6.4.9)."""
 
-    def __init__(self, client: ImapClient, after: str, max_mail_bytes: int, headers_alone: AbstractSet[int]) -> None:
-        """Do *after*; mails over *max_mail_bytes* and *headers_alone* are never deleted: we do not hold them."""
+    def __init__(self, client: ImapClient, after: str) -> None:
+        """Do *after*."""
         self._client = client
         self._after = after
-        self._max_mail_bytes = max_mail_bytes
-        self._headers_alone = headers_alone
 
-    async def settle(self, refs: Mapping[int, MailRef]) -> None:
-        """Change the mails of *refs*, a UID to each.
+    async def settle(self, uids: AbstractSet[int], headers_only: AbstractSet[int]) -> None:
+        """Change the mails *uids*; those of which we hold *headers_only* are never deleted.
 
         Raises:
             TransientError: the connection ended, or the server says "later".
@@ -42,14 +39,12 @@ class Settling:
             case "leave":
                 return
             case "seen":
-                await self._flag(refs, r"\Seen")
+                await self._flag(uids, r"\Seen")
             case "delete":
-                kept = {uid for uid, ref in refs.items() if ref.size_bytes > self._max_mail_bytes}
-                kept |= refs.keys() & self._headers_alone
-                await self._flag(kept, r"\Seen")
-                await self._delete(refs.keys() - kept)
+                await self._flag(uids & headers_only, r"\Seen")
+                await self._delete(uids - headers_only)
             case _:
-                await self._move(refs, self._after.removeprefix("move:"))
+                await self._move(uids, self._after.removeprefix("move:"))
 
     async def _flag(self, uids: Iterable[int], flag: str) -> None:
         for chosen in _sets(uids):

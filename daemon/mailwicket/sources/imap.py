@@ -58,8 +58,7 @@ class ImapSource:
             record = self._records.setdefault(epoch, Record())
             limit = self._config.max_mail_bytes
             bodies = Bodies(client, self._net.spool_dir, f"{self._name}.{epoch}", limit, record)
-            settling = Settling(client, self._config.after, limit, record.headers_alone)
-            yield ImapMailbox(client, self._config, epoch, bodies, settling)
+            yield ImapMailbox(client, self._config, epoch, bodies, Settling(client, self._config.after))
         finally:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
                 await client.say_goodbye()
@@ -238,4 +237,6 @@ class ImapMailbox:
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Do what `after` says to mails whose work is committed. Parked ones too: our store keeps them."""
-        await self._settling.settle(self._ours(one.ref for one in settlements))
+        uids = self._ours(one.ref for one in settlements).keys()
+        headers_only = self._ours(one.ref for one in settlements if one.headers_only).keys()
+        await self._settling.settle(uids, headers_only)
