@@ -88,6 +88,19 @@ async def test_without_move_a_copy_is_made_of_what_is_not_copied_yet(tmp_path: P
     ]
 
 
+async def test_without_move_nobody_elses_mail_is_touched_whatever_a_search_names(tmp_path: Path) -> None:
+    script = opened("IMAP4rev1 UIDPLUS") + "C: *\nS: * SEARCH 3 4 900 901\nS: $ OK\n" + "C: *\nS: $ OK\n" * 3
+    lines = await settle(tmp_path, script, "move:Done", done(3, 4))
+    assert lines[1:] == ['UID COPY 3:4 "Done"', r"UID STORE 3:4 +FLAGS.SILENT (\Deleted)", "UID EXPUNGE 3:4"]
+
+
+async def test_without_move_a_search_that_cannot_be_read_moves_nothing(tmp_path: Path) -> None:
+    script = opened("IMAP4rev1 UIDPLUS") + "C: *\nS: * SEARCH 3 x\nS: $ OK\n"
+    with pytest.raises(TransientError, match="an answer to SEARCH with") as caught:
+        await settle(tmp_path, script, "move:Done", done(3, 4))
+    assert caught.value.reason == "server_said"
+
+
 async def test_without_move_and_uidplus_the_original_stays_flagged(tmp_path: Path) -> None:
     script = opened("IMAP4rev1") + "C: *\nS: * SEARCH 3\nS: $ OK\n" + "C: *\nS: $ OK\n" * 2
     lines = await settle(tmp_path, script, "move:Done", done(3))

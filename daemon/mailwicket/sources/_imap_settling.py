@@ -7,10 +7,10 @@ from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Final
 
-from mailwicket.errors import BlockedError
+from mailwicket.errors import BlockedError, TransientError
 from mailwicket.net.imap.client import ImapClient
 from mailwicket.net.imap.protocol import Exchange
-from mailwicket.net.imap.tokens import read_search, write_sets
+from mailwicket.net.imap.tokens import read_search, read_set, write_sets
 from mailwicket.net.imap.utf7 import mailbox_argument
 
 SETTLE_MAILS: Final = 200
@@ -69,11 +69,19 @@ class Settling:
             return
         for chosen in _sets(uids):
             # Where nothing can be expunged, what was copied before is still there, flagged: not copied again.
-            search = await self._client.run_well("SEARCH", f"UID {chosen} UNDELETED", by_uid=True)
-            left = read_search(search.responses)
+            left = await self._undeleted(chosen)
             for part in _sets(left):
                 await self._transfer("COPY", part, folder)
             await self._delete(left)
+
+    async def _undeleted(self, chosen: str) -> AbstractSet[int]:
+        """Return those of *chosen* that are not flagged: never others, whatever else the server names."""
+        search = await self._client.run_well("SEARCH", f"UID {chosen} UNDELETED", by_uid=True)
+        try:
+            return set(read_search(search.responses)).intersection(read_set(chosen.encode("ascii")))
+        except ValueError as error:
+            words = f"{self._client.peer} sent an answer to SEARCH with {error}"
+            raise TransientError(words, reason="server_said") from error
 
     async def _transfer(self, verb: str, chosen: str, folder: str) -> None:
         """Move or copy; a folder that is missing is created, once."""
