@@ -123,7 +123,7 @@ async def test_a_server_that_breaks_the_rules_is_left(tmp_path: Path, script: st
 
 async def test_unreadable_answers_are_nobodys_mail(tmp_path: Path) -> None:
     odd = "S: * 1 FETCH (UID\nS: * 1 FETCH UID 1)\nS: * 99999999999 FETCH ()\nS: *\nS: * LIST ) (\nS|\\r\\n\n"
-    script = opened(exists=1) + "C: *\n" + odd.replace("S: *\n", "") + "S: $ OK"
+    script = opened(exists=1) + "C: *\n" + odd.replace("S: *\n", "") + "S: $ OK\nC: UID SEARCH *\nS: $ OK"
     async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
         assert (await mailbox.look(None)).refs == []
 

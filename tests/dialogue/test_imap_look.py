@@ -136,6 +136,8 @@ async def test_a_large_backlog_is_searched_once_and_told_in_pages(
         C: UID FETCH 3:4 {DESCRIBE}
         {meta(3)}
         S: $ OK
+        C: UID FETCH 4 (UID)
+        S: $ OK
         C: UID FETCH 7,9 {DESCRIBE}
         {meta(7)}
         {meta(9)}
@@ -160,12 +162,104 @@ async def test_a_hundred_thousand_uids_on_one_line_are_read(tmp_path: Path) -> N
         C: UID FETCH 99501:100000 {DESCRIBE}
         {meta(99501)}
         S: $ OK
+        C: UID FETCH 99502:100000 (UID)
+        S: $ OK
     """
     )
     async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
         look = await mailbox.look(cursor(99501))
     assert ([ref.remote_id for ref in look.refs], look.more) == (["99501"], False)
     assert Cursor.read(look.cursor).uidnext == 100_001
+
+
+# --- mails that the server cannot describe: there all the same --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        'UID 3 RFC822.SIZE NIL INTERNALDATE "01-Jan-0001 00:00:00 +0100"',
+        "UID 3 RFC822.SIZE 18446744073709551615 INTERNALDATE NIL",
+        'UID 3 INTERNALDATE "yesterday"',
+    ],
+)
+async def test_a_mail_without_a_usable_size_or_date_is_told(tmp_path: Path, described: str) -> None:
+    script = (
+        opened(exists=2, uidnext=5)
+        + f"""
+        C: UID FETCH 1:* {DESCRIBE}
+        S: * 1 FETCH ({described})
+        {meta(4)}
+        S: $ OK
+    """
+    )
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        refs = (await mailbox.look(None)).refs
+    assert [ref.remote_id for ref in refs] == ["3", "4"]
+    assert (refs[0].size_bytes, refs[0].received_at) == (0, None)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "S: * 1 FETCH (UID 3 RFC822.SIZE",
+        "S: * 1 FETCH (UID three RFC822.SIZE 100)",
+        "S: * 1 FETCH (RFC822.SIZE 100)",
+        "S: * 1 FETCH (UID 3)",
+    ],
+)
+async def test_an_answer_that_cannot_be_read_costs_no_mail(tmp_path: Path, answer: str) -> None:
+    script = (
+        opened(exists=2, uidnext=5)
+        + f"""
+        C: UID FETCH 1:* {DESCRIBE}
+        {answer}
+        {meta(4)}
+        S: $ OK
+        C: UID SEARCH UID 1:*
+        S: * SEARCH 3 4
+        S: $ OK
+        C: UID FETCH 3 (UID)
+        S: * 1 FETCH (UID 3)
+        S: $ OK
+    """
+    )
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        look = await mailbox.look(None)
+    assert [(ref.remote_id, ref.size_bytes) for ref in look.refs] == [("3", 0), ("4", 100)]
+
+
+async def test_a_mail_of_which_no_answer_can_be_read_is_not_passed_over(tmp_path: Path) -> None:
+    unreadable = "S: * 1 FETCH (UID 3\n"
+    script = opened(exists=1, uidnext=5) + f"C: *\n{unreadable}S: $ OK\nC: UID SEARCH *\nS: * SEARCH 3\nS: $ OK\n"
+    script += f"C: UID FETCH 3 (UID)\n{unreadable}S: $ OK"
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        with pytest.raises(TransientError, match="cannot be read") as caught:
+            await mailbox.look(None)
+    assert caught.value.reason == "server_said"
+
+
+async def test_a_mail_that_a_search_named_and_no_answer_described_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap, "LOOK_MAILS", 2)
+    script = (
+        opened(exists=4, uidnext=10)
+        + f"""
+        C: UID SEARCH UID 1:*
+        S: * SEARCH 3 4 7
+        S: $ OK
+        C: UID FETCH 3:4 {DESCRIBE}
+        {meta(4)}
+        S: $ OK
+        C: UID FETCH 3 (UID)
+        S: * 1 FETCH (UID 3)
+        S: $ OK
+    """
+    )
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        look = await mailbox.look(None)
+    assert [(ref.remote_id, ref.size_bytes) for ref in look.refs] == [("3", 0), ("4", 100)]
 
 
 # --- numbers that change ----------------------------------------------------------------------------------------------
@@ -197,6 +291,7 @@ async def test_numbers_that_go_down_are_not_trusted(tmp_path: Path) -> None:
     ("answers", "words"),
     [
         (meta(0), "UID 0"),
+        (meta(2**32), "UID 4294967296"),
         (meta(5, size=1) + meta(5, size=2, sequence=2), "two mails with UID 5"),
         ("S: * OK [UIDVALIDITY 8] surprise\n" + meta(5), "new numbers while it was open"),
     ],
@@ -220,6 +315,7 @@ async def test_a_search_with_uid_0_ends_the_session(tmp_path: Path, monkeypatch:
 async def test_fifty_thousand_flag_lines_are_read_in_passing(tmp_path: Path) -> None:
     flags = "".join(f"* {n} FETCH (UID {n} FLAGS (Junk))\\r\\n" for n in range(1, 50_001))
     script = opened(exists=1, uidnext=9) + f"C: UID FETCH *\nS| {flags}\n{meta(8)}S: $ OK"
+    script += "\nC: UID SEARCH UID 1:[*]\nS: * SEARCH 8\nS: $ OK".replace("[*]", "*")
     async with scripted(script) as server, server.source(tmp_path, Deadlines()).connect() as mailbox:
         assert [ref.remote_id for ref in (await mailbox.look(None)).refs] == ["8"]
 

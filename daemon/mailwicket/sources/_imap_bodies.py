@@ -17,7 +17,7 @@ from mailwicket.net.imap.client import ImapClient
 from mailwicket.net.imap.login import PASSING_CODES
 from mailwicket.net.imap.protocol import Exchange
 from mailwicket.net.imap.reader import Room, Skipped
-from mailwicket.net.imap.tokens import FetchAnswer, read_fetch, write_sets
+from mailwicket.net.imap.tokens import FetchAnswer, hides_a_mail, read_fetch, write_sets
 from mailwicket.net.spool import Spool
 
 WHOLE_BYTES: Final = 8 * 1024 * 1024
@@ -89,13 +89,19 @@ class Bodies:
         """Tell which of *uids* the folder still has: only the server's word makes a mail gone.
 
         Raises:
-            TransientError: the server does not say.
+            TransientError: the server does not say, or not so that it can be read.
         """
         asked = set(uids)
         found: set[int] = set()
+        unclear = False
         for chosen in write_sets(asked):
             exchange = await self._client.run_well("FETCH", chosen, "(UID)", by_uid=True)
             found.update(answer.uid for answer in answers(exchange) if answer.uid in asked)
+            unclear = unclear or any(map(hides_a_mail, exchange.responses))
+        if unclear and found != asked:
+            raise TransientError(
+                f"{self._client.peer} sent an answer to FETCH that cannot be read", reason="server_said"
+            )
         return found
 
     async def _fetch_whole(self, uids: Sequence[int], announced_bytes: int) -> dict[int, Body]:

@@ -17,7 +17,7 @@ from mailwicket.model import Fetched, Look, MailRef, Renumbered, Settlement
 from mailwicket.net.imap.client import Deadlines, ImapClient
 from mailwicket.net.imap.login import PASSING_CODES, Account, log_in
 from mailwicket.net.imap.reader import Room
-from mailwicket.net.imap.tokens import read_date, read_search, write_sets
+from mailwicket.net.imap.tokens import UID_MAX, hides_a_mail, read_date, read_search, write_sets
 from mailwicket.net.imap.utf7 import mailbox_argument
 from mailwicket.ports import Net
 from mailwicket.sources._imap_bodies import Bodies, Record, answers
@@ -175,12 +175,19 @@ class ImapMailbox:
     async def _find(self, start: Cursor) -> _Page:
         """Return a page of mails from the cursor on: at once where they are few, else what one search named."""
         if not self._ahead and (self._caught_up or self._client.protocol.exists <= LOOK_MAILS):
-            found = await self._describe([f"{start.uidnext}:*"], start.uidnext)
-            uids, more = sorted(found)[:LOOK_MAILS], len(found) > LOOK_MAILS
+            found, clear = await self._describe([f"{start.uidnext}:*"], start.uidnext)
+            named = sorted(found if clear else found.keys() | set(await self._search(start)))
+            uids, more = named[:LOOK_MAILS], len(named) > LOOK_MAILS
         else:
             self._ahead = self._ahead or await self._search(start)
             uids, self._ahead = self._ahead[:LOOK_MAILS], self._ahead[LOOK_MAILS:]
-            found, more = await self._describe(write_sets(uids), start.uidnext), bool(self._ahead)
+            found, _ = await self._describe(write_sets(uids), start.uidnext)
+            more = bool(self._ahead)
+        if (
+            missing := set(uids) - found.keys()
+        ):  # named and not described: there all the same, unless the server says no
+            found |= {uid: self._ref(uid) for uid in await self._bodies.existing(missing)}
+        self._check_epoch()
         refs = [found[uid] for uid in uids if uid in found]
         return _Page(refs, uids[-1] + 1 if uids else start.uidnext, more)
 
@@ -192,26 +199,34 @@ class ImapMailbox:
         except ValueError as error:
             raise self._lie(f"an answer to SEARCH with {error}") from error
 
-    async def _describe(self, sets: Iterable[str], lowest: int) -> dict[int, MailRef]:
-        """Return size and date of the mails in *sets*.
+    async def _describe(self, sets: Iterable[str], lowest: int) -> tuple[dict[int, MailRef], bool]:
+        """Return size and date of the mails in *sets*, and whether no more mails than these were spoken of.
 
         `n:*` always answers with the last mail, even when its UID is below n (RFC 9051 9, seq-range): left out.
         """
         found: dict[int, MailRef] = {}
+        named: set[int] = set()
+        clear = True
         for chosen in sets:
             exchange = await self._client.run_well("FETCH", chosen, "(UID RFC822.SIZE INTERNALDATE)", by_uid=True)
+            clear = clear and not any(map(hides_a_mail, exchange.responses))
             for answer in answers(exchange):
-                uid, size_bytes = answer.uid, answer.number(b"RFC822.SIZE")
-                if not uid:
-                    raise self._lie("a mail with UID 0")
-                if uid < lowest or size_bytes is None:
+                uid = answer.uid or 0
+                if not 0 < uid <= UID_MAX:
+                    raise self._lie(f"a mail with UID {uid}")
+                if uid < lowest:
+                    continue
+                named.add(uid)
+                if answer.items.keys().isdisjoint({b"RFC822.SIZE", b"INTERNALDATE"}):  # about its flags
                     continue
                 received_at = read_date(answer.items.get(b"INTERNALDATE"))
-                ref = MailRef(self._config.folder, self._epoch, str(uid), size_bytes, received_at)
+                ref = self._ref(uid, answer.number(b"RFC822.SIZE") or 0, received_at)
                 if found.setdefault(uid, ref) != ref:
                     raise self._lie(f"two mails with UID {uid}")
-        self._check_epoch()
-        return found
+        return found, clear and named == found.keys()
+
+    def _ref(self, uid: int, size_bytes: int = 0, received_at: datetime | None = None) -> MailRef:
+        return MailRef(self._config.folder, self._epoch, str(uid), size_bytes, received_at)
 
     def _check_epoch(self) -> None:
         if str(self._client.protocol.uidvalidity) != self._epoch:
