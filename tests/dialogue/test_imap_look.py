@@ -10,7 +10,7 @@ import anyio
 import pytest
 from tests.dialogue.server import opened, scripted
 
-from mailwicket.errors import TransientError
+from mailwicket.errors import BlockedError, TransientError
 from mailwicket.model import Renumbered
 from mailwicket.net.imap.client import Deadlines
 from mailwicket.sources import imap
@@ -283,8 +283,33 @@ async def test_new_numbers_are_told_and_old_mail_stays_old(tmp_path: Path) -> No
 
 async def test_numbers_that_go_down_are_not_trusted(tmp_path: Path) -> None:
     async with scripted(opened(exists=1, uidnext=5)) as server, server.source(tmp_path).connect() as mailbox:
-        with pytest.raises(TransientError, match="UIDNEXT of INBOX went down from 10 to 5"):
-            await mailbox.look(cursor(10))
+        fallen = await mailbox.look(cursor(10))
+        assert (fallen.refs, fallen.more) == ((), True)
+        with pytest.raises(BlockedError, match="UIDNEXT of INBOX went down from 10 to 5") as caught:
+            await mailbox.look(fallen.cursor)
+    assert caught.value.reason == "refused"
+
+
+async def test_numbers_that_went_down_are_not_trusted_when_they_are_up_again(tmp_path: Path) -> None:
+    """The mails that came in between have numbers that were looked at before: they would never be taken."""
+    async with scripted(opened(exists=3, uidnext=8), opened(exists=6, uidnext=11)) as server:
+        async with server.source(tmp_path).connect() as mailbox:
+            fallen = await mailbox.look(cursor(10))
+        async with server.source(tmp_path).connect() as mailbox:
+            with pytest.raises(BlockedError, match="new UIDVALIDITY"):
+                await mailbox.look(fallen.cursor)
+
+
+async def test_new_numbers_mend_what_numbers_that_went_down_have_broken(tmp_path: Path) -> None:
+    again = opened(exists=1, uidvalidity=8, uidnext=2) + f"C: UID FETCH 1:* {DESCRIBE}\n{meta(1)}S: $ OK"
+    async with scripted(opened(exists=3, uidnext=8), again) as server:
+        async with server.source(tmp_path).connect() as mailbox:
+            fallen = await mailbox.look(cursor(10))
+        async with server.source(tmp_path).connect() as mailbox:
+            look = await mailbox.look(fallen.cursor)
+            assert look.renumbered == Renumbered("INBOX", "7", "8")
+            assert [ref.remote_id for ref in look.refs] == ["1"]
+            assert Cursor.read(look.cursor).fallen_to is None
 
 
 @pytest.mark.parametrize(

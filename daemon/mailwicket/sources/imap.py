@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar, Final, NamedTuple
 
@@ -139,6 +140,8 @@ class ImapMailbox:
         """Tell what was not looked at before *cursor*, at most LOOK_MAILS of it, lowest UID first."""
         self._client.protocol.arrived = False  # what comes from here on is for the next look
         start, renumbered = await self._start(cursor)
+        if start.fallen_to is not None:
+            return Look((), start.write(), more=True)  # to be remembered before it blocks the unit
         page = await self._find(start)
         self._looked = True
         self._caught_up = not page.more
@@ -153,13 +156,17 @@ class ImapMailbox:
             return first_cursor(self._config.folder, epoch, uidnext, self._config.start_from, datetime.now(UTC)), None
         if cursor.uidvalidity != epoch:
             return renumbered_cursor(cursor, epoch, await self._uidnext())
+        if cursor.fallen_to is not None:
+            raise BlockedError(
+                f"{self._client.peer}: UIDNEXT of {self._config.folder} went down from {cursor.uidnext} to "
+                f"{cursor.fallen_to} with the same UIDVALIDITY {epoch}, as when a backup is restored: numbers are used "
+                "again, and which mails are new cannot be told. Have the server give the folder a new UIDVALIDITY "
+                "(docs/quirks.md); then all are looked at again, and those with known bytes are left alone",
+                reason="refused",
+            )
         told = self._client.protocol.uidnext
         if told is not None and told < cursor.uidnext and not self._looked:
-            raise TransientError(
-                f"{self._client.peer}: UIDNEXT of {self._config.folder} went down from {cursor.uidnext} to {told} "
-                f"with the same UIDVALIDITY {epoch}; no mail is taken under numbers that were used before",
-                reason="server_said",
-            )
+            return replace(cursor, fallen_to=told), None
         return cursor, None
 
     async def _uidnext(self) -> int:
