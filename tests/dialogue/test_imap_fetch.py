@@ -117,12 +117,12 @@ async def test_a_mail_is_gone_only_when_the_server_says_so(tmp_path: Path) -> No
         S: * 2 FETCH (UID 5)
         S: $ OK
         C: UID FETCH 5 (UID BODY.PEEK[]<0.*>)
-        {body(5, "five", "BODY[]<0>")}
+        {body(5, "five!", "BODY[]<0>")}
         S: $ OK
     """
     )
     async with scripted(script) as server:
-        assert contents(await fetched(server, tmp_path, [ref(3), ref(4), ref(5)])) == {"4": b"four", "5": b"five"}
+        assert contents(await fetched(server, tmp_path, [ref(3), ref(4), ref(5)])) == {"4": b"four", "5": b"five!"}
 
 
 async def test_mails_of_another_epoch_or_folder_are_left_out_without_a_word(tmp_path: Path) -> None:
@@ -188,6 +188,30 @@ async def test_a_mail_that_ends_with_a_slice_is_known_by_the_empty_one_behind_it
     assert isinstance(found[0].raw, SpooledMail)
     assert found[0].raw.size_bytes == 4
     assert found[0].raw.path.match("office.7.3.*.eml")
+
+
+@pytest.mark.usefixtures("small_slices")
+@pytest.mark.parametrize("announced", [6, 20, 0], ids=["as it is", "too much", "not at all"])
+async def test_a_server_that_gives_less_than_a_slice_at_a_time_gives_the_whole_mail(
+    tmp_path: Path, announced: int
+) -> None:
+    refused = f"C: UID FETCH 3 {ALL}\nS: $ OK\nC: UID FETCH 3 (UID)\nS: * 1 FETCH (UID 3)\nS: $ OK\n"
+    script = (
+        opened(exists=3)
+        + f"""
+        {"" if announced else refused}
+        C: UID FETCH 3 (UID BODY.PEEK[]<0.4>)
+        {body(3, "012", "BODY[]<0>")}
+        S: $ OK
+        C: UID FETCH 3 (UID BODY.PEEK[]<3.4>)
+        {body(3, "345", "BODY[]<3>")}
+        S: $ OK
+    """
+    )
+    if announced != 6:
+        script += 'C: UID FETCH 3 (UID BODY.PEEK[]<6.4>)\nS: * 1 FETCH (UID 3 BODY[]<6> "")\nS: $ OK'
+    async with scripted(script) as server:
+        assert contents(await fetched(server, tmp_path, [ref(3, announced)])) == {"3": b"012345"}
 
 
 @pytest.mark.usefixtures("small_slices")
@@ -360,7 +384,7 @@ async def test_a_full_disk_is_an_outage_of_ours_and_leaves_no_file(tmp_path: Pat
     )
     async with scripted(script) as server:
         with pytest.raises(StoreError, match="No space left") as caught:
-            await fetched(server, tmp_path, [ref(3, 8)])
+            await fetched(server, tmp_path, [ref(3, 5)])
     assert caught.value.reason == "disk_full"
     assert list((tmp_path / "spool").iterdir()) == []
 

@@ -52,6 +52,11 @@ class Record:
     """How often the server refused the body of a UID."""
 
 
+def _is_last(piece: Body, received_bytes: int, announced_bytes: int) -> bool:
+    """Tell whether nothing follows: sizes are hints, and a server may give less than a slice at a time."""
+    return not piece or (len(piece) < SLICE_BYTES and received_bytes >= announced_bytes > 0)
+
+
 class Bodies:
     """Fetches from the open folder of one connection. One FETCH is in flight at a time.
 
@@ -129,7 +134,7 @@ class Bodies:
         if ref.size_bytes > self._max_mail_bytes:
             return await self._fetch_headers(uid, ref)
         try:
-            raw = await self._fetch_sliced(uid)
+            raw = await self._fetch_sliced(uid, ref.size_bytes)
         except RefusedBodyError:
             refusals = self._record.refusals[uid] = self._record.refusals.get(uid, 0) + 1
             if refusals < REFUSALS_MAX:
@@ -139,11 +144,11 @@ class Bodies:
             return None
         return await self._fetch_headers(uid, ref) if isinstance(raw, Skipped) else Fetched(ref, raw)
 
-    async def _fetch_sliced(self, uid: int) -> bytes | SpooledMail | Skipped | None:
+    async def _fetch_sliced(self, uid: int, announced_bytes: int) -> bytes | SpooledMail | Skipped | None:
         """Return a mail of any size; None if it is gone, Skipped if it is over `max_mail_bytes`."""
         first = await self._fetch_part(uid, "", 0)
-        if first is None or len(first) == SLICE_BYTES:
-            return None if first is None else await self._spool(uid, first)
+        if first is None or not _is_last(first, len(first), announced_bytes):
+            return None if first is None else await self._spool(uid, first, announced_bytes)
         return bytes(first) if len(first) <= self._max_mail_bytes else Skipped(len(first))
 
     async def _fetch_headers(self, uid: int, ref: MailRef) -> Fetched | None:
@@ -175,7 +180,7 @@ class Bodies:
             f'{client.peer} does not give the mail with UID {uid} ("{exchange.words}")', reason="server_said"
         )
 
-    async def _spool(self, uid: int, first: Body) -> SpooledMail | Skipped | None:
+    async def _spool(self, uid: int, first: Body, announced_bytes: int) -> SpooledMail | Skipped | None:
         """Write a large mail to a file, asking for the next slice while one is written."""
         loop = asyncio.get_running_loop()
         spool = await anyio.to_thread.run_sync(Spool, self._spool_dir, f"{self._label}.{uid}")
@@ -188,8 +193,8 @@ class Bodies:
                     return Skipped(received_bytes)
                 writing = loop.run_in_executor(None, spool.write, piece)
                 try:
-                    # The size that was announced is a hint: the end is where a slice is short.
-                    piece = await self._fetch_part(uid, "", received_bytes) if len(piece) == SLICE_BYTES else b""
+                    last = _is_last(piece, received_bytes, announced_bytes)
+                    piece = b"" if last else await self._fetch_part(uid, "", received_bytes)
                 finally:
                     with anyio.CancelScope(shield=True):
                         await writing
