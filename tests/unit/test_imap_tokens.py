@@ -163,6 +163,10 @@ def test_words_of_a_server_are_one_printable_line() -> None:
     assert len(words_of(b"x" * 10_000)) == 200
 
 
+def test_words_of_a_server_are_cleaned_before_they_are_cut() -> None:
+    assert words_of(b"x" * 15 + b"canary-4711", 20, {b"canary", b"canary-4711"}) == "x" * 15 + "***"
+
+
 @pytest.mark.parametrize(
     ("name", "encoded"),
     [

@@ -205,8 +205,10 @@ def read_date(value: Value) -> datetime | None:
     return moment
 
 
-def words_of(text: bytes, limit: int = 200) -> str:
-    """Return a server's words for a log line: one line, printable, at most *limit* characters."""
+def words_of(text: bytes, limit: int = 200, secrets: Iterable[bytes] = ()) -> str:
+    """Return a server's words for a log line: one line, printable, at most *limit* characters, without *secrets*."""
+    for secret in sorted(secrets, key=len, reverse=True):  # before anything is cut: half a secret is not found
+        text = re.sub(re.escape(secret), b"***", text, flags=re.IGNORECASE)
     decoded = text[: 4 * limit].decode("utf-8", "replace")
     plain = "".join(one if one.isprintable() else " " for one in decoded).strip()  # no control, no bidi override
     return plain if len(plain) <= limit else f"{plain[: limit - 3]}..."
