@@ -356,6 +356,65 @@ async def test_a_body_that_is_refused_for_now_never_costs_the_mail(tmp_path: Pat
                     await mailbox.fetch([ref(3)])
 
 
+HUGE = 3 << 20
+OVERWHELMED = opened(exists=3) + f"C: UID FETCH 3:4 {ALL}\nS: * 1 FETCH (UID 3 BODY[] {{{HUGE}}}\n"
+
+
+async def test_a_mail_far_over_its_announced_size_does_not_stop_those_behind_it(tmp_path: Path) -> None:
+    again = (
+        opened(exists=3)
+        + f"""
+        C: UID FETCH 3 (UID BODY.PEEK[]<0.*>)
+        {body(3, "x" * _imap_bodies.SLICE_BYTES, "BODY[]<0>")}
+        S: $ OK
+        C: UID FETCH 3 (UID BODY.PEEK[]<1048576.*>)
+        {body(3, "x" * 10, "BODY[]<1048576>")}
+        S: $ OK
+        C: UID FETCH 3 (UID BODY.PEEK[HEADER]<0.*>)
+        {body(3, "A:", "BODY[HEADER]<0>")}
+        S: $ OK
+        C: UID FETCH 4 (UID BODY.PEEK[]<0.*>)
+        {body(4, "four!", "BODY[]<0>")}
+        S: $ OK
+    """
+    )
+    async with scripted(OVERWHELMED, again) as server:
+        source = server.source(tmp_path, max_mail_bytes=1 << 20)
+        async with source.connect() as mailbox:
+            with pytest.raises(TransientError, match="a literal of 3145728 bytes"):
+                await mailbox.fetch([ref(3), ref(4)])
+        async with source.connect() as mailbox:
+            found = await mailbox.fetch([ref(3), ref(4)])
+    assert found == [Fetched(ref(3), b"A:", headers_only=True), Fetched(ref(4), b"four!")]
+
+
+async def test_a_server_that_ignores_slices_gives_the_headers_in_the_end(tmp_path: Path) -> None:
+    ignoring = opened(exists=3) + f"C: UID FETCH 3 (UID BODY.PEEK[]<0.*>)\nS: * 1 FETCH (UID 3 BODY[]<0> {{{HUGE}}}\n"
+    headers = f"C: UID FETCH 3 (UID BODY.PEEK[HEADER]<0.*>)\n{body(3, 'A:', 'BODY[HEADER]')}S: $ OK"
+    async with scripted(ignoring, ignoring, ignoring, opened(exists=3) + headers) as server:
+        source = server.source(tmp_path)
+        for _ in range(3):
+            async with source.connect() as mailbox:
+                with pytest.raises(TransientError, match="a literal of 3145728 bytes"):
+                    await mailbox.fetch([ref(3, 9 << 20)])
+        async with source.connect() as mailbox:
+            assert await mailbox.fetch([ref(3, 9 << 20)]) == [Fetched(ref(3, 9 << 20), b"A:", headers_only=True)]
+
+
+async def test_a_session_that_the_server_ends_is_nobodys_size(tmp_path: Path) -> None:
+    """A restart of the server in the middle of a batch must not cost a body."""
+    script = opened(exists=3) + f"C: UID FETCH 3 {ALL}\nS: * BYE restarting\nX: close"
+    again = opened(exists=3) + f"C: UID FETCH 3 {ALL}\n{body(3, 'three')}S: $ OK"
+    async with scripted(*[script] * 4, again) as server:
+        source = server.source(tmp_path)
+        for _ in range(4):
+            async with source.connect() as mailbox:
+                with pytest.raises(TransientError, match="restarting"):
+                    await mailbox.fetch([ref(3)])
+        async with source.connect() as mailbox:
+            assert await mailbox.fetch([ref(3)]) == [Fetched(ref(3), b"three")]
+
+
 # --- our own disk ---------------------------------------------------------------------------------------------------
 
 

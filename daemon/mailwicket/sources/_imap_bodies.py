@@ -49,7 +49,9 @@ class Record:
     """What is known of single mails of one epoch, from one connection to the next."""
 
     refusals: dict[int, int] = field(default_factory=dict)
-    """How often the server refused the body of a UID."""
+    """How often the server refused the body of a UID, or sent more of it than was asked for."""
+    alone: set[int] = field(default_factory=set)
+    """One of these ended a connection by a size beyond what was announced: they come in slices from then on."""
 
 
 def _is_last(piece: Body, received_bytes: int, announced_bytes: int) -> bool:
@@ -78,7 +80,8 @@ class Bodies:
             TransientError: the connection ended, or the server does not give what it has.
             StoreError: our disk does not take a large mail.
         """
-        at_once = [uid for uid, ref in refs.items() if ref.size_bytes <= min(WHOLE_BYTES, self._max_mail_bytes)]
+        whole_bytes = min(WHOLE_BYTES, self._max_mail_bytes)
+        at_once = [uid for uid, ref in refs.items() if ref.size_bytes <= whole_bytes and uid not in self._record.alone]
         whole = await self._fetch_whole(at_once, sum(refs[uid].size_bytes for uid in at_once))
         missing = [uid for uid in at_once if uid not in whole]
         gone = set(missing) - await self.existing(missing) if missing else set()
@@ -119,8 +122,15 @@ class Bodies:
             kept_bytes=2 * announced_bytes + 4 * SLICE_BYTES,  # sizes are hints: what does not fit comes alone
         )
         for chosen in write_sets(asked):
-            command = self._client.run("FETCH", chosen, "(UID BODY.PEEK[])", by_uid=True, room=room, bulk=True)
-            for answer in answers(await command):
+            try:
+                exchange = await self._client.run(
+                    "FETCH", chosen, "(UID BODY.PEEK[])", by_uid=True, room=room, bulk=True
+                )
+            except TransientError:
+                if self._client.protocol.overwhelmed:
+                    self._record.alone |= asked
+                raise
+            for answer in answers(exchange):
                 uid, body = answer.uid, answer.items.get(b"BODY[]")
                 if uid not in asked or not isinstance(body, Body):
                     continue
@@ -131,13 +141,16 @@ class Bodies:
         return found
 
     async def _fetch_alone(self, uid: int, ref: MailRef) -> Fetched | None:
-        if ref.size_bytes > self._max_mail_bytes:
+        refusals = self._record.refusals
+        if ref.size_bytes > self._max_mail_bytes or refusals.get(uid, 0) >= REFUSALS_MAX:
             return await self._fetch_headers(uid, ref)
         try:
             raw = await self._fetch_sliced(uid, ref.size_bytes)
-        except RefusedBodyError:
-            refusals = self._record.refusals[uid] = self._record.refusals.get(uid, 0) + 1
-            if refusals < REFUSALS_MAX:
+        except TransientError as error:
+            overwhelmed = self._client.protocol.overwhelmed  # it ignores which slice was asked for
+            if overwhelmed or isinstance(error, RefusedBodyError):
+                refusals[uid] = refusals.get(uid, 0) + 1
+            if overwhelmed or refusals.get(uid, 0) < REFUSALS_MAX:
                 raise
             return await self._fetch_headers(uid, ref)
         if raw is None:

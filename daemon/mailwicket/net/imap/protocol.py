@@ -15,7 +15,7 @@ import aioimaplib.aioimaplib as imap  # its parts that are private by custom: pi
 
 from mailwicket.errors import TransientError
 from mailwicket.failpoint import failpoint
-from mailwicket.net.imap.reader import Response, ResponseReader, Room, UnreadableError
+from mailwicket.net.imap.reader import OversizeError, Response, ResponseReader, Room, UnreadableError
 from mailwicket.net.imap.tokens import UID_MAX, read_code, words_of
 
 _PUSH: Final = re.compile(
@@ -142,6 +142,8 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
         self.uidnext: int | None = None
         self.failure: tuple[str, str] | None = None
         """Why the connection is of no more use: words, reason code."""
+        self.overwhelmed = False
+        """It is of no more use because of the size of a mail: the next one would end the same way."""
         self.secrets: frozenset[bytes] = frozenset()
         """What no error may repeat, whatever the server says."""
         self._reader = ResponseReader(self._take)
@@ -168,6 +170,7 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
         try:
             self._reader.feed(data, end)
         except UnreadableError as error:
+            self.overwhelmed = isinstance(error, OversizeError)
             self.fail(f"{self.peer} sent {error}", "server_said")
 
     def eof_received(self) -> bool:
