@@ -11,7 +11,7 @@ import pytest
 from tests.dialogue.server import opened, scripted
 
 from mailwicket.errors import BlockedError, TransientError
-from mailwicket.model import Renumbered
+from mailwicket.model import Look, Renumbered
 from mailwicket.net.imap.client import Deadlines
 from mailwicket.sources import imap
 from mailwicket.sources._imap_cursor import Cursor
@@ -148,7 +148,40 @@ async def test_a_large_backlog_is_searched_once_and_told_in_pages(
         first = await mailbox.look(None)
         second = await mailbox.look(first.cursor)
     assert ([ref.remote_id for ref in first.refs], first.more) == (["3"], True)
-    assert ([ref.remote_id for ref in second.refs], second.more) == (["7", "9"], False)
+    assert ([ref.remote_id for ref in second.refs], second.more) == (["7", "9"], True)
+
+
+async def test_mail_that_comes_while_a_backlog_is_told_does_not_wait_for_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap, "LOOK_MAILS", 2)
+    script = (
+        opened(exists=4, uidnext=5)
+        + f"""
+        C: UID SEARCH UID 1:*
+        S: * SEARCH 1 2 3 4
+        S: $ OK
+        C: UID FETCH 1:2 {DESCRIBE}
+        {meta(1)}
+        {meta(2)}
+        S: * 5 EXISTS
+        S: $ OK
+        C: UID FETCH 3:4 {DESCRIBE}
+        {meta(3)}
+        {meta(4)}
+        S: $ OK
+        C: UID FETCH 5:* {DESCRIBE}
+        {meta(5)}
+        S: $ OK
+    """
+    )
+    found: list[str] = []
+    look = Look((), "", more=True)
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        while look.more:
+            look = await mailbox.look(look.cursor or None)
+            found += [ref.remote_id for ref in look.refs]
+    assert found == ["1", "2", "3", "4", "5"]
 
 
 async def test_a_hundred_thousand_uids_on_one_line_are_read(tmp_path: Path) -> None:
@@ -168,7 +201,7 @@ async def test_a_hundred_thousand_uids_on_one_line_are_read(tmp_path: Path) -> N
     )
     async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
         look = await mailbox.look(cursor(99501))
-    assert ([ref.remote_id for ref in look.refs], look.more) == (["99501"], False)
+    assert ([ref.remote_id for ref in look.refs], look.more) == (["99501"], True)
     assert Cursor.read(look.cursor).uidnext == 100_001
 
 

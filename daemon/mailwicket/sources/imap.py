@@ -117,7 +117,8 @@ class ImapMailbox:
         self._settling = settling
         self._idles = client.has_capability("IDLE")
         self._looked = False
-        self._caught_up = False
+        self._near_end = False
+        """So little lies beyond the cursor that no search is needed."""
         self._ahead: list[int] = []
         """What a search found beyond the pages that were looked at since."""
 
@@ -144,7 +145,6 @@ class ImapMailbox:
             return Look((), start.write(), more=True)  # to be remembered before it blocks the unit
         page = await self._find(start)
         self._looked = True
-        self._caught_up = not page.more
         wanted = [ref for ref in page.refs if start.wants(int(ref.remote_id), ref.received_at)]
         return Look(wanted, start.at(page.uidnext).write(), page.more, renumbered)
 
@@ -181,15 +181,17 @@ class ImapMailbox:
 
     async def _find(self, start: Cursor) -> _Page:
         """Return a page of mails from the cursor on: at once where they are few, else what one search named."""
-        if not self._ahead and (self._caught_up or self._client.protocol.exists <= LOOK_MAILS):
+        if not self._ahead and (self._near_end or self._client.protocol.exists <= LOOK_MAILS):
             found, clear = await self._describe([f"{start.uidnext}:*"], start.uidnext)
             named = sorted(found if clear else found.keys() | set(await self._search(start)))
             uids, more = named[:LOOK_MAILS], len(named) > LOOK_MAILS
+            self._near_end = not more
         else:
             self._ahead = self._ahead or await self._search(start)
             uids, self._ahead = self._ahead[:LOOK_MAILS], self._ahead[LOOK_MAILS:]
             found, _ = await self._describe(write_sets(uids), start.uidnext)
-            more = bool(self._ahead)
+            self._near_end = not self._ahead
+            more = bool(uids)  # behind the last page lies what came since the search
         if (
             missing := set(uids) - found.keys()
         ):  # named and not described: there all the same, unless the server says no
