@@ -124,7 +124,7 @@ class Bodies:
         for chosen in write_sets(asked):
             try:
                 exchange = await self._client.run(
-                    "FETCH", chosen, "(UID BODY.PEEK[])", by_uid=True, room=room, bulk=True
+                    "FETCH", chosen, "(UID BODY.PEEK[])", by_uid=True, room=room, bulk_bytes=announced_bytes
                 )
             except TransientError:
                 if self._client.protocol.overwhelmed:
@@ -177,7 +177,7 @@ class Bodies:
         client = self._client
         item = f"BODY.PEEK[{section}]<{offset}.{SLICE_BYTES}>"
         room = Room(keep_bytes=SLICE_BYTES, literal_bytes=SLICE_BYTES)
-        exchange = await client.run("FETCH", str(uid), f"(UID {item})", by_uid=True, room=room, bulk=True)
+        exchange = await client.run("FETCH", str(uid), f"(UID {item})", by_uid=True, room=room, bulk_bytes=SLICE_BYTES)
         names = [f"BODY[{section}]<{offset}>".encode()]
         if not offset:
             names.append(f"BODY[{section}]".encode())  # some servers name no origin where nothing was cut off
