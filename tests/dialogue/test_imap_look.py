@@ -12,7 +12,7 @@ from tests.dialogue.server import opened, scripted
 
 from mailwicket.errors import BlockedError, TransientError
 from mailwicket.model import Look, Renumbered
-from mailwicket.net.imap.client import Deadlines
+from mailwicket.net.imap.client import Deadlines, ImapClient
 from mailwicket.sources import imap
 from mailwicket.sources._imap_cursor import Cursor
 
@@ -400,6 +400,33 @@ async def test_a_push_in_the_segment_that_ends_the_idle_is_not_lost(tmp_path: Pa
         begun = time.perf_counter()
         await mailbox.wait()
         assert time.perf_counter() - begun < 0.1
+
+
+@pytest.mark.parametrize(("poll_s", "longest_s"), [(3600, 9 * 60), (60, 60)])
+async def test_an_idle_is_renewed_before_boxes_in_between_forget_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, poll_s: int, longest_s: int
+) -> None:
+    asked: list[float] = []
+
+    async def idle(_: ImapClient, longest_s: float) -> bool:
+        asked.append(longest_s)
+        return True
+
+    monkeypatch.setattr(ImapClient, "idle", idle)
+    async with scripted(opened()) as server, server.source(tmp_path, poll_s=poll_s).connect() as mailbox:
+        await mailbox.wait()
+    assert asked == [longest_s]
+
+
+async def test_an_idle_ends_after_its_time_and_not_after_the_poll(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap, "IDLE_S", 0.1)
+    script = opened() + IDLING + "C| DONE\nS: $ OK"
+    async with scripted(script) as server, server.source(tmp_path, poll_s=3600).connect() as mailbox:
+        with anyio.fail_after(2):
+            await mailbox.wait()
+    assert "DONE" in server.lines
 
 
 async def test_a_push_before_the_wait_ends_it_at_once(tmp_path: Path) -> None:
