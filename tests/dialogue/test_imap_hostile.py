@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -57,6 +58,39 @@ HANGS = {
 }
 
 
+COPYING = opened("IMAP4rev1 UIDPLUS", exists=1) + "C: UID SEARCH *\nS: * SEARCH 1\nS: $ OK\n"
+
+SETTLING_HANGS = {
+    "SEARCH": ("move:Done", opened("IMAP4rev1 UIDPLUS", exists=1) + "C: UID SEARCH *\nX: hang"),
+    "COPY": ("move:Done", COPYING + "C: UID COPY *\nX: hang"),
+    "STORE after COPY": ("move:Done", COPYING + "C: UID COPY *\nS: $ OK\nC: UID STORE *\nX: hang"),
+    "EXPUNGE": (
+        "move:Done",
+        COPYING + "C: UID COPY *\nS: $ OK\nC: UID STORE *\nS: $ OK\nC: UID EXPUNGE *\nS: * 1 EXPUNGE\nX: hang",
+    ),
+    "MOVE": ("move:Done", opened(exists=1) + "C: UID MOVE *\nX: hang"),
+    "CREATE": ("move:Done", opened(exists=1) + "C: UID MOVE *\nS: $ NO [TRYCREATE] none\nC: CREATE *\nX: hang"),
+    "MOVE after CREATE": (
+        "move:Done",
+        opened(exists=1) + "C: UID MOVE *\nS: $ NO [TRYCREATE] none\nC: CREATE *\nS: $ OK\nC: UID MOVE *\nX: hang",
+    ),
+    "STORE before EXPUNGE": ("delete", opened(exists=1) + "C: UID STORE *\nX: hang"),
+}
+
+
+@pytest.mark.parametrize(("after", "script"), SETTLING_HANGS.values(), ids=SETTLING_HANGS.keys())
+async def test_a_server_that_hangs_while_mails_settle_is_left_within_the_deadline(
+    tmp_path: Path, after: str, script: str
+) -> None:
+    async with scripted(script) as server:
+        with anyio.fail_after(3), pytest.raises(TransientError) as caught:
+            async with server.source(tmp_path, after=after).connect() as mailbox:
+                await mailbox.settle([Settlement(MailRef("INBOX", "7", "1", 5, None))])
+        awaited = script.rpartition("C: ")[2].partition(" *")[0]
+        assert awaited in server.lines[-1], "it hung elsewhere"
+    assert caught.value.reason == "timeout"
+
+
 @pytest.mark.parametrize("script", HANGS.values(), ids=HANGS.keys())
 async def test_a_server_that_hangs_is_left_within_the_deadline(tmp_path: Path, script: str) -> None:
     assert (await end(tmp_path, script)).reason == "timeout"
@@ -72,6 +106,20 @@ async def test_a_server_that_drips_is_left_by_total_time(tmp_path: Path) -> None
     error = await end(tmp_path, FETCHING + "S| * 1 FETCH (UID 1 BODY[] {500}\\r\\n\n" + drip)
     assert error.reason == "timeout"
     assert 0.7 < time.perf_counter() - begun < 2
+
+
+async def test_a_slow_line_has_the_time_that_its_batch_needs(tmp_path: Path) -> None:
+    """A second for 50 bytes is too long for a batch of half a second, and not for one of 2.5 s."""
+    drip = "S| x\nX: pause\n" * 50
+    script = opened(exists=1) + f"C: UID FETCH *\nS| * 1 FETCH (UID 1 BODY[] {{50}}\\r\\n\n{drip}S| )\\r\\n\nS: $ OK"
+    for slowest, comes in ((25, True), (25_000, False)):
+        limits = replace(BRISK, batch_s=0.5, slowest_bytes_per_s=slowest)
+        async with scripted(script) as server, server.source(tmp_path, limits).connect() as mailbox:
+            if comes:
+                assert len(await mailbox.fetch([MailRef("INBOX", "7", "1", 50, None)])) == 1
+            else:
+                with pytest.raises(TransientError, match="in time"):
+                    await mailbox.fetch([MailRef("INBOX", "7", "1", 50, None)])
 
 
 BREAKS = {
@@ -123,7 +171,7 @@ async def test_a_server_that_breaks_the_rules_is_left(tmp_path: Path, script: st
 
 async def test_unreadable_answers_are_nobodys_mail(tmp_path: Path) -> None:
     odd = "S: * 1 FETCH (UID\nS: * 1 FETCH UID 1)\nS: * 99999999999 FETCH ()\nS: *\nS: * LIST ) (\nS|\\r\\n\n"
-    script = opened(exists=1) + "C: *\n" + odd.replace("S: *\n", "") + "S: $ OK"
+    script = opened(exists=1) + "C: *\n" + odd.replace("S: *\n", "") + "S: $ OK\nC: UID SEARCH *\nS: $ OK"
     async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
         assert (await mailbox.look(None)).refs == []
 

@@ -122,6 +122,42 @@ async def test_a_server_that_repeats_the_password_does_not_get_it_into_the_error
         assert "what is ***?" in str(await failure(server, tmp_path))
 
 
+LOGIN = "S: * OK [CAPABILITY IMAP4rev1] ready\nC: LOGIN * *\n"
+AUTHENTICATE = "S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready\nC: AUTHENTICATE *\n"
+CHALLENGE = b64encode(b'{"status":"what is %s?"}' % PASSWORD.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        LOGIN + f'S: * BYE Unexpected: LOGIN "desk@example.org" "{PASSWORD}"',
+        LOGIN + f'S: $ LOGIN "desk@example.org" "{PASSWORD}"',
+        LOGIN + f"S: $ NO {'x' * 190} {PASSWORD}",
+        LOGIN + f"S: $ BAD LOGIN {PASSWORD.upper()}",
+        LOGIN + f"S: $ OK in\nC: CAPABILITY\nS: $ BAD CAPABILITY after {PASSWORD}",
+        AUTHENTICATE + f"S: $ BAD Unknown command: AUTHENTICATE PLAIN {PLAIN}",
+        AUTHENTICATE + f"S: * BYE {b64encode(PASSWORD.encode()).decode()}",
+        AUTHENTICATE + f"S: + {CHALLENGE}\nC|\nS: $ NO refused",
+    ],
+)
+async def test_no_words_of_a_server_hold_the_password_in_any_form(tmp_path: Path, script: str) -> None:
+    async with scripted(script) as server:
+        words = str(await failure(server, tmp_path))
+    assert "***" in words or "x..." in words
+    for form in (PASSWORD.upper(), PASSWORD[:6], PLAIN[:-2], b64encode(PASSWORD.encode()).decode().rstrip("=")):
+        assert form not in words
+
+
+@pytest.mark.parametrize("password", ["canary\\4711", 'canary"4711', "canary-\u00e9\u00e8"])
+async def test_no_words_of_a_server_hold_an_odd_password(tmp_path: Path, password: str) -> None:
+    said = 'C: LOGIN "*"' if password.isascii() else 'C: LOGIN "*" {*}\nS: + go on\nC| *'
+    escaped = password.replace("\\", "\\\\").replace('"', '\\"')
+    script = f'S: * OK [CAPABILITY IMAP4rev1] ready\n{said}\nS: $ BAD what is "{escaped}"'
+    async with scripted(script) as server:
+        error = await failure(server, tmp_path, password=password)
+    assert 'what is "***"' in str(error)
+
+
 @pytest.mark.parametrize(
     "words",
     [

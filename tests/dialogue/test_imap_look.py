@@ -10,9 +10,9 @@ import anyio
 import pytest
 from tests.dialogue.server import opened, scripted
 
-from mailwicket.errors import TransientError
-from mailwicket.model import Renumbered
-from mailwicket.net.imap.client import Deadlines
+from mailwicket.errors import BlockedError, TransientError
+from mailwicket.model import Look, Renumbered
+from mailwicket.net.imap.client import Deadlines, ImapClient
 from mailwicket.sources import imap
 from mailwicket.sources._imap_cursor import Cursor
 
@@ -136,6 +136,8 @@ async def test_a_large_backlog_is_searched_once_and_told_in_pages(
         C: UID FETCH 3:4 {DESCRIBE}
         {meta(3)}
         S: $ OK
+        C: UID FETCH 4 (UID)
+        S: $ OK
         C: UID FETCH 7,9 {DESCRIBE}
         {meta(7)}
         {meta(9)}
@@ -146,7 +148,40 @@ async def test_a_large_backlog_is_searched_once_and_told_in_pages(
         first = await mailbox.look(None)
         second = await mailbox.look(first.cursor)
     assert ([ref.remote_id for ref in first.refs], first.more) == (["3"], True)
-    assert ([ref.remote_id for ref in second.refs], second.more) == (["7", "9"], False)
+    assert ([ref.remote_id for ref in second.refs], second.more) == (["7", "9"], True)
+
+
+async def test_mail_that_comes_while_a_backlog_is_told_does_not_wait_for_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap, "LOOK_MAILS", 2)
+    script = (
+        opened(exists=4, uidnext=5)
+        + f"""
+        C: UID SEARCH UID 1:*
+        S: * SEARCH 1 2 3 4
+        S: $ OK
+        C: UID FETCH 1:2 {DESCRIBE}
+        {meta(1)}
+        {meta(2)}
+        S: * 5 EXISTS
+        S: $ OK
+        C: UID FETCH 3:4 {DESCRIBE}
+        {meta(3)}
+        {meta(4)}
+        S: $ OK
+        C: UID FETCH 5:* {DESCRIBE}
+        {meta(5)}
+        S: $ OK
+    """
+    )
+    found: list[str] = []
+    look = Look((), "", more=True)
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        while look.more:
+            look = await mailbox.look(look.cursor or None)
+            found += [ref.remote_id for ref in look.refs]
+    assert found == ["1", "2", "3", "4", "5"]
 
 
 async def test_a_hundred_thousand_uids_on_one_line_are_read(tmp_path: Path) -> None:
@@ -160,12 +195,104 @@ async def test_a_hundred_thousand_uids_on_one_line_are_read(tmp_path: Path) -> N
         C: UID FETCH 99501:100000 {DESCRIBE}
         {meta(99501)}
         S: $ OK
+        C: UID FETCH 99502:100000 (UID)
+        S: $ OK
     """
     )
     async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
         look = await mailbox.look(cursor(99501))
-    assert ([ref.remote_id for ref in look.refs], look.more) == (["99501"], False)
+    assert ([ref.remote_id for ref in look.refs], look.more) == (["99501"], True)
     assert Cursor.read(look.cursor).uidnext == 100_001
+
+
+# --- mails that the server cannot describe: there all the same --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        'UID 3 RFC822.SIZE NIL INTERNALDATE "01-Jan-0001 00:00:00 +0100"',
+        "UID 3 RFC822.SIZE 18446744073709551615 INTERNALDATE NIL",
+        'UID 3 INTERNALDATE "yesterday"',
+    ],
+)
+async def test_a_mail_without_a_usable_size_or_date_is_told(tmp_path: Path, described: str) -> None:
+    script = (
+        opened(exists=2, uidnext=5)
+        + f"""
+        C: UID FETCH 1:* {DESCRIBE}
+        S: * 1 FETCH ({described})
+        {meta(4)}
+        S: $ OK
+    """
+    )
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        refs = (await mailbox.look(None)).refs
+    assert [ref.remote_id for ref in refs] == ["3", "4"]
+    assert (refs[0].size_bytes, refs[0].received_at) == (0, None)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "S: * 1 FETCH (UID 3 RFC822.SIZE",
+        "S: * 1 FETCH (UID three RFC822.SIZE 100)",
+        "S: * 1 FETCH (RFC822.SIZE 100)",
+        "S: * 1 FETCH (UID 3)",
+    ],
+)
+async def test_an_answer_that_cannot_be_read_costs_no_mail(tmp_path: Path, answer: str) -> None:
+    script = (
+        opened(exists=2, uidnext=5)
+        + f"""
+        C: UID FETCH 1:* {DESCRIBE}
+        {answer}
+        {meta(4)}
+        S: $ OK
+        C: UID SEARCH UID 1:*
+        S: * SEARCH 3 4
+        S: $ OK
+        C: UID FETCH 3 (UID)
+        S: * 1 FETCH (UID 3)
+        S: $ OK
+    """
+    )
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        look = await mailbox.look(None)
+    assert [(ref.remote_id, ref.size_bytes) for ref in look.refs] == [("3", 0), ("4", 100)]
+
+
+async def test_a_mail_of_which_no_answer_can_be_read_is_not_passed_over(tmp_path: Path) -> None:
+    unreadable = "S: * 1 FETCH (UID 3\n"
+    script = opened(exists=1, uidnext=5) + f"C: *\n{unreadable}S: $ OK\nC: UID SEARCH *\nS: * SEARCH 3\nS: $ OK\n"
+    script += f"C: UID FETCH 3 (UID)\n{unreadable}S: $ OK"
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        with pytest.raises(TransientError, match="cannot be read") as caught:
+            await mailbox.look(None)
+    assert caught.value.reason == "server_said"
+
+
+async def test_a_mail_that_a_search_named_and_no_answer_described_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap, "LOOK_MAILS", 2)
+    script = (
+        opened(exists=4, uidnext=10)
+        + f"""
+        C: UID SEARCH UID 1:*
+        S: * SEARCH 3 4 7
+        S: $ OK
+        C: UID FETCH 3:4 {DESCRIBE}
+        {meta(4)}
+        S: $ OK
+        C: UID FETCH 3 (UID)
+        S: * 1 FETCH (UID 3)
+        S: $ OK
+    """
+    )
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        look = await mailbox.look(None)
+    assert [(ref.remote_id, ref.size_bytes) for ref in look.refs] == [("3", 0), ("4", 100)]
 
 
 # --- numbers that change ----------------------------------------------------------------------------------------------
@@ -189,14 +316,40 @@ async def test_new_numbers_are_told_and_old_mail_stays_old(tmp_path: Path) -> No
 
 async def test_numbers_that_go_down_are_not_trusted(tmp_path: Path) -> None:
     async with scripted(opened(exists=1, uidnext=5)) as server, server.source(tmp_path).connect() as mailbox:
-        with pytest.raises(TransientError, match="UIDNEXT of INBOX went down from 10 to 5"):
-            await mailbox.look(cursor(10))
+        fallen = await mailbox.look(cursor(10))
+        assert (fallen.refs, fallen.more) == ((), True)
+        with pytest.raises(BlockedError, match="UIDNEXT of INBOX went down from 10 to 5") as caught:
+            await mailbox.look(fallen.cursor)
+    assert caught.value.reason == "refused"
+
+
+async def test_numbers_that_went_down_are_not_trusted_when_they_are_up_again(tmp_path: Path) -> None:
+    """The mails that came in between have numbers that were looked at before: they would never be taken."""
+    async with scripted(opened(exists=3, uidnext=8), opened(exists=6, uidnext=11)) as server:
+        async with server.source(tmp_path).connect() as mailbox:
+            fallen = await mailbox.look(cursor(10))
+        async with server.source(tmp_path).connect() as mailbox:
+            with pytest.raises(BlockedError, match="new UIDVALIDITY"):
+                await mailbox.look(fallen.cursor)
+
+
+async def test_new_numbers_mend_what_numbers_that_went_down_have_broken(tmp_path: Path) -> None:
+    again = opened(exists=1, uidvalidity=8, uidnext=2) + f"C: UID FETCH 1:* {DESCRIBE}\n{meta(1)}S: $ OK"
+    async with scripted(opened(exists=3, uidnext=8), again) as server:
+        async with server.source(tmp_path).connect() as mailbox:
+            fallen = await mailbox.look(cursor(10))
+        async with server.source(tmp_path).connect() as mailbox:
+            look = await mailbox.look(fallen.cursor)
+            assert look.renumbered == Renumbered("INBOX", "7", "8")
+            assert [ref.remote_id for ref in look.refs] == ["1"]
+            assert Cursor.read(look.cursor).fallen_to is None
 
 
 @pytest.mark.parametrize(
     ("answers", "words"),
     [
         (meta(0), "UID 0"),
+        (meta(2**32), "UID 4294967296"),
         (meta(5, size=1) + meta(5, size=2, sequence=2), "two mails with UID 5"),
         ("S: * OK [UIDVALIDITY 8] surprise\n" + meta(5), "new numbers while it was open"),
     ],
@@ -220,6 +373,7 @@ async def test_a_search_with_uid_0_ends_the_session(tmp_path: Path, monkeypatch:
 async def test_fifty_thousand_flag_lines_are_read_in_passing(tmp_path: Path) -> None:
     flags = "".join(f"* {n} FETCH (UID {n} FLAGS (Junk))\\r\\n" for n in range(1, 50_001))
     script = opened(exists=1, uidnext=9) + f"C: UID FETCH *\nS| {flags}\n{meta(8)}S: $ OK"
+    script += "\nC: UID SEARCH UID 1:[*]\nS: * SEARCH 8\nS: $ OK".replace("[*]", "*")
     async with scripted(script) as server, server.source(tmp_path, Deadlines()).connect() as mailbox:
         assert [ref.remote_id for ref in (await mailbox.look(None)).refs] == ["8"]
 
@@ -246,6 +400,33 @@ async def test_a_push_in_the_segment_that_ends_the_idle_is_not_lost(tmp_path: Pa
         begun = time.perf_counter()
         await mailbox.wait()
         assert time.perf_counter() - begun < 0.1
+
+
+@pytest.mark.parametrize(("poll_s", "longest_s"), [(3600, 9 * 60), (60, 60)])
+async def test_an_idle_is_renewed_before_boxes_in_between_forget_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, poll_s: int, longest_s: int
+) -> None:
+    asked: list[float] = []
+
+    async def idle(_: ImapClient, longest_s: float) -> bool:
+        asked.append(longest_s)
+        return True
+
+    monkeypatch.setattr(ImapClient, "idle", idle)
+    async with scripted(opened()) as server, server.source(tmp_path, poll_s=poll_s).connect() as mailbox:
+        await mailbox.wait()
+    assert asked == [longest_s]
+
+
+async def test_an_idle_ends_after_its_time_and_not_after_the_poll(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap, "IDLE_S", 0.1)
+    script = opened() + IDLING + "C| DONE\nS: $ OK"
+    async with scripted(script) as server, server.source(tmp_path, poll_s=3600).connect() as mailbox:
+        with anyio.fail_after(2):
+            await mailbox.wait()
+    assert "DONE" in server.lines
 
 
 async def test_a_push_before_the_wait_ends_it_at_once(tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ from mailwicket.errors import BlockedError, TransientError
 from mailwicket.model import MailRef, Settlement
 
 
-def done(*uids: int, epoch: str = "7", size_bytes: int = 5) -> list[Settlement]:
-    return [Settlement(MailRef("INBOX", epoch, str(uid), size_bytes, None)) for uid in uids]
+def done(*uids: int, epoch: str = "7", headers_only: bool = False) -> list[Settlement]:
+    return [Settlement(MailRef("INBOX", epoch, str(uid), 5, None), headers_only=headers_only) for uid in uids]
 
 
 async def settle(tmp_path: Path, script: str, after: str, settlements: Sequence[Settlement]) -> list[str]:
     async with scripted(script) as server:
-        async with server.source(tmp_path, after=after, max_mail_bytes=1000).connect() as mailbox:
+        async with server.source(tmp_path, after=after).connect() as mailbox:
             await mailbox.settle(settlements)
         return [line.partition(" ")[2] for line in server.lines if " UID " in line or " CREATE " in line]
 
@@ -51,7 +51,7 @@ async def test_without_uidplus_nothing_is_expunged_that_others_may_have_flagged(
 
 async def test_a_mail_of_which_we_hold_the_headers_alone_is_not_deleted(tmp_path: Path) -> None:
     script = opened() + "C: *\nS: $ OK\n" * 3
-    lines = await settle(tmp_path, script, "delete", [*done(3), *done(4, size_bytes=1001)])
+    lines = await settle(tmp_path, script, "delete", [*done(3), *done(4, headers_only=True)])
     assert lines == [
         r"UID STORE 4 +FLAGS.SILENT (\Seen)",
         r"UID STORE 3 +FLAGS.SILENT (\Deleted)",
@@ -86,6 +86,19 @@ async def test_without_move_a_copy_is_made_of_what_is_not_copied_yet(tmp_path: P
         r"UID STORE 4 +FLAGS.SILENT (\Deleted)",
         "UID EXPUNGE 4",
     ]
+
+
+async def test_without_move_nobody_elses_mail_is_touched_whatever_a_search_names(tmp_path: Path) -> None:
+    script = opened("IMAP4rev1 UIDPLUS") + "C: *\nS: * SEARCH 3 4 900 901\nS: $ OK\n" + "C: *\nS: $ OK\n" * 3
+    lines = await settle(tmp_path, script, "move:Done", done(3, 4))
+    assert lines[1:] == ['UID COPY 3:4 "Done"', r"UID STORE 3:4 +FLAGS.SILENT (\Deleted)", "UID EXPUNGE 3:4"]
+
+
+async def test_without_move_a_search_that_cannot_be_read_moves_nothing(tmp_path: Path) -> None:
+    script = opened("IMAP4rev1 UIDPLUS") + "C: *\nS: * SEARCH 3 x\nS: $ OK\n"
+    with pytest.raises(TransientError, match="an answer to SEARCH with") as caught:
+        await settle(tmp_path, script, "move:Done", done(3, 4))
+    assert caught.value.reason == "server_said"
 
 
 async def test_without_move_and_uidplus_the_original_stays_flagged(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_no_bytes_make_reading_fail_otherwise(parts: list[bytes]) -> None:
     assert answer is None or isinstance(answer.uid, int | None)
 
 
-@pytest.mark.parametrize("value", [b"-1", b"x", b"1" * 21, b""])
+@pytest.mark.parametrize("value", [b"-1", b"x", b"1" * 21, b"", b"9223372036854775808"])
 def test_a_uid_that_is_no_number_is_none(value: bytes) -> None:
     answer = read_fetch([b'* 1 FETCH (UID "%s")' % value])
     assert answer is not None
@@ -149,6 +149,8 @@ def test_a_date_is_aware() -> None:
         b"31-Feb-2026 10:00:00 +0000",
         b"1-Foo-2026 10:00:00 +0000",
         b"1-Jan-2026 10:00:00 +9999",
+        b"01-Jan-0001 00:00:00 +0100",
+        b"31-Dec-9999 23:59:59 -0100",
     ],
 )
 def test_what_is_no_date_is_none(value: Value) -> None:
@@ -159,6 +161,10 @@ def test_words_of_a_server_are_one_printable_line() -> None:
     words = b"[ALERT] no\x1b[31m way\x00 \xe2\x80\xae\xe2\x80\xa8ok \xc3\xa9 \xff"
     assert words_of(words) == "[ALERT] no [31m way    ok \u00e9 \ufffd"
     assert len(words_of(b"x" * 10_000)) == 200
+
+
+def test_words_of_a_server_are_cleaned_before_they_are_cut() -> None:
+    assert words_of(b"x" * 15 + b"canary-4711", 20, {b"canary", b"canary-4711"}) == "x" * 15 + "***"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from mailwicket.net.imap.client import ImapClient
 from mailwicket.net.imap.login import PASSING_CODES
 from mailwicket.net.imap.protocol import Exchange
 from mailwicket.net.imap.reader import Room, Skipped
-from mailwicket.net.imap.tokens import FetchAnswer, read_fetch, write_sets
+from mailwicket.net.imap.tokens import FetchAnswer, hides_a_mail, read_fetch, write_sets
 from mailwicket.net.spool import Spool
 
 WHOLE_BYTES: Final = 8 * 1024 * 1024
@@ -49,9 +49,14 @@ class Record:
     """What is known of single mails of one epoch, from one connection to the next."""
 
     refusals: dict[int, int] = field(default_factory=dict)
-    """How often the server refused the body of a UID."""
-    headers_alone: set[int] = field(default_factory=set)
-    """Of these we hold the headers and nothing else."""
+    """How often the server refused the body of a UID, or sent more of it than was asked for."""
+    alone: set[int] = field(default_factory=set)
+    """One of these ended a connection by a size beyond what was announced: they come in slices from then on."""
+
+
+def _is_last(piece: Body, received_bytes: int, announced_bytes: int) -> bool:
+    """Tell whether nothing follows: sizes are hints, and a server may give less than a slice at a time."""
+    return not piece or (len(piece) < SLICE_BYTES and received_bytes >= announced_bytes > 0)
 
 
 class Bodies:
@@ -75,7 +80,8 @@ class Bodies:
             TransientError: the connection ended, or the server does not give what it has.
             StoreError: our disk does not take a large mail.
         """
-        at_once = [uid for uid, ref in refs.items() if ref.size_bytes <= min(WHOLE_BYTES, self._max_mail_bytes)]
+        whole_bytes = min(WHOLE_BYTES, self._max_mail_bytes)
+        at_once = [uid for uid, ref in refs.items() if ref.size_bytes <= whole_bytes and uid not in self._record.alone]
         whole = await self._fetch_whole(at_once, sum(refs[uid].size_bytes for uid in at_once))
         missing = [uid for uid in at_once if uid not in whole]
         gone = set(missing) - await self.existing(missing) if missing else set()
@@ -91,13 +97,19 @@ class Bodies:
         """Tell which of *uids* the folder still has: only the server's word makes a mail gone.
 
         Raises:
-            TransientError: the server does not say.
+            TransientError: the server does not say, or not so that it can be read.
         """
         asked = set(uids)
         found: set[int] = set()
+        unclear = False
         for chosen in write_sets(asked):
             exchange = await self._client.run_well("FETCH", chosen, "(UID)", by_uid=True)
             found.update(answer.uid for answer in answers(exchange) if answer.uid in asked)
+            unclear = unclear or any(map(hides_a_mail, exchange.responses))
+        if unclear and found != asked:
+            raise TransientError(
+                f"{self._client.peer} sent an answer to FETCH that cannot be read", reason="server_said"
+            )
         return found
 
     async def _fetch_whole(self, uids: Sequence[int], announced_bytes: int) -> dict[int, Body]:
@@ -110,8 +122,15 @@ class Bodies:
             kept_bytes=2 * announced_bytes + 4 * SLICE_BYTES,  # sizes are hints: what does not fit comes alone
         )
         for chosen in write_sets(asked):
-            command = self._client.run("FETCH", chosen, "(UID BODY.PEEK[])", by_uid=True, room=room, bulk=True)
-            for answer in answers(await command):
+            try:
+                exchange = await self._client.run(
+                    "FETCH", chosen, "(UID BODY.PEEK[])", by_uid=True, room=room, bulk_bytes=announced_bytes
+                )
+            except TransientError:
+                if self._client.protocol.overwhelmed:
+                    self._record.alone |= asked
+                raise
+            for answer in answers(exchange):
                 uid, body = answer.uid, answer.items.get(b"BODY[]")
                 if uid not in asked or not isinstance(body, Body):
                     continue
@@ -122,28 +141,30 @@ class Bodies:
         return found
 
     async def _fetch_alone(self, uid: int, ref: MailRef) -> Fetched | None:
-        if ref.size_bytes > self._max_mail_bytes:
+        refusals = self._record.refusals
+        if ref.size_bytes > self._max_mail_bytes or refusals.get(uid, 0) >= REFUSALS_MAX:
             return await self._fetch_headers(uid, ref)
         try:
-            raw = await self._fetch_sliced(uid)
-        except RefusedBodyError:
-            refusals = self._record.refusals[uid] = self._record.refusals.get(uid, 0) + 1
-            if refusals < REFUSALS_MAX:
+            raw = await self._fetch_sliced(uid, ref.size_bytes)
+        except TransientError as error:
+            overwhelmed = self._client.protocol.overwhelmed  # it ignores which slice was asked for
+            if overwhelmed or isinstance(error, RefusedBodyError):
+                refusals[uid] = refusals.get(uid, 0) + 1
+            if overwhelmed or refusals.get(uid, 0) < REFUSALS_MAX:
                 raise
             return await self._fetch_headers(uid, ref)
         if raw is None:
             return None
         return await self._fetch_headers(uid, ref) if isinstance(raw, Skipped) else Fetched(ref, raw)
 
-    async def _fetch_sliced(self, uid: int) -> bytes | SpooledMail | Skipped | None:
+    async def _fetch_sliced(self, uid: int, announced_bytes: int) -> bytes | SpooledMail | Skipped | None:
         """Return a mail of any size; None if it is gone, Skipped if it is over `max_mail_bytes`."""
         first = await self._fetch_part(uid, "", 0)
-        if first is None or len(first) == SLICE_BYTES:
-            return None if first is None else await self._spool(uid, first)
+        if first is None or not _is_last(first, len(first), announced_bytes):
+            return None if first is None else await self._spool(uid, first, announced_bytes)
         return bytes(first) if len(first) <= self._max_mail_bytes else Skipped(len(first))
 
     async def _fetch_headers(self, uid: int, ref: MailRef) -> Fetched | None:
-        self._record.headers_alone.add(uid)
         headers = await self._fetch_part(uid, "HEADER", 0)
         return None if headers is None else Fetched(ref, bytes(headers), headers_only=True)
 
@@ -156,7 +177,7 @@ class Bodies:
         client = self._client
         item = f"BODY.PEEK[{section}]<{offset}.{SLICE_BYTES}>"
         room = Room(keep_bytes=SLICE_BYTES, literal_bytes=SLICE_BYTES)
-        exchange = await client.run("FETCH", str(uid), f"(UID {item})", by_uid=True, room=room, bulk=True)
+        exchange = await client.run("FETCH", str(uid), f"(UID {item})", by_uid=True, room=room, bulk_bytes=SLICE_BYTES)
         names = [f"BODY[{section}]<{offset}>".encode()]
         if not offset:
             names.append(f"BODY[{section}]".encode())  # some servers name no origin where nothing was cut off
@@ -172,7 +193,7 @@ class Bodies:
             f'{client.peer} does not give the mail with UID {uid} ("{exchange.words}")', reason="server_said"
         )
 
-    async def _spool(self, uid: int, first: Body) -> SpooledMail | Skipped | None:
+    async def _spool(self, uid: int, first: Body, announced_bytes: int) -> SpooledMail | Skipped | None:
         """Write a large mail to a file, asking for the next slice while one is written."""
         loop = asyncio.get_running_loop()
         spool = await anyio.to_thread.run_sync(Spool, self._spool_dir, f"{self._label}.{uid}")
@@ -185,8 +206,8 @@ class Bodies:
                     return Skipped(received_bytes)
                 writing = loop.run_in_executor(None, spool.write, piece)
                 try:
-                    # The size that was announced is a hint: the end is where a slice is short.
-                    piece = await self._fetch_part(uid, "", received_bytes) if len(piece) == SLICE_BYTES else b""
+                    last = _is_last(piece, received_bytes, announced_bytes)
+                    piece = b"" if last else await self._fetch_part(uid, "", received_bytes)
                 finally:
                     with anyio.CancelScope(shield=True):
                         await writing

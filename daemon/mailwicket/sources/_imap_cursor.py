@@ -26,6 +26,9 @@ class Cursor:
     old_below: int = 0
     """Mails with lower UIDs lay there already; whatever lies above arrived, even when its INTERNALDATE is old."""
 
+    fallen_to: int | None = None
+    """The server went back to this UIDNEXT in the same numbers, as from a backup: which mails are new is not known."""
+
     @classmethod
     def read(cls, text: str) -> Cursor:
         """Read what `write` wrote."""
@@ -62,4 +65,4 @@ def first_cursor(
 def renumbered_cursor(old: Cursor, uidvalidity: int, uidnext: int) -> tuple[Cursor, Renumbered]:
     """Return where to start in the new numbers: from the beginning, but without what was old at the first look."""
     told = Renumbered(old.folder, str(old.uidvalidity), str(uidvalidity))
-    return replace(old, uidvalidity=uidvalidity, uidnext=1, old_below=uidnext), told
+    return replace(old, uidvalidity=uidvalidity, uidnext=1, old_below=uidnext, fallen_to=None), told

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Final
 
-from mailwicket.errors import BlockedError
-from mailwicket.model import MailRef
+from mailwicket.errors import BlockedError, TransientError
 from mailwicket.net.imap.client import ImapClient
 from mailwicket.net.imap.protocol import Exchange
-from mailwicket.net.imap.tokens import read_search, write_sets
+from mailwicket.net.imap.tokens import read_search, read_set, write_sets
 from mailwicket.net.imap.utf7 import mailbox_argument
 
 SETTLE_MAILS: Final = 200
@@ -24,15 +23,13 @@ MISSING_CODES: Final = frozenset({b"TRYCREATE", b"NONEXISTENT"})  # RFC 9051 7.1
 class Settling:
     """Changes mails of the open folder. All of it is repeatable; a UID that is gone is passed over (RFC 9051 6.4.9)."""
 
-    def __init__(self, client: ImapClient, after: str, max_mail_bytes: int, headers_alone: AbstractSet[int]) -> None:
-        """Do *after*; mails over *max_mail_bytes* and *headers_alone* are never deleted: we do not hold them."""
+    def __init__(self, client: ImapClient, after: str) -> None:
+        """Do *after*."""
         self._client = client
         self._after = after
-        self._max_mail_bytes = max_mail_bytes
-        self._headers_alone = headers_alone
 
-    async def settle(self, refs: Mapping[int, MailRef]) -> None:
-        """Change the mails of *refs*, a UID to each.
+    async def settle(self, uids: AbstractSet[int], headers_only: AbstractSet[int]) -> None:
+        """Change the mails *uids*; those of which we hold *headers_only* are never deleted.
 
         Raises:
             TransientError: the connection ended, or the server says "later".
@@ -42,14 +39,12 @@ class Settling:
             case "leave":
                 return
             case "seen":
-                await self._flag(refs, r"\Seen")
+                await self._flag(uids, r"\Seen")
             case "delete":
-                kept = {uid for uid, ref in refs.items() if ref.size_bytes > self._max_mail_bytes}
-                kept |= refs.keys() & self._headers_alone
-                await self._flag(kept, r"\Seen")
-                await self._delete(refs.keys() - kept)
+                await self._flag(uids & headers_only, r"\Seen")
+                await self._delete(uids - headers_only)
             case _:
-                await self._move(refs, self._after.removeprefix("move:"))
+                await self._move(uids, self._after.removeprefix("move:"))
 
     async def _flag(self, uids: Iterable[int], flag: str) -> None:
         for chosen in _sets(uids):
@@ -74,11 +69,19 @@ class Settling:
             return
         for chosen in _sets(uids):
             # Where nothing can be expunged, what was copied before is still there, flagged: not copied again.
-            search = await self._client.run_well("SEARCH", f"UID {chosen} UNDELETED", by_uid=True)
-            left = read_search(search.responses)
+            left = await self._undeleted(chosen)
             for part in _sets(left):
                 await self._transfer("COPY", part, folder)
             await self._delete(left)
+
+    async def _undeleted(self, chosen: str) -> AbstractSet[int]:
+        """Return those of *chosen* that are not flagged: never others, whatever else the server names."""
+        search = await self._client.run_well("SEARCH", f"UID {chosen} UNDELETED", by_uid=True)
+        try:
+            return set(read_search(search.responses)).intersection(read_set(chosen.encode("ascii")))
+        except ValueError as error:
+            words = f"{self._client.peer} sent an answer to SEARCH with {error}"
+            raise TransientError(words, reason="server_said") from error
 
     async def _transfer(self, verb: str, chosen: str, folder: str) -> None:
         """Move or copy; a folder that is missing is created, once."""

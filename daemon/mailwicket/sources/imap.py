@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar, Final, NamedTuple
 
@@ -17,7 +18,7 @@ from mailwicket.model import Fetched, Look, MailRef, Renumbered, Settlement
 from mailwicket.net.imap.client import Deadlines, ImapClient
 from mailwicket.net.imap.login import PASSING_CODES, Account, log_in
 from mailwicket.net.imap.reader import Room
-from mailwicket.net.imap.tokens import read_date, read_search, write_sets
+from mailwicket.net.imap.tokens import UID_MAX, hides_a_mail, read_date, read_search, write_sets
 from mailwicket.net.imap.utf7 import mailbox_argument
 from mailwicket.ports import Net
 from mailwicket.sources._imap_bodies import Bodies, Record, answers
@@ -58,8 +59,7 @@ class ImapSource:
             record = self._records.setdefault(epoch, Record())
             limit = self._config.max_mail_bytes
             bodies = Bodies(client, self._net.spool_dir, f"{self._name}.{epoch}", limit, record)
-            settling = Settling(client, self._config.after, limit, record.headers_alone)
-            yield ImapMailbox(client, self._config, epoch, bodies, settling)
+            yield ImapMailbox(client, self._config, epoch, bodies, Settling(client, self._config.after))
         finally:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
                 await client.say_goodbye()
@@ -117,7 +117,8 @@ class ImapMailbox:
         self._settling = settling
         self._idles = client.has_capability("IDLE")
         self._looked = False
-        self._caught_up = False
+        self._near_end = False
+        """So little lies beyond the cursor that no search is needed."""
         self._ahead: list[int] = []
         """What a search found beyond the pages that were looked at since."""
 
@@ -140,9 +141,10 @@ class ImapMailbox:
         """Tell what was not looked at before *cursor*, at most LOOK_MAILS of it, lowest UID first."""
         self._client.protocol.arrived = False  # what comes from here on is for the next look
         start, renumbered = await self._start(cursor)
+        if start.fallen_to is not None:
+            return Look((), start.write(), more=True)  # to be remembered before it blocks the unit
         page = await self._find(start)
         self._looked = True
-        self._caught_up = not page.more
         wanted = [ref for ref in page.refs if start.wants(int(ref.remote_id), ref.received_at)]
         return Look(wanted, start.at(page.uidnext).write(), page.more, renumbered)
 
@@ -154,13 +156,17 @@ class ImapMailbox:
             return first_cursor(self._config.folder, epoch, uidnext, self._config.start_from, datetime.now(UTC)), None
         if cursor.uidvalidity != epoch:
             return renumbered_cursor(cursor, epoch, await self._uidnext())
+        if cursor.fallen_to is not None:
+            raise BlockedError(
+                f"{self._client.peer}: UIDNEXT of {self._config.folder} went down from {cursor.uidnext} to "
+                f"{cursor.fallen_to} with the same UIDVALIDITY {epoch}, as when a backup is restored: numbers are used "
+                "again, and which mails are new cannot be told. Have the server give the folder a new UIDVALIDITY "
+                "(docs/quirks.md); then all are looked at again, and those with known bytes are left alone",
+                reason="refused",
+            )
         told = self._client.protocol.uidnext
         if told is not None and told < cursor.uidnext and not self._looked:
-            raise TransientError(
-                f"{self._client.peer}: UIDNEXT of {self._config.folder} went down from {cursor.uidnext} to {told} "
-                f"with the same UIDVALIDITY {epoch}; no mail is taken under numbers that were used before",
-                reason="server_said",
-            )
+            return replace(cursor, fallen_to=told), None
         return cursor, None
 
     async def _uidnext(self) -> int:
@@ -175,13 +181,22 @@ class ImapMailbox:
 
     async def _find(self, start: Cursor) -> _Page:
         """Return a page of mails from the cursor on: at once where they are few, else what one search named."""
-        if not self._ahead and (self._caught_up or self._client.protocol.exists <= LOOK_MAILS):
-            found = await self._describe([f"{start.uidnext}:*"], start.uidnext)
-            uids, more = sorted(found)[:LOOK_MAILS], len(found) > LOOK_MAILS
+        if not self._ahead and (self._near_end or self._client.protocol.exists <= LOOK_MAILS):
+            found, clear = await self._describe([f"{start.uidnext}:*"], start.uidnext)
+            named = sorted(found if clear else found.keys() | set(await self._search(start)))
+            uids, more = named[:LOOK_MAILS], len(named) > LOOK_MAILS
+            self._near_end = not more
         else:
             self._ahead = self._ahead or await self._search(start)
             uids, self._ahead = self._ahead[:LOOK_MAILS], self._ahead[LOOK_MAILS:]
-            found, more = await self._describe(write_sets(uids), start.uidnext), bool(self._ahead)
+            found, _ = await self._describe(write_sets(uids), start.uidnext)
+            self._near_end = not self._ahead
+            more = bool(uids)  # behind the last page lies what came since the search
+        if (
+            missing := set(uids) - found.keys()
+        ):  # named and not described: there all the same, unless the server says no
+            found |= {uid: self._ref(uid) for uid in await self._bodies.existing(missing)}
+        self._check_epoch()
         refs = [found[uid] for uid in uids if uid in found]
         return _Page(refs, uids[-1] + 1 if uids else start.uidnext, more)
 
@@ -193,26 +208,34 @@ class ImapMailbox:
         except ValueError as error:
             raise self._lie(f"an answer to SEARCH with {error}") from error
 
-    async def _describe(self, sets: Iterable[str], lowest: int) -> dict[int, MailRef]:
-        """Return size and date of the mails in *sets*.
+    async def _describe(self, sets: Iterable[str], lowest: int) -> tuple[dict[int, MailRef], bool]:
+        """Return size and date of the mails in *sets*, and whether no more mails than these were spoken of.
 
         `n:*` always answers with the last mail, even when its UID is below n (RFC 9051 9, seq-range): left out.
         """
         found: dict[int, MailRef] = {}
+        named: set[int] = set()
+        clear = True
         for chosen in sets:
             exchange = await self._client.run_well("FETCH", chosen, "(UID RFC822.SIZE INTERNALDATE)", by_uid=True)
+            clear = clear and not any(map(hides_a_mail, exchange.responses))
             for answer in answers(exchange):
-                uid, size_bytes = answer.uid, answer.number(b"RFC822.SIZE")
-                if not uid:
-                    raise self._lie("a mail with UID 0")
-                if uid < lowest or size_bytes is None:
+                uid = answer.uid or 0
+                if not 0 < uid <= UID_MAX:
+                    raise self._lie(f"a mail with UID {uid}")
+                if uid < lowest:
+                    continue
+                named.add(uid)
+                if answer.items.keys().isdisjoint({b"RFC822.SIZE", b"INTERNALDATE"}):  # about its flags
                     continue
                 received_at = read_date(answer.items.get(b"INTERNALDATE"))
-                ref = MailRef(self._config.folder, self._epoch, str(uid), size_bytes, received_at)
+                ref = self._ref(uid, answer.number(b"RFC822.SIZE") or 0, received_at)
                 if found.setdefault(uid, ref) != ref:
                     raise self._lie(f"two mails with UID {uid}")
-        self._check_epoch()
-        return found
+        return found, clear and named == found.keys()
+
+    def _ref(self, uid: int, size_bytes: int = 0, received_at: datetime | None = None) -> MailRef:
+        return MailRef(self._config.folder, self._epoch, str(uid), size_bytes, received_at)
 
     def _check_epoch(self) -> None:
         if str(self._client.protocol.uidvalidity) != self._epoch:
@@ -238,4 +261,6 @@ class ImapMailbox:
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Do what `after` says to mails whose work is committed. Parked ones too: our store keeps them."""
-        await self._settling.settle(self._ours(one.ref for one in settlements))
+        uids = self._ours(one.ref for one in settlements).keys()
+        headers_only = self._ours(one.ref for one in settlements if one.headers_only).keys()
+        await self._settling.settle(uids, headers_only)

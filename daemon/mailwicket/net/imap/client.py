@@ -33,7 +33,9 @@ class Deadlines:
     silence_s: float = 60
     """A FETCH of mails: from one byte to the next."""
     batch_s: float = 600
-    """A FETCH of mails as a whole: 4 MiB at 7 kB/s."""
+    """A FETCH of mails as a whole, beside what its bytes take at `slowest_bytes_per_s`: announced sizes are hints."""
+    slowest_bytes_per_s: float = 4000
+    """A line slower than this would begin the same batch over and over; 8 MiB may take 45 minutes."""
     farewell_s: float = 2
 
 
@@ -169,7 +171,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         by_uid: bool = False,
         room: Room | None = None,
         follow_up: bytes | None = None,
-        bulk: bool = False,
+        bulk_bytes: int | None = None,
     ) -> Exchange:
         """Send one command and wait for its tagged answer, whatever that is.
 
@@ -179,7 +181,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
             by_uid: put `UID` before it.
             room: how much may be answered.
             follow_up: what is sent, with CRLF, when the server says `+` (a SASL response).
-            bulk: it moves mails: judge the server by its silence, and by a longer deadline.
+            bulk_bytes: it moves mails of about this size: judge the server by its silence, and by a longer deadline.
 
         Raises:
             TransientError: the connection ended, the deadline passed, or the answer is no IMAP.
@@ -190,13 +192,17 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
             if follow_up is not None:
                 exchange.to_send.append(follow_up + b"\r\n")
             protocol.begin(exchange)
-            await self._answer(exchange, exchange, bulk=bulk)
+            await self._answer(exchange, exchange, bulk_bytes)
             return exchange
 
-    async def _answer(self, exchange: Exchange, awaited: Exchange | asyncio.Event, *, bulk: bool = False) -> None:
+    async def _answer(
+        self, exchange: Exchange, awaited: Exchange | asyncio.Event, bulk_bytes: int | None = None
+    ) -> None:
         """Wait for *awaited* under the deadlines of *exchange*; nothing is waited for after a cancellation."""
         limits = self.deadlines
-        total_s, silence_s = (limits.batch_s, limits.silence_s) if bulk else (limits.command_s, limits.command_s)
+        total_s = silence_s = limits.command_s
+        if bulk_bytes is not None:
+            total_s, silence_s = limits.batch_s + bulk_bytes / limits.slowest_bytes_per_s, limits.silence_s
         watch = _Watch(self.protocol, exchange, total_s, silence_s)
         try:
             await awaited.wait()

@@ -29,6 +29,20 @@ class Account:
     tls: ssl.SSLContext
     allow_plaintext: bool = False
 
+    @property
+    def sasl_plain(self) -> bytes:
+        """The response of SASL PLAIN (RFC 4616), in base64."""
+        return b64encode(f"\0{self.username}\0{self.password}".encode())
+
+    @property
+    def secrets(self) -> frozenset[bytes]:
+        """The password in every form that goes out, or that a server may make of it."""
+        raw = self.password.encode()
+        if not raw:
+            return frozenset()
+        encoded = {one.rstrip(b"=") for one in (b64encode(raw), self.sasl_plain)}
+        return frozenset({raw, quoted(self.password)[1:-1].encode(), *encoded})
+
 
 async def log_in(client: ImapClient, account: Account) -> None:
     """Connect, secure the channel, authenticate and learn the capabilities.
@@ -70,6 +84,7 @@ async def _secure(client: ImapClient, account: Account) -> None:
 
 async def _authenticate(client: ImapClient, account: Account) -> None:
     """AUTHENTICATE PLAIN where it is offered, else LOGIN; one attempt, because a second may lock the account."""
+    client.protocol.secrets = account.secrets
     answer = await (_plain(client, account) if client.has_capability("AUTH=PLAIN") else _login(client, account))
     if answer.result != "OK":
         client.abort()
@@ -82,7 +97,7 @@ async def _authenticate(client: ImapClient, account: Account) -> None:
 
 async def _plain(client: ImapClient, account: Account) -> Exchange:
     """RFC 4616, with the initial response in the command where the server takes one (RFC 4959)."""
-    response = b64encode(f"\0{account.username}\0{account.password}".encode())
+    response = account.sasl_plain
     if client.has_capability("SASL-IR"):
         return await client.run("AUTHENTICATE", "PLAIN", response.decode("ascii"))
     return await client.run("AUTHENTICATE", "PLAIN", follow_up=response)
@@ -104,11 +119,8 @@ def _argument(text: str) -> str | Literal:
 
 def _refused(client: ImapClient, account: Account, answer: Exchange) -> BlockedError | TransientError:
     words = answer.words
-    if account.password:
-        words = words.replace(account.password, "***")  # a server that quotes what it was sent
-    if answer.challenge:
-        status = answer.challenge.get("status")
-        words = f"{words}; status {status}" if isinstance(status, str) else words
+    if isinstance(status := answer.challenge.get("status"), str):
+        words = f"{words}; status {client.protocol.words_of(status.encode('utf-8', 'replace'), 60)}"
     message = f'{client.peer} refused login of {account.username} ("{words}")'
     if answer.code in PASSING_CODES or "too many simultaneous" in words.lower():  # Gmail: [ALERT] and no code
         return TransientError(message, reason="server_said")

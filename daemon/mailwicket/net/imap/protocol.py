@@ -15,7 +15,7 @@ import aioimaplib.aioimaplib as imap  # its parts that are private by custom: pi
 
 from mailwicket.errors import TransientError
 from mailwicket.failpoint import failpoint
-from mailwicket.net.imap.reader import Response, ResponseReader, Room, UnreadableError
+from mailwicket.net.imap.reader import OversizeError, Response, ResponseReader, Room, UnreadableError
 from mailwicket.net.imap.tokens import UID_MAX, read_code, words_of
 
 _PUSH: Final = re.compile(
@@ -68,6 +68,8 @@ class Exchange(imap.Command):  # type: ignore[misc]  # the library has no types
         """The server said `+`, so that an IDLE listens; or it never will."""
         self.failure: Exception | None = None
         """Why it will never be answered."""
+        self.secrets: frozenset[bytes] = frozenset()
+        """What no words may hold."""
         self.to_send = self._segments(tag, prefix, name, arguments)
 
     @staticmethod
@@ -95,7 +97,7 @@ class Exchange(imap.Command):  # type: ignore[misc]  # the library has no types
     @property
     def words(self) -> str:
         """The server's words, fit for a log line."""
-        return words_of(self.text)
+        return words_of(self.text, secrets=self.secrets)
 
     def close(self, line: bytes, result: str) -> None:
         """Answered."""
@@ -140,6 +142,10 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
         self.uidnext: int | None = None
         self.failure: tuple[str, str] | None = None
         """Why the connection is of no more use: words, reason code."""
+        self.overwhelmed = False
+        """It is of no more use because of the size of a mail: the next one would end the same way."""
+        self.secrets: frozenset[bytes] = frozenset()
+        """What no error may repeat, whatever the server says."""
         self._reader = ResponseReader(self._take)
         self._farewell = False
 
@@ -164,6 +170,7 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
         try:
             self._reader.feed(data, end)
         except UnreadableError as error:
+            self.overwhelmed = isinstance(error, OversizeError)
             self.fail(f"{self.peer} sent {error}", "server_said")
 
     def eof_received(self) -> bool:
@@ -187,6 +194,10 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
         if self.transport is not None:
             self.transport.abort()
 
+    def words_of(self, text: bytes, limit: int = 200) -> str:
+        """Return the server's words, fit for a log line: some repeat what they were sent."""
+        return words_of(text, limit, self.secrets)
+
     def error(self) -> TransientError:
         """Return why the connection ended, as an error of its own each time."""
         message, reason = self.failure or (f"{self.peer}: not connected", "connection_lost")
@@ -208,7 +219,7 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
         elif found := _TAGGED.match(line):
             self._answered(found[1].decode("ascii"), found[2].decode("ascii").upper(), found[3] or b"")
         elif line:  # an empty line is nobody's harm: some servers end a literal with one
-            self.fail(f'{self.peer} sent a line that is no IMAP ("{words_of(line, 60)}")', "server_said")
+            self.fail(f'{self.peer} sent a line that is no IMAP ("{self.words_of(line, 60)}")', "server_said")
 
     def _push(self, line: bytes) -> None:
         """See every untagged response, whichever command it came with: mail that arrives must not be missed."""
@@ -222,7 +233,7 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
         if number is not None:
             self._count(int(number), event.upper())
         elif kind.upper() == b"BYE" and not self._farewell:
-            self.fail(f'{self.peer} ended the session ("{words_of(rest)}")', "server_said")
+            self.fail(f'{self.peer} ended the session ("{self.words_of(rest)}")', "server_said")
         elif kind.upper() == b"CAPABILITY":
             self._learn(rest)
         else:
@@ -244,7 +255,7 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
             case b"PREAUTH":
                 self.state = imap.AUTH
             case _:
-                self.fail(f'{self.peer} refused the connection ("{words_of(line[2:])}")', "server_said")
+                self.fail(f'{self.peer} refused the connection ("{self.words_of(line[2:])}")', "server_said")
                 return
         self._learn_code(text)
         self.greeted.set()
@@ -309,6 +320,7 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
         if exchange.name in ("SELECT", "EXAMINE"):
             self.uidvalidity = self.uidnext = None
             self.exists = 0
+        exchange.secrets = self.secrets
         self.pending_sync_command = exchange
         self._reader.give_room(exchange.room)
         self.transport.write(exchange.to_send.pop(0))

@@ -24,6 +24,10 @@ class UnreadableError(Exception):
     """What the server sends is no IMAP, or more than a command may be answered with."""
 
 
+class OversizeError(UnreadableError):
+    """It announces a literal larger than its command may be answered with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Skipped:
     """A literal that was let pass unread because it is larger than its command has room for."""
@@ -149,7 +153,7 @@ class ResponseReader:
     def _begin_literal(self, size_bytes: int) -> None:
         room = self._room
         if size_bytes > room.literal_bytes:
-            raise UnreadableError(f"a literal of {size_bytes} bytes where at most {room.literal_bytes} were asked for")
+            raise OversizeError(f"a literal of {size_bytes} bytes where at most {room.literal_bytes} were asked for")
         if size_bytes > room.keep_bytes or self._kept_bytes + size_bytes > room.kept_bytes:
             self._literal = None
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
 from mailwicket.net.imap.reader import Part, Response
@@ -14,8 +14,11 @@ Value = Part | None | list["Value"]
 """An atom or string, a literal, NIL, or a list of such."""
 
 UID_MAX: Final = 2**32 - 1  # RFC 9051 9: nz-number
+NUMBER_MAX: Final = 2**63 - 1  # RFC 9051 9: number64
 DEPTH_MAX: Final = 32
 
+_LOOKS_LIKE_FETCH: Final = re.compile(rb"\* \d+ FETCH\b", re.IGNORECASE)
+_DESCRIBING: Final = frozenset({b"UID", b"RFC822.SIZE", b"INTERNALDATE"})
 _FETCH: Final = re.compile(rb"\* (\d{1,10}) FETCH ", re.IGNORECASE)
 _TOKEN: Final = re.compile(
     rb' *(?:(?P<open>\()|(?P<close>\))|"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<literal>~?\{\d+\}\Z)'
@@ -45,9 +48,11 @@ class FetchAnswer:
         return self.number(b"UID")
 
     def number(self, name: bytes) -> int | None:
-        """Return a numeric attribute; None where it is missing or no number."""
+        """Return a numeric attribute; None where it is missing, no number, or beyond what IMAP can count."""
         value = self.items.get(name)
-        return int(value) if isinstance(value, bytes) and value.isdigit() and len(value) <= 20 else None
+        if not isinstance(value, bytes) or not value.isdigit() or len(value) > 20:
+            return None
+        return number if (number := int(value)) <= NUMBER_MAX else None
 
 
 def read_fetch(response: Response) -> FetchAnswer | None:
@@ -68,6 +73,15 @@ def read_fetch(response: Response) -> FetchAnswer | None:
         name.upper(): value for name, value in zip(pairs[::2], pairs[1::2], strict=False) if isinstance(name, bytes)
     }
     return FetchAnswer(items) if len(pairs) % 2 == 0 else None
+
+
+def hides_a_mail(response: Response) -> bool:
+    """Tell whether it is a FETCH response that describes a mail, and which one cannot be read."""
+    first = response[0]
+    if not isinstance(first, bytes) or not _LOOKS_LIKE_FETCH.match(first):
+        return False
+    answer = read_fetch(response)
+    return answer is None or (answer.uid is None and not _DESCRIBING.isdisjoint(answer.items))
 
 
 def _read_values(response: Response, position: int) -> list[Value] | None:
@@ -176,7 +190,7 @@ def read_code(text: bytes) -> tuple[bytes, bytes]:
 
 
 def read_date(value: Value) -> datetime | None:
-    """Read an INTERNALDATE (RFC 9051 9, date-time); None where it is none."""
+    """Read an INTERNALDATE (RFC 9051 9, date-time); None where it is none, or none that UTC can tell."""
     found = _DATE.match(value) if isinstance(value, bytes) else None
     if not found or (month := _MONTHS.get(found[2].lower())) is None:
         return None
@@ -184,13 +198,17 @@ def read_date(value: Value) -> datetime | None:
     ahead = timedelta(hours=ahead_h, minutes=ahead_m)
     try:
         zone = timezone(-ahead if found[7] == b"-" else ahead)
-        return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone)  # a leap second has no place
-    except ValueError:
+        moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone)  # a leap second has no place
+        moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
+    return moment
 
 
-def words_of(text: bytes, limit: int = 200) -> str:
-    """Return a server's words for a log line: one line, printable, at most *limit* characters."""
+def words_of(text: bytes, limit: int = 200, secrets: Iterable[bytes] = ()) -> str:
+    """Return a server's words for a log line: one line, printable, at most *limit* characters, without *secrets*."""
+    for secret in sorted(secrets, key=len, reverse=True):  # before anything is cut: half a secret is not found
+        text = re.sub(re.escape(secret), b"***", text, flags=re.IGNORECASE)
     decoded = text[: 4 * limit].decode("utf-8", "replace")
     plain = "".join(one if one.isprintable() else " " for one in decoded).strip()  # no control, no bidi override
     return plain if len(plain) <= limit else f"{plain[: limit - 3]}..."
