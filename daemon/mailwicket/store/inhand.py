@@ -38,16 +38,23 @@ class InHand:
         """Start afresh: what was left over is counted in the journal now.
 
         With a file of our own: a reader that outlived its daemon by a moment writes to the old one. With all its
-        bytes written: a hole on a full disk is a SIGBUS for whoever writes to its mapping.
+        bytes written: a hole on a full disk is a SIGBUS for whoever writes to its mapping. On a full disk the old
+        file serves again.
 
         Raises:
-            OSError: the disk has no room for it.
+            OSError: the disk has no room for it, and there is no old one.
         """
         fresh = self.path.with_name(f".{self.path.name}")
-        fresh.write_bytes(bytes(FILE_BYTES))
-        fresh.chmod(0o600)
-        fresh.replace(self.path)
+        try:
+            fresh.write_bytes(bytes(FILE_BYTES))
+            fresh.chmod(0o600)
+            fresh.replace(self.path)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            if not self.path.exists() or self.path.stat().st_size < FILE_BYTES:
+                raise
         self._map = _mapped(self.path)
+        self.put_all_down()
         self.left_over = []
 
     @contextmanager
