@@ -27,6 +27,7 @@ import pytest
 
 from mailwicket.config.incoming import Incoming
 from mailwicket.errors import MailwicketError
+from mailwicket.model import MailRef
 from mailwicket.net.imap.client import Deadlines
 from mailwicket.net.machine import Machine
 from mailwicket.sources.imap import ImapSource
@@ -55,6 +56,26 @@ def opened(capabilities: str = CAPABILITIES, *, exists: int = 0, uidvalidity: in
         {told}
         S: $ OK [READ-WRITE] open
     """
+
+
+def meta(uid: int, *, size: int = 100, day: str = " 2-Jan-2026", sequence: int = 1) -> str:
+    """One answer to a look."""
+    return f'S: * {sequence} FETCH (UID {uid} RFC822.SIZE {size} INTERNALDATE "{day} 10:00:00 +0000")\n'
+
+
+def ref(uid: int, size_bytes: int = 5, epoch: str = "7") -> MailRef:
+    """A mail of that INBOX."""
+    return MailRef("INBOX", epoch, str(uid), size_bytes, None)
+
+
+def body(uid: int, content: str, item: str = "BODY[]") -> str:
+    """One answer with a literal; each character of *content* is an octet."""
+    return f"S| * 1 FETCH (UID {uid} {item} {{{len(content)}}}\\r\\n{escaped(content)})\\r\\n\n"
+
+
+def escaped(content: str) -> str:
+    """As `S|` wants it."""
+    return content.encode("unicode_escape").decode()
 
 
 @dataclass
