@@ -82,6 +82,11 @@ service imap-login {{
   process_min_avail = 2
   process_limit = 4
 }}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
 service lmtp {{
   inet_listener lmtp {{
     port = {lmtp}
