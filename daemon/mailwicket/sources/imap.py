@@ -192,9 +192,8 @@ class ImapMailbox:
             found, _ = await self._describe(write_sets(uids), start.uidnext)
             self._near_end = not self._ahead
             more = bool(uids)  # behind the last page lies what came since the search
-        if (
-            missing := set(uids) - found.keys()
-        ):  # named and not described: there all the same, unless the server says no
+        missing = set(uids) - found.keys()
+        if missing:  # named and not described: there all the same, unless the server says no
             found |= {uid: self._ref(uid) for uid in await self._bodies.existing(missing)}
         self._check_epoch()
         refs = [found[uid] for uid in uids if uid in found]
