@@ -7,10 +7,10 @@ from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Final
 
-from mailwicket.errors import BlockedError, TransientError
+from mailwicket.errors import BlockedError
 from mailwicket.net.imap.client import ImapClient
 from mailwicket.net.imap.protocol import Exchange
-from mailwicket.net.imap.tokens import read_search, read_set, write_sets
+from mailwicket.net.imap.tokens import read_set, write_sets
 from mailwicket.net.imap.utf7 import mailbox_argument
 
 SETTLE_MAILS: Final = 200
@@ -76,12 +76,8 @@ class Settling:
 
     async def _undeleted(self, chosen: str) -> AbstractSet[int]:
         """Return those of *chosen* that are not flagged: never others, whatever else the server names."""
-        search = await self._client.run_well("SEARCH", f"UID {chosen} UNDELETED", by_uid=True)
-        try:
-            return set(read_search(search.responses)).intersection(read_set(chosen.encode("ascii")))
-        except ValueError as error:
-            words = f"{self._client.peer} sent an answer to SEARCH with {error}"
-            raise TransientError(words, reason="server_said") from error
+        found = await self._client.search(f"UID {chosen} UNDELETED")
+        return set(found).intersection(read_set(chosen.encode("ascii")))
 
     async def _transfer(self, verb: str, chosen: str, folder: str) -> None:
         """Move or copy; a folder that is missing is created, once."""

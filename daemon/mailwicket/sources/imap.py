@@ -18,7 +18,7 @@ from mailwicket.model import Fetched, Look, MailRef, Renumbered, Settlement
 from mailwicket.net.imap.client import Deadlines, ImapClient
 from mailwicket.net.imap.login import PASSING_CODES, Account, log_in
 from mailwicket.net.imap.reader import Room
-from mailwicket.net.imap.tokens import UID_MAX, hides_a_mail, read_date, read_search, write_sets
+from mailwicket.net.imap.tokens import UID_MAX, hides_a_mail, read_date, write_sets
 from mailwicket.net.imap.utf7 import mailbox_argument
 from mailwicket.ports import Net
 from mailwicket.sources._imap_bodies import Bodies, Record, answers
@@ -201,11 +201,8 @@ class ImapMailbox:
 
     async def _search(self, start: Cursor) -> list[int]:
         room = Room(line_bytes=SEARCH_LINE_BYTES, text_bytes=2 * SEARCH_LINE_BYTES)
-        exchange = await self._client.run_well("SEARCH", "UID", f"{start.uidnext}:*", by_uid=True, room=room)
-        try:
-            return [uid for uid in read_search(exchange.responses) if uid >= start.uidnext]
-        except ValueError as error:
-            raise self._lie(f"an answer to SEARCH with {error}") from error
+        found = await self._client.search(f"UID {start.uidnext}:*", room)
+        return [uid for uid in found if uid >= start.uidnext]
 
     async def _describe(self, sets: Iterable[str], lowest: int) -> tuple[dict[int, MailRef], bool]:
         """Return size and date of the mails in *sets*, and whether no more mails than these were spoken of.

@@ -17,6 +17,7 @@ import anyio
 from mailwicket.errors import BlockedError, TransientError
 from mailwicket.net.imap.protocol import Exchange, ImapProtocol, Literal
 from mailwicket.net.imap.reader import Room
+from mailwicket.net.imap.tokens import read_search
 
 HAPPY_EYEBALLS_S: Final = 0.25  # RFC 8305 5: Connection Attempt Delay
 
@@ -224,6 +225,19 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         if exchange.result != "OK":
             raise self.refusal(exchange)
         return exchange
+
+    async def search(self, criteria: str, room: Room | None = None) -> list[int]:
+        """Return the UIDs that match *criteria* and whatever else the server names, ascending.
+
+        Raises:
+            TransientError: also when the answer cannot be read.
+        """
+        exchange = await self.run_well("SEARCH", criteria, by_uid=True, room=room)
+        try:
+            return read_search(exchange.responses)
+        except ValueError as error:
+            words = f"{self.peer} sent an answer to SEARCH with {error}"
+            raise TransientError(words, reason="server_said") from error
 
     def refusal(self, exchange: Exchange) -> TransientError:
         """Return the error for an answer of NO or BAD."""
