@@ -18,10 +18,11 @@ from mailwicket.config.tables import PLAIN
 from mailwicket.failpoint import NAMES
 from mailwicket.model import EntryKind, Flag, Reason, TicketStatus
 from mailwicket.service.looplag import LoopLag
-from mailwicket.service.metrics import Units
+from mailwicket.service.metrics import Figures
 from mailwicket.service.units import Unit, UnitState
 from mailwicket.store.journal import State
 from tests.conf import UNIT, Conf
+from tests.fakes import report
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "conf.d"
@@ -75,7 +76,7 @@ def test_every_reason_code_of_a_unit_is_documented() -> None:
 
 
 def test_every_metric_is_documented() -> None:
-    collector = Units({"incoming/x": Unit("incoming/x", "s")}, LoopLag(), lambda: 0)
+    collector = Figures(lambda: report(Unit("incoming/x", "s")), LoopLag())
     names = {family.name + ("_total" if family.type == "counter" else "") for family in collector.collect()}
     section = page("docs/runbook.md").split("## Metrics")[1].split("## ")[0]
     assert set(re.findall(r"`(mailwicket_\w+)", section)) == names

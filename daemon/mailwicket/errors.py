@@ -34,5 +34,13 @@ class StoreError(TransientError):
     """Our own disk or database does not take writes: an outage, so mail waits on its server."""
 
 
+class UnknownError(MailwicketError):
+    """An admin named something that there is not."""
+
+
+class ConflictError(MailwicketError):
+    """An admin asked for something that cannot be done as things are; the text says what can."""
+
+
 class AlreadyRunningError(MailwicketError):
     """Another daemon holds this state directory."""

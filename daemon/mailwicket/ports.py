@@ -187,6 +187,15 @@ class JoinsTransaction(Protocol):
 
 
 @runtime_checkable
+class Wakes(Protocol):
+    """A mailbox whose `wait` can be ended from outside without harm to the connection."""
+
+    def wake(self) -> None:
+        """Have the `wait` under way, or else the next one, return at once."""
+        ...
+
+
+@runtime_checkable
 class KeepsAttachments(Protocol):
     """A desk that reads attachments out of our raw mail, and takes its own copy before that is reclaimed."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from mailwicket.cli import check, demo, explain, run, status, tickets
+from mailwicket.cli import check, control, demo, explain, run, status, tickets
 
 app = typer.Typer(
     name="mailwicket",
@@ -18,6 +18,8 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("check")(check.check)
+for command in (control.plan, control.reload, control.poll, control.pause, control.resume, control.unblock):
+    app.command(command.__name__)(command)
 app.command("explain")(explain.explain)
 app.command("status")(status.status)
 app.command("demo")(demo.demo)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+log = logging.getLogger(__name__)
 
 CONFIG_EXIT = 78  # sysexits.h EX_CONFIG: RestartPreventExitStatus in the unit file
 BUSY_EXIT = 75  # sysexits.h EX_TEMPFAIL: another daemon has the state directory
@@ -21,15 +24,27 @@ def run(conf: Conf = None) -> None:
     import anyio
 
     from mailwicket.app import Daemon, run_until_signalled
-    from mailwicket.cli.settings import installed, settings_or_exit
+    from mailwicket.cli.settings import load_with
+    from mailwicket.config.plugins import installed as installed_plugins
+    from mailwicket.config.where import conf_dir
     from mailwicket.errors import AlreadyRunningError, BlockedError, MailwicketError
     from mailwicket.service.logs import set_up
+    from mailwicket.service.reload import ConfDir
 
-    backends, sources = installed()
-    settings = settings_or_exit(conf, exit_code=CONFIG_EXIT)
+    directory = conf_dir(conf, os.environ)
+    plugins = installed_plugins()
+    loaded = load_with(plugins, directory)
+    settings = loaded.settings
+    if settings is None:
+        for error in loaded.errors:
+            typer.echo(str(error), err=True)
+        raise typer.Exit(CONFIG_EXIT)
     set_up(settings.daemon.log_level, settings.daemon.log_format)
+    for note in loaded.notes:
+        log.warning("note: %s", note)
+    source = ConfDir(directory, lambda: load_with(plugins, directory), loaded.fingerprint)
     try:
-        daemon = Daemon(settings, backends, sources)
+        daemon = Daemon(settings, plugins.backends, plugins.sources, source)
         anyio.run(run_until_signalled, daemon, backend_options={"use_uvloop": _has_uvloop()})
     except* AlreadyRunningError as errors:
         _fail(errors, BUSY_EXIT)

@@ -135,6 +135,10 @@ class ImapMailbox:
                 return
         await self._client.rest(self._config.poll_s)
 
+    def wake(self) -> None:
+        """Have `wait` return as if mail had come."""
+        self._client.protocol.stir()
+
     # --- what is there ----------------------------------------------------------------------------------------------
 
     async def look(self, cursor: str | None) -> Look:
