@@ -13,8 +13,8 @@ from watchfiles import awatch
 
 log = logging.getLogger(__name__)
 
-STEP_MS: Final = 50
-"""The kernel's events of so many milliseconds come as one."""
+STEP_MS: Final = 100
+"""How often the library's thread looks at what the kernel told it: each look takes the interpreter's lock."""
 
 SWEEP_S: Final = 2.0
 """The kernel does not tell of a directory that is replaced, nor of a file that a link in it points to: look as well."""
@@ -25,11 +25,10 @@ Signature = tuple[tuple[str, int, int, int], ...]
 class Watch:
     """Watches the directory, not its files: a watch on a file ends with the first rename over it."""
 
-    def __init__(self, directory: Path, on_change: Callable[[], None], sweep_s: float = SWEEP_S) -> None:
+    def __init__(self, directory: Path, on_change: Callable[[], None]) -> None:
         """Call *on_change* on the event loop whenever something in *directory* may be new. Also when nothing is."""
         self._directory = directory
         self._on_change = on_change
-        self._sweep_s = sweep_s
 
     async def run(self) -> None:
         """Watch until cancelled; a directory that goes away is waited for."""
@@ -39,7 +38,7 @@ class Watch:
                 tasks.start_soon(self._listen)
                 directory = known[:1]
                 while known[:1] == directory:
-                    await anyio.sleep(self._sweep_s)
+                    await anyio.sleep(SWEEP_S)
                     now = await self._signature()
                     if now != known:
                         known = now
@@ -48,16 +47,29 @@ class Watch:
 
     async def _listen(self) -> None:
         """Hear the kernel's events as long as there are any to be had."""
-        while True:
-            try:
-                async for _ in awatch(self._directory, watch_filter=None, step=STEP_MS, debounce=STEP_MS):
-                    self._on_change()
-            except (OSError, RuntimeError) as error:  # gone, or no more watches: the sweep goes on by itself
-                log.debug("conf.d cannot be watched: %s", error)
-            await anyio.sleep(self._sweep_s)
+        stop = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_set_when_cancelled, stop)  # the library's thread sees this within a step, else after 5 s
+            while True:
+                try:
+                    watched = awatch(
+                        self._directory, watch_filter=None, step=STEP_MS, debounce=STEP_MS, stop_event=stop
+                    )
+                    async for _ in watched:
+                        self._on_change()
+                except (OSError, RuntimeError) as error:  # gone, or no more watches: the sweep goes on by itself
+                    log.debug("conf.d cannot be watched: %s", error)
+                await anyio.sleep(SWEEP_S)
 
     async def _signature(self) -> Signature:
         return await anyio.to_thread.run_sync(signature_of, self._directory)
+
+
+async def _set_when_cancelled(stop: anyio.Event) -> None:
+    try:
+        await anyio.sleep_forever()
+    finally:
+        stop.set()
 
 
 def signature_of(directory: Path) -> Signature:
