@@ -43,6 +43,9 @@ from mailwicket.web.guard import Guard, host_of
 
 log = logging.getLogger(__name__)
 
+LOCAL_REASONS = frozenset({"secret_missing", "certificate"})
+"""What blocks a unit on this machine, as far as anybody knows: a reload tries again, it costs no failed login."""
+
 QUICK_SECRETS = frozenset({"file", "env"})
 SLOW_SECRETS = frozenset({"command"})
 
@@ -153,6 +156,7 @@ class Daemon:
         if any(change.unit == BACKEND for change in plan.changes):
             self._fleet.desk = self._make_desk(settings)
         await self._fleet.follow(plan, settings, self._supervisor)
+        self._fleet.retry(LOCAL_REASONS, self._supervisor)
         self.settings, self._admin_token = settings, token
         if {"store.raw_keep_days", "store.quarantine_keep_days"} & set(plan.at_once) or desk is not self._fleet.desk:
             await self._supervisor.stop(self._chores.name)
