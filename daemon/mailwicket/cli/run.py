@@ -58,6 +58,8 @@ def _fail(errors: BaseExceptionGroup[Exception], code: int) -> None:
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    for handler in logging.getLogger().handlers:
+        handler.flush()  # why it ended is the last line
     typer.echo(f"mailwicket: {error}", err=True)
     raise typer.Exit(code)
 
