@@ -51,7 +51,7 @@ class ImapSource:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[ImapMailbox]:
         """Connect, authenticate and open the folder; see `ports.Source`."""
-        account = await anyio.to_thread.run_sync(self._account)
+        account = await anyio.to_thread.run_sync(self._account, abandon_on_cancel=True)
         client = ImapClient(self._config.server, self._config.port, self.deadlines)
         try:
             await log_in(client, account)
