@@ -36,3 +36,12 @@ class StoreError(TransientError):
 
 class AlreadyRunningError(MailwicketError):
     """Another daemon holds this state directory."""
+
+
+class StageError(MailwicketError):
+    """A stage of a connection's test failed."""
+
+    def __init__(self, message: str, *, fix: str) -> None:
+        """*fix* says in plain words what a person does about it."""
+        super().__init__(message)
+        self.fix = fix

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from mailwicket.cli import check, demo, explain, run, status, tickets
+from mailwicket.cli import check, demo, explain, run, status, test, tickets
 
 app = typer.Typer(
     name="mailwicket",
@@ -20,6 +20,7 @@ app.command("run")(run.run)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
 app.command("status")(status.status)
+app.command("test")(test.run_test)
 app.command("demo")(demo.demo)
 app.add_typer(tickets.app, name="tickets")
 
