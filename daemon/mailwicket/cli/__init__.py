@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from mailwicket.cli import check, demo, explain, run, status, test, tickets
+from mailwicket.cli import check, demo, explain, init, run, status, test, tickets
 
 app = typer.Typer(
     name="mailwicket",
@@ -17,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)
+app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
 app.command("status")(status.status)
