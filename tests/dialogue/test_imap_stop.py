@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import threading
 import time
@@ -71,6 +72,46 @@ async def test_a_name_that_is_never_found_is_an_outage_and_says_so(tmp_path: Pat
             pass
     assert caught.value.reason == "timeout"
     assert str(caught.value) == "imap.example.org:993 did not answer in time: its name was not looked up in time"
+
+
+async def test_others_connect_while_the_names_of_many_are_looked_up(tmp_path: Path, hung_names: names.Names) -> None:
+    sources = [source_of(tmp_path, server=f"imap{number}.example.org") for number in range(40)]
+
+    async def connect(source: ImapSource) -> None:
+        async with source.connect():
+            raise AssertionError
+
+    async with scripted(opened()) as server, anyio.create_task_group() as tasks:
+        for source in sources:
+            tasks.start_soon(connect, source)
+        await anyio.sleep(0.1)
+        loop = asyncio.get_running_loop()
+        due_at = loop.time() + 0.05
+        lags: list[float] = []
+        loop.call_at(due_at, lambda: lags.append(loop.time() - due_at))
+        with anyio.fail_after(1):
+            async with server.source(tmp_path).connect():
+                pass
+        await anyio.sleep(0.1)
+        assert lags[0] < 0.1
+        assert sum(thread.name == "mailwicket-dns" for thread in threading.enumerate()) <= names.THREADS_MAX
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_wrong_answer_is_an_outage_and_the_right_one_is_taken_at_the_next_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = ["127.0.0.9", "127.0.0.1"]
+    lookup = lambda _: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (places.pop(0), 0))]  # noqa: E731
+    monkeypatch.setattr(names, "SYSTEM", names.Names(lookup))
+    async with scripted(opened()) as server:
+        source = server.source(tmp_path, server="imap.example.org", allow_plaintext=True)
+        with pytest.raises(TransientError, match="is not reachable: Connection refused"):
+            async with source.connect():
+                pass
+        async with source.connect():
+            pass
+    assert places == []
 
 
 async def test_while_nobody_takes_the_connection(tmp_path: Path) -> None:
