@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from tests.lab.terminal import Terminal
 from typer.testing import CliRunner, Result
 
 from mailwicket.cli import app
+from mailwicket.cli.init import _channel
+from mailwicket.config import incoming
 
 STATE = str(Path(tempfile.gettempdir(), "mailwicket-state"))  # short, for the socket in it; nothing is made there
 FLAGS = ("--email", "support@example.org", "--no-test", "--state-dir", STATE)
@@ -99,6 +103,24 @@ def test_port_and_security_follow_from_each_other(
     assert init(tmp_path / "conf.d", *FLAGS, "--password-file", secret, *flags).exit_code == 0
     unit = unit_in(tmp_path / "conf.d")
     assert (unit["security"], unit["port"]) == channel
+
+
+@pytest.mark.parametrize(
+    ("tls_open", "clear_open", "security"),
+    [(True, True, "ssl"), (True, False, "ssl"), (False, True, "tls"), (False, False, "ssl")],
+)
+def test_the_port_for_tls_is_tried_first_and_the_other_taken_where_it_alone_is_open(
+    monkeypatch: pytest.MonkeyPatch, *, tls_open: bool, clear_open: bool, security: str
+) -> None:
+    with ExitStack() as stack:
+        for name, is_open in (("TLS_PORT", tls_open), ("CLEAR_PORT", clear_open)):
+            listener = socket.create_server(("127.0.0.1", 0))
+            monkeypatch.setattr(incoming, name, listener.getsockname()[1])
+            stack.enter_context(listener)
+            if not is_open:
+                listener.close()
+        port = incoming.TLS_PORT if security == "ssl" else incoming.CLEAR_PORT
+        assert _channel("127.0.0.1", None, None, knock=True) == {"security": security, "port": port}
 
 
 def test_what_is_missing_is_all_told_where_nobody_can_be_asked(tmp_path: Path) -> None:
