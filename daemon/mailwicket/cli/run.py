@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -13,6 +15,9 @@ log = logging.getLogger(__name__)
 
 CONFIG_EXIT = 78  # sysexits.h EX_CONFIG: RestartPreventExitStatus in the unit file
 BUSY_EXIT = 75  # sysexits.h EX_TEMPFAIL: another daemon has the state directory
+
+LEAVE_S: Final = 0.5
+"""So long the threads of a daemon that stopped may take to end."""
 
 Conf = Annotated[
     Path | None, typer.Option("--conf", help="Directory of *.toml; else MAILWICKET_CONF, else /etc/mailwicket/conf.d.")
@@ -48,12 +53,24 @@ def run(conf: Conf = None) -> None:
     try:
         daemon = Daemon(settings, plugins.backends, plugins.sources, source, notifier)
         anyio.run(run_until_signalled, daemon, backend_options={"use_uvloop": _has_uvloop()})
+        _leave()
     except* AlreadyRunningError as errors:
         _fail(errors, BUSY_EXIT)
     except* BlockedError as errors:
         _fail(errors, CONFIG_EXIT)
     except* MailwicketError as errors:
         _fail(errors, 1)
+
+
+def _leave() -> None:
+    """End now: everything is closed, and a thread that still waits for a command or a disk has nothing left to do."""
+    end = time.monotonic() + LEAVE_S
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join(max(0.0, end - time.monotonic()))
+            if thread.is_alive():
+                logging.shutdown()
+                os._exit(0)
 
 
 def _fail(errors: BaseExceptionGroup[Exception], code: int) -> None:
