@@ -18,14 +18,16 @@ from anyio.abc import TaskStatus
 from mailwicket import __version__
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.settings import Settings
+from mailwicket.flow.backend import Door
 from mailwicket.flow.drafts import Home
 from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge, utc_now
 from mailwicket.flow.reading import Reading
 from mailwicket.flow.reclaim import Reclaim
 from mailwicket.net.machine import Machine
-from mailwicket.ports import Desk, JoinsTransaction, Source
+from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Source
 from mailwicket.rules.decide import Policy
+from mailwicket.service.desk import DeskUnit
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import registry_of
 from mailwicket.service.report import ready, status
@@ -65,6 +67,9 @@ class Daemon:
         _empty_spool(self.machine)
         self.lag = LoopLag()
         self.units: dict[str, Unit] = {}
+        if joined is None:
+            self.units["backend"] = Unit("backend", settings.backend.type)
+        self.way = joined if joined is not None else Door(self.desk, DeskUnit(self.units["backend"]))
         self._intakes: list[tuple[Unit, Intake]] = []
         own = frozenset(
             address.casefold() for one in settings.incoming.values() for address in (one.email, *one.aliases)
@@ -76,7 +81,7 @@ class Daemon:
     def _add_source(self, name: str, config: Incoming, source: Callable[..., Source], own: frozenset[str]) -> None:
         unit = Unit(f"incoming/{name}", f"{config.server}:{config.port}")
         home = Home(name, Policy(own), config.group, config.category, config.company)
-        judge = Judge(self.store, self.desk, home, unit)
+        judge = Judge(self.store, self.way, home, unit)
         self.units[unit.name] = unit
         self._intakes.append(
             (unit, Intake(name, source(name, config, self.machine), self.store, self.reading, judge, unit))
@@ -114,8 +119,10 @@ class Daemon:
             self.store.hurry()
 
     async def close(self) -> None:
-        """Close the store; every task has ended before."""
+        """Close the desk and the store; every task has ended before."""
         self.reading.close()
+        if isinstance(self.desk, HoldsConnections):
+            await self.desk.close()
         await self.store.close()
 
     def status(self) -> Mapping[str, Any]:

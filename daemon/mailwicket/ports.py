@@ -197,3 +197,27 @@ class KeepsAttachments(Protocol):
     def keep(self, sha256: Sha256, content: bytes) -> None:
         """Keep *content* durably under `Net.attachment_dir`, once for each hash. Blocking: call it in a thread."""
         ...
+
+
+@runtime_checkable
+class HoldsConnections(Protocol):
+    """A desk that opens something at its first call and keeps it."""
+
+    async def close(self) -> None:
+        """Close what is open. Called when the daemon stops and when another desk takes its place; repeatable."""
+        ...
+
+
+@runtime_checkable
+class SetsPace(Protocol):
+    """A desk that says how much may be asked of it; any other is asked one thing at a time, as fast as it answers."""
+
+    @property
+    def at_once(self) -> int:
+        """How many effects may be under way at a time, 1 or more."""
+        ...
+
+    @property
+    def rate_per_minute(self) -> int | None:
+        """How many effects may begin in a minute, evenly spread; None: no limit."""
+        ...

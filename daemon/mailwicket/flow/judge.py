@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from mailwicket.errors import PermanentError, TransientError
 from mailwicket.failpoint import failpoint
 from mailwicket.flow import drafts
+from mailwicket.flow.backend import Door, DoorRetiredError, StubbornError
 from mailwicket.flow.drafts import Home
 from mailwicket.flow.observe import Observer
 from mailwicket.flow.reading import Read
@@ -42,29 +43,39 @@ class Judge:
     """Decides the mails of one source."""
 
     def __init__(
-        self, store: Store, desk: Desk, home: Home, observer: Observer, clock: Callable[[], datetime] = utc_now
+        self,
+        store: Store,
+        desk: JoinsTransaction | Door,
+        home: Home,
+        observer: Observer,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """Work for the source *home*, telling *observer* what is committed."""
+        """Work for the source *home*, telling *observer* what is committed; a *desk* elsewhere is behind its door."""
         self._store = store
         self._desk = desk
         self._home = home
         self._observer = observer
         self._clock = clock
+        self._adopted: tuple[Home, JoinsTransaction | Door] | None = None
+
+    def adopt(self, home: Home, desk: JoinsTransaction | Door) -> None:
+        """Work for *home* and *desk* from the next batch on; a batch that waits at a retired door goes there, too."""
+        self._adopted = home, desk
 
     async def judge(self, mails: Sequence[Read], slot: Slot) -> None:
         """Bring every mail of *mails* to `done`, in order; one that fails by itself stops none of the others.
 
         Raises:
-            StoreError: our disk: an outage, nothing of the batch is decided.
-            TransientError: the desk is out: the rows tell how far it came.
+            StoreError: our disk: an outage; the rows tell how far it came.
         """
-        if isinstance(self._desk, JoinsTransaction):
-            desk = self._desk
+        if self._adopted is not None:
+            (self._home, self._desk), self._adopted = self._adopted, None
+        desk = self._desk
+        if isinstance(desk, Door):
+            await self._judge_remote(desk, mails, slot)
+        else:
             for told in await self._store.write(lambda tx: self._judge_joined(tx, desk, mails, slot)):
                 self._tell(told)
-        else:
-            for one in mails:
-                self._tell(await self._judge_remote(self._desk, one))
         failpoint("intake.committed")
 
     def _judge_joined(self, tx: Transaction, desk: JoinsTransaction, mails: Sequence[Read], slot: Slot) -> list[Told]:
@@ -123,30 +134,64 @@ class Judge:
             return outcome.ticket
         return None
 
-    async def _judge_remote(self, desk: Desk, one: Read) -> Told:
-        """For a desk that keeps its own books: its effect first, our rows after; the key makes a repeat harmless."""
-        mails = [one.mail] if one.mail is not None else []
-        outcome = self._store.read(lambda tx: self._outcome(Threads(tx, mails), one))
+    # --- a desk that keeps its own books
+
+    async def _judge_remote(self, door: Door, mails: Sequence[Read], slot: Slot) -> None:
+        """One by one, in order: each waits for its turn at the *door*, and its rows follow its effect."""
+        for number, one in enumerate(mails):
+            try:
+                self._tell(await self._judge_one(door, one))
+            except StubbornError as error:
+                kept = one.kept
+                log.error("mail undecided unit=%s intake=%s: %s", self._home.unit, kept.intake_id, error)  # noqa: TRY400 - no bug
+                await self._store.write(lambda tx: journal.count_attempts(tx, [kept.intake_id]))  # noqa: B023 - awaited
+            except DoorRetiredError:
+                if self._adopted is None:
+                    raise
+                return await self.judge(mails[number:], slot)
+        return None
+
+    async def _judge_one(self, door: Door, one: Read) -> Told:
+        """The effect first, our rows after; its key makes a repeat harmless."""
+        known = [] if one.mail is None else [one.mail]
+        outcome = self._store.read(lambda tx: self._outcome(Threads(tx, known), one))
+        sent = False
+
+        async def effect(desk: Desk) -> TicketNumber | None:
+            nonlocal outcome, sent
+            if not sent:  # what waited at the door with it may be the ticket that it belongs to
+                outcome = self._store.read(lambda tx: self._outcome(Threads(tx, known), one))
+            sent = True
+            return await self._bring(desk, one, outcome)
+
         ticket: TicketNumber | None = None
-        try:
-            if isinstance(outcome, Create) and one.mail is not None:
-                draft = drafts.ticket(one.kept, one.mail, outcome, self._home, self._clock())
-                ticket = (await desk.create(draft, self._key(one))).number
-            elif isinstance(outcome, Append) and one.mail is not None:
-                ticket = outcome.ticket
-                entry = drafts.entry(one.kept, one.mail, outcome, self._clock())
-                await desk.append(TicketRef(ticket), entry, self._key(one))
-        except PermanentError as error:
-            outcome, ticket = _refused(error), None
+        if isinstance(outcome, Create | Append):
+            try:
+                ticket = await door.bring(effect, f"unit={self._home.unit} intake={one.kept.intake_id}")
+            except PermanentError as error:
+                outcome = _refused(error)
         told: Told = (one, outcome, self._decided(one, outcome, ticket))
 
         def note(tx: Transaction) -> None:
-            threads = Threads(tx, mails)
+            threads = Threads(tx, known)
             threads.learn(told[2], new=isinstance(told[1], Create))
             self._note(tx, threads, [told])
 
         await self._store.write(note)
         return told
+
+    async def _bring(self, desk: Desk, one: Read, outcome: Outcome) -> TicketNumber | None:
+        """Ask for the effect; None where there is none to ask for."""
+        if one.mail is None:
+            return None
+        if isinstance(outcome, Create):
+            draft = drafts.ticket(one.kept, one.mail, outcome, self._home, self._clock())
+            return (await desk.create(draft, self._key(one))).number
+        if isinstance(outcome, Append):
+            entry = drafts.entry(one.kept, one.mail, outcome, self._clock())
+            await desk.append(TicketRef(outcome.ticket), entry, self._key(one))
+            return outcome.ticket
+        return None
 
     def _outcome(self, threads: Threads, one: Read) -> Outcome:
         if one.unread is not None:
