@@ -31,7 +31,7 @@ STRIKES_MAX: Final = 5
 """An effect that failed so often, others succeeding in between, is itself to blame."""
 
 CATCH_UP_S: Final = 0.1
-"""So much of a late start is made up for: timers come late, and a rate is a mean."""
+"""So late a start is made up for by the next, as timers are late; idle time is not, or a burst would follow."""
 
 
 class StubbornError(MailwicketError):
@@ -157,7 +157,9 @@ class Door:
             raise DoorRetiredError("the desk was replaced")
         if self._failures:
             self._observer.tries()
-        self._due = max(self._due, anyio.current_time() - CATCH_UP_S) + self._interval_s
+        now = anyio.current_time()
+        late = now - self._due < CATCH_UP_S
+        self._due = (self._due if late else now) + self._interval_s
 
     async def _try(self, effect: Effect[T]) -> T | None:
         closings = self._closings

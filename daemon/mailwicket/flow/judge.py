@@ -154,14 +154,20 @@ class Judge:
     async def _judge_one(self, door: Door, one: Read) -> Told:
         """The effect first, our rows after; its key makes a repeat harmless."""
         known = [] if one.mail is None else [one.mail]
-        outcome = self._store.read(lambda tx: self._outcome(Threads(tx, known), one))
-        sent = False
+
+        def decided() -> Outcome:
+            return self._store.read(lambda tx: self._outcome(Threads(tx, known), one))
+
+        outcome, tried = decided(), False
 
         async def effect(desk: Desk) -> TicketNumber | None:
-            nonlocal outcome, sent
-            if not sent:  # what waited at the door with it may be the ticket that it belongs to
-                outcome = self._store.read(lambda tx: self._outcome(Threads(tx, known), one))
-            sent = True
+            nonlocal outcome, tried
+            # What waited at the door with it may by now be the ticket that it belongs to; but what was asked for
+            # once and perhaps done stays as it was.
+            fresh = decided()
+            if not tried or _is_same(fresh, outcome) or await desk.find(self._key(one)) is None:
+                outcome = fresh
+            tried = True
             return await self._bring(desk, one, outcome)
 
         ticket: TicketNumber | None = None
@@ -229,6 +235,11 @@ class Judge:
             words, self._home.unit, one.kept.intake_id, one.kept.ref.remote_id, outcome.reason, decided.ticket or "-",
         )  # fmt: skip
         self._observer.done(outcome.reason)
+
+
+def _is_same(one: Outcome, other: Outcome) -> bool:
+    """Tell whether both ask a desk for the same."""
+    return (type(one), getattr(one, "ticket", None)) == (type(other), getattr(other, "ticket", None))
 
 
 def _refused(error: PermanentError) -> Quarantine:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, model_validator
 from yarl import URL
@@ -11,6 +12,10 @@ from yarl import URL
 from mailwicket.backends.webhook.addresses import Guard
 from mailwicket.config.model import FilePath, Says, Table, Text, is_loopback, wrong
 from mailwicket.config.secret import Secret
+
+
+ODD_ADDRESS: Final = re.compile(r"(?:.*\.)?(?:\d+|0[xX][0-9a-fA-F]*)\.?")
+"""inet_aton(3) takes "127.1", "0x7f.1" and "2130706433" for addresses; no name ends in a number (RFC 3696 2)."""
 
 
 def _url(value: str) -> str:
@@ -24,8 +29,10 @@ def _url(value: str) -> str:
         raise wrong("holds a user or a password; the receiver knows us by our signature")
     if url.raw_fragment:
         raise wrong("holds a fragment, which is never sent")
-    if not value.isascii() or any(character in value for character in " \\"):
+    if not value.isascii() or any(character in value for character in " \\") or "%" in url.host:
         raise wrong("holds a character that a URL has not")
+    if not _is_address(url.host) and ODD_ADDRESS.fullmatch(url.host):
+        raise wrong("has a host that is an address in an odd form")
     return value
 
 

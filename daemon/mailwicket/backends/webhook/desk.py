@@ -47,6 +47,7 @@ class WebhookDesk:
         self._lookup = lookup
         self._opening = anyio.Lock()
         self._open: tuple[Channel, bytes] | None = None
+        self._stale = False
 
     async def find(self, key: IntakeKey) -> TicketRef | None:
         """Tell whether the effect *key* happened already, and on which ticket."""
@@ -82,7 +83,7 @@ class WebhookDesk:
 
     async def close(self) -> None:
         """End every connection; the next call reads the secret anew."""
-        opened, self._open = self._open, None
+        opened, self._open, self._stale = self._open, None, False
         if opened is not None:
             await opened[0].close()
 
@@ -98,7 +99,7 @@ class WebhookDesk:
                 error.args = (str(error).replace(secret.decode(), "***"),)  # it knows our secret, and may tell
                 raise
         except BlockedError:
-            await self.close()
+            self._stale = True  # the next call comes after a human acted
             raise
 
     async def _write(self, body: wire.Body, secret: bytes, *, long: bool) -> tuple[bytes, dict[str, str]]:
@@ -109,12 +110,14 @@ class WebhookDesk:
         return await anyio.to_thread.run_sync(write) if long else write()
 
     async def _channel(self) -> tuple[Channel, bytes]:
-        """Return the open channel and the secret, both made at the first call.
+        """Return the open channel and the secret, both made at the first call and after each refusal.
 
         Raises:
             BlockedError: no secret, or no trust.
         """
         async with self._opening:
+            if self._stale:
+                await self.close()
             if self._open is None:
                 config, url = self._config, URL(self._config.url)
                 secret = (await anyio.to_thread.run_sync(config.secret.reveal)).encode()
