@@ -17,6 +17,7 @@ from typing import Any
 import trustme
 from aiohttp import web
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+
 from tests.lab.processes import free_ports
 
 SECRET = "canary-4711-secret"

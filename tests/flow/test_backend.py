@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 from tests.fakes import DeskWatcher, FakeDesk
 
 from mailwicket.errors import BlockedError, PermanentError, StoreError, TransientError
@@ -72,7 +73,7 @@ class Site:
 async def settle() -> None:
     """Let every task come to where it waits."""
     for _ in range(10):
-        await anyio.sleep(0)
+        await checkpoint()
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ async def test_nothing_is_sent_before_a_retry_after_has_passed(site: Site) -> No
     async with anyio.create_task_group() as tasks:
         for number in range(50):
             tasks.start_soon(site.bring, str(number))
-            await anyio.sleep(0)
+            await checkpoint()
     first = site.sent[0][0]
     assert len(site.done) == 50
     begun_before_it_was_known = [at for at, _ in site.sent if at - first < 0.01]

@@ -54,8 +54,11 @@ def made(receiver: Receiver, directory: Path, **keys: Any) -> WebhookDesk:
 
 
 async def failure_of(desk: WebhookDesk) -> MailwicketError:
-    with pytest.raises(MailwicketError) as caught:
-        await desk.create(ticket_draft(), K1)
+    try:
+        with pytest.raises(MailwicketError) as caught:
+            await desk.create(ticket_draft(), K1)
+    finally:
+        await desk.close()
     assert not any(canary in repr(caught.value) + str(caught.value) for canary in CANARIES)
     return caught.value
 
@@ -448,6 +451,6 @@ async def test_the_configuration_tells_neither_path_nor_secret(receiver: Receive
 async def test_its_pace_is_what_its_keys_say(receiver: Receiver, tmp_path: Path) -> None:
     plain = made(receiver, tmp_path)
     assert isinstance(plain, SetsPace)
-    assert (plain.at_once, plain.rate_per_minute) == (2, None)
-    slow = made(receiver, tmp_path, connections=1, rate_per_minute=30)
-    assert (slow.at_once, slow.rate_per_minute) == (1, 30)
+    assert (plain.at_once, plain.rate_per_minute) == (1, None)
+    slow = made(receiver, tmp_path, connections=3, rate_per_minute=30)
+    assert (slow.at_once, slow.rate_per_minute) == (3, 30)

@@ -153,34 +153,41 @@ class Judge:
 
     async def _judge_one(self, door: Door, one: Read) -> Told:
         """The effect first, our rows after; its key makes a repeat harmless."""
-        known = [] if one.mail is None else [one.mail]
-
-        def decided() -> Outcome:
-            return self._store.read(lambda tx: self._outcome(Threads(tx, known), one))
-
-        outcome, tried = decided(), False
+        outcome = self._outcome_now(one)
+        if not isinstance(outcome, Create | Append):
+            return await self._write_down(one, outcome, None)
+        tried = False
+        told: Told | None = None
 
         async def effect(desk: Desk) -> TicketNumber | None:
-            nonlocal outcome, tried
+            nonlocal outcome, tried, told
             # What waited at the door with it may by now be the ticket that it belongs to; but what was asked for
             # once and perhaps done stays as it was.
-            fresh = decided()
+            fresh = self._outcome_now(one)
             if not tried or _is_same(fresh, outcome) or await desk.find(self._key(one)) is None:
                 outcome = fresh
             tried = True
-            return await self._bring(desk, one, outcome)
+            ticket = await self._bring(desk, one, outcome)
+            told = await self._write_down(one, outcome, ticket)  # before the next is let through: it may cite this one
+            return ticket
 
-        ticket: TicketNumber | None = None
-        if isinstance(outcome, Create | Append):
-            try:
-                ticket = await door.bring(effect, f"unit={self._home.unit} intake={one.kept.intake_id}")
-            except PermanentError as error:
-                outcome = _refused(error)
+        try:
+            await door.bring(effect, f"unit={self._home.unit} intake={one.kept.intake_id}")
+        except PermanentError as error:
+            told = await self._write_down(one, _refused(error), None)
+        assert told is not None  # noqa: S101 - it was brought, or refused
+        return told
+
+    def _outcome_now(self, one: Read) -> Outcome:
+        known = [] if one.mail is None else [one.mail]
+        return self._store.read(lambda tx: self._outcome(Threads(tx, known), one))
+
+    async def _write_down(self, one: Read, outcome: Outcome, ticket: TicketNumber | None) -> Told:
         told: Told = (one, outcome, self._decided(one, outcome, ticket))
 
         def note(tx: Transaction) -> None:
-            threads = Threads(tx, known)
-            threads.learn(told[2], new=isinstance(told[1], Create))
+            threads = Threads(tx, [] if one.mail is None else [one.mail])
+            threads.learn(told[2], new=isinstance(outcome, Create))
             self._note(tx, threads, [told])
 
         await self._store.write(note)

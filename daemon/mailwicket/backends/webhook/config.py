@@ -13,7 +13,6 @@ from mailwicket.backends.webhook.addresses import Guard
 from mailwicket.config.model import FilePath, Says, Table, Text, is_loopback, wrong
 from mailwicket.config.secret import Secret
 
-
 ODD_ADDRESS: Final = re.compile(r"(?:.*\.)?(?:\d+|0[xX][0-9a-fA-F]*)\.?")
 """inet_aton(3) takes "127.1", "0x7f.1" and "2130706433" for addresses; no name ends in a number (RFC 3696 2)."""
 
@@ -45,7 +44,12 @@ class WebhookConfig(Table):
     )
     secret: Secret = Field(description="A secret: the key of the signature (HMAC-SHA256). 32 random bytes are plenty.")
     timeout_s: int = Field(default=30, ge=1, le=600, description="Seconds until an answer must be complete.")
-    connections: int = Field(default=2, ge=1, le=100, description="How many requests are under way at a time.")
+    connections: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        description="How many requests are under way at a time. With 1 none is on its way when the receiver says stop.",
+    )
     rate_per_minute: int | None = Field(
         default=None,
         ge=1,
