@@ -38,7 +38,7 @@ class StubbornError(MailwicketError):
     """An effect keeps failing while the desk takes others: an attempt of that mail, not an outage."""
 
 
-class DoorRetiredError(MailwicketError):
+class DoorRetiredError(TransientError):
     """The desk behind the door is there no more: what waited is to be brought elsewhere."""
 
 
@@ -154,7 +154,7 @@ class Door:
             with anyio.move_on_after(wait):
                 await self._changed.wait()
         if self._retired:
-            raise DoorRetiredError("the desk was replaced")
+            raise DoorRetiredError("the desk was replaced", reason="backend_down")
         if self._failures:
             self._observer.tries()
         now = anyio.current_time()

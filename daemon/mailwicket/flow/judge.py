@@ -164,7 +164,7 @@ class Judge:
             # What waited at the door with it may by now be the ticket that it belongs to; but what was asked for
             # once and perhaps done stays as it was.
             fresh = self._outcome_now(one)
-            if not tried or _is_same(fresh, outcome) or await desk.find(self._key(one)) is None:
+            if not tried or _is_same(fresh, outcome) or not await _happened(desk, self._key(one)):
                 outcome = fresh
             tried = True
             ticket = await self._bring(desk, one, outcome)
@@ -247,6 +247,13 @@ class Judge:
 def _is_same(one: Outcome, other: Outcome) -> bool:
     """Tell whether both ask a desk for the same."""
     return (type(one), getattr(one, "ticket", None)) == (type(other), getattr(other, "ticket", None))
+
+
+async def _happened(desk: Desk, key: IntakeKey) -> bool:
+    try:
+        return await desk.find(key) is not None
+    except PermanentError:
+        return True  # it cannot tell: to ask for the same again is right in either case
 
 
 def _refused(error: PermanentError) -> Quarantine:
