@@ -201,6 +201,23 @@ async def test_a_new_desk_gets_what_waited_for_the_old_one(site: Site) -> None:
     assert seen[before:] == [other] * 3
 
 
+async def test_what_the_old_desk_still_says_does_not_close_the_door_to_the_new_one(site: Site) -> None:
+    other = FakeDesk()
+
+    async def effect(desk: Desk) -> str:
+        if desk is not other:
+            await anyio.sleep(PAUSE_S)
+            raise BlockedError("its session was closed")
+        return "done"
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(site.door.bring, effect, "slow")
+        await settle()
+        site.door.adopt(other)
+        assert await site.door.bring(effect, "next") == "done"
+    assert site.watcher.told == ["works"]
+
+
 async def test_who_waits_at_a_retired_door_is_sent_away_and_whoever_comes_later_too(site: Site) -> None:
     site.failures = [BlockedError("401")]
     async with anyio.create_task_group() as tasks:

@@ -106,7 +106,7 @@ def sites_in(directory: Path, dovecot: Dovecot) -> Iterator[Callable[..., Site]]
 
 @pytest.mark.parametrize(
     ("mails", "phase_s", "rate"),
-    [(30, 1, 3000), pytest.param(850, 60, 12_000, marks=[pytest.mark.torture, pytest.mark.timeout(1200)])],
+    [(30, 1, 3000), pytest.param(850, 60, 4_000, marks=[pytest.mark.torture, pytest.mark.timeout(1200)])],
 )
 def test_while_the_desk_is_out_mail_waits_and_then_comes_in_order_at_the_rate_that_is_set(
     sites: Callable[..., Site], mails: int, phase_s: float, rate: int

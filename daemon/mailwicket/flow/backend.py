@@ -162,25 +162,26 @@ class Door:
         self._due = (self._due if late else now) + self._interval_s
 
     async def _try(self, effect: Effect[T]) -> T | None:
-        closings = self._closings
+        desk, closings = self._desk, self._closings
         try:
-            done = await effect(self._desk)
+            done = await effect(desk)
         except StoreError:
             raise
         except PermanentError:
-            self._answered(closings)
+            self._answered(desk, closings)
             raise
         except Exception as failure:
-            self._close(failure, closings)
+            if desk is self._desk:
+                self._close(failure, closings)
             raise
         if done is not None:
             self._taken += 1
-            self._answered(closings)
+            self._answered(desk, closings)
         return done
 
-    def _answered(self, closings: int) -> None:
+    def _answered(self, desk: Desk, closings: int) -> None:
         """Open the door, unless it was closed after this effect began: then a later one tells."""
-        if closings == self._closings:
+        if desk is self._desk and closings == self._closings:
             self._failures = 0
             self._observer.works()
 
