@@ -162,7 +162,8 @@ class Backend(Table):
     """Where the tickets are. The keys of the chosen type stand in the same table."""
 
     type: Text = Field(
-        default=DEFAULT_BACKEND, description="`desk`, the embedded one, or a plug-in's name. That type's keys follow."
+        default=DEFAULT_BACKEND,
+        description="`desk`, the embedded one, `webhook`, or a plug-in's name. That type's keys follow.",
     )
 
 
