@@ -93,10 +93,14 @@ def test_every_entry_kind_is_of_the_contract() -> None:
     assert set(EntryKind) == {"mail", "reply", "note", "event"}
 
 
-def test_every_command_of_the_readme_exists_and_every_command_says_what_it_does() -> None:
+def test_every_command_of_the_readme_and_of_the_production_page_exists_and_every_command_says_what_it_does() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    named = set(re.findall(r"^mailwicket (\w+)", page("README.md"), re.MULTILINE))
-    assert named <= set(commands)
+    for name in ("README.md", "docs/production.md"):
+        shells = "".join(re.findall(r"^```sh\n(.*?)^```$", page(name), re.MULTILINE | re.DOTALL))
+        named = set(re.findall(r"(?:^|-- )mailwicket (\w+)", shells, re.MULTILINE))
+        named |= set(re.findall(r"`mailwicket (\w+)", page(name)))
+        assert named, name
+        assert named <= set(commands), name
     assert all(command.help for command in commands.values())
 
 
