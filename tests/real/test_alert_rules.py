@@ -99,7 +99,7 @@ def test_every_cause_of_an_alert_has_a_rule() -> None:
 def told_by_a_daemon(stands: Callable[..., Stand], dovecot: Dovecot) -> list[bytes]:
     """Scrapes that show every metric that there is: of a daemon at rest, and of one in trouble."""
     well = stands(dovecot)
-    well.lay(mailmix.mix(20, seed=11, largest_bytes=5_000))
+    well.lay([*mailmix.mix(20, seed=11, largest_bytes=5_000), b"Subject: from nobody, so parked\r\n\r\nHello.\r\n"])
     well.daemon.start_and_answer()
     well.wait_until_caught_up()
     well.daemon.wait_until(lambda unit: unit["untaken"] == 0)

@@ -13,6 +13,9 @@ from mailwicket.service.units import BACKEND_REASON, STORE_REASONS, Unit, UnitSt
 if TYPE_CHECKING:  # a report tells of its alerts
     from mailwicket.service.report import Report
 
+AT_ONCE: Final = timedelta(minutes=1)
+"""What blocks a unit or the store has a line of the log of its own; who mends it in that moment need not be called."""
+
 FAILING: Final = timedelta(minutes=30)
 """Servers are restarted, networks fail: that mends itself, as a rule sooner."""
 
@@ -94,8 +97,8 @@ def store_down(reason: str, since: datetime) -> Alert:
 
 
 def _of_the_house(report: Report) -> Iterator[Alert]:
-    if (unit := report.store_trouble) is not None and unit.reason is not None:
-        yield store_down(unit.reason, unit.reason_since)
+    if (unit := report.store_trouble) is not None and report.at - unit.reason_since >= AT_ONCE:
+        yield store_down(unit.reason or "", unit.reason_since)
     if (unit := report.backend_trouble) is not None and report.at - unit.reason_since >= BACKEND:
         said = f"the backend {report.backend} takes no tickets, mail waits"
         yield Alert(
@@ -112,7 +115,7 @@ def _of_the_house(report: Report) -> Iterator[Alert]:
 
 
 def _of_unit(unit: Unit, now: datetime) -> Iterator[Alert]:
-    if unit.state is UnitState.BLOCKED:
+    if unit.state is UnitState.BLOCKED and now - unit.since >= AT_ONCE:
         said = f"{unit.name} is blocked ({unit.reason}), its mail waits on {unit.server}"
         do = f'mend that; a change in conf.d or its secret is taken up at once, else "mailwicket unblock {unit.name}"'
         yield Alert(Cause.UNIT_BLOCKED, unit.name, unit.since, said, do)
