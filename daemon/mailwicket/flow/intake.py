@@ -177,6 +177,7 @@ class Intake:
                 await self._judge.judge(mails, slot)
                 self._backlog -= rows
                 self._tell_backlog()
+                await anyio.lowlevel.checkpoint_if_cancelled()  # who settles may have left while we committed
                 send.send_nowait(rows)
 
     async def _keep(self, batch: list[Seen], fetched: Sequence[Fetched]) -> list[Work]:
