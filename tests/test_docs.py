@@ -18,7 +18,7 @@ from mailwicket.config.settings import Backend
 from mailwicket.config.tables import PLAIN
 from mailwicket.failpoint import NAMES
 from mailwicket.model import EntryKind, Flag, Reason, TicketStatus
-from mailwicket.service.looplag import LoopLag
+from mailwicket.service.alerts import Cause
 from mailwicket.service.metrics import Figures
 from mailwicket.service.units import Unit, UnitState
 from mailwicket.store.journal import State
@@ -78,10 +78,14 @@ def test_every_reason_code_of_a_unit_is_documented() -> None:
 
 
 def test_every_metric_is_documented() -> None:
-    collector = Figures(lambda: report(Unit("incoming/x", "s")), LoopLag())
+    collector = Figures(report(Unit("incoming/x", "s")), 0, 0)
     names = {family.name + ("_total" if family.type == "counter" else "") for family in collector.collect()}
     section = page("docs/runbook.md").split("## Metrics")[1].split("## ")[0]
     assert set(re.findall(r"`(mailwicket_\w+)", section)) == names
+
+
+def test_every_cause_of_an_alert_is_documented() -> None:
+    assert table(page("docs/runbook.md"), "Alerts") == {str(cause) for cause in Cause}
 
 
 def test_every_failpoint_is_passed_somewhere_and_no_other() -> None:
