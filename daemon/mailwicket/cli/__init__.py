@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from mailwicket.cli import check, control, demo, explain, run, status, tickets
+from mailwicket.cli import backup, check, control, demo, explain, run, status, tickets
 
 app = typer.Typer(
     name="mailwicket",
@@ -23,6 +23,7 @@ for command in (control.plan, control.reload, control.poll, control.pause, contr
 app.command("explain")(explain.explain)
 app.command("status")(status.status)
 app.command("demo")(demo.demo)
+app.command("backup")(backup.backup)
 app.add_typer(tickets.app, name="tickets")
 
 

@@ -164,6 +164,18 @@ SELECT count(*) FROM kept AS k JOIN intake_row AS r ON r.intake_id = k.intake_id
 LEFT JOIN decision AS d ON d.intake_id = k.intake_id
 WHERE k.file = ? AND (r.state < 3 OR d.parked = 1)
 
+-- name: raw_files
+-- Every raw file that is named, and how many of its bytes.
+SELECT file, max(first_byte + length) FROM kept WHERE file IS NOT NULL GROUP BY file ORDER BY file
+
+-- name: kept_mails
+-- Every kept mail whose bytes are not reclaimed, as they lie on disk.
+SELECT intake_id, file, first_byte, length, sha256 FROM kept WHERE file IS NOT NULL ORDER BY file, first_byte
+
+-- name: schemas
+-- The version of each set of tables.
+SELECT name, max(version) FROM schema_version GROUP BY name ORDER BY name
+
 -- name: mails_in_file
 -- The mails of a raw file.
 SELECT intake_id, file, first_byte, length, sha256 FROM kept WHERE file = ? ORDER BY intake_id
