@@ -5,6 +5,7 @@ The order of effects, and what is true after a death at any point, is in docs/fl
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -136,11 +137,11 @@ class Judge:
         try:
             if isinstance(outcome, Create) and one.mail is not None:
                 draft = drafts.ticket(one.kept, one.mail, outcome, self._home, self._clock())
-                ticket = (await desk.create(draft, self._key(one))).number
+                ticket = (await desk.create(draft, self._key_of_place(one))).number
             elif isinstance(outcome, Append) and one.mail is not None:
                 ticket = outcome.ticket
                 entry = drafts.entry(one.kept, one.mail, outcome, self._clock())
-                await desk.append(TicketRef(ticket), entry, self._key(one))
+                await desk.append(TicketRef(ticket), entry, self._key_of_place(one))
         except PermanentError as error:
             outcome, ticket = _refused(error), None
         told: Told = (one, outcome, self._decided(one, outcome, ticket))
@@ -179,6 +180,15 @@ class Judge:
 
     def _key(self, one: Read) -> IntakeKey:
         return IntakeKey(f"{self._store.instance}-{one.kept.intake_id}")
+
+    def _key_of_place(self, one: Read) -> IntakeKey:
+        """Return the key for a desk that keeps its own books: these do not go back when a backup of ours is put back.
+
+        A row's number is then given again, to another mail perhaps; the place on the server still names this one.
+        """
+        ref = one.kept.ref
+        place = f"{self._home.source}\0{ref.folder}\0{ref.epoch}\0{ref.remote_id}"
+        return IntakeKey(f"{self._store.instance}-{hashlib.sha256(place.encode()).hexdigest()[:32]}")
 
     def _tell(self, told: Told) -> None:
         one, outcome, decided = told
