@@ -29,6 +29,7 @@ from mailwicket.ports import Desk, JoinsTransaction, Source
 from mailwicket.service.fleet import Fleet, stale_secrets
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import registry_of
+from mailwicket.service.notify import Notifier
 from mailwicket.service.plan import BACKEND, Plan, adopted, compare
 from mailwicket.service.reload import ConfDir, Reloaded, Reloader
 from mailwicket.service.report import Report
@@ -43,8 +44,15 @@ from mailwicket.web.guard import Guard, host_of
 
 log = logging.getLogger(__name__)
 
+LOCAL_REASONS = frozenset({"secret_missing", "certificate"})
+"""What blocks a unit on this machine, as far as anybody knows: a reload tries again, it costs no failed login."""
+
 QUICK_SECRETS = frozenset({"file", "env"})
 SLOW_SECRETS = frozenset({"command"})
+
+
+GRACE_S = 5
+"""So much longer than for ourselves systemd is to wait for our end."""
 
 
 class Daemon:
@@ -56,8 +64,9 @@ class Daemon:
         backends: Mapping[str, Callable[..., Desk]],
         sources: Mapping[str, Callable[..., Source]],
         conf: ConfDir | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
-        """Wire *settings*, read from *conf*, with the adapters installed.
+        """Wire *settings*, read from *conf*, with the adapters installed; *notifier* tells systemd.
 
         Locks and opens the store; nothing is connected yet. Without *conf* nothing is ever read again.
 
@@ -81,7 +90,8 @@ class Daemon:
         self._fleet = Fleet(self.store, self.reading, self.machine, sources, desk)
         self._fleet.man(settings)
         self._supervisor: Supervisor | None = None
-        self._reloader = Reloader(conf, self._apply)
+        self.notifier = notifier or Notifier({})
+        self._reloader = Reloader(conf, self._apply, self.notifier.reloading, self._tell_ready)
         self._slow_secrets_asked = anyio.Event()
         self._tls: ssl.SSLContext | None = None
         self._admin_token: str | None = None
@@ -114,7 +124,12 @@ class Daemon:
             tasks.start_soon(self._refresh_slow_secrets)
             log.info("mailwicket %s runs units=%s state_dir=%s", __version__, len(self.units), self._chores.server)
             tasks.start_soon(self._hurry_when_cancelled)
+            tasks.start_soon(self.notifier.keep_alive, lambda: self.report().line())
+            self._tell_ready()
             on_ready()
+
+    def _tell_ready(self) -> None:
+        self.notifier.ready(self.report().line())
 
     async def _hurry_when_cancelled(self) -> None:
         """A stop waits neither for a reader in the middle of a batch nor for somebody who holds the database."""
@@ -153,6 +168,7 @@ class Daemon:
         if any(change.unit == BACKEND for change in plan.changes):
             self._fleet.desk = self._make_desk(settings)
         await self._fleet.follow(plan, settings, self._supervisor)
+        self._fleet.retry(LOCAL_REASONS, self._supervisor)
         self.settings, self._admin_token = settings, token
         if {"store.raw_keep_days", "store.quarantine_keep_days"} & set(plan.at_once) or desk is not self._fleet.desk:
             await self._supervisor.stop(self._chores.name)
@@ -328,6 +344,7 @@ async def _serve_signals(
                 daemon.request_reload()
             else:
                 log.info("stopping signal=%s", signal.Signals(number).name)
+                daemon.notifier.stopping(daemon.settings.daemon.stop_timeout_s + GRACE_S)
                 patience.begin()
                 tasks.cancel_scope.cancel()
 

@@ -44,3 +44,12 @@ class ConflictError(MailwicketError):
 
 class AlreadyRunningError(MailwicketError):
     """Another daemon holds this state directory."""
+
+
+class StageError(MailwicketError):
+    """A stage of a connection's test failed."""
+
+    def __init__(self, message: str, *, fix: str) -> None:
+        """*fix* says in plain words what a person does about it."""
+        super().__init__(message)
+        self.fix = fix

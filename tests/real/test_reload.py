@@ -322,14 +322,16 @@ def test_a_refused_login_is_over_when_the_secret_s_file_holds_another_one(
 ) -> None:
     fleet = fleets("one", "two")
     secret = tmp_path / "password"
-    secret.write_text("wrong\n")
     fleet.boxes["one"]["password"] = None
     fleet.configure()
     path = fleet.daemon.conf / "20-secret.toml"
     path.write_text(f'[incoming.one]\npassword = {{ file = "{secret}" }}\n')
     daemon = fleet.daemon
     daemon.start_and_answer()
-    daemon.wait_until(lambda unit: unit["state"] == "blocked", "one")
+    daemon.wait_until(lambda unit: unit["reason"] == "secret_missing", "one")
+    secret.write_text("wrong\n")
+    reloaded(daemon)
+    daemon.wait_until(lambda unit: unit["reason"] == "login_refused", "one")
     daemon.wait_until_idle("two")
     assert reloaded(daemon)[1]["changes"] == [], "the same secret is not tried again"
     secret.write_text(f"{PASSWORD}\n")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 from copy import copy
+from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -239,3 +242,66 @@ async def state(unit: Unit, wanted: UnitState) -> None:
     with anyio.fail_after(5):
         while unit.state is not wanted:  # noqa: ASYNC110
             await anyio.sleep(0.001)
+
+
+def table_of_transitions() -> set[tuple[str, str]]:
+    page = (Path(__file__).parents[2] / "docs" / "states.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", page.split("## Unit\n")[1].split("## ")[0], re.MULTILINE)
+    return {(state, later) for state, leaves in rows for later in re.findall(r"`(\w+)`", leaves)}
+
+
+async def test_the_transitions_of_a_unit_are_those_of_the_table_and_all_of_them(
+    monkeypatch: pytest.MonkeyPatch, no_pause: list[int]
+) -> None:
+    seen: set[tuple[str, str]] = set()
+    become = Unit.become
+
+    def noted(self: Unit, state: UnitState, *rest: Any) -> None:
+        if state is not self.state:
+            seen.add((self.state, state))
+        become(self, state, *rest)
+
+    monkeypatch.setattr(Unit, "become", noted)
+    monkeypatch.setattr(supervisor, "pause_s", lambda *_: 3600)
+
+    class Told(Script):
+        """Connects if told so; then fails as told, or stays."""
+
+        async def run(self) -> None:
+            outcome = self.outcomes.pop(0) if self.outcomes else None
+            if self.connects:
+                self.unit.connected(lambda: 0.0)
+            if outcome is not None:
+                raise outcome
+            await anyio.sleep_forever()
+
+        connects = False
+
+    async def play_through(
+        last: UnitState, act: str, outcome: Exception | None = None, *, held: bool = False, connects: bool = False
+    ) -> None:
+        one = Unit("incoming/box", "s", held=held)
+        script = Told(one, outcome)
+        script.connects = connects
+        async with anyio.create_task_group() as tasks:
+            keeper = Keeper(one, script)
+            tasks.start_soon(keeper.keep)
+            await state(one, last)
+            if act == "stop":
+                await keeper.stop()
+            else:
+                getattr(keeper, act)()
+                await anyio.sleep(0.002)
+            tasks.cancel_scope.cancel()
+
+    later, no = TransientError("later"), BlockedError("no")
+    for act in ("pause", "stop"):
+        await play_through(UnitState.STARTING, act)
+        await play_through(UnitState.RUNNING, act, connects=True)
+        await play_through(UnitState.WAITING, act, later)
+        await play_through(UnitState.BLOCKED, act, no)
+    await play_through(UnitState.WAITING, "poll", later, connects=True)
+    await play_through(UnitState.BLOCKED, "unblock", no, connects=True)
+    await play_through(UnitState.PAUSED, "resume", held=True)
+    await play_through(UnitState.PAUSED, "stop", held=True)
+    assert seen == table_of_transitions()

@@ -29,6 +29,7 @@ def run(conf: Conf = None) -> None:
     from mailwicket.config.where import conf_dir
     from mailwicket.errors import AlreadyRunningError, BlockedError, MailwicketError
     from mailwicket.service.logs import set_up
+    from mailwicket.service.notify import Notifier
     from mailwicket.service.reload import ConfDir
 
     directory = conf_dir(conf, os.environ)
@@ -43,8 +44,9 @@ def run(conf: Conf = None) -> None:
     for note in loaded.notes:
         log.warning("note: %s", note)
     source = ConfDir(directory, lambda: load_with(plugins, directory), loaded.fingerprint)
+    notifier = Notifier(os.environ)
     try:
-        daemon = Daemon(settings, plugins.backends, plugins.sources, source)
+        daemon = Daemon(settings, plugins.backends, plugins.sources, source, notifier)
         anyio.run(run_until_signalled, daemon, backend_options={"use_uvloop": _has_uvloop()})
     except* AlreadyRunningError as errors:
         _fail(errors, BUSY_EXIT)
@@ -58,6 +60,8 @@ def _fail(errors: BaseExceptionGroup[Exception], code: int) -> None:
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    for handler in logging.getLogger().handlers:
+        handler.flush()  # why it ended is the last line
     typer.echo(f"mailwicket: {error}", err=True)
     raise typer.Exit(code)
 

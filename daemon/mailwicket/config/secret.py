@@ -15,6 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 from mailwicket.config.command import run
 from mailwicket.config.model import wrong
 from mailwicket.errors import BlockedError
+from mailwicket.redact import REDACTOR
 
 FORMS: Final = ("credential", "file", "env", "command")
 """Besides the literal text."""
@@ -60,6 +61,8 @@ class Secret:
     def reveal(self) -> str:
         """Return the secret, read now; one line end behind it is not part of it. Blocking: call it in a thread.
 
+        From now on no log line holds it: `redact`.
+
         Raises:
             BlockedError: it is not there, reason `secret_missing`. The text names the place, never the secret.
         """
@@ -69,6 +72,7 @@ class Secret:
             # from None: what lies below may quote what was read
             raise BlockedError(f"secret from {self.place} {error}", reason="secret_missing") from None
         self._used = _trace(text)
+        REDACTOR.learn(text)
         return text
 
     def is_stale(self) -> bool:

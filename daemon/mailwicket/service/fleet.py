@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,8 +55,9 @@ class Fleet:
     def man(self, settings: Settings) -> None:
         """Make a crew for every enabled mailbox of *settings*; none is started."""
         held = self._store.read(journal.held_units)
-        for name in enabled(settings):
-            crew = self._crews[PREFIX + name] = self._make(name, settings)
+        policy = _policy(settings)
+        for name, config in enabled(settings).items():
+            crew = self._crews[PREFIX + name] = self._make(name, config, policy)
             crew.unit.held = crew.unit.name in held
         self._list(settings)
 
@@ -72,18 +73,25 @@ class Fleet:
             Exception: an adapter could not be made; nothing was touched.
         """
         changes = [change for change in plan.changes if change.unit.startswith(PREFIX)]
-        new = {
-            change.unit: self._make(change.unit.removeprefix(PREFIX), settings)
-            for change in changes
-            if change.act is not Act.STOP
-        }
-        for name, crew in self._crews.items():
-            if (mailbox := name.removeprefix(PREFIX)) in enabled(settings):
-                crew.judge.adopt(_home(mailbox, settings), self.desk)
+        policy, mailboxes = _policy(settings), enabled(settings)
+        new: dict[str, Crew] = {}
+        for change in changes:
+            if change.act is not Act.STOP:
+                name = change.unit.removeprefix(PREFIX)
+                new[change.unit] = self._make(name, mailboxes[name], policy)
+        for name, config in mailboxes.items():
+            if (crew := self._crews.get(PREFIX + name)) is not None:
+                crew.judge.adopt(_home(name, config, policy), self.desk)
         async with anyio.create_task_group() as tasks:
             for change in changes:
                 tasks.start_soon(self._carry_out, change, new.get(change.unit), supervisor)
         self._list(settings)
+
+    def retry(self, reasons: Collection[str], supervisor: Supervisor) -> None:
+        """Try the units again that one of *reasons* blocks."""
+        for unit in self.units.values():
+            if unit.state is UnitState.BLOCKED and unit.reason in reasons:
+                supervisor.keeper(unit.name).unblock()
 
     async def _carry_out(self, change: Change, crew: Crew | None, supervisor: Supervisor) -> None:
         """Stop the old crew first: two of them would fetch every mail twice."""
@@ -95,11 +103,10 @@ class Fleet:
             crew.unit.failures = 0
             supervisor.start(crew.unit, crew.intake)
 
-    def _make(self, name: str, settings: Settings) -> Crew:
-        config = settings.incoming[name]
+    def _make(self, name: str, config: Incoming, policy: Policy) -> Crew:
         unit = self._unit(name, config)
         source = self._sources[config.protocol](name, config, self._net)
-        judge = Judge(self._store, self.desk, _home(name, settings), unit)
+        judge = Judge(self._store, self.desk, _home(name, config, policy), unit)
         return Crew(unit, Intake(name, source, self._store, self._reading, judge, unit), judge)
 
     def _unit(self, name: str, config: Incoming) -> Unit:
@@ -120,10 +127,14 @@ class Fleet:
         self.units.update(listed)
 
 
-def _home(name: str, settings: Settings) -> Home:
-    own = frozenset(address.casefold() for one in settings.incoming.values() for address in (one.email, *one.aliases))
-    config = settings.incoming[name]
-    return Home(name, Policy(own), config.group, config.category, config.company)
+def _policy(settings: Settings) -> Policy:
+    """What all mailboxes share: mail from any of our own addresses is ours."""
+    units = settings.incoming.values()
+    return Policy(frozenset(address.casefold() for one in units for address in (one.email, *one.aliases)))
+
+
+def _home(name: str, config: Incoming, policy: Policy) -> Home:
+    return Home(name, policy, config.group, config.category, config.company)
 
 
 async def stale_secrets(settings: Settings, forms: Iterable[str]) -> dict[str, list[str]]:

@@ -66,9 +66,14 @@ class Reloader:
         self,
         conf: ConfDir | None,
         apply: Callable[[Settings], Awaitable[Plan]],
+        began: Callable[[], None] = lambda: None,
+        ended: Callable[[], None] = lambda: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Watch *conf* and carry it out by *apply*; without *conf* there is nothing to read again."""
+        """Watch *conf* and carry it out by *apply*; without *conf* there is nothing to read again.
+
+        *began* and *ended* are called around each reload, whatever becomes of it.
+        """
         self.generation = 1
         self.errors: tuple[ConfigError, ...] = ()
         """Why the conf.d on disk is not what runs; empty where it is."""
@@ -80,6 +85,7 @@ class Reloader:
         self._conf = conf
         self._apply = apply
         self._seen = conf.fingerprint if conf else ""
+        self._began, self._ended = began, ended
         self._clock = clock
         self._began_at = -SPACING_S
         self._requests = 0
@@ -112,7 +118,11 @@ class Reloader:
             await anyio.sleep(max(0.0, self._began_at + SPACING_S - time.monotonic()))
             self._began_at = time.monotonic()
             covered = self._requests
-            outcome = await self._read_and_apply()
+            self._began()
+            try:
+                outcome = await self._read_and_apply()
+            finally:
+                self._ended()
             self._last = covered, outcome
             return outcome
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,12 @@ from typing import Any, Final
 from mailwicket.service.units import STORE_REASONS, Unit, UnitState
 
 BACKEND_REASON: Final = "backend_down"
+
+UNWELL: Final = (UnitState.BLOCKED, UnitState.WAITING, UnitState.PAUSED)
+"""The worst first."""
+
+NAMED_MAX: Final = 3
+"""So many units in trouble are named in one line; `mailwicket status` has them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +84,21 @@ class Report:
         }
 
     def line(self) -> str:
-        """Return what a person wants to know first, in one line."""
-        enabled = [unit for unit in self.units if unit.reason != "disabled"]
-        running = sum(unit.state is UnitState.RUNNING for unit in enabled)
-        said = [f"{running} of {len(enabled)} mailboxes run"]
-        states = Counter(unit.state for unit in enabled)
-        trouble = (UnitState.BLOCKED, UnitState.WAITING, UnitState.PAUSED)
-        said += [f"{states[state]} {state}" for state in trouble if states[state]]
-        if (store := self.store_trouble) is not None:
-            said.append(f"store: {store.reason}")
-        if (backend := self.backend_trouble) is not None:
-            said.append(f"backend: {backend.reason}")
+        """Return what a person wants to know first, in one line: how many run, and who does not and why."""
+        enabled = [unit for unit in self._all_units() if unit.reason != "disabled"]
+        said = [f"{sum(unit.state is UnitState.RUNNING for unit in enabled)} of {len(enabled)} units run"]
+        unwell = sorted(
+            (unit for unit in enabled if _state(unit) in UNWELL), key=lambda unit: UNWELL.index(_state(unit))
+        )
+        said += [f"{unit.name} {_state(unit)} ({unit.reason})" for unit in unwell[:NAMED_MAX]]
+        if len(unwell) > NAMED_MAX:
+            said.append(f"{len(unwell) - NAMED_MAX} more")
+        for what, trouble in (("store", self.store_trouble), ("backend", self.backend_trouble)):
+            if trouble is not None:
+                said.append(f"{what}: {trouble.reason}")
         if self.errors:
             said.append(f"conf.d is refused: {self.errors[0]}")
-        return ", ".join(said)
+        return "; ".join(said)
 
     def _all_units(self) -> list[Unit]:
         return [*self.units, *([self.desk] if self.desk else [])]
@@ -111,6 +117,11 @@ def _unit(unit: Unit) -> Mapping[str, Any]:
         "backlog": unit.backlog_mails,
         "silence_s": None if unit.silence_s is None else round(unit.silence_s, 3),
     }
+
+
+def _state(unit: Unit) -> UnitState:
+    """Between two tries at a server that is down a unit is starting; for people it waits."""
+    return UnitState.WAITING if unit.state is UnitState.STARTING and unit.reason else unit.state
 
 
 def _trouble(unit: Unit | None) -> Mapping[str, Any]:
