@@ -26,3 +26,19 @@ class Observer(Protocol):
     def caught_up(self) -> None:
         """Everything that the server showed is decided and settled."""
         ...
+
+
+class Unwatched:
+    """An `Observer` for what nobody watches: mail that is handed over for no mailbox."""
+
+    def connected(self, silence_s: Callable[[], float]) -> None:
+        """Nobody is told."""
+
+    def backlog(self, mails: int) -> None:
+        """Nobody is told."""
+
+    def done(self, reason: Reason) -> None:
+        """Nobody is told."""
+
+    def caught_up(self) -> None:
+        """Nobody is told."""

@@ -30,6 +30,19 @@ SELECT place_id, folder, epoch FROM place WHERE source = ? ORDER BY place_id DES
 INSERT INTO intake_row (place_id, remote_id, size_bytes, received_at, seen_at, state) VALUES (?, ?, ?, ?, ?, 1)
 ON CONFLICT (place_id, remote_id) DO UPDATE SET state = 1 WHERE state = 5
 
+-- name: rows_of
+-- What is known of mails of a place: their ids there are a JSON list.
+SELECT remote_id, intake_id, state FROM intake_row
+WHERE place_id = ? AND remote_id IN (SELECT value FROM json_each(?))
+
+-- name: give_up_seen
+-- Who had the bytes of mails that were only seen is gone; should they be offered again, they are seen again.
+UPDATE intake_row SET state = 5 WHERE state = 1 AND place_id IN (SELECT place_id FROM place WHERE source = ?)
+
+-- name: decisions
+-- What became of mails: their numbers are a JSON list.
+SELECT intake_id, reason, ticket FROM decision WHERE intake_id IN (SELECT value FROM json_each(?))
+
 -- name: forget_old_seen
 -- The folder was renumbered: what was only seen will be seen again under its new number.
 UPDATE intake_row SET state = 5
