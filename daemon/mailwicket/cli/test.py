@@ -81,11 +81,11 @@ def report(units: Mapping[str, Incoming], *, quiet: bool = False) -> Sequence[Co
     import anyio
     from rich.console import Console
 
-    from mailwicket.cli.settings import installed
+    from mailwicket.config.plugins import installed
     from mailwicket.net.machine import Machine
     from mailwicket.service.trial import Candidate, try_connections
 
-    _, sources = installed()
+    sources = installed().sources
     machine = Machine(Path("/nonexistent"))  # a test keeps nothing
     candidates = [
         Candidate(f"{KIND}{name}", f"{unit.server}:{unit.port}", sources[unit.protocol](name, unit, machine))
