@@ -68,16 +68,28 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
             TransientError: unreachable, or it refuses the connection.
             BlockedError: its certificate does not stand the test.
         """
-        with self._trouble():
+        with self._trouble("take the TLS connection" if tls else "take the connection"):
             with anyio.fail_after(self.deadlines.connect_s):
                 options: dict[str, Any] = {"ssl": tls, "server_hostname": self.host if tls else None}
                 if sock is None:
-                    options |= {"host": self.host, "port": self.port, "happy_eyeballs_delay": HAPPY_EYEBALLS_S}
+                    options |= {"host": self.host, "port": self.port, "happy_eyeballs_delay": self._race_s}
                 await self.protocol.loop.create_connection(lambda: self.protocol, sock=sock, **options)
-            with anyio.fail_after(self.deadlines.greeting_s):
-                await self.protocol.greeted.wait()
+        with self._trouble("greet"), anyio.fail_after(self.deadlines.greeting_s):
+            await self.protocol.greeted.wait()
         if self.protocol.failure is not None:
             raise self.protocol.error()
+
+    @property
+    def _race_s(self) -> float | None:
+        """How long one address is tried alone; None where there is but one.
+
+        A race that is cancelled in the moment of its end leaves the socket to the garbage collector (CPython 3.11).
+        """
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return HAPPY_EYEBALLS_S
+        return None
 
     async def start_tls(self, tls: ssl.SSLContext) -> None:
         """Go over to TLS (RFC 3501 6.2.1), or raise: there is no way back to clear text.
@@ -97,15 +109,15 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
                 f"{self.peer}: something was sent in the clear behind the answer to STARTTLS; nothing was said to it",
                 reason="server_said",
             )
-        with self._trouble(), anyio.fail_after(self.deadlines.connect_s):
+        with self._trouble("begin TLS after STARTTLS"), anyio.fail_after(self.deadlines.connect_s):
             transport = await protocol.loop.start_tls(protocol.transport, protocol, tls, server_hostname=self.host)
             if transport is None:
                 raise ConnectionResetError("closed during the TLS handshake")
             protocol.secured(transport)
 
     @contextlib.contextmanager
-    def _trouble(self) -> Any:  # noqa: ANN401 - a generator of nothing
-        """Say who must act when connecting fails."""
+    def _trouble(self, task: str) -> Any:  # noqa: ANN401 - a generator of nothing
+        """Say who must act when connecting fails; *task* is what the server has to do."""
         try:
             yield
         except ssl.SSLCertVerificationError as error:
@@ -114,11 +126,16 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
             raise BlockedError(words, reason="certificate") from error
         except TimeoutError as error:
             self.abort()
-            raise TransientError(f"{self.peer} did not answer in time", reason="timeout") from error
+            raise TransientError(f"{self.peer} did not {task} in time", reason="timeout") from error
         except ssl.SSLError as error:
             self.abort()
             words = f"{self.peer}: TLS failed: {error.reason or error}; does this port speak TLS from the first byte?"
             raise TransientError(words, reason="unreachable") from error
+        except ConnectionResetError as error:  # without TLS it is `connection_lost` that learns of this
+            self.abort()
+            raise TransientError(
+                f"{self.peer} closed the connection in the TLS handshake", reason="unreachable"
+            ) from error
         except OSError as error:
             self.abort()
             words = f"{self.peer} is not reachable: {_why(error)}"
