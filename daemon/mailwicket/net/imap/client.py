@@ -8,11 +8,13 @@ import ipaddress
 import os
 import socket
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import aioimaplib.aioimaplib as imap
 import anyio
+import anyio.to_thread
 
 from mailwicket.errors import BlockedError, TransientError
 from mailwicket.net.imap.protocol import Exchange, ImapProtocol, Literal
@@ -243,7 +245,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
             raise self.refusal(exchange)
         return exchange
 
-    async def search(self, criteria: str, room: Room | None = None) -> list[int]:
+    async def search(self, criteria: str, room: Room | None = None) -> Sequence[int]:
         """Return the UIDs that match *criteria* and whatever else the server names, ascending.
 
         Raises:
@@ -251,7 +253,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         """
         exchange = await self.run_well("SEARCH", criteria, by_uid=True, room=room)
         try:
-            return read_search(exchange.responses)
+            return await anyio.to_thread.run_sync(read_search, exchange.responses, abandon_on_cancel=True)
         except ValueError as error:
             words = f"{self.peer} sent an answer to SEARCH with {error}"
             raise TransientError(words, reason="server_said") from error
@@ -284,8 +286,9 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
             if exchange.result:
                 return False
             await self._stirred(longest_s)
-            protocol.done()
-            await self._answer(exchange, exchange)
+            if not exchange.result:  # some servers end it by themselves; "DONE" would be a command to them then
+                protocol.done()
+                await self._answer(exchange, exchange)
             return True
 
     async def _stirred(self, longest_s: float) -> None:
