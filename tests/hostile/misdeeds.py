@@ -82,7 +82,9 @@ LIES: Final[Mapping[str, Misdeed]] = {
 # --- flood
 
 
-def _floods(piece: bytes, first: bytes = b"") -> Misdeed:
+def floods(piece: bytes, first: bytes = b"") -> Misdeed:
+    """Send *first*, then *piece* for ever."""
+
     async def flood(wire: Wire, answer: bytes) -> None:
         await wire.send(first)
         while True:
@@ -92,11 +94,23 @@ def _floods(piece: bytes, first: bytes = b"") -> Misdeed:
     return flood
 
 
+def in_pieces(words: bytes) -> Misdeed:
+    """Send *words* before the answer, so that nobody has to hold all of them at once."""
+
+    async def tell(wire: Wire, answer: bytes) -> None:
+        for at in range(0, len(words), 65_536):
+            await wire.send(words[at : at + 65_536])
+            await asyncio.sleep(0)
+        await wire.send(answer)
+
+    return tell
+
+
 FLOODS: Final[Mapping[str, Misdeed]] = {
-    "never ends its untagged answers": _floods(b"* 1 FETCH (FLAGS (\\Seen))\r\n" * 500),
-    "sends a line of 10 MB": _floods(b"x" * 65_536, b"* OK "),
+    "never ends its untagged answers": floods(b"* 1 FETCH (FLAGS (\\Seen))\r\n" * 500),
+    "sends a line of 10 MB": floods(b"x" * 65_536, b"* OK "),
     "announces 9999999999 bytes": says(b"* 1 FETCH (UID 1 BODY[] {9999999999}\r\n"),
-    "sends literals for ever": _floods(b"* 1 FETCH (UID 1 X {60000}\r\n" + b"x" * 60_000 + b")\r\n"),
+    "sends literals for ever": floods(b"* 1 FETCH (UID 1 X {60000}\r\n" + b"x" * 60_000 + b")\r\n"),
 }
 
 # --- die
