@@ -28,6 +28,8 @@ from mailwicket.model import (
     TicketNumber,
     TicketRef,
 )
+from mailwicket.service.report import Report
+from mailwicket.service.units import Unit
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -212,3 +214,17 @@ def mail(
         )
         lines.append(f"{field_name}: {f'<{value}>' if name in {'message_id', 'in_reply_to'} else value}")
     return ("\r\n".join(lines) + "\r\n\r\n" + text).encode()
+
+
+def report(*units: Unit, **changes: Any) -> Report:
+    """What a daemon with *units* tells when all is well, with *changes*."""
+    values: dict[str, Any] = {
+        "version": "1.0",
+        "generation": 1,
+        "units": units,
+        "chores": Unit("store", "/var/lib/mailwicket"),
+        "backend": "desk",
+        "desk": None,
+        "parked": 0,
+    }
+    return Report(**values | changes)

@@ -18,10 +18,12 @@ from mailwicket.config.tables import PLAIN
 from mailwicket.failpoint import NAMES
 from mailwicket.model import EntryKind, Flag, Reason, TicketStatus
 from mailwicket.service.looplag import LoopLag
-from mailwicket.service.metrics import Units
+from mailwicket.service.metrics import Figures
 from mailwicket.service.units import Unit, UnitState
 from mailwicket.store.journal import State
+from mailwicket.web.api import Api
 from tests.conf import UNIT, Conf
+from tests.fakes import report
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "conf.d"
@@ -75,7 +77,7 @@ def test_every_reason_code_of_a_unit_is_documented() -> None:
 
 
 def test_every_metric_is_documented() -> None:
-    collector = Units({"incoming/x": Unit("incoming/x", "s")}, LoopLag(), lambda: 0)
+    collector = Figures(lambda: report(Unit("incoming/x", "s")), LoopLag())
     names = {family.name + ("_total" if family.type == "counter" else "") for family in collector.collect()}
     section = page("docs/runbook.md").split("## Metrics")[1].split("## ")[0]
     assert set(re.findall(r"`(mailwicket_\w+)", section)) == names
@@ -95,6 +97,18 @@ def test_every_command_of_the_readme_exists_and_every_command_says_what_it_does(
     named = set(re.findall(r"^mailwicket (\w+)", page("README.md"), re.MULTILINE))
     assert named <= set(commands)
     assert all(command.help for command in commands.values())
+
+
+def test_every_route_of_the_api_is_documented() -> None:
+    routes = {(route.method, route.path) for route in Api(None).routes()}  # type: ignore[arg-type]
+    told: set[tuple[str, str]] = set()
+    for methods in re.findall(r"^\| (`(?:GET|POST) /api/v1/.*?) \| ", page("docs/reload.md"), re.MULTILINE):
+        verb = base = ""
+        for method, path in re.findall(r"`(?:(GET|POST) )?([^` ]+)`", methods):
+            verb = method or verb
+            base = path if method else f"{base.rpartition('/')[0]}/{path}"
+            told.add((verb, base.replace("incoming/NAME", "{kind}/{name}")))
+    assert told == {route for route in routes if route != ("GET", "/api/v1/")}
 
 
 def test_the_reference_of_the_configuration_is_what_the_models_say() -> None:

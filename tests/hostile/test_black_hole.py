@@ -17,7 +17,7 @@ from tests.hostile.server import MailServer, mail_server
 from mailwicket.net.imap.client import Deadlines
 from mailwicket.sources import imap
 
-SLACK_S = 2
+SLACK_S = 4
 POLL_S = 1
 POINTS: Mapping[str, tuple[bytes, float]] = {
     "connect": (b"", BRISK.greeting_s),
@@ -43,6 +43,7 @@ async def _reach(server: MailServer, hole: Proxy, tenant: Tenant, point: str) ->
     """Start the unit; return when the packets vanish at *point*."""
     sign = POINTS[point][0]
     hole.die(sign)
+    server.lines.clear()
     tenant.start()
     if point in {"while idling", "the news of a mail"}:
         await until(lambda: idling(server), 10, f"{point}: IDLE")
@@ -67,7 +68,8 @@ async def _fall(one: House, number: int, point: str) -> None:
         server.deliver(mail("last", "afterwards\r\n", message_id=f"{number}.last@example.org"))
         await until(lambda: all(map(one.holds, server.delivered)), 10, f"{point}: its mails")
         assert sum(one.effects().values()) == one.count()
-        await until(server.settled, 5, f"{point}: settling")
+        await until(server.settled, 10, f"{point}: settling")
+        await tenant.stop()
 
 
 async def test_packets_that_vanish_are_noticed_in_time_and_mail_resumes(tmp_path: Path) -> None:

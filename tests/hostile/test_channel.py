@@ -96,7 +96,7 @@ BAD_CERTIFICATES: Mapping[str, tuple[Callable[[Certificates], ssl.SSLContext], t
         BlockedError,
         "unable to get local issuer certificate",
     ),
-    "TLS 1.1": (Certificates.of_yesterday, TransientError, "closed the connection in the TLS handshake"),
+    "TLS 1.1": (Certificates.of_yesterday, TransientError, "closed the connection where it was to begin TLS"),
 }
 
 
@@ -152,7 +152,9 @@ CASES: Mapping[str, Case] = {
         GO_AHEAD + "X: pause\nS: * CAPABILITY IMAP4rev1 AUTH=PLAIN", "tls", TransientError, "TLS failed: "
     ),
     "tls, agreed and then hung": Case(GO_AHEAD + "X: hang", "tls", TransientError, "did not begin TLS after STARTTLS"),
-    "tls, agreed and then gone": Case(GO_AHEAD + "X: close", "tls", TransientError, "in the TLS handshake"),
+    "tls, agreed and then gone": Case(
+        GO_AHEAD + "X: close", "tls", TransientError, "closed the connection where it was to begin TLS"
+    ),
     "none, another machine": Case(OFFER, "none", BlockedError, "no password is said over an unencrypted connection"),
 }
 

@@ -24,8 +24,8 @@ MEMORY_BYTES: Final = 32 * 1024 * 1024
 STRETCH_S: Final = 0.25
 """Of one thread's time, so that a busy machine adds nothing. It was 1 to 3 s before answers were read in turns."""
 
-VERBS: Final = ("LOGIN", "SEARCH", "FETCH", "IDLE")
-OTHER_VERBS: Final = ("GREETING", "CAPABILITY", "SELECT", "LOOK", "STORE", "MOVE", "DONE")
+VERBS: Final = ("SEARCH", "FETCH")
+OTHER_VERBS: Final = "GREETING CAPABILITY LOGIN SELECT LOOK STORE MOVE IDLE DONE".split()
 LINE_BYTES: Final = 8 * 1024 * 1024 - 100
 
 

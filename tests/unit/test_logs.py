@@ -62,7 +62,9 @@ def test_a_line_that_cannot_be_formatted_harms_no_other(said: Said, monkeypatch:
     logger.info("%d mails", "no number")
     logger.warning("and on")
     handler.flush()
-    assert [line["event"] for line in lines(stream)] == ["and on"]
+    told = [line["event"] for line in lines(stream)]
+    assert told[0].startswith("a bug, a line of the log cannot be told: ")
+    assert told[1:] == ["and on"]
 
 
 HOSTILE = "Re: x\r\nroot: fake line\x1b[2J\u2028next\u202egpj.exe\x00"

@@ -51,6 +51,11 @@ class Judge:
         self._observer = observer
         self._clock = clock
 
+    def adopt(self, home: Home, desk: Desk) -> None:
+        """Decide the next batch by *home*, for *desk*: the configuration changed."""
+        self._home = home
+        self._desk = desk
+
     async def judge(self, mails: Sequence[Read], slot: Slot) -> None:
         """Bring every mail of *mails* to `done`, in order; one that fails by itself stops none of the others.
 
