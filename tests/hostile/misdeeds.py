@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from itertools import repeat
 from typing import Final
 
 from tests.hostile.server import Misdeed, Wire
@@ -15,12 +16,20 @@ async def is_silent(wire: Wire, answer: bytes) -> None:
     await wire.hear_to_the_end()
 
 
-async def drips(wire: Wire, answer: bytes) -> None:
-    """A byte now and then, for ever: no deadline that starts anew with each byte would ever pass."""
-    await wire.send(b"* OK ")
-    while True:
-        await wire.send(b".")
-        await asyncio.sleep(0.03)
+def dripping(period_s: float) -> Misdeed:
+    """A byte every *period_s*, for ever: no deadline that starts anew with each byte would ever pass."""
+
+    async def drip(wire: Wire, answer: bytes) -> None:
+        mail = answer.find(b"}\r\n") + 3
+        await wire.send(answer[:mail] if mail > 2 else b"* OK ")
+        for octet in answer[mail:] if mail > 2 else repeat(ord(".")):
+            await wire.send(bytes([octet]))
+            await asyncio.sleep(period_s)
+
+    return drip
+
+
+drips: Final = dripping(0.03)
 
 
 HELLO: Final = b"\x16\x03\x03\x3f\xff\x02\x00\x3f\xfb"

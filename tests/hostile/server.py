@@ -11,7 +11,8 @@ import contextlib
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -91,6 +92,9 @@ class MailServer:
     """It did what it was told to do wrong."""
     times: int = 0
     """So often."""
+    took_s: list[float] = field(default_factory=list)
+    """How long each mail took from its delivery to the flag by which a client says that it has it."""
+    _delivered_at: dict[int, float] = field(default_factory=dict)
     _place: str = ""
     _misdeed: Misdeed | None = None
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -111,6 +115,7 @@ class MailServer:
         for raw in mails:
             self.delivered.append(raw)
             uid = len(self.delivered)
+            self._delivered_at[uid] = time.perf_counter()
             self.mails[uid], self.flags[uid] = raw, set()
         self._arrived.set()
         self._arrived = asyncio.Event()
@@ -207,8 +212,7 @@ class MailServer:
                 yield from (self._describe(uid, items) for uid in self._chosen(chosen))
             case "STORE":
                 chosen, _, change = rest.partition(" ")
-                for uid in self._chosen(chosen):
-                    self.flags[uid].update(change.partition("(")[2].rstrip(")").split())
+                self._flag(self._chosen(chosen), change.partition("(")[2].rstrip(")").split())
             case "MOVE":
                 for uid in self._chosen(rest.partition(" ")[0]):
                     self.moved.append(self.mails.pop(uid))
@@ -217,6 +221,12 @@ class MailServer:
                 yield b"* BYE bye\r\n"
             case _:
                 pass
+
+    def _flag(self, uids: Iterable[int], flags: Iterable[str]) -> None:
+        for uid in uids:
+            if uid in self._delivered_at:
+                self.took_s.append(time.perf_counter() - self._delivered_at.pop(uid))
+            self.flags[uid].update(flags)
 
     def _chosen(self, uids: str) -> list[int]:
         first, _, last = uids.partition(":")
