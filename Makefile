@@ -50,7 +50,7 @@ test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not real"
 
 torture: $(VENV)/.dev real-servers
-	$(BIN)/python -m pytest -m torture -s tests/real tests/hostile
+	$(BIN)/python -m pytest -m torture -s tests/real tests/flow tests/hostile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import anyio
 from pydantic import BaseModel
 
-from mailwicket.errors import PermanentError, TransientError
+from mailwicket.errors import BlockedError, PermanentError, TransientError
 from mailwicket.model import (
     EntryDraft,
     Fetched,
@@ -198,6 +198,29 @@ class Watcher:
 
     def caught_up(self) -> None:
         self.idle.set()
+
+
+class DeskWatcher:
+    """Remembers what a door tells of its desk."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.failures: list[tuple[Exception, float]] = []
+
+    def works(self) -> None:
+        if self.told[-1:] != ["works"]:
+            self.told.append("works")
+
+    def waits(self, failure: Exception, pause_s: float) -> None:
+        self.told.append("waits")
+        self.failures.append((failure, pause_s))
+
+    def tries(self) -> None:
+        self.told.append("tries")
+
+    def blocked(self, failure: BlockedError) -> None:
+        self.told.append("blocked")
+        self.failures.append((failure, 0))
 
 
 def mail(

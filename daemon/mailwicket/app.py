@@ -20,12 +20,14 @@ from anyio.abc import TaskGroup, TaskStatus
 from mailwicket import __version__
 from mailwicket.config.load import Loaded
 from mailwicket.config.settings import Settings
-from mailwicket.errors import BlockedError, UnknownError
+from mailwicket.errors import BlockedError, ConflictError, UnknownError
+from mailwicket.flow.backend import Door
 from mailwicket.flow.judge import utc_now
 from mailwicket.flow.reading import Reading
 from mailwicket.flow.reclaim import Reclaim
 from mailwicket.net.machine import Machine
-from mailwicket.ports import Desk, JoinsTransaction, Source
+from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Source
+from mailwicket.service.desk import DeskUnit
 from mailwicket.service.fleet import Fleet, stale_secrets
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import registry_of
@@ -77,17 +79,19 @@ class Daemon:
         self.settings = settings
         state_dir = settings.daemon.state_dir
         self.machine = Machine(state_dir)
-        desk = backends[settings.backend.type](settings.backend.type, settings.backend.keys, self.machine)
-        joined = desk if isinstance(desk, JoinsTransaction) else None
+        self._backends = backends
+        self._desk = self._make_desk(settings)
+        joined = self._desk if isinstance(self._desk, JoinsTransaction) else None
         self.store = Store(state_dir, [joined.schema] if joined else [])
         if joined:
             joined.bind(self.store.write)
         self.reading = Reading(self.store)
         _empty_spool(self.machine)
         self.lag = LoopLag()
-        self._backends = backends
+        self._desk_unit = None if joined else DeskUnit(Unit(BACKEND, settings.backend.type))
+        self._door = Door(self._desk, self._desk_unit) if self._desk_unit else None
         self._chores = Unit("store", str(state_dir))
-        self._fleet = Fleet(self.store, self.reading, self.machine, sources, desk)
+        self._fleet = Fleet(self.store, self.reading, self.machine, sources, self._way)
         self._fleet.man(settings)
         self._supervisor: Supervisor | None = None
         self.notifier = notifier or Notifier({})
@@ -100,6 +104,14 @@ class Daemon:
     def units(self) -> Mapping[str, Unit]:
         """The mailboxes by name, as `incoming/NAME`."""
         return self._fleet.units
+
+    @property
+    def _way(self) -> JoinsTransaction | Door:
+        """How mail comes to the desk: inside our own transactions, or through its door."""
+        if self._door is not None:
+            return self._door
+        assert isinstance(self._desk, JoinsTransaction)  # noqa: S101 - or there would be a door
+        return self._desk
 
     # --- its life ---------------------------------------------------------------------------------------------------
 
@@ -140,14 +152,15 @@ class Daemon:
             self.store.hurry()
 
     async def close(self) -> None:
-        """Close the store; every task has ended before."""
+        """Close the desk and the store; every task has ended before."""
         self.reading.close()
+        await _let_go(self._desk)
         await self.store.close()
 
     def _start_chores(self, supervisor: Supervisor, settings: Settings) -> None:
         keep = timedelta(days=settings.store.raw_keep_days)
         quarantine_keep = timedelta(days=settings.store.quarantine_keep_days)
-        reclaim = Reclaim(self.store, self._fleet.desk, keep, quarantine_keep, utc_now)
+        reclaim = Reclaim(self.store, self._desk, keep, quarantine_keep, utc_now)
         supervisor.start(self._chores, reclaim)
 
     # --- the configuration changes ----------------------------------------------------------------------------------
@@ -164,15 +177,17 @@ class Daemon:
         token = await anyio.to_thread.run_sync(_revealed_token, settings)
         if self._tls is not None:
             await anyio.to_thread.run_sync(_renew_certificate, self._tls, settings)
-        desk = self._fleet.desk
+        before = self._desk
         if any(change.unit == BACKEND for change in plan.changes):
-            self._fleet.desk = self._make_desk(settings)
+            self._take_desk(self._make_desk(settings))
         await self._fleet.follow(plan, settings, self._supervisor)
         self._fleet.retry(LOCAL_REASONS, self._supervisor)
         self.settings, self._admin_token = settings, token
-        if {"store.raw_keep_days", "store.quarantine_keep_days"} & set(plan.at_once) or desk is not self._fleet.desk:
+        if {"store.raw_keep_days", "store.quarantine_keep_days"} & set(plan.at_once) or before is not self._desk:
             await self._supervisor.stop(self._chores.name)
             self._start_chores(self._supervisor, settings)
+        if before is not self._desk:
+            await _let_go(before)
         if {"daemon.log_level", "daemon.log_format"} & set(plan.at_once):
             logging.getLogger().setLevel(settings.daemon.log_level.upper())
         self._slow_secrets_asked.set()
@@ -180,10 +195,16 @@ class Daemon:
 
     def _make_desk(self, settings: Settings) -> Desk:
         choice = settings.backend
-        desk = self._backends[choice.type](choice.type, choice.keys, self.machine)
+        return self._backends[choice.type](choice.type, choice.keys, self.machine)
+
+    def _take_desk(self, desk: Desk) -> None:
+        """Bring mail to *desk* from now on; it is of the same type as the one before."""
+        self._desk = desk
         if isinstance(desk, JoinsTransaction):
             desk.bind(self.store.write)
-        return desk
+        if self._door is not None:
+            self._door.adopt(desk)
+        self._fleet.desk = self._way
 
     async def _refresh_slow_secrets(self) -> None:
         """Secrets from commands may take seconds: a reload does not wait for them, and restarts whom they concern."""
@@ -196,6 +217,10 @@ class Daemon:
                 async with self._reloader.lock:
                     plan = compare(self.settings, self.settings, stale)
                     log.info("secrets from commands changed: %s", ", ".join(map(str, plan.changes)))
+                    if BACKEND in stale:
+                        before = self._desk
+                        self._take_desk(self._make_desk(self.settings))
+                        await _let_go(before)
                     await self._fleet.follow(plan, self.settings, self._supervisor)
 
     def _hosts(self) -> set[str]:
@@ -215,7 +240,7 @@ class Daemon:
             units=list(self.units.values()),
             chores=self._chores,
             backend=self.settings.backend.type,
-            desk=None,
+            desk=None if self._desk_unit is None else self._desk_unit.unit,
             parked=self.store.read(journal.count_parked),
             errors=tuple(map(str, reloader.errors)),
             refused_since=reloader.refused_since,
@@ -250,6 +275,8 @@ class Daemon:
             ConflictError: it cannot be done as the unit is.
         """
         assert self._supervisor is not None  # noqa: S101 - the endpoint is served beside it
+        if unit == BACKEND and self._door is not None:
+            return self._act_on_backend(action)
         if unit not in self.units:
             raise UnknownError(f"there is no unit {unit}; there are: {', '.join(self.units) or 'none'}")
         keeper = self._supervisor.keeper(unit)
@@ -261,6 +288,17 @@ class Daemon:
         elif action == "resume":
             await self.store.write(lambda tx: journal.release_unit(tx, unit))
         return said
+
+    def _act_on_backend(self, action: str) -> str:
+        if action not in {"poll", "unblock"} or self._door is None:
+            raise ConflictError("backend cannot be paused; pause the mailboxes")
+        self._door.unblock()
+        return "is tried with the next mail"
+
+
+async def _let_go(desk: Desk) -> None:
+    if isinstance(desk, HoldsConnections):
+        await desk.close()
 
 
 def _told(generation: int, plan: Plan, read: Loaded | Reloaded) -> Mapping[str, Any]:

@@ -228,6 +228,15 @@ class Probe(Protocol):
 
 
 @runtime_checkable
+class HoldsConnections(Protocol):
+    """A desk that opens something at its first call and keeps it."""
+
+    async def close(self) -> None:
+        """Close what is open. Called when the daemon stops and when another desk takes its place; repeatable."""
+        ...
+
+
+@runtime_checkable
 class ProvesConnection(Protocol):
     """A source or sender that can be tested in stages, without changing anything on the server."""
 
@@ -240,4 +249,19 @@ class ProvesConnection(Protocol):
         Raises:
             MailwicketError: the stage that failed; those behind it were not begun.
         """
+        ...
+
+
+@runtime_checkable
+class SetsPace(Protocol):
+    """A desk that says how much may be asked of it; any other is asked one thing at a time, as fast as it answers."""
+
+    @property
+    def at_once(self) -> int:
+        """How many effects may be under way at a time, 1 or more."""
+        ...
+
+    @property
+    def rate_per_minute(self) -> int | None:
+        """How many effects may begin in a minute, evenly spread; None: no limit."""
         ...

@@ -108,7 +108,7 @@ def routes_of(served: Endpoint) -> list[tuple[str, str]]:
     """Every route there is, found by looking into the router; names in paths filled in."""
     routes = served._app(trusted=False).router.routes()
     return [
-        (route.method, route.resource.canonical.replace("{kind}", "incoming").replace("{name}", "box"))
+        (route.method, route.resource.canonical.replace("{unit}", "incoming/box"))
         for route in routes
         if route.resource is not None and route.method != "HEAD"
     ]
@@ -190,7 +190,7 @@ async def test_the_list_of_routes_names_every_route_with_one_line(unit: Unit) ->
         ("GET", "/livez"),
         ("GET", "/api/v1/plan"),
         ("POST", "/api/v1/reload"),
-        ("POST", "/api/v1/units/{kind}/{name}/poll"),
+        ("POST", "/api/v1/units/{unit}/poll"),
     }
     assert all(line["does"].endswith(".") and "\n" not in line["does"] for line in lines)
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
@@ -155,6 +156,7 @@ class Intake:
                 await self._judge.judge(mails, slot)
                 self._backlog -= rows
                 self._observer.backlog(self._backlog)
+                await anyio.lowlevel.checkpoint_if_cancelled()  # who settles may have left while we committed
                 send.send_nowait(rows)
 
     async def _keep(self, batch: list[Seen], fetched: Sequence[Fetched]) -> list[Work]:

@@ -14,11 +14,12 @@ from mailwicket.config.exposed import AT_ONCE, secrets
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.secret import Secret
 from mailwicket.config.settings import Settings
+from mailwicket.flow.backend import Door
 from mailwicket.flow.drafts import Home
 from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge
 from mailwicket.flow.reading import Reading
-from mailwicket.ports import Desk, Net, Source
+from mailwicket.ports import JoinsTransaction, Net, Source
 from mailwicket.rules.decide import Policy
 from mailwicket.service.plan import BACKEND, Act, Change, Plan, enabled
 from mailwicket.service.supervisor import Supervisor
@@ -42,7 +43,12 @@ class Fleet:
     """All mailboxes, enabled ones with a crew."""
 
     def __init__(
-        self, store: Store, reading: Reading, net: Net, sources: Mapping[str, Callable[..., Source]], desk: Desk
+        self,
+        store: Store,
+        reading: Reading,
+        net: Net,
+        sources: Mapping[str, Callable[..., Source]],
+        desk: JoinsTransaction | Door,
     ) -> None:
         """Bring mail to *desk* by the adapters in *sources*. Starts nothing."""
         self.units: dict[str, Unit] = {}
