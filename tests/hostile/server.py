@@ -42,6 +42,8 @@ class Wire:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     tag: str = ""
+    told: int = 0
+    """How many mails there are, as the client knows it."""
 
     async def send(self, content: bytes) -> None:
         """Send, as fast as the other end takes it."""
@@ -173,6 +175,7 @@ class MailServer:
         body = "BODY" in rest
         place = {"FETCH": "FETCH" if body else "LOOK", "EXAMINE": "SELECT", "AUTHENTICATE": "LOGIN"}.get(verb, verb)
         untagged = b"".join(self._work(verb, rest))
+        wire.told = len(self.mails) if place == "SELECT" else min(wire.told, len(self.mails))
         words = f"OK [CAPABILITY {self.capabilities}] in" if verb == "LOGIN" else "OK done"
         await self._answer(wire, place, untagged + f"{wire.tag} {words}\r\n".encode())
         if verb == "LOGOUT":
@@ -180,13 +183,17 @@ class MailServer:
 
     async def _idle(self, wire: Wire) -> None:
         arrived = self._arrived
+        if len(self.mails) > wire.told:  # they came since it looked
+            arrived = asyncio.Event()
+            arrived.set()
         await self._answer(wire, "IDLE", b"+ idling\r\n")
         listening = asyncio.create_task(wire.reader.readline())
         telling = asyncio.create_task(arrived.wait())
         try:
             await asyncio.wait((listening, telling), return_when=asyncio.FIRST_COMPLETED)
             if telling.done():
-                await wire.send(b"* %d EXISTS\r\n" % len(self.mails))
+                wire.told = len(self.mails)
+                await wire.send(b"* %d EXISTS\r\n" % wire.told)
             line = await listening
         finally:
             listening.cancel()
