@@ -28,6 +28,7 @@ from mailwicket.ports import Desk, JoinsTransaction, Source
 from mailwicket.rules.decide import Policy
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import registry_of
+from mailwicket.service.notify import Notifier, headline
 from mailwicket.service.report import ready, status
 from mailwicket.service.supervisor import supervise
 from mailwicket.service.units import Unit
@@ -36,6 +37,9 @@ from mailwicket.store.store import Store
 from mailwicket.web.endpoint import Endpoint
 
 log = logging.getLogger(__name__)
+
+GRACE_S = 5
+"""So much longer than for ourselves systemd is to wait for our end."""
 
 
 class Daemon:
@@ -128,14 +132,16 @@ class Daemon:
         return ready(self.units.values())
 
 
-async def run_until_signalled(daemon: Daemon) -> None:
-    """Run *daemon* until SIGTERM or SIGINT, then stop in order within `stop_timeout_s`."""
+async def run_until_signalled(daemon: Daemon, notifier: Notifier) -> None:
+    """Run *daemon* until SIGTERM or SIGINT, then stop in order within `stop_timeout_s`; *notifier* is told of both."""
     patience = threading.Timer(daemon.settings.daemon.stop_timeout_s, _give_up, [daemon])
     patience.daemon = True
     try:
         async with anyio.create_task_group() as tasks:
-            await tasks.start(_wait_for_signal, tasks.cancel_scope, patience)  # who is answered may stop us, in order
-            await daemon.run()
+            # who is answered may stop us, in order
+            await tasks.start(_wait_for_signal, tasks.cancel_scope, patience, notifier)
+            tasks.start_soon(notifier.keep_alive, lambda: headline(daemon.units.values()))
+            await daemon.run(lambda: notifier.ready(headline(daemon.units.values())))
     finally:
         with anyio.CancelScope(shield=True):
             await daemon.close()
@@ -152,13 +158,18 @@ def _give_up(daemon: Daemon) -> None:
 
 
 async def _wait_for_signal(
-    scope: anyio.CancelScope, patience: threading.Timer, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    scope: anyio.CancelScope,
+    patience: threading.Timer,
+    notifier: Notifier,
+    *,
+    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         task_status.started()
         async for number in signals:
             log.info("stopping signal=%s", signal.Signals(number).name)
             patience.start()
+            notifier.stopping(patience.interval + GRACE_S)
             scope.cancel()
             return
 

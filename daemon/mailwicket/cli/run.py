@@ -24,13 +24,15 @@ def run(conf: Conf = None) -> None:
     from mailwicket.cli.settings import installed, settings_or_exit
     from mailwicket.errors import AlreadyRunningError, BlockedError, MailwicketError
     from mailwicket.service.logs import set_up
+    from mailwicket.service.notify import Notifier
 
     backends, sources = installed()
     settings = settings_or_exit(conf, exit_code=CONFIG_EXIT)
     set_up(settings.daemon.log_level, settings.daemon.log_format)
+    notifier = Notifier(os.environ)
     try:
         daemon = Daemon(settings, backends, sources)
-        anyio.run(run_until_signalled, daemon, backend_options={"use_uvloop": _has_uvloop()})
+        anyio.run(run_until_signalled, daemon, notifier, backend_options={"use_uvloop": _has_uvloop()})
     except* AlreadyRunningError as errors:
         _fail(errors, BUSY_EXIT)
     except* BlockedError as errors:

@@ -14,6 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 from mailwicket.config.command import run
 from mailwicket.config.model import wrong
 from mailwicket.errors import BlockedError
+from mailwicket.redact import REDACTOR
 
 FORMS: Final = ("credential", "file", "env", "command")
 """Besides the literal text."""
@@ -58,14 +59,18 @@ class Secret:
     def reveal(self) -> str:
         """Return the secret, read now; one line end behind it is not part of it. Blocking: call it in a thread.
 
+        From now on no log line holds it: `redact`.
+
         Raises:
             BlockedError: it is not there, reason `secret_missing`. The text names the place, never the secret.
         """
         try:
-            return self._read()
+            secret = self._read()
         except _MissingError as error:
             # from None: what lies below may quote what was read
             raise BlockedError(f"secret from {self.place} {error}", reason="secret_missing") from None
+        REDACTOR.learn(secret)
+        return secret
 
     def problem(self) -> str | None:
         """Read it as `reveal` does, and return why that fails, without its place; None where it works."""

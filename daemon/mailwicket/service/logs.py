@@ -1,27 +1,41 @@
-"""One fact a line: for people on a terminal, JSON otherwise. Control characters of mail never reach the terminal."""
+"""One fact a line: for people on a terminal and in the journal, JSON otherwise.
+
+Control characters of mail never reach the terminal, and no secret that was revealed reaches any reader.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, TextIO
+
+from mailwicket.redact import REDACTOR, Redactor
 
 GATHER_S: Final = 0.1
 """Lines of this time go out together: a write gives the interpreter's lock away, and a backlog has a line a mail."""
 
 
+UNTOLD: Final = "a bug, a line of the log cannot be told: %s, line %s"
+
+PRIORITIES: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+"""syslog(3), as the journal knows them; what is below is 7, debug."""
+
+
 def set_up(level: str, log_format: str) -> None:
     """Send every log line to standard error; *log_format* is `auto`, `console` or `json`."""
-    console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     root = logging.getLogger()
     for before in root.handlers:
         before.close()
     handler = GatheringHandler(sys.stderr)
-    handler.setFormatter(ConsoleFormatter() if console else JsonFormatter())
+    handler.setFormatter(
+        formatter(log_format, terminal=sys.stderr.isatty(), journal=leads_to_journal(sys.stderr, os.environ))
+    )
     root.handlers = [handler]
     root.setLevel(level.upper())
     # The library formats whole literals and tokens for its debug log.
@@ -29,13 +43,38 @@ def set_up(level: str, log_format: str) -> None:
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
 
 
+def formatter(log_format: str, *, terminal: bool, journal: bool) -> logging.Formatter:
+    """Return what formats lines for a *terminal*, the *journal* or something else.
+
+    In the journal `auto` is text: who reads it at night reads `journalctl`. The journal has the time, and the level
+    as its priority, so neither is told again; `json` stays what it is everywhere.
+    """
+    text = log_format == "console" or (log_format == "auto" and (terminal or journal))
+    if journal:
+        return JournalFormatter(TextFormatter() if text else JsonFormatter())
+    return ConsoleFormatter() if text else JsonFormatter()
+
+
+def leads_to_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Tell whether *stream* is the one that systemd connected to the journal (systemd.exec(5), `JOURNAL_STREAM`).
+
+    The variable alone is no proof: somebody may have redirected the stream, or have started us from a service.
+    """
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):  # closed, or no file at all
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+
+
 class GatheringHandler(logging.Handler):
     """Writes lines in order, from a thread of its own: a slow disk or reader of the log holds nobody up."""
 
-    def __init__(self, stream: TextIO) -> None:
-        """Write to *stream*."""
+    def __init__(self, stream: TextIO, redactor: Redactor = REDACTOR) -> None:
+        """Write to *stream* what *redactor* left."""
         super().__init__()
         self._stream = stream
+        self._redactor = redactor
         self._lines: list[str] = []
         self._writing = threading.Lock()
         self._wanted = threading.Event()
@@ -45,10 +84,13 @@ class GatheringHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take one line; a warning or worse is not left to wait for others."""
         try:
-            self._lines.append(self.format(record))
-        except Exception:  # noqa: BLE001 - logging's own convention: a bad line harms nobody
-            self.handleError(record)
-            return
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - a bad line harms nobody, and its arguments may be anything
+            record = logging.LogRecord(
+                record.name, logging.ERROR, record.pathname, record.lineno, UNTOLD, (record.name, record.lineno), None
+            )
+            line = self.format(record)
+        self._lines.append(self._redactor.clean(line))
         if record.levelno >= logging.WARNING:
             self._urgent.set()
         self._wanted.set()
@@ -92,16 +134,38 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(told)
 
 
-class ConsoleFormatter(logging.Formatter):
-    """For a person: time, level, what happened."""
+class TextFormatter(logging.Formatter):
+    """For a person: what happened."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line; a traceback follows on lines of its own."""
-        line = f"{_timestamp(record.created)} {record.levelname.lower():<8} {escaped(record.getMessage())}"
+        line = escaped(record.getMessage())
         if record.exc_info:
             trace = self.formatException(record.exc_info).split("\n")
             line = "\n".join([line, *map(escaped, trace)])
         return line
+
+
+class ConsoleFormatter(TextFormatter):
+    """For a person at a terminal: time and level before it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; a traceback follows on lines of its own."""
+        return f"{_timestamp(record.created)} {record.levelname.lower():<8} {super().format(record)}"
+
+
+class JournalFormatter(logging.Formatter):
+    """sd-daemon(3): each line begins with its priority, those of a traceback too, which the journal keeps apart."""
+
+    def __init__(self, lines: logging.Formatter) -> None:
+        """Put priorities before what *lines* makes of a record."""
+        super().__init__()
+        self._lines = lines
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line or lines."""
+        priority = next((number for level, number in PRIORITIES if record.levelno >= level), 7)
+        return "\n".join(f"<{priority}>{line}" for line in self._lines.format(record).split("\n"))
 
 
 def escaped(text: str) -> str:
