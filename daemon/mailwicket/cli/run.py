@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -29,10 +30,10 @@ def run(conf: Conf = None) -> None:
     backends, sources = installed()
     settings = settings_or_exit(conf, exit_code=CONFIG_EXIT)
     set_up(settings.daemon.log_level, settings.daemon.log_format)
-    notifier = Notifier(os.environ)
     try:
-        daemon = Daemon(settings, backends, sources)
-        anyio.run(run_until_signalled, daemon, notifier, backend_options={"use_uvloop": _has_uvloop()})
+        with closing(Notifier(os.environ)) as notifier:
+            daemon = Daemon(settings, backends, sources)
+            anyio.run(run_until_signalled, daemon, notifier, backend_options={"use_uvloop": _has_uvloop()})
     except* AlreadyRunningError as errors:
         _fail(errors, BUSY_EXIT)
     except* BlockedError as errors:

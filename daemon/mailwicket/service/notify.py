@@ -103,6 +103,13 @@ class Notifier:
             self._flushed()
             await anyio.sleep(beat_s)
 
+    def close(self) -> None:
+        """Nothing more is told."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        self._address = None
+
     def _tell(self, message: str) -> None:
         if self._address is None:
             return
@@ -119,7 +126,7 @@ class Notifier:
 
     def _sent(self, message: str) -> bool:
         try:
-            if self._socket is None:
+            if self._socket is None:  # kept: with no file numbers left there would be no signs of life
                 self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
                 self._socket.settimeout(0)
             self._socket.sendto(message.encode("utf-8", "replace"), self._address or "")
