@@ -140,8 +140,12 @@ async def run_until_signalled(daemon: Daemon, notifier: Notifier) -> None:
         async with anyio.create_task_group() as tasks:
             # who is answered may stop us, in order
             await tasks.start(_wait_for_signal, tasks.cancel_scope, patience, notifier)
-            tasks.start_soon(notifier.keep_alive, lambda: headline(daemon.units.values()))
-            await daemon.run(lambda: notifier.ready(headline(daemon.units.values())))
+
+            def begun() -> None:
+                notifier.ready("started")
+                tasks.start_soon(notifier.keep_alive, lambda: headline(daemon.units.values()))
+
+            await daemon.run(begun)
     finally:
         with anyio.CancelScope(shield=True):
             await daemon.close()
