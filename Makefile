@@ -50,7 +50,7 @@ test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not real"
 
 torture: $(VENV)/.dev real-servers
-	$(BIN)/python -m pytest -m torture -s tests/real
+	$(BIN)/python -m pytest -m torture -s tests/real tests/flow
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

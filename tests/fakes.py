@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import anyio
 from pydantic import BaseModel
 
-from mailwicket.errors import PermanentError, TransientError
+from mailwicket.errors import BlockedError, PermanentError, TransientError
 from mailwicket.model import (
     EntryDraft,
     Fetched,
@@ -28,6 +28,8 @@ from mailwicket.model import (
     TicketNumber,
     TicketRef,
 )
+from mailwicket.service.report import Report
+from mailwicket.service.units import Unit
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -198,6 +200,29 @@ class Watcher:
         self.idle.set()
 
 
+class DeskWatcher:
+    """Remembers what a door tells of its desk."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.failures: list[tuple[Exception, float]] = []
+
+    def works(self) -> None:
+        if self.told[-1:] != ["works"]:
+            self.told.append("works")
+
+    def waits(self, failure: Exception, pause_s: float) -> None:
+        self.told.append("waits")
+        self.failures.append((failure, pause_s))
+
+    def tries(self) -> None:
+        self.told.append("tries")
+
+    def blocked(self, failure: BlockedError) -> None:
+        self.told.append("blocked")
+        self.failures.append((failure, 0))
+
+
 def mail(
     subject: str = "Printer on fire",
     text: str = "It burns.\r\n",
@@ -212,3 +237,17 @@ def mail(
         )
         lines.append(f"{field_name}: {f'<{value}>' if name in {'message_id', 'in_reply_to'} else value}")
     return ("\r\n".join(lines) + "\r\n\r\n" + text).encode()
+
+
+def report(*units: Unit, **changes: Any) -> Report:
+    """What a daemon with *units* tells when all is well, with *changes*."""
+    values: dict[str, Any] = {
+        "version": "1.0",
+        "generation": 1,
+        "units": units,
+        "chores": Unit("store", "/var/lib/mailwicket"),
+        "backend": "desk",
+        "desk": None,
+        "parked": 0,
+    }
+    return Report(**values | changes)

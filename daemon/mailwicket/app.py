@@ -1,4 +1,4 @@
-"""The composition root: the only file that knows every part. Start in order, stop in order."""
+"""The composition root: the only file that knows every part. Start in order, change in order, stop in order."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import signal
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -13,45 +14,63 @@ from datetime import timedelta
 from typing import Any
 
 import anyio
-from anyio.abc import TaskStatus
+import anyio.to_thread
+from anyio.abc import TaskGroup, TaskStatus
 
 from mailwicket import __version__
-from mailwicket.config.incoming import Incoming
+from mailwicket.config.load import Loaded
 from mailwicket.config.settings import Settings
-from mailwicket.flow.drafts import Home
-from mailwicket.flow.intake import Intake
-from mailwicket.flow.judge import Judge, utc_now
+from mailwicket.errors import BlockedError, ConflictError, UnknownError
+from mailwicket.flow.backend import Door
+from mailwicket.flow.judge import utc_now
 from mailwicket.flow.reading import Reading
 from mailwicket.flow.reclaim import Reclaim
 from mailwicket.net.machine import Machine
-from mailwicket.ports import Desk, JoinsTransaction, Source
-from mailwicket.rules.decide import Policy
+from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Source
+from mailwicket.service.desk import DeskUnit
+from mailwicket.service.fleet import Fleet, stale_secrets
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import registry_of
-from mailwicket.service.notify import Notifier, headline
-from mailwicket.service.report import ready, status
-from mailwicket.service.supervisor import supervise
+from mailwicket.service.notify import Notifier
+from mailwicket.service.plan import BACKEND, Plan, adopted, compare
+from mailwicket.service.reload import ConfDir, Reloaded, Reloader
+from mailwicket.service.report import Report
+from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import Unit
 from mailwicket.store import journal
+from mailwicket.store.journal import timestamp
 from mailwicket.store.store import Store
-from mailwicket.web.endpoint import Endpoint
+from mailwicket.web.api import Api
+from mailwicket.web.endpoint import Endpoint, load_certificate, server_context
+from mailwicket.web.guard import Guard, host_of
 
 log = logging.getLogger(__name__)
+
+LOCAL_REASONS = frozenset({"secret_missing", "certificate"})
+"""What blocks a unit on this machine, as far as anybody knows: a reload tries again, it costs no failed login."""
+
+QUICK_SECRETS = frozenset({"file", "env"})
+SLOW_SECRETS = frozenset({"command"})
+
 
 GRACE_S = 5
 """So much longer than for ourselves systemd is to wait for our end."""
 
 
 class Daemon:
-    """Everything wired for one configuration."""
+    """Everything wired for one state directory; its configuration may change while it runs."""
 
     def __init__(
         self,
         settings: Settings,
         backends: Mapping[str, Callable[..., Desk]],
         sources: Mapping[str, Callable[..., Source]],
+        conf: ConfDir | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
-        """Wire *settings* with the adapters installed. Locks and opens the store; nothing is connected yet.
+        """Wire *settings*, read from *conf*, with the adapters installed; *notifier* tells systemd.
+
+        Locks and opens the store; nothing is connected yet. Without *conf* nothing is ever read again.
 
         Raises:
             AlreadyRunningError: another daemon has the state directory.
@@ -60,54 +79,69 @@ class Daemon:
         self.settings = settings
         state_dir = settings.daemon.state_dir
         self.machine = Machine(state_dir)
-        self.desk = backends[settings.backend.type](settings.backend.type, settings.backend.keys, self.machine)
-        joined = self.desk if isinstance(self.desk, JoinsTransaction) else None
+        self._backends = backends
+        self._desk = self._make_desk(settings)
+        joined = self._desk if isinstance(self._desk, JoinsTransaction) else None
         self.store = Store(state_dir, [joined.schema] if joined else [])
         if joined:
             joined.bind(self.store.write)
         self.reading = Reading(self.store)
         _empty_spool(self.machine)
         self.lag = LoopLag()
-        self.units: dict[str, Unit] = {}
-        self._intakes: list[tuple[Unit, Intake]] = []
-        own = frozenset(
-            address.casefold() for one in settings.incoming.values() for address in (one.email, *one.aliases)
-        )
-        for name, config in settings.incoming.items():
-            if config.enabled:
-                self._add_source(name, config, sources[config.protocol], own)
+        self._desk_unit = None if joined else DeskUnit(Unit(BACKEND, settings.backend.type))
+        self._door = Door(self._desk, self._desk_unit) if self._desk_unit else None
+        self._chores = Unit("store", str(state_dir))
+        self._fleet = Fleet(self.store, self.reading, self.machine, sources, self._way)
+        self._fleet.man(settings)
+        self._supervisor: Supervisor | None = None
+        self.notifier = notifier or Notifier({})
+        self._reloader = Reloader(conf, self._apply, self.notifier.reloading, self._tell_ready)
+        self._slow_secrets_asked = anyio.Event()
+        self._tls: ssl.SSLContext | None = None
+        self._admin_token: str | None = None
 
-    def _add_source(self, name: str, config: Incoming, source: Callable[..., Source], own: frozenset[str]) -> None:
-        unit = Unit(f"incoming/{name}", f"{config.server}:{config.port}")
-        home = Home(name, Policy(own), config.group, config.category, config.company)
-        judge = Judge(self.store, self.desk, home, unit)
-        self.units[unit.name] = unit
-        self._intakes.append(
-            (unit, Intake(name, source(name, config, self.machine), self.store, self.reading, judge, unit))
-        )
+    @property
+    def units(self) -> Mapping[str, Unit]:
+        """The mailboxes by name, as `incoming/NAME`."""
+        return self._fleet.units
+
+    @property
+    def _way(self) -> JoinsTransaction | Door:
+        """How mail comes to the desk: inside our own transactions, or through its door."""
+        if self._door is not None:
+            return self._door
+        assert isinstance(self._desk, JoinsTransaction)  # noqa: S101 - or there would be a door
+        return self._desk
+
+    # --- its life ---------------------------------------------------------------------------------------------------
 
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Serve until cancelled.
 
         Raises:
-            BlockedError: an address of `[http] listen` cannot be had.
+            BlockedError: an address of `[http] listen` cannot be had, or its certificate.
         """
-        token = self.settings.http.admin_token
-        registry = registry_of(self.units, self.lag, lambda: self.store.read(journal.count_parked))
-        endpoint = Endpoint(self.status, self.ready, registry, None if token is None else token.reveal())
-        keep = timedelta(days=self.settings.store.raw_keep_days)
-        quarantine_keep = timedelta(days=self.settings.store.quarantine_keep_days)
+        self._admin_token = await anyio.to_thread.run_sync(_revealed_token, self.settings)
+        self._tls = await anyio.to_thread.run_sync(_server_tls, self.settings)
+        guard = Guard(lambda: self._admin_token, self._hosts)
+        endpoint = Endpoint(self.ready, registry_of(self.report, self.lag), Api(self).routes(), guard)
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(endpoint.serve(self.settings.http.listen))
+            await stack.enter_async_context(endpoint.serve(self.settings.http.listen, self._tls))
             tasks = await stack.enter_async_context(anyio.create_task_group())
             tasks.start_soon(self.lag.run)
-            chores = Unit("store", str(self.settings.daemon.state_dir))
-            tasks.start_soon(supervise, chores, Reclaim(self.store, self.desk, keep, quarantine_keep, utc_now).run)
-            for unit, intake in self._intakes:
-                tasks.start_soon(supervise, unit, intake.run)
-            log.info("mailwicket %s runs units=%s state_dir=%s", __version__, len(self._intakes), chores.server)
+            self._supervisor = Supervisor(tasks)
+            self._start_chores(self._supervisor, self.settings)
+            self._fleet.start(self._supervisor)
+            tasks.start_soon(self._reloader.run)
+            tasks.start_soon(self._refresh_slow_secrets)
+            log.info("mailwicket %s runs units=%s state_dir=%s", __version__, len(self.units), self._chores.server)
             tasks.start_soon(self._hurry_when_cancelled)
+            tasks.start_soon(self.notifier.keep_alive, lambda: self.report().line())
+            self._tell_ready()
             on_ready()
+
+    def _tell_ready(self) -> None:
+        self.notifier.ready(self.report().line())
 
     async def _hurry_when_cancelled(self) -> None:
         """A stop waits neither for a reader in the middle of a batch nor for somebody who holds the database."""
@@ -118,64 +152,239 @@ class Daemon:
             self.store.hurry()
 
     async def close(self) -> None:
-        """Close the store; every task has ended before."""
+        """Close the desk and the store; every task has ended before."""
         self.reading.close()
+        await _let_go(self._desk)
         await self.store.close()
+
+    def _start_chores(self, supervisor: Supervisor, settings: Settings) -> None:
+        keep = timedelta(days=settings.store.raw_keep_days)
+        quarantine_keep = timedelta(days=settings.store.quarantine_keep_days)
+        reclaim = Reclaim(self.store, self._desk, keep, quarantine_keep, utc_now)
+        supervisor.start(self._chores, reclaim)
+
+    # --- the configuration changes ----------------------------------------------------------------------------------
+
+    def request_reload(self) -> None:
+        """Have conf.d and secrets read again soon; for SIGHUP."""
+        self._reloader.request()
+
+    async def _apply(self, new: Settings) -> Plan:
+        """Go over to *new*: what can fail is tried first, then units are stopped and started."""
+        assert self._supervisor is not None  # noqa: S101 - the reloader runs beside it
+        plan = compare(self.settings, new, await stale_secrets(self.settings, QUICK_SECRETS))
+        settings = adopted(self.settings, new, plan)
+        token = await anyio.to_thread.run_sync(_revealed_token, settings)
+        if self._tls is not None:
+            await anyio.to_thread.run_sync(_renew_certificate, self._tls, settings)
+        before = self._desk
+        if any(change.unit == BACKEND for change in plan.changes):
+            self._take_desk(self._make_desk(settings))
+        await self._fleet.follow(plan, settings, self._supervisor)
+        self._fleet.retry(LOCAL_REASONS, self._supervisor)
+        self.settings, self._admin_token = settings, token
+        if {"store.raw_keep_days", "store.quarantine_keep_days"} & set(plan.at_once) or before is not self._desk:
+            await self._supervisor.stop(self._chores.name)
+            self._start_chores(self._supervisor, settings)
+        if before is not self._desk:
+            await _let_go(before)
+        if {"daemon.log_level", "daemon.log_format"} & set(plan.at_once):
+            logging.getLogger().setLevel(settings.daemon.log_level.upper())
+        self._slow_secrets_asked.set()
+        return plan
+
+    def _make_desk(self, settings: Settings) -> Desk:
+        choice = settings.backend
+        return self._backends[choice.type](choice.type, choice.keys, self.machine)
+
+    def _take_desk(self, desk: Desk) -> None:
+        """Bring mail to *desk* from now on; it is of the same type as the one before."""
+        self._desk = desk
+        if isinstance(desk, JoinsTransaction):
+            desk.bind(self.store.write)
+        if self._door is not None:
+            self._door.adopt(desk)
+        self._fleet.desk = self._way
+
+    async def _refresh_slow_secrets(self) -> None:
+        """Secrets from commands may take seconds: a reload does not wait for them, and restarts whom they concern."""
+        assert self._supervisor is not None  # noqa: S101 - it runs beside it
+        while True:
+            await self._slow_secrets_asked.wait()
+            self._slow_secrets_asked = anyio.Event()
+            stale = await stale_secrets(self.settings, SLOW_SECRETS)
+            if stale:
+                async with self._reloader.lock:
+                    plan = compare(self.settings, self.settings, stale)
+                    log.info("secrets from commands changed: %s", ", ".join(map(str, plan.changes)))
+                    if BACKEND in stale:
+                        before = self._desk
+                        self._take_desk(self._make_desk(self.settings))
+                        await _let_go(before)
+                    await self._fleet.follow(plan, self.settings, self._supervisor)
+
+    def _hosts(self) -> set[str]:
+        """The names under which the endpoint may be asked, besides this machine's own."""
+        http = self.settings.http
+        listening = {host_of(f"//{address}") for address in http.listen if not address.startswith("unix:")}
+        return listening | ({host_of(http.public_url)} if http.public_url else set())
+
+    # --- what it tells ----------------------------------------------------------------------------------------------
+
+    def report(self) -> Report:
+        """Return how everything is now."""
+        reloader = self._reloader
+        return Report(
+            version=__version__,
+            generation=reloader.generation,
+            units=list(self.units.values()),
+            chores=self._chores,
+            backend=self.settings.backend.type,
+            desk=None if self._desk_unit is None else self._desk_unit.unit,
+            parked=self.store.read(journal.count_parked),
+            errors=tuple(map(str, reloader.errors)),
+            refused_since=reloader.refused_since,
+            after_restart=reloader.after_restart,
+        )
 
     def status(self) -> Mapping[str, Any]:
         """What `mailwicket status --json` prints."""
-        parked = self.store.read(journal.count_parked)
-        return status(self.units.values(), __version__, self.settings.backend.type, parked)
+        return self.report().status()
 
     def ready(self) -> Mapping[str, Any]:
         """What `/readyz` answers."""
-        return ready(self.units.values())
+        return self.report().ready()
+
+    async def plan(self) -> Mapping[str, Any]:
+        """What a reload would do now."""
+        loaded = await self._reloader.look()
+        stale = await stale_secrets(self.settings, QUICK_SECRETS | SLOW_SECRETS)
+        plan = compare(self.settings, loaded.settings, stale) if loaded.settings else Plan()
+        return _told(self._reloader.generation, plan, loaded)
+
+    async def reload(self) -> Mapping[str, Any]:
+        """Read conf.d and secrets again; what was done, or the errors."""
+        done = await self._reloader.reload()
+        return _told(done.generation, done.plan or Plan(), done)
+
+    async def act(self, unit: str, action: str) -> str:
+        """Do *action* to *unit* for an admin; return what happens.
+
+        Raises:
+            UnknownError: there is no such unit.
+            ConflictError: it cannot be done as the unit is.
+        """
+        assert self._supervisor is not None  # noqa: S101 - the endpoint is served beside it
+        if unit == BACKEND and self._door is not None:
+            return self._act_on_backend(action)
+        if unit not in self.units:
+            raise UnknownError(f"there is no unit {unit}; there are: {', '.join(self.units) or 'none'}")
+        keeper = self._supervisor.keeper(unit)
+        said = {"poll": keeper.poll, "pause": keeper.pause, "resume": keeper.resume, "unblock": keeper.unblock}[
+            action
+        ]()
+        if action == "pause":
+            await self.store.write(lambda tx: journal.hold_unit(tx, unit, timestamp(utc_now())))
+        elif action == "resume":
+            await self.store.write(lambda tx: journal.release_unit(tx, unit))
+        return said
+
+    def _act_on_backend(self, action: str) -> str:
+        if action not in {"poll", "unblock"} or self._door is None:
+            raise ConflictError("backend cannot be paused; pause the mailboxes")
+        self._door.unblock()
+        return "is tried with the next mail"
 
 
-async def run_until_signalled(daemon: Daemon, notifier: Notifier) -> None:
-    """Run *daemon* until SIGTERM or SIGINT, then stop in order within `stop_timeout_s`; *notifier* is told of both."""
-    patience = threading.Timer(daemon.settings.daemon.stop_timeout_s, _give_up, [daemon])
-    patience.daemon = True
+async def _let_go(desk: Desk) -> None:
+    if isinstance(desk, HoldsConnections):
+        await desk.close()
+
+
+def _told(generation: int, plan: Plan, read: Loaded | Reloaded) -> Mapping[str, Any]:
+    errors, notes = [str(error) for error in read.errors], [str(note) for note in read.notes]
+    return {"generation": generation, **plan.told(), "errors": errors, "notes": notes}
+
+
+def _revealed_token(settings: Settings) -> str | None:
+    """Return the admin token; where it cannot be had, nobody gets in by it, and the mail goes on. Blocking."""
+    token = settings.http.admin_token
+    try:
+        return None if token is None else token.reveal()
+    except BlockedError as error:
+        log.error("http.admin_token: %s; only the unix socket admits to the API until the next reload", error)  # noqa: TRY400
+        return None
+
+
+def _server_tls(settings: Settings) -> ssl.SSLContext | None:
+    certificate, key = settings.http.tls_certificate, settings.http.tls_key
+    return None if certificate is None else server_context(certificate, key)
+
+
+def _renew_certificate(context: ssl.SSLContext, settings: Settings) -> None:
+    """Show what stands in the files now; with files that cannot be used the last certificate stays. Blocking."""
+    assert settings.http.tls_certificate is not None  # noqa: S101 - the context was made from it
+    try:
+        load_certificate(context, settings.http.tls_certificate, settings.http.tls_key)
+    except BlockedError as error:
+        log.error("%s; the one before stays in use", error)  # noqa: TRY400
+
+
+async def run_until_signalled(daemon: Daemon) -> None:
+    """Run *daemon* until SIGTERM or SIGINT, then stop in order within `stop_timeout_s`; SIGHUP reloads."""
+    patience = Patience(daemon)
     try:
         async with anyio.create_task_group() as tasks:
-            # who is answered may stop us, in order
-            await tasks.start(_wait_for_signal, tasks.cancel_scope, patience, notifier)
-
-            def begun() -> None:
-                notifier.ready("started")
-                tasks.start_soon(notifier.keep_alive, lambda: headline(daemon.units.values()))
-
-            await daemon.run(begun)
+            await tasks.start(_serve_signals, tasks, daemon, patience)  # who is answered may stop us, in order
+            await daemon.run()
     finally:
         with anyio.CancelScope(shield=True):
             await daemon.close()
-        patience.cancel()
+        patience.end()
         log.info("mailwicket stopped")
 
 
-def _give_up(daemon: Daemon) -> None:
-    """A thread hangs in a system call: end all the same, and let no mail be blamed for that."""
-    log.error("not stopped within stop_timeout_s; what was begun goes on at the next start")
-    daemon.store.in_hand.put_all_down()
-    logging.shutdown()
-    os._exit(1)
+class Patience:
+    """Ends the process when an orderly stop takes longer than `stop_timeout_s`."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        """Watch the stop of *daemon*; it begins later."""
+        self._daemon = daemon
+        self._timer: threading.Timer | None = None
+
+    def begin(self) -> None:
+        """The stop begins now."""
+        if self._timer is None:
+            self._timer = threading.Timer(self._daemon.settings.daemon.stop_timeout_s, self._give_up)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def end(self) -> None:
+        """It came to its end in time."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _give_up(self) -> None:
+        """A thread hangs in a system call: end all the same, and let no mail be blamed for that."""
+        log.error("not stopped within stop_timeout_s; what was begun goes on at the next start")
+        self._daemon.store.in_hand.put_all_down()
+        logging.shutdown()
+        os._exit(1)
 
 
-async def _wait_for_signal(
-    scope: anyio.CancelScope,
-    patience: threading.Timer,
-    notifier: Notifier,
-    *,
-    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+async def _serve_signals(
+    tasks: TaskGroup, daemon: Daemon, patience: Patience, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
 ) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         task_status.started()
         async for number in signals:
-            log.info("stopping signal=%s", signal.Signals(number).name)
-            patience.start()
-            notifier.stopping(patience.interval + GRACE_S)
-            scope.cancel()
-            return
+            if number == signal.SIGHUP:
+                daemon.request_reload()
+            else:
+                log.info("stopping signal=%s", signal.Signals(number).name)
+                daemon.notifier.stopping(daemon.settings.daemon.stop_timeout_s + GRACE_S)
+                patience.begin()
+                tasks.cancel_scope.cancel()
 
 
 def _empty_spool(machine: Machine) -> None:

@@ -34,5 +34,22 @@ class StoreError(TransientError):
     """Our own disk or database does not take writes: an outage, so mail waits on its server."""
 
 
+class UnknownError(MailwicketError):
+    """An admin named something that there is not."""
+
+
+class ConflictError(MailwicketError):
+    """An admin asked for something that cannot be done as things are; the text says what can."""
+
+
 class AlreadyRunningError(MailwicketError):
     """Another daemon holds this state directory."""
+
+
+class StageError(MailwicketError):
+    """A stage of a connection's test failed."""
+
+    def __init__(self, message: str, *, fix: str) -> None:
+        """*fix* says in plain words what a person does about it."""
+        super().__init__(message)
+        self.fix = fix

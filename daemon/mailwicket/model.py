@@ -310,3 +310,40 @@ class Step:
 
     rule: str
     answer: str
+
+
+# --- the test of a connection ---------------------------------------------------------------------------------------
+
+
+class StageState(StrEnum):
+    """How a stage of a connection's test ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step on the way to a mail: what was found there, and what to do where it failed."""
+
+    name: str
+    state: StageState
+    ms: int = 0
+    detail: str = ""
+    fix: str | None = None
+    """In plain words; None unless it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionReport:
+    """How far a unit's connection works. No "report", which is RFC 3464's."""
+
+    unit: str
+    server: str
+    stages: Sequence[Stage]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every stage is."""
+        return all(stage.state is StageState.OK for stage in self.stages)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
@@ -187,6 +187,15 @@ class JoinsTransaction(Protocol):
 
 
 @runtime_checkable
+class Wakes(Protocol):
+    """A mailbox whose `wait` can be ended from outside without harm to the connection."""
+
+    def wake(self) -> None:
+        """Have the `wait` under way, or else the next one, return at once."""
+        ...
+
+
+@runtime_checkable
 class KeepsAttachments(Protocol):
     """A desk that reads attachments out of our raw mail, and takes its own copy before that is reclaimed."""
 
@@ -196,4 +205,63 @@ class KeepsAttachments(Protocol):
 
     def keep(self, sha256: Sha256, content: bytes) -> None:
         """Keep *content* durably under `Net.attachment_dir`, once for each hash. Blocking: call it in a thread."""
+        ...
+
+
+class Finding(Protocol):
+    """A stage under way."""
+
+    detail: str
+    """What was found, in a line for a person. Never a secret, nothing of a mail's content."""
+
+
+class Probe(Protocol):
+    """Takes down the stages of a test, in their order."""
+
+    def stage(self, name: str) -> AbstractContextManager[Finding]:
+        """Measure and judge what happens inside: an error fails the stage, and goes on to end the test.
+
+        It has a deadline of its own, which fails it as well. `StageError` brings the fix along; for others it is told
+        from the reason.
+        """
+        ...
+
+
+@runtime_checkable
+class HoldsConnections(Protocol):
+    """A desk that opens something at its first call and keeps it."""
+
+    async def close(self) -> None:
+        """Close what is open. Called when the daemon stops and when another desk takes its place; repeatable."""
+        ...
+
+
+@runtime_checkable
+class ProvesConnection(Protocol):
+    """A source or sender that can be tested in stages, without changing anything on the server."""
+
+    stages: Sequence[str]
+    """Names of all stages that this configuration takes, in order. Public: `mailwicket test --json`."""
+
+    async def prove(self, probe: Probe) -> None:
+        """Go through `stages`, one `probe.stage` each. Reads only: nothing is marked, moved, deleted or sent.
+
+        Raises:
+            MailwicketError: the stage that failed; those behind it were not begun.
+        """
+        ...
+
+
+@runtime_checkable
+class SetsPace(Protocol):
+    """A desk that says how much may be asked of it; any other is asked one thing at a time, as fast as it answers."""
+
+    @property
+    def at_once(self) -> int:
+        """How many effects may be under way at a time, 1 or more."""
+        ...
+
+    @property
+    def rate_per_minute(self) -> int | None:
+        """How many effects may begin in a minute, evenly spread; None: no limit."""
         ...

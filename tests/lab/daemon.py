@@ -149,12 +149,22 @@ class Daemon:
 
     def get(self, path: str) -> bytes:
         """Ask its HTTP endpoint over the unix socket."""
+        return self.ask_http("GET", path)[1]
+
+    def post(self, path: str) -> tuple[int, Any]:
+        """Have its HTTP endpoint do something; return the status and the JSON."""
+        status, body = self.ask_http("POST", path)
+        return status, json.loads(body)
+
+    def ask_http(self, method: str, path: str) -> tuple[int, bytes]:
+        """Ask over the unix socket; return the status and the body."""
         with closing(http.client.HTTPConnection("localhost", timeout=10)) as connection:
             connection.sock = socket.socket(socket.AF_UNIX)
             connection.sock.settimeout(10)
             connection.sock.connect(str(self.socket))
-            connection.request("GET", path)
-            return connection.getresponse().read()
+            connection.request(method, path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
 
     def unit(self, name: str = "box") -> dict[str, Any]:
         """What status tells of `incoming.NAME`."""
@@ -165,6 +175,16 @@ class Daemon:
         """The value of a metric without labels."""
         lines = self.get("/metrics").decode().splitlines()
         return float(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
+
+    # --- what it holds
+
+    def descriptors(self) -> int:
+        """How many files and sockets are open."""
+        return sum(1 for _ in Path(f"/proc/{self.running.pid}/fd").iterdir())
+
+    def threads(self) -> int:
+        """How many threads it has."""
+        return sum(1 for _ in Path(f"/proc/{self.running.pid}/task").iterdir())
 
     # --- what it did
 
@@ -202,6 +222,10 @@ class Daemon:
         except TimeoutError:
             states = self.ask("SELECT source, state, count(*) FROM intake GROUP BY source, state")
             raise TimeoutError(f"{mails} mails were not settled: {states}; {self.log[-2000:]}") from None
+
+    def wait_until(self, holds: Callable[[dict[str, Any]], object], source: str = "box", limit_s: float = 30) -> None:
+        """Wait until *holds* is true of what status tells of `incoming.NAME`."""
+        until(lambda: self.answers() and holds(self.unit(source)), limit_s, 0.01, "that state of the unit")
 
     def wait_until_idle(self, source: str = "box", limit_s: float = 30) -> None:
         """Wait until it has done whatever the server showed it since it started."""

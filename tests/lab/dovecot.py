@@ -174,6 +174,10 @@ class Dovecot:
         """Cut the connections of *user*."""
         self._doveadm("kick", user)
 
+    def logins(self, user: str) -> int:
+        """How often *user* logged in since the server was first started, by its own log."""
+        return (self.base / "dovecot.log").read_text(errors="replace").count(f"Login: user=<{user}>")
+
     def _doveadm(self, *words: str) -> None:
         """Run an administrator's command; what it did shows on the server, its exit code says other things too."""
         subprocess.run(["doveadm", "-c", str(self._conf), *words], check=False, capture_output=True, timeout=15)

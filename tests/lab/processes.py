@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
 
 def mortal(command: Sequence[str]) -> list[str]:
@@ -35,6 +36,18 @@ def free_ports(count: int) -> list[int]:
     for probe in probes:
         probe.close()
     return ports
+
+
+@contextmanager
+def silent_port() -> Iterator[int]:
+    """Hold a loopback port that answers no attempt to connect: its queue is full."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, ExitStack() as stack:
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.settimeout(0)
+            waiting.connect_ex(server.getsockname())
+        time.sleep(0.05)
+        yield int(server.getsockname()[1])
 
 
 def side_by_side(jobs: Sequence[Callable[[], None]], at_once: int = 2) -> None:

@@ -173,24 +173,35 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
         yield received
 
 
-def test_systemd_is_told_of_the_start_of_units_of_life_and_of_the_stop(
-    stand: Stand, told: Callable[[], list[str]]
-) -> None:
+def states(told: list[str]) -> list[str]:
+    """The changes of state, without times."""
+    return [re.sub(r"(?s)(MONOTONIC_USEC=)\d+", r"\1", one) for one in told if not one.startswith(("STATUS", "WATCH"))]
+
+
+def test_systemd_is_told_of_start_units_life_reload_and_stop(stand: Stand, told: Callable[[], list[str]]) -> None:
     daemon = stand.daemon
     daemon.launcher = SANDBOX
     daemon.start()
-    until(lambda: "STATUS=units: 1 running" in told(), 30, what="the status")
+    until(lambda: "STATUS=1 of 1 units run" in told(), 30, what="the status")
     assert daemon.answers()
     until(lambda: told().count("WATCHDOG=1") > 2, 10, what="signs of life")
+
     before = len(told())
     os.kill(daemon.running.pid, signal.SIGSTOP)
     time.sleep(2)
     assert len(told()) <= before + 1, "somebody else speaks for a daemon that hangs"
     os.kill(daemon.running.pid, signal.SIGCONT)
+
+    (daemon.conf / "20-wrong.toml").write_text("[daemon]\nstop_timeout = 3\n")
+    os.kill(daemon.running.pid, signal.SIGHUP)
+    until(lambda: "conf.d is refused: " in "".join(states(told())), 30, what="the refusal")
     assert daemon.stop() == 0
-    assert told()[0] == "READY=1\nSTATUS=started"
-    assert told()[-1] == f"STOPPING=1\nEXTEND_TIMEOUT_USEC={(10 + GRACE_S) * 1_000_000}\nSTATUS=stopping"
-    assert all(one == "WATCHDOG=1" or one.startswith("STATUS=units: 1 ") for one in told()[1:-1])
+    started, reloading, reloaded, *others, stopping = states(told())
+    assert started.startswith("READY=1\nSTATUS=0 of 1 units run")
+    assert reloading == "RELOADING=1\nMONOTONIC_USEC="
+    assert re.fullmatch(r"READY=1\nSTATUS=1 of 1 units run; conf\.d is refused: .*20-wrong\.toml:2: .*", reloaded)
+    assert set(others) <= {reloading, reloaded}, "the change of the file is seen, too"
+    assert stopping == f"STOPPING=1\nEXTEND_TIMEOUT_USEC={(10 + GRACE_S) * 1_000_000}\nSTATUS=stopping"
 
 
 def test_a_daemon_that_cannot_start_is_never_ready(stand: Stand, told: Callable[[], list[str]]) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 from mailwicket.app import Daemon, run_until_signalled
 from mailwicket.backends.desk import EmbeddedDesk
 from mailwicket.config.settings import BackendChoice, Settings
 from mailwicket.config.settings import Daemon as DaemonSettings
-from mailwicket.service.notify import Notifier
 
 
 async def test_an_orderly_stop_is_possible_before_anything_is_served(tmp_path: Path) -> None:
@@ -19,11 +17,11 @@ async def test_an_orderly_stop_is_possible_before_anything_is_served(tmp_path: P
     daemon = Daemon(settings, {"desk": EmbeddedDesk}, {})
     handlers: list[object] = []
 
-    async def run(on_ready: Callable[[], None]) -> None:
+    async def run() -> None:
         handlers.append(signal.getsignal(signal.SIGTERM))
         signal.raise_signal(signal.SIGINT)
 
     daemon.run = run  # type: ignore[method-assign]
-    await run_until_signalled(daemon, Notifier({}))
+    await run_until_signalled(daemon)
     assert len(handlers) == 1
     assert handlers != [signal.SIG_DFL]

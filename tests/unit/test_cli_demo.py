@@ -232,7 +232,7 @@ def test_the_commands_that_it_prints_work_from_a_second_terminal(staying: Stayin
     assert [ticket["entries"] for ticket in json.loads(run(*listing, "--json"))] == [5, 1, 1, 1, 1, 1, 1, 1]
     assert "\nOn my way.\n" in run(*showing)
     assert "page.png (image/png, 95 bytes)" in run(*showing)
-    assert "store: good   backend: desk   quarantine: 1" in run(*asking)
+    assert "store: good   backend desk: good   quarantine: 1" in run(*asking)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -53,7 +53,7 @@ def test_the_directory_comes_from_the_variable_where_no_option_names_one(conf: C
     assert ended.stderr == ("/nowhere: cannot be read: No such file or directory\n" if variable else "")
 
 
-@pytest.mark.parametrize(("command", "code"), [(["run"], 78), (["status"], 3), (["tickets", "list"], 1)])
+@pytest.mark.parametrize(("command", "code"), [(["run"], 78), (["tickets", "list"], 1)])
 def test_other_commands_print_every_error_and_say_no(conf: Conf, command: list[str], code: int) -> None:
     conf.write(f"[daemon]\nlog_level = '{CANARY}'\n[http]\nlisten = []\nx = 1\n")
     ended = invoke(conf, *command)

@@ -11,17 +11,19 @@ from hypothesis import strategies as st
 
 from mailwicket.net.imap.reader import Response, Skipped
 from mailwicket.net.imap.tokens import (
+    ListedFolder,
     Value,
     read_code,
     read_date,
     read_fetch,
+    read_list,
     read_search,
     read_set,
     words_of,
     write_set,
     write_sets,
 )
-from mailwicket.net.imap.utf7 import encode_utf7, mailbox_argument
+from mailwicket.net.imap.utf7 import decode_utf7, encode_utf7, mailbox_argument
 
 
 def items(*parts: bytes | Skipped) -> dict[bytes, object] | None:
@@ -180,6 +182,35 @@ def test_words_of_a_server_are_cleaned_before_they_are_cut() -> None:
 )
 def test_a_folder_name_goes_out_in_modified_utf_7(name: str, encoded: str) -> None:
     assert encode_utf7(name) == encoded
+    assert decode_utf7(encoded) == name
+
+
+@pytest.mark.parametrize("name", ["Tom & Ann", "&x", "&AA-", "&2D0-", "&&-"])
+def test_a_folder_name_that_is_no_modified_utf_7_stays_as_it_is(name: str) -> None:
+    assert decode_utf7(name) == name.replace("&-", "&")
+
+
+@given(st.text())
+def test_any_folder_name_comes_back(name: str) -> None:
+    assert decode_utf7(encode_utf7(name)) == name
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        ([b'* LIST (\\HasNoChildren \\Sent) "/" "Sent Mail"'], (b"Sent Mail", b"/", {b"\\hasnochildren", b"\\sent"})),
+        ([b"* list () NIL INBOX"], (b"INBOX", b"", set())),
+        ([b'* LIST () "\\\\" {4}', b'a"b\\', b""], (b'a"b\\', b"\\", set())),
+        ([b'* LIST () "." x ("CHILDINFO" ("SUBSCRIBED"))'], (b"x", b".", set())),
+        ([b'* LIST () "." '], None),
+        ([b"* LIST x y z"], None),
+        ([b'* LSUB () "." x'], None),
+        ([b"* OK LIST"], None),
+    ],
+)
+def test_a_list_answer_names_a_folder(response: Response, expected: tuple[bytes, bytes, set[bytes]] | None) -> None:
+    found = None if expected is None else ListedFolder(expected[0], expected[1], frozenset(expected[2]))
+    assert read_list(response) == found
 
 
 def test_a_folder_name_is_quoted() -> None:

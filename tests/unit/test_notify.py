@@ -18,8 +18,7 @@ import pytest
 
 from mailwicket.redact import REDACTOR
 from mailwicket.service import notify
-from mailwicket.service.notify import STATUS_BYTES, Notifier, headline
-from mailwicket.service.units import Unit, UnitState
+from mailwicket.service.notify import STATUS_BYTES, Notifier
 
 NUMBERS = itertools.count(1)
 
@@ -254,38 +253,3 @@ def test_what_nobody_takes_is_bounded(tmp_path: Path) -> None:
         ours.reloading()
         ours.ready("well")
     assert len(ours._unsent) == notify.UNSENT_MAX
-
-
-# --- the line of `systemctl status`
-
-
-def unit(name: str, state: UnitState, reason: str | None = None) -> Unit:
-    return Unit(f"incoming/{name}", "imap.example.org:993", state, reason)
-
-
-@pytest.mark.parametrize(
-    ("units", "trouble", "line"),
-    [
-        ([], None, "units: none"),
-        ([unit("a", UnitState.RUNNING), unit("b", UnitState.RUNNING)], None, "units: 2 running"),
-        ([unit("a", UnitState.STARTING)], None, "units: 1 starting"),
-        (
-            [unit("a", UnitState.STARTING, "connection_lost")],
-            None,
-            "units: 1 waiting; incoming/a waiting (connection_lost)",
-        ),
-        (
-            [unit("a", UnitState.WAITING, "late"), unit("b", UnitState.BLOCKED, "login_refused")],
-            "refused",
-            "refused; units: 1 waiting, 1 blocked; incoming/b blocked (login_refused); incoming/a waiting (late)",
-        ),
-    ],
-)
-def test_the_status_line_counts_units_and_names_the_worst(units: list[Unit], trouble: str | None, line: str) -> None:
-    assert headline(units, trouble) == line
-
-
-def test_the_status_line_stays_short_with_200_units_in_trouble() -> None:
-    line = headline([unit(f"box{number:03}", UnitState.BLOCKED, "login_refused") for number in range(200)])
-    assert line.startswith("units: 200 blocked; incoming/box000 blocked (login_refused); ")
-    assert line.endswith("; 197 more")

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
+import re
+from copy import copy
+from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
-from prometheus_client.parser import text_string_to_metric_families
+from tests.fakes import report
 
-from mailwicket.errors import BlockedError, StoreError, TransientError
+from mailwicket.errors import BlockedError, ConflictError, StoreError, TransientError
 from mailwicket.model import Reason
 from mailwicket.service import supervisor
 from mailwicket.service.looplag import LoopLag
-from mailwicket.service.metrics import registry_of
-from mailwicket.service.report import ready, status
-from mailwicket.service.supervisor import first_failure, supervise
+from mailwicket.service.supervisor import Keeper, Supervisor, first_failure
 from mailwicket.service.units import Unit, UnitState
-from mailwicket.web.endpoint import Endpoint
 
 
 @pytest.fixture
@@ -44,8 +44,13 @@ class Script:
         self.unit = unit
         self.outcomes = list(outcomes)
         self.ended = anyio.Event()
+        self.woken = 0
 
-    async def __call__(self) -> None:
+    def wake(self) -> bool:
+        self.woken += 1
+        return self.unit.state is UnitState.RUNNING
+
+    async def run(self) -> None:
         if not self.outcomes:
             self.ended.set()
             await anyio.sleep_forever()
@@ -55,24 +60,29 @@ class Script:
         self.unit.connected(lambda: 1.5)
 
 
-async def play(unit: Unit, *outcomes: Exception | None, script: type[Script] = Script) -> None:
+async def play(unit: Unit, *outcomes: Exception | None, script: type[Script] = Script) -> Unit:
+    """Return the unit as it was before everything was cancelled."""
     running = script(unit, *outcomes)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(supervise, unit, running)
+        tasks.start_soon(Keeper(unit, running).keep)
         with anyio.fail_after(5):
             # A unit has no event to wait for.
             while not running.ended.is_set() and unit.state is not UnitState.BLOCKED:  # noqa: ASYNC110
                 await anyio.sleep(0.001)
+        then = copy(unit)
         tasks.cancel_scope.cancel()
+    return then
 
 
 async def test_a_refused_login_blocks_the_unit_and_says_server_words_and_what_next(
     unit: Unit, caplog: pytest.LogCaptureFixture
 ) -> None:
     said = 'imap.example.org:993 refused login of desk@example.org ("[AUTHENTICATIONFAILED] no")'
-    await play(unit, BlockedError(said, reason="login_refused"), None)
-    assert (unit.state, unit.reason, unit.said) == (UnitState.BLOCKED, "login_refused", said)
-    assert caplog.messages == [f"incoming/box: {said}; blocked until conf.d is mended and mailwicket restarted"]
+    then = await play(unit, BlockedError(said, reason="login_refused"), None)
+    assert (then.state, then.reason, then.said) == (UnitState.BLOCKED, "login_refused", said)
+    assert caplog.messages == [
+        f'incoming/box: {said}; blocked until conf.d changes or "mailwicket unblock incoming/box"'
+    ]
 
 
 async def test_an_outage_is_told_once_and_its_end_once(
@@ -100,18 +110,18 @@ async def test_a_full_disk_is_told_once_and_is_not_over_because_the_server_answe
     full = StoreError("cannot write raw/x: No space left", reason="disk_full")
 
     class Connected(Script):
-        async def __call__(self) -> None:
+        async def run(self) -> None:
             self.unit.connected(lambda: 1.5)
-            await super().__call__()
+            await super().run()
 
-    await play(unit, *[full] * 8, script=Connected)
-    assert (unit.state, unit.reason, unit.said) == (UnitState.RUNNING, "disk_full", str(full))
-    assert not status([unit], "1.0", "desk", 0)["store"]["ok"]
+    then = await play(unit, *[full] * 8, script=Connected)
+    assert (then.state, then.reason, then.said) == (UnitState.RUNNING, "disk_full", str(full))
+    assert not report(then).status()["store"]["ok"]
     assert sum("No space left" in line for line in caplog.messages) == 1
     assert not any("is back" in line for line in caplog.messages)
     assert max(no_pause) == 5, "room on the disk is used within a minute"
-    unit.done(Reason.CREATED)
-    assert status([unit], "1.0", "desk", 0)["store"]["ok"]
+    then.done(Reason.CREATED)
+    assert report(then).status()["store"]["ok"]
     assert caplog.messages[-1] == "incoming/box: the store is back"
 
 
@@ -141,64 +151,157 @@ async def test_the_loop_lag_shows_a_blocked_loop() -> None:
     assert before < 0.08 < lag.max_s
 
 
-def endpoint(unit: Unit, token: str | None = "canary-token") -> Endpoint:
-    units = {unit.name: unit}
-    registry = registry_of(units, LoopLag(), lambda: 2)
-    return Endpoint(lambda: status(units.values(), "1.0", "desk", 2), lambda: ready(units.values()), registry, token)
+async def test_a_paused_unit_ends_its_work_and_stays_so_until_it_is_resumed(unit: Unit) -> None:
+    script = Script(unit, None)
+    async with anyio.create_task_group() as tasks:
+        keeper = Keeper(unit, script)
+        tasks.start_soon(keeper.keep)
+        await state(unit, UnitState.WAITING)  # the script's connection ended
+        keeper.pause()
+        await state(unit, UnitState.PAUSED)
+        assert unit.reason == "by_admin"
+        with pytest.raises(ConflictError, match=r"mailwicket resume incoming/box"):
+            keeper.poll()
+        assert keeper.pause() == "is paused already"
+        keeper.resume()
+        await script.ended.wait()
+        assert unit.state is UnitState.STARTING
+        keeper.pause()
+        await state(unit, UnitState.PAUSED)
+        await keeper.stop()
+        assert unit.state is UnitState.STOPPED
 
 
-async def test_readyz_is_503_with_the_reason_while_a_unit_is_blocked(unit: Unit) -> None:
-    async with TestClient(TestServer(endpoint(unit)._app(trusted=False))) as client:
-        assert (await client.get("/readyz")).status == 200
-        unit.become(UnitState.BLOCKED, "login_refused", "said")
-        answer = await client.get("/readyz")
-        assert answer.status == 503
-        assert (await answer.json())["units"]["incoming/box"] == {"state": "blocked", "reason": "login_refused"}
-        assert (await client.get("/livez")).status == 200
+async def test_a_poll_ends_a_pause_between_tries_and_wakes_a_connected_unit(unit: Unit) -> None:
+    class Connected(Script):
+        async def run(self) -> None:
+            if self.outcomes:
+                raise self.outcomes.pop(0)  # type: ignore[misc]
+            self.unit.connected(lambda: 0.0)
+            await anyio.sleep_forever()
+
+    script = Connected(unit, TransientError("later", retry_after_s=3600))
+    async with anyio.create_task_group() as tasks:
+        keeper = Keeper(unit, script)
+        tasks.start_soon(keeper.keep)
+        await state(unit, UnitState.WAITING)
+        assert keeper.poll() == "is tried again now"
+        await state(unit, UnitState.RUNNING)
+        assert keeper.poll() == "looks for new mail now"
+        assert script.woken == 1
+        tasks.cancel_scope.cancel()
 
 
-async def test_every_api_route_wants_the_token_and_every_route_but_health_a_local_host(unit: Unit) -> None:
-    async with TestClient(TestServer(endpoint(unit)._app(trusted=True))) as client:
-        routes = [route["path"] for route in await (await client.get("/api/v1/")).json()]
-    assert "/api/v1/status" in routes
-    bearer = {"Authorization": "Bearer canary-token"}
-    async with TestClient(TestServer(endpoint(unit)._app(trusted=False))) as client:
-        for path in routes:
-            foreign = await client.get(path, headers={**bearer, "Host": "evil.example.org"})
-            wrong = await client.get(path, headers={"Authorization": "Bearer wrong"})
-            assert (await client.get(path, headers=bearer)).status == 200
-            if path not in {"/livez", "/readyz"}:
-                assert foreign.status == 403
-            if path.startswith("/api/"):
-                assert wrong.status == 401
-                assert wrong.content_type == "application/problem+json"
+async def test_a_blocked_unit_is_not_tried_again_before_unblock(unit: Unit) -> None:
+    refused = BlockedError("no", reason="login_refused")
+    script = Script(unit, refused, refused)
+    async with anyio.create_task_group() as tasks:
+        keeper = Keeper(unit, script)
+        tasks.start_soon(keeper.keep)
+        await state(unit, UnitState.BLOCKED)
+        await anyio.sleep(0.05)
+        assert len(script.outcomes) == 1
+        with pytest.raises(ConflictError, match="unblock"):
+            keeper.poll()
+        keeper.unblock()
+        await anyio.sleep(0.05)
+        assert unit.state is UnitState.BLOCKED
+        assert script.outcomes == []
+        keeper.unblock()
+        await script.ended.wait()
+        with pytest.raises(ConflictError, match="not blocked"):
+            keeper.unblock()
+        tasks.cancel_scope.cancel()
 
 
-async def test_without_a_token_the_api_is_closed_over_tcp(unit: Unit) -> None:
-    async with TestClient(TestServer(endpoint(unit, None)._app(trusted=False))) as client:
-        assert (await client.get("/api/v1/status", headers={"Authorization": "Bearer "})).status == 401
+async def test_stopping_a_unit_waits_until_its_work_is_cleared_away(unit: Unit) -> None:
+    cleared: list[str] = []
+
+    class Slow(Script):
+        async def run(self) -> None:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await anyio.sleep(0.05)
+                cleared.append("connection")
+
+    async with anyio.create_task_group() as tasks:
+        units = Supervisor(tasks)
+        units.start(unit, Slow(unit))
+        await anyio.sleep(0.01)
+        await units.stop(unit.name)
+        assert cleared == ["connection"]
+        units.start(unit, Script(unit))
+        await state(unit, UnitState.STARTING)
+        tasks.cancel_scope.cancel()
 
 
-async def test_an_address_that_is_not_loopback_is_refused(unit: Unit) -> None:
-    with pytest.raises(BlockedError, match="not loopback"):
-        async with endpoint(unit).serve(["0.0.0.0:0"]):
-            pass
+async def state(unit: Unit, wanted: UnitState) -> None:
+    """Wait until *unit* is so; a unit has no event for it."""
+    with anyio.fail_after(5):
+        while unit.state is not wanted:  # noqa: ASYNC110
+            await anyio.sleep(0.001)
 
 
-async def test_metrics_show_state_backlog_silence_reasons_and_the_loops_lag(unit: Unit) -> None:
-    unit.connected(lambda: 1.5)
-    unit.backlog(12)
-    unit.done(Reason.CREATED)
-    async with TestClient(TestServer(endpoint(unit)._app(trusted=False))) as client:
-        text = await (await client.get("/metrics")).text()
-    found = {
-        (sample.name, *sorted(sample.labels.values())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-    assert found["mailwicket_unit_state", "incoming/box", "running"] == 1
-    assert found["mailwicket_unit_backlog_mails", "incoming/box"] == 12
-    assert found["mailwicket_unit_silence_seconds", "incoming/box"] == 1.5
-    assert found["mailwicket_mails_total", "created", "incoming/box"] == 1
-    assert found["mailwicket_quarantine_mails",] == 2
-    assert ("mailwicket_loop_lag_max_seconds",) in found
+def table_of_transitions() -> set[tuple[str, str]]:
+    page = (Path(__file__).parents[2] / "docs" / "states.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", page.split("## Unit\n")[1].split("## ")[0], re.MULTILINE)
+    return {(state, later) for state, leaves in rows for later in re.findall(r"`(\w+)`", leaves)}
+
+
+async def test_the_transitions_of_a_unit_are_those_of_the_table_and_all_of_them(
+    monkeypatch: pytest.MonkeyPatch, no_pause: list[int]
+) -> None:
+    seen: set[tuple[str, str]] = set()
+    become = Unit.become
+
+    def noted(self: Unit, state: UnitState, *rest: Any) -> None:
+        if state is not self.state:
+            seen.add((self.state, state))
+        become(self, state, *rest)
+
+    monkeypatch.setattr(Unit, "become", noted)
+    monkeypatch.setattr(supervisor, "pause_s", lambda *_: 3600)
+
+    class Told(Script):
+        """Connects if told so; then fails as told, or stays."""
+
+        async def run(self) -> None:
+            outcome = self.outcomes.pop(0) if self.outcomes else None
+            if self.connects:
+                self.unit.connected(lambda: 0.0)
+            if outcome is not None:
+                raise outcome
+            await anyio.sleep_forever()
+
+        connects = False
+
+    async def play_through(
+        last: UnitState, act: str, outcome: Exception | None = None, *, held: bool = False, connects: bool = False
+    ) -> None:
+        one = Unit("incoming/box", "s", held=held)
+        script = Told(one, outcome)
+        script.connects = connects
+        async with anyio.create_task_group() as tasks:
+            keeper = Keeper(one, script)
+            tasks.start_soon(keeper.keep)
+            await state(one, last)
+            if act == "stop":
+                await keeper.stop()
+            else:
+                getattr(keeper, act)()
+                await anyio.sleep(0.002)
+            tasks.cancel_scope.cancel()
+
+    later, no = TransientError("later"), BlockedError("no")
+    for act in ("pause", "stop"):
+        await play_through(UnitState.STARTING, act)
+        await play_through(UnitState.RUNNING, act, connects=True)
+        await play_through(UnitState.WAITING, act, later)
+        await play_through(UnitState.BLOCKED, act, no)
+    await play_through(UnitState.WAITING, "poll", later, connects=True)
+    await play_through(UnitState.BLOCKED, "unblock", no, connects=True)
+    await play_through(UnitState.PAUSED, "resume", held=True)
+    await play_through(UnitState.PAUSED, "stop", held=True)
+    assert seen == table_of_transitions()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from mailwicket.cli import check, demo, explain, run, status, tickets
+from mailwicket.cli import check, control, demo, explain, init, run, status, test, tickets
 
 app = typer.Typer(
     name="mailwicket",
@@ -17,9 +17,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)
+app.command("init")(init.init)
 app.command("check")(check.check)
+for command in (control.plan, control.reload, control.poll, control.pause, control.resume, control.unblock):
+    app.command(command.__name__)(command)
 app.command("explain")(explain.explain)
 app.command("status")(status.status)
+app.command("test")(test.run_test)
 app.command("demo")(demo.demo)
 app.add_typer(tickets.app, name="tickets")
 

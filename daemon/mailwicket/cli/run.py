@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from contextlib import closing
+import threading
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+log = logging.getLogger(__name__)
+
 CONFIG_EXIT = 78  # sysexits.h EX_CONFIG: RestartPreventExitStatus in the unit file
 BUSY_EXIT = 75  # sysexits.h EX_TEMPFAIL: another daemon has the state directory
+
+LEAVE_S: Final = 0.5
+"""So long the threads of a daemon that stopped may take to end."""
 
 Conf = Annotated[
     Path | None, typer.Option("--conf", help="Directory of *.toml; else MAILWICKET_CONF, else /etc/mailwicket/conf.d.")
@@ -22,18 +29,31 @@ def run(conf: Conf = None) -> None:
     import anyio
 
     from mailwicket.app import Daemon, run_until_signalled
-    from mailwicket.cli.settings import installed, settings_or_exit
+    from mailwicket.cli.settings import load_with
+    from mailwicket.config.plugins import installed as installed_plugins
+    from mailwicket.config.where import conf_dir
     from mailwicket.errors import AlreadyRunningError, BlockedError, MailwicketError
     from mailwicket.service.logs import set_up
     from mailwicket.service.notify import Notifier
+    from mailwicket.service.reload import ConfDir
 
-    backends, sources = installed()
-    settings = settings_or_exit(conf, exit_code=CONFIG_EXIT)
+    directory = conf_dir(conf, os.environ)
+    plugins = installed_plugins()
+    loaded = load_with(plugins, directory)
+    settings = loaded.settings
+    if settings is None:
+        for error in loaded.errors:
+            typer.echo(str(error), err=True)
+        raise typer.Exit(CONFIG_EXIT)
     set_up(settings.daemon.log_level, settings.daemon.log_format)
+    for note in loaded.notes:
+        log.warning("note: %s", note)
+    source = ConfDir(directory, lambda: load_with(plugins, directory), loaded.fingerprint)
+    notifier = Notifier(os.environ)
     try:
-        with closing(Notifier(os.environ)) as notifier:
-            daemon = Daemon(settings, backends, sources)
-            anyio.run(run_until_signalled, daemon, notifier, backend_options={"use_uvloop": _has_uvloop()})
+        daemon = Daemon(settings, plugins.backends, plugins.sources, source, notifier)
+        anyio.run(run_until_signalled, daemon, backend_options={"use_uvloop": _has_uvloop()})
+        _leave()
     except* AlreadyRunningError as errors:
         _fail(errors, BUSY_EXIT)
     except* BlockedError as errors:
@@ -42,10 +62,23 @@ def run(conf: Conf = None) -> None:
         _fail(errors, 1)
 
 
+def _leave() -> None:
+    """End now: everything is closed, and a thread that still waits for a command or a disk has nothing left to do."""
+    end = time.monotonic() + LEAVE_S
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join(max(0.0, end - time.monotonic()))
+            if thread.is_alive():
+                logging.shutdown()
+                os._exit(0)
+
+
 def _fail(errors: BaseExceptionGroup[Exception], code: int) -> None:
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    for handler in logging.getLogger().handlers:
+        handler.flush()  # why it ended is the last line
     typer.echo(f"mailwicket: {error}", err=True)
     raise typer.Exit(code)
 

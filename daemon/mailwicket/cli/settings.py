@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import typer
 
 from mailwicket.config.load import Loaded, load
 from mailwicket.config.mistake import ConfigError, printable
-from mailwicket.config.plugins import installed as installed_plugins
+from mailwicket.config.plugins import Plugins, installed
 from mailwicket.config.settings import Settings
 from mailwicket.config.where import conf_dir
 
 
-def installed() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Return the installed backends and sources by name."""
-    plugins = installed_plugins()
-    return plugins.backends, plugins.sources
-
-
 def loaded(conf: Path | None) -> Loaded:
     """Read the configuration with every installed adapter's keys; plug-ins that are left out are notes."""
-    plugins = installed_plugins()
+    return load_with(installed(), conf_dir(conf, os.environ))
+
+
+def load_with(plugins: Plugins, directory: Path) -> Loaded:
+    """Read the configuration in *directory* and the environment with the keys of *plugins*."""
     result = load(
-        conf_dir(conf, os.environ),
+        directory,
         os.environ,
         backends={name: adapter.Config for name, adapter in plugins.backends.items()},
         sources={name: adapter.Config for name, adapter in plugins.sources.items()},

@@ -28,6 +28,8 @@ class Loaded:
     fingerprint: str
     """Another one when a file changed, came or went; what environment and secrets hold is not in it."""
     files: int
+    incoming: Mapping[str, Incoming]
+    """The mailboxes whose own tables are good, also where others are not and there are no settings."""
     merged: Merged = field(repr=False)
     """Where each key stands. Holds secrets."""
 
@@ -58,5 +60,6 @@ def load(
         reading.in_order(notes),
         reading.fingerprint,
         reading.files,
+        validation.incoming,
         reading.merged,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Mapping, Sequence
@@ -33,7 +34,7 @@ LIMIT_BYTES: Final = 64 * 1024
 class Secret:
     """Where a secret is, or the secret itself. Its text is told by `reveal` alone: not by repr, errors or dumps."""
 
-    __slots__ = ("_form", "_value")
+    __slots__ = ("_form", "_used", "_value")
 
     def __init__(self, value: object) -> None:
         """Take a literal text or a table with one of FORMS; nothing is read yet.
@@ -42,6 +43,7 @@ class Secret:
             ValueError: it is neither; the text says why and never holds the value.
         """
         self._form, self._value = _read_form(value)
+        self._used: bytes | None = None
 
     @property
     def form(self) -> str:
@@ -65,12 +67,25 @@ class Secret:
             BlockedError: it is not there, reason `secret_missing`. The text names the place, never the secret.
         """
         try:
-            secret = self._read()
+            text = self._read()
         except _MissingError as error:
             # from None: what lies below may quote what was read
             raise BlockedError(f"secret from {self.place} {error}", reason="secret_missing") from None
-        REDACTOR.learn(secret)
-        return secret
+        self._used = _trace(text)
+        REDACTOR.learn(text)
+        return text
+
+    def is_stale(self) -> bool:
+        """Tell whether it reads otherwise now than when it was last revealed. Blocking: call it in a thread.
+
+        One that was never used, or cannot be had now, is not: who uses it next finds that out.
+        """
+        if self._used is None or self._form in {"literal", "credential"}:  # systemd fills credentials at the start
+            return False
+        try:
+            return _trace(self._read()) != self._used
+        except _MissingError:
+            return False
 
     def problem(self) -> str | None:
         """Read it as `reveal` does, and return why that fails, without its place; None where it works."""
@@ -131,6 +146,14 @@ class Secret:
             return cls(value)
         except ValueError as error:
             raise wrong(str(error)) from None
+
+
+TRACE_KEY: Final = os.urandom(32)
+
+
+def _trace(text: str) -> bytes:
+    """What tells two secrets apart without being one: of no use outside of this process."""
+    return hashlib.blake2b(text.encode(), key=TRACE_KEY, digest_size=16).digest()
 
 
 def _read_form(value: object) -> tuple[str, Any]:

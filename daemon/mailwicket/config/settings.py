@@ -5,13 +5,14 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, Field, InstanceOf, Strict
+from pydantic import AfterValidator, BaseModel, Field, InstanceOf, Strict, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mailwicket.config.incoming import Incoming
-from mailwicket.config.model import DirectoryPath, Says, Table, Text, is_loopback, wrong
+from mailwicket.config.model import AddrSpec, DirectoryPath, FilePath, Says, Table, Text, is_loopback, wrong
 from mailwicket.config.secret import Secret
 
 UNIX_PATH_BYTES: Final = 107
@@ -37,6 +38,10 @@ class Daemon(Table):
     stop_timeout_s: int = Field(
         default=10, ge=1, le=3600, description="Seconds that an orderly stop may take after SIGTERM."
     )
+    alert_to: Annotated[tuple[AddrSpec, ...], Strict(strict=False)] = Field(
+        default=(),
+        description="Addresses of people who mend what no daemon can. What they are told of is logged and counted too.",
+    )
 
 
 def _listen(value: str) -> str:
@@ -53,8 +58,24 @@ def _listen(value: str) -> str:
     bare = host.removeprefix("[").removesuffix("]") if host.startswith("[") and host.endswith("]") else host
     if (":" in bare) != (bare is not host):
         raise wrong("is no address with port (IPv6 addresses stand in brackets)")
-    if not is_loopback(bare):
-        raise wrong("is not loopback, and TLS for others is not offered yet" if _is_ip(bare) else "is no IP address")
+    if not is_loopback(bare) and not _is_ip(bare):
+        raise wrong("is no IP address")
+    return value
+
+
+def is_foreign(address: str) -> bool:
+    """Tell whether others than this machine can reach *address*, an item of `listen`."""
+    return not address.startswith("unix:") and not is_loopback(address.rpartition(":")[0].strip("[]"))
+
+
+def _public_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise wrong("is no URL with https:// and a host")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise wrong("is http, which is for this machine alone")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise wrong("has more than scheme, host, port and path")
     return value
 
 
@@ -64,6 +85,9 @@ def _is_ip(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+PublicUrl = Annotated[Text, AfterValidator(_public_url), Says('a URL such as "https://desk.example.org"')]
 
 
 def _listens(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -82,7 +106,7 @@ class Http(Table):
             Annotated[
                 str,
                 AfterValidator(_listen),
-                Says('"unix:/PATH", or "HOST:PORT" with localhost, 127.0.0.1 or [::1]; port 0 is any free one'),
+                Says('"unix:/PATH", or "HOST:PORT" with localhost or an IP address; port 0 is any free one'),
             ],
             ...,
         ],
@@ -90,16 +114,41 @@ class Http(Table):
         AfterValidator(_listens),
     ] = Field(
         default=("unix:/run/mailwicket/admin.sock", "127.0.0.1:8025"),
-        description="Where it listens. The command line asks the first unix socket, which only the daemon's user and "
-        "root may open.",
+        description="Where it listens. The command line asks the first unix socket, which the daemon's user, its group "
+        "and root may open. Anything but that and loopback needs `admin_token`, `tls_certificate` and `tls_key`.",
     )
     admin_token: Secret | None = Field(
         default=None, description="A secret that opens `/api/v1/` over TCP; without it only the unix socket does."
     )
+    tls_certificate: FilePath | None = Field(
+        default=None,
+        description="Certificate chain (PEM) to serve TCP with. A reload takes up one that was renewed in its file.",
+    )
+    tls_key: FilePath | None = Field(
+        default=None, description="Its private key (PEM), where that has a file of its own."
+    )
+    public_url: (
+        Annotated[Text, AfterValidator(_public_url), Says('a URL such as "https://desk.example.org"')] | None
+    ) = Field(default=None, description="Under which address people reach the endpoint; its host is served.")
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Self:
+        """Listening for others without lock and seal is refused; see `docs/decisions.md`."""
+        if self.tls_key is not None and self.tls_certificate is None:
+            raise wrong("has tls_key and no tls_certificate")
+        if any(map(is_foreign, self.listen)):
+            missing = [key for key in ("admin_token", "tls_certificate") if getattr(self, key) is None]
+            if missing:
+                raise wrong(f"listens for other machines without {' and '.join(missing)}")
+        return self
 
 
 class Store(Table):
-    """How long mail is kept."""
+    """Where the journal is, and how long mail is kept."""
+
+    url: Literal["sqlite:mailwicket.db"] = Field(
+        default="sqlite:mailwicket.db", description="The database, under `state_dir`. SQLite is the only kind for now."
+    )
 
     raw_keep_days: int = Field(
         default=90, ge=1, le=36_500, description="Days for which the raw bytes of a mail are kept after it came."
@@ -113,7 +162,8 @@ class Backend(Table):
     """Where the tickets are. The keys of the chosen type stand in the same table."""
 
     type: Text = Field(
-        default=DEFAULT_BACKEND, description="`desk`, the embedded one, or a plug-in's name. That type's keys follow."
+        default=DEFAULT_BACKEND,
+        description="`desk`, the embedded one, `webhook`, or a plug-in's name. That type's keys follow.",
     )
 
 

@@ -26,6 +26,8 @@ class Validation:
     def __init__(self, merged: Merged, tables: Tables, environ: Mapping[str, str], *, whole: bool) -> None:
         """Take what was read. What is missing is an error only where the *whole* could be read."""
         self.errors: list[ConfigError] = []
+        self.incoming: Mapping[str, Incoming] = {}
+        """Every mailbox whose own table is good."""
         self._merged = merged
         self._tables = tables
         self._environ = environ
@@ -39,7 +41,7 @@ class Validation:
             self._wrong((name,), unknown(what, name, NAMES, self._tables.elsewhere))
         plain = {name: self._table((name,), self._plain(name), model) for name, model in PLAIN.items()}
         backend = self._backend(values.get("backend", {}))
-        incoming = self._units(values.get("incoming", {}))
+        incoming = self.incoming = self._units(values.get("incoming", {}))
         self._check_mailboxes(incoming)
         if self.errors:
             return None

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
@@ -19,7 +20,7 @@ from mailwicket.flow.judge import Judge, utc_now
 from mailwicket.flow.observe import Observer
 from mailwicket.flow.reading import MANY_BYTES, Read, Reading, Work
 from mailwicket.model import Fetched, IntakeId, MailRef, Settlement, SpooledMail
-from mailwicket.ports import Mailbox, Source
+from mailwicket.ports import Mailbox, Source, Wakes
 from mailwicket.store import journal
 from mailwicket.store.inhand import Slot
 from mailwicket.store.journal import Kept, Seen, timestamp
@@ -48,6 +49,15 @@ class Intake:
         self._judge = judge
         self._observer = observer
         self._backlog = 0
+        self._mailbox: Mailbox | None = None
+
+    def wake(self) -> bool:
+        """Look for new mail now; False where there is no connection that could be told so."""
+        mailbox: object = self._mailbox
+        if isinstance(mailbox, Wakes):
+            mailbox.wake()
+            return True
+        return False
 
     async def run(self) -> None:
         """Work until the connection ends or the caller cancels.
@@ -61,13 +71,20 @@ class Intake:
             await self._judge_kept(reading, judging)
             async with self._source.connect() as mailbox:
                 self._observer.connected(mailbox.silence_s)
-                while True:
-                    await self._drain(mailbox, reading, judging)
-                    self._count_backlog()
-                    if not self._backlog:
-                        self._observer.caught_up()
-                    await mailbox.wait()
-                    await self._judge_kept(reading, judging)
+                self._mailbox = mailbox
+                try:
+                    await self._serve(mailbox, reading, judging)
+                finally:
+                    self._mailbox = None
+
+    async def _serve(self, mailbox: Mailbox, reading: Slot, judging: Slot) -> None:
+        while True:
+            await self._drain(mailbox, reading, judging)
+            self._count_backlog()
+            if not self._backlog:
+                self._observer.caught_up()
+            await mailbox.wait()
+            await self._judge_kept(reading, judging)
 
     def _count_backlog(self) -> None:
         self._backlog = self._store.read(lambda tx: journal.backlog(tx, self._name))
@@ -139,6 +156,7 @@ class Intake:
                 await self._judge.judge(mails, slot)
                 self._backlog -= rows
                 self._observer.backlog(self._backlog)
+                await anyio.lowlevel.checkpoint_if_cancelled()  # who settles may have left while we committed
                 send.send_nowait(rows)
 
     async def _keep(self, batch: list[Seen], fetched: Sequence[Fetched]) -> list[Work]:

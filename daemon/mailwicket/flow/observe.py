@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from mailwicket.errors import BlockedError
 from mailwicket.model import Reason
 
 
@@ -25,4 +26,24 @@ class Observer(Protocol):
 
     def caught_up(self) -> None:
         """Everything that the server showed is decided and settled."""
+        ...
+
+
+class DeskObserver(Protocol):
+    """Watches the desk that all sources share. Calls come from the event loop and must not block."""
+
+    def works(self) -> None:
+        """The desk took an effect, or answered about one; called each time."""
+        ...
+
+    def waits(self, failure: Exception, pause_s: float) -> None:
+        """The desk is out, or has a bug; nothing is sent for *pause_s* seconds, and mail waits in the journal."""
+        ...
+
+    def tries(self) -> None:
+        """The pause is over, or somebody unblocked it: one effect is sent to see."""
+        ...
+
+    def blocked(self, failure: BlockedError) -> None:
+        """A human must act; nothing is sent until then, and mail waits in the journal."""
         ...

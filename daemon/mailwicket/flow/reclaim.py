@@ -50,6 +50,10 @@ class Reclaim:
             await self.once()
             await anyio.sleep(PERIOD_S)
 
+    def wake(self) -> bool:
+        """There is nothing to be had earlier."""
+        return False
+
     async def once(self) -> None:
         """Reclaim what is old enough now; a death in the middle leaves whole files and true rows."""
         today = self._clock().date()

@@ -40,6 +40,7 @@ def set_up(level: str, log_format: str) -> None:
     root.setLevel(level.upper())
     # The library formats whole literals and tokens for its debug log.
     logging.getLogger("aioimaplib").setLevel(logging.ERROR)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
 
 

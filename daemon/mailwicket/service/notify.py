@@ -10,15 +10,14 @@ import logging
 import os
 import socket
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Collection, MutableMapping
+from collections import deque
+from collections.abc import Callable, MutableMapping
 from typing import Final
 
 import anyio
 
 from mailwicket.redact import REDACTOR
 from mailwicket.service.logs import escaped
-from mailwicket.service.units import Unit, UnitState
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +29,6 @@ STATUS_BYTES: Final = 1000
 
 UNSENT_MAX: Final = 16
 """A socket that takes nothing for so many changes of state has nobody behind it."""
-
-NAMED_MAX: Final = 3
-"""So many units in trouble are named in the status line; `mailwicket status` has them all."""
-
-UNWELL: Final = (UnitState.BLOCKED, UnitState.WAITING)
-"""The worst first."""
 
 
 class Notifier:
@@ -139,24 +132,6 @@ class Notifier:
             self._lost = False
             log.info("systemd listens again")
         return True
-
-
-def headline(units: Collection[Unit], trouble: str | None = None) -> str:
-    """Return the line for `systemctl status`: *trouble*, how many *units* are in which state, and who is not well."""
-    states = {unit.name: _state(unit) for unit in units}
-    counts = Counter(states.values())
-    told = ", ".join(f"{counts[state]} {state}" for state in UnitState if counts[state])
-    bad = [unit for unit in units if states[unit.name] in UNWELL]
-    bad.sort(key=lambda unit: (UNWELL.index(states[unit.name]), unit.name))
-    named = [f"{unit.name} {states[unit.name]} ({unit.reason})" for unit in bad[:NAMED_MAX]]
-    if len(bad) > NAMED_MAX:
-        named.append(f"{len(bad) - NAMED_MAX} more")
-    return "; ".join(filter(None, [trouble, f"units: {told or 'none'}", *named]))
-
-
-def _state(unit: Unit) -> UnitState:
-    """Between two tries at a server that is down a unit is starting; for people it waits."""
-    return UnitState.WAITING if unit.state is UnitState.STARTING and unit.reason else unit.state
 
 
 def _address(told: str) -> str | None:

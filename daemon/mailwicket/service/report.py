@@ -3,25 +3,105 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from mailwicket.service.units import STORE_REASONS, Unit, UnitState
 
+BACKEND_REASON: Final = "backend_down"
 
-def status(units: Collection[Unit], version: str, backend: str, parked: int) -> Mapping[str, Any]:
-    """Return the object that `mailwicket status --json` prints."""
-    store_trouble = next((unit for unit in units if unit.reason in STORE_REASONS), None)
-    return {
-        "version": version,
-        "generation": 1,
-        "config": {"ok": True, "error": None},
-        "units": [_unit(unit) for unit in units],
-        "store": {"ok": store_trouble is None, "error": None if store_trouble is None else store_trouble.said},
-        "backend": {"name": backend, "ok": not any(unit.reason == "backend_down" for unit in units)},
-        "outbox": {"waiting": 0, "oldest_s": None},
-        "quarantine": parked,
-    }
+UNWELL: Final = (UnitState.BLOCKED, UnitState.WAITING, UnitState.PAUSED)
+"""The worst first."""
+
+NAMED_MAX: Final = 3
+"""So many units in trouble are named in one line; `mailwicket status` has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The daemon at one moment."""
+
+    version: str
+    generation: int
+    units: Collection[Unit]
+    chores: Unit
+    """What the store does for itself."""
+    backend: str
+    desk: Unit | None
+    """The unit of a backend that is reached over the network."""
+    parked: int
+    errors: tuple[str, ...] = ()
+    """Why the conf.d on disk is not what runs."""
+    refused_since: datetime | None = None
+    after_restart: tuple[str, ...] = ()
+
+    @property
+    def store_trouble(self) -> Unit | None:
+        """A unit that our own store keeps from working; None where it takes writes."""
+        return next((unit for unit in (*self.units, self.chores) if unit.reason in STORE_REASONS), None)
+
+    @property
+    def backend_trouble(self) -> Unit | None:
+        """A unit that the backend keeps from working; None where it takes tickets."""
+        if self.desk is not None and self.desk.state in {UnitState.WAITING, UnitState.BLOCKED}:
+            return self.desk
+        return next((unit for unit in self.units if unit.reason == BACKEND_REASON), None)
+
+    def status(self) -> Mapping[str, Any]:
+        """Return the object that `mailwicket status --json` prints."""
+        return {
+            "version": self.version,
+            "generation": self.generation,
+            "config": {
+                "ok": not self.errors,
+                "error": self.errors[0] if self.errors else None,
+                "errors": list(self.errors),
+                "since": _time(self.refused_since),
+                "after_restart": list(self.after_restart),
+            },
+            "units": [_unit(unit) for unit in self._all_units()],
+            "store": _trouble(self.store_trouble),
+            "backend": {"name": self.backend, **_trouble(self.backend_trouble)},
+            "outbox": {"waiting": 0, "oldest_s": None},
+            "quarantine": self.parked,
+        }
+
+    def ready(self) -> Mapping[str, Any]:
+        """Return the object that `/readyz` answers.
+
+        Ready: no unit is blocked, store and backend take what they are given. A refused conf.d is shown and does not
+        count: what ran runs on.
+        """
+        blocked = any(unit.state is UnitState.BLOCKED for unit in self._all_units())
+        store, backend = self.store_trouble, self.backend_trouble
+        return {
+            "ready": not (blocked or store or backend),
+            "units": {unit.name: {"state": unit.state, "reason": unit.reason} for unit in self._all_units()},
+            "store": {"ok": store is None, "reason": store and store.reason},
+            "backend": {"ok": backend is None, "reason": backend and backend.reason},
+            "config": {"ok": not self.errors, "reason": "config_refused" if self.errors else None},
+        }
+
+    def line(self) -> str:
+        """Return what a person wants to know first, in one line: how many run, and who does not and why."""
+        enabled = [unit for unit in self._all_units() if unit.reason != "disabled"]
+        said = [f"{sum(unit.state is UnitState.RUNNING for unit in enabled)} of {len(enabled)} units run"]
+        unwell = sorted(
+            (unit for unit in enabled if _state(unit) in UNWELL), key=lambda unit: UNWELL.index(_state(unit))
+        )
+        said += [f"{unit.name} {_state(unit)} ({unit.reason})" for unit in unwell[:NAMED_MAX]]
+        if len(unwell) > NAMED_MAX:
+            said.append(f"{len(unwell) - NAMED_MAX} more")
+        for what, trouble in (("store", self.store_trouble), ("backend", self.backend_trouble)):
+            if trouble is not None:
+                said.append(f"{what}: {trouble.reason}")
+        if self.errors:
+            said.append(f"conf.d is refused: {self.errors[0]}")
+        return "; ".join(said)
+
+    def _all_units(self) -> list[Unit]:
+        return [*self.units, *([self.desk] if self.desk else [])]
 
 
 def _unit(unit: Unit) -> Mapping[str, Any]:
@@ -39,14 +119,13 @@ def _unit(unit: Unit) -> Mapping[str, Any]:
     }
 
 
-def ready(units: Collection[Unit]) -> Mapping[str, Any]:
-    """Return the object that `/readyz` answers: ready when no unit is blocked and the store takes writes."""
-    bad = [unit for unit in units if unit.state is UnitState.BLOCKED or unit.reason in STORE_REASONS]
-    return {
-        "ready": not bad,
-        "units": {unit.name: {"state": unit.state, "reason": unit.reason} for unit in units},
-        "store": {"ok": not any(unit.reason in STORE_REASONS for unit in units)},
-    }
+def _state(unit: Unit) -> UnitState:
+    """Between two tries at a server that is down a unit is starting; for people it waits."""
+    return UnitState.WAITING if unit.state is UnitState.STARTING and unit.reason else unit.state
+
+
+def _trouble(unit: Unit | None) -> Mapping[str, Any]:
+    return {"ok": unit is None, "error": unit and unit.said}
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -1,47 +1,198 @@
-"""Keeps a unit running: backs off when time mends it, stops when a human must, survives a bug in it."""
+"""Keeps units running: backs off when time mends it, stops when a human must, survives a bug in one."""
 
 from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
 
 import anyio
+from anyio.abc import TaskGroup
 
-from mailwicket.errors import BlockedError, MailwicketError, StoreError, TransientError
+from mailwicket.errors import (
+    BlockedError,
+    ConflictError,
+    MailwicketError,
+    StoreError,
+    TransientError,
+    UnknownError,
+)
 from mailwicket.rules.schedule import pause_s
 from mailwicket.service.units import Unit, UnitState
 
 log = logging.getLogger(__name__)
 
-STORE_HASTE = 5
+STORE_HASTE: Final = 5
 """So many failures in a row count when it is our own disk: a try costs nobody, and room is used within a minute."""
 
 
-async def supervise(
-    unit: Unit, run: Callable[[], Awaitable[None]], chance: Callable[[], float] = random.random
-) -> None:
-    """Run *unit* until cancelled, whatever *run* raises; *chance* returns the jitter, in [0, 1)."""
-    while True:
-        unit.become(UnitState.STARTING, unit.reason, unit.said)
+class Work(Protocol):
+    """What a unit does. `run` ends by raising; see `errors` for who must act then."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        ...
+
+    def wake(self) -> bool:
+        """Have it look for new work now; False where it cannot be told so."""
+        ...
+
+
+class Keeper:
+    """Keeps one unit running, whatever its work raises."""
+
+    def __init__(self, unit: Unit, work: Work, chance: Callable[[], float] = random.random) -> None:
+        """Keep *unit* doing *work*; *chance* returns the jitter of its pauses, in [0, 1)."""
+        self.unit = unit
+        self._work = work
+        self._chance = chance
+        self._life = anyio.CancelScope()
+        self._attempt = anyio.CancelScope()
+        self._called = anyio.Event()
+        self._ended = anyio.Event()
+
+    async def keep(self) -> None:
+        """Run until stopped or cancelled."""
         try:
-            await run()
-            failure: Exception = TransientError(f"{unit.server} ended the connection", reason="connection_lost")
-        except Exception as error:  # noqa: BLE001 - each kind is answered below; a bug in one unit stays in it
-            failure = first_failure(error)
-        unit.failures += 1
+            with self._life:
+                while True:
+                    await (self._rest() if self.unit.held else self._try())
+        finally:
+            self.unit.become(UnitState.STOPPED)
+            self._ended.set()
+
+    async def stop(self) -> None:
+        """End the unit; returns when its connection is closed and its transactions are over."""
+        self._life.cancel()
+        await self._ended.wait()
+
+    # --- what an admin may ask for
+
+    def poll(self) -> str:
+        """Have it look for new mail now; return what happens.
+
+        Raises:
+            ConflictError: it is paused or blocked.
+        """
+        if self.unit.held:
+            raise ConflictError(f'{self.unit.name} is paused; "mailwicket resume {self.unit.name}" comes first')
+        if self.unit.state is UnitState.BLOCKED:
+            raise ConflictError(
+                f'{self.unit.name} is blocked ({self.unit.reason}); mend that, then "mailwicket unblock '
+                f'{self.unit.name}"'
+            )
+        if self.unit.state is UnitState.WAITING:
+            self._call()
+            return "is tried again now"
+        return "looks for new mail now" if self._work.wake() else "is connecting already"
+
+    def pause(self) -> str:
+        """End what it does and hold it there until `resume`; return what happens."""
+        if self.unit.held:
+            return "is paused already"
+        self.unit.held = True
+        log.info("%s: paused", self.unit.name)
+        self._attempt.cancel()
+        self._call()
+        return "is paused; mail waits on its server"
+
+    def resume(self) -> str:
+        """Take a pause back; return what happens."""
+        if not self.unit.held:
+            return "was not paused"
+        self.unit.held = False
+        log.info("%s: resumed", self.unit.name)
+        self._call()
+        return "starts again"
+
+    def unblock(self) -> str:
+        """Try a blocked unit again; return what happens.
+
+        Raises:
+            ConflictError: it is not blocked.
+        """
+        if self.unit.state is not UnitState.BLOCKED:
+            raise ConflictError(f"{self.unit.name} is not blocked, it is {self.unit.state}")
+        self.unit.failures = 0
+        self._call()
+        return "is tried again now"
+
+    def _call(self) -> None:
+        self._called.set()
+
+    # --- its life
+
+    async def _rest(self) -> None:
+        self.unit.become(UnitState.PAUSED, "by_admin")
+        await self._wait()
+
+    async def _try(self) -> None:
+        """One attempt, and what follows from its failure."""
+        self.unit.become(UnitState.STARTING, self.unit.reason, self.unit.said)
+        failure = await self._run()
+        if failure is None:
+            return
+        self.unit.failures += 1
         if isinstance(failure, BlockedError):
-            log.error("%s: %s; blocked until conf.d is mended and mailwicket restarted", unit.name, failure)
-            unit.become(UnitState.BLOCKED, failure.reason, str(failure))
-            await anyio.sleep_forever()
+            _tell_blocked(self.unit, failure)
+            self.unit.become(UnitState.BLOCKED, failure.reason, str(failure))
+            await self._wait()
+            return
         retry_after_s = failure.retry_after_s if isinstance(failure, TransientError) else None
-        counted = min(unit.failures, STORE_HASTE) if isinstance(failure, StoreError) else unit.failures
-        pause = pause_s(counted, chance(), retry_after_s)
-        tell(unit, failure, pause)
+        counted = min(self.unit.failures, STORE_HASTE) if isinstance(failure, StoreError) else self.unit.failures
+        pause = pause_s(counted, self._chance(), retry_after_s)
+        tell(self.unit, failure, pause)
         reason = failure.reason if isinstance(failure, TransientError) else "bug"
-        unit.become(UnitState.WAITING, reason, str(failure), datetime.now(UTC) + timedelta(seconds=pause))
-        await anyio.sleep(pause)
+        self.unit.become(UnitState.WAITING, reason, str(failure), datetime.now(UTC) + timedelta(seconds=pause))
+        with anyio.move_on_after(pause):
+            await self._wait()
+
+    async def _run(self) -> Exception | None:
+        """Work, and return why that ended; None where an admin paused it."""
+        with anyio.CancelScope() as self._attempt:
+            try:
+                await self._work.run()
+            except Exception as error:  # noqa: BLE001 - each kind is answered by the caller; a bug in one unit stays in it
+                return None if self.unit.held else first_failure(error)
+            return TransientError(f"{self.unit.server} ended the connection", reason="connection_lost")
+        return None
+
+    async def _wait(self) -> None:
+        self._called = anyio.Event()
+        await self._called.wait()
+
+
+class Supervisor:
+    """All units that run, by name."""
+
+    def __init__(self, tasks: TaskGroup) -> None:
+        """Run them in *tasks*."""
+        self._tasks = tasks
+        self._keepers: dict[str, Keeper] = {}
+
+    def start(self, unit: Unit, work: Work) -> None:
+        """Keep *unit* doing *work* from now on; one of this name was stopped before."""
+        keeper = self._keepers[unit.name] = Keeper(unit, work)
+        self._tasks.start_soon(keeper.keep, name=unit.name)
+
+    async def stop(self, name: str) -> None:
+        """Stop the unit *name*, if it runs; see `Keeper.stop`."""
+        keeper = self._keepers.get(name)
+        if keeper is not None:
+            await keeper.stop()
+            self._keepers.pop(name)
+
+    def keeper(self, name: str) -> Keeper:
+        """Return who keeps the unit *name*.
+
+        Raises:
+            UnknownError: no such unit runs.
+        """
+        if name not in self._keepers:
+            raise UnknownError(f"{name} does not run: it is disabled")
+        return self._keepers[name]
 
 
 def first_failure(error: Exception) -> Exception:
@@ -50,6 +201,12 @@ def first_failure(error: Exception) -> Exception:
         told = [one for one in error.exceptions if isinstance(one, MailwicketError | ExceptionGroup)]
         error = told[0] if told else error.exceptions[0]
     return error
+
+
+def _tell_blocked(unit: Unit, failure: BlockedError) -> None:
+    if unit.lost != str(failure):
+        log.error('%s: %s; blocked until conf.d changes or "mailwicket unblock %s"', unit.name, failure, unit.name)
+    unit.lost = str(failure)
 
 
 def tell(unit: Unit, failure: Exception, pause: float) -> None:

@@ -45,6 +45,8 @@ class Unit:
     backlog_mails: int = 0
     failures: int = 0
     """In a row, since the last time everything was done."""
+    held: bool = False
+    """An admin paused it."""
     lost: str | None = None
     """The loss that people were told of; the same again is not told."""
     reasons: Counter[Reason] = field(default_factory=Counter)

@@ -20,9 +20,10 @@ from mailwicket.net.imap.login import PASSING_CODES, Account, log_in
 from mailwicket.net.imap.reader import Room
 from mailwicket.net.imap.tokens import UID_MAX, hides_a_mail, read_date, write_sets
 from mailwicket.net.imap.utf7 import mailbox_argument
-from mailwicket.ports import Net
+from mailwicket.ports import Net, Probe
 from mailwicket.sources._imap_bodies import Bodies, Record, answers
 from mailwicket.sources._imap_cursor import Cursor, first_cursor, renumbered_cursor
+from mailwicket.sources._imap_proof import Proof, stages
 from mailwicket.sources._imap_settling import Settling
 
 LOOK_MAILS: Final = 500
@@ -51,7 +52,7 @@ class ImapSource:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[ImapMailbox]:
         """Connect, authenticate and open the folder; see `ports.Source`."""
-        account = await anyio.to_thread.run_sync(self._account)
+        account = await anyio.to_thread.run_sync(self._account, abandon_on_cancel=True)
         client = ImapClient(self._config.server, self._config.port, self.deadlines)
         try:
             await log_in(client, account)
@@ -64,6 +65,15 @@ class ImapSource:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
                 await client.say_goodbye()
                 await anyio.to_thread.run_sync(self._empty_spool)
+
+    @property
+    def stages(self) -> Sequence[str]:
+        """See `ports.ProvesConnection`."""
+        return stages(self._config)
+
+    async def prove(self, probe: Probe) -> None:
+        """Test the connection in stages; see `ports.ProvesConnection`."""
+        await Proof(self._config, self._account, self.deadlines, probe).run()
 
     def _empty_spool(self) -> None:
         """Remove what was fetched and not taken over: it is fetched again, and a full disk wants the room."""
@@ -134,6 +144,10 @@ class ImapMailbox:
             if self._idles:
                 return
         await self._client.rest(self._config.poll_s)
+
+    def wake(self) -> None:
+        """Have `wait` return as if mail had come."""
+        self._client.protocol.stir()
 
     # --- what is there ----------------------------------------------------------------------------------------------
 

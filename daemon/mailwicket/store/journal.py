@@ -300,3 +300,21 @@ def expire(tx: Transaction, intake_id: IntakeId, source: str, file: str, now: st
     forget_file(tx, file)
     reason = {"reason": Reason.EXPIRED_FROM_QUARANTINE}
     note_event(tx, Event(now, "MailExpired", f"incoming/{source}", reason, intake_id))
+
+
+# --- units ----------------------------------------------------------------------------------------------------------
+
+
+def held_units(tx: Transaction) -> frozenset[str]:
+    """Return the names of the units that an admin paused."""
+    return frozenset(name for (name,) in tx.execute(SQL.held_units).fetchall())
+
+
+def hold_unit(tx: Transaction, unit: str, now: str) -> None:
+    """An admin paused *unit*: it stays paused when the daemon starts again."""
+    tx.execute(SQL.hold_unit, (unit, now))
+
+
+def release_unit(tx: Transaction, unit: str) -> None:
+    """An admin resumed *unit*."""
+    tx.execute(SQL.release_unit, (unit,))

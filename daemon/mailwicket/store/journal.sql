@@ -181,3 +181,15 @@ WHERE d.parked = 1 AND d.decided_at < ?
 -- name: expire
 -- Nobody asked for the parked mail in time.
 UPDATE decision SET parked = 0, reason = 'expired_from_quarantine' WHERE intake_id = ?
+
+-- name: held_units
+-- The units that an admin paused.
+SELECT unit FROM held_unit
+
+-- name: hold_unit
+-- An admin paused a unit.
+INSERT INTO held_unit (unit, held_at) VALUES (?, ?) ON CONFLICT (unit) DO NOTHING
+
+-- name: release_unit
+-- An admin resumed a unit.
+DELETE FROM held_unit WHERE unit = ?

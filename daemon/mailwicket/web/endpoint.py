@@ -1,15 +1,14 @@
-"""The HTTP endpoint: `/livez`, `/readyz`, `/metrics`, and `/api/v1/` for the command line."""
+"""The HTTP endpoint: `/livez`, `/readyz` and `/metrics` for everybody, `/api/v1/` for the admin."""
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
-import json
 import os
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import anyio
 from aiohttp import web
@@ -17,27 +16,33 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from mailwicket.errors import BlockedError
+from mailwicket.web.guard import Guard
+from mailwicket.web.problem import answer, as_problems
 
-Answer = Callable[[], Mapping[str, Any]]
-
-FAREWELL_S = 3
-
-LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+FAREWELL_S: Final = 1
+SOCKET_MODE: Final = 0o660
+"""Who may open the unix socket is an admin: the daemon's user, its group, root."""
 
 
 class Endpoint:
-    """Answers from the two questions it is given: `status` as the command line shows it, `ready` with reason codes."""
+    """Listens, and answers by the routes that it is given."""
 
-    def __init__(self, status: Answer, ready: Answer, registry: CollectorRegistry, token: str | None) -> None:
-        """*token* admits to the API over TCP; the unix socket needs none: its file's mode is the lock."""
-        self._status = status
+    def __init__(
+        self,
+        ready: Callable[[], Mapping[str, Any]],
+        registry: CollectorRegistry,
+        routes: Sequence[web.RouteDef],
+        guard: Guard,
+    ) -> None:
+        """Tell health from *ready* and *registry*; *guard* stands before everything that comes over TCP."""
         self._ready = ready
         self._registry = registry
-        self._token = token
+        self._routes = routes
+        self._guard = guard
 
     @asynccontextmanager
-    async def serve(self, listen: Sequence[str]) -> AsyncIterator[None]:
-        """Listen on each of *listen* (`unix:PATH` or `HOST:PORT`).
+    async def serve(self, listen: Sequence[str], tls: ssl.SSLContext | None = None) -> AsyncIterator[None]:
+        """Listen on each of *listen* (`unix:PATH` or `HOST:PORT`, there with *tls*).
 
         Raises:
             BlockedError: an address is taken, foreign, or not ours to open.
@@ -46,56 +51,43 @@ class Endpoint:
         try:
             for address in listen:
                 local = address.startswith("unix:")
-                runner = web.AppRunner(self._app(trusted=local), access_log=None, shutdown_timeout=1)
+                runner = web.AppRunner(self._app(trusted=local), access_log=None, shutdown_timeout=0.2)
                 await runner.setup()
                 runners.append(runner)
                 try:
-                    await self._site(runner, address).start()
+                    await self._site(runner, address, tls).start()
                 except OSError as error:
                     raise BlockedError(f"http.listen: cannot listen on {address}: {error.strerror}") from error
                 if local:
-                    os.chmod(address.removeprefix("unix:"), 0o600)  # noqa: PTH101 - one system call
+                    os.chmod(address.removeprefix("unix:"), SOCKET_MODE)  # noqa: PTH101 - one system call
             yield
         finally:
             with anyio.move_on_after(FAREWELL_S, shield=True):
                 for runner in runners:
                     await runner.cleanup()
 
-    def _site(self, runner: web.AppRunner, address: str) -> web.BaseSite:
+    def _site(self, runner: web.AppRunner, address: str, tls: ssl.SSLContext | None) -> web.BaseSite:
         if address.startswith("unix:"):
             path = Path(address.removeprefix("unix:"))
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             return web.UnixSite(runner, str(path))
         host, _, port = address.rpartition(":")
         host = host.strip("[]")
-        if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
-            raise BlockedError(f"http.listen: {address} is not loopback: this needs a token and TLS, not offered yet")
-        return web.TCPSite(runner, host, int(port))
+        if tls is None and host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+            raise BlockedError(f"http.listen: {address} is not loopback: this needs admin_token, and TLS")
+        return web.TCPSite(runner, host, int(port), ssl_context=tls)
 
     def _app(self, *, trusted: bool) -> web.Application:
-        app = web.Application(middlewares=[] if trusted else [self._guard])
-        app.router.add_get("/livez", self._livez)
-        app.router.add_get("/readyz", self._readyz)
-        app.router.add_get("/metrics", self._metrics)
-        app.router.add_get("/api/v1/", self._routes)
-        app.router.add_get("/api/v1/status", self._api_status)
+        app = web.Application(middlewares=[as_problems, *([] if trusted else [self._guard.middleware])])
+        app.add_routes(
+            [
+                web.get("/livez", self._livez),
+                web.get("/readyz", self._readyz),
+                web.get("/metrics", self._metrics),
+                *self._routes,
+            ]
+        )
         return app
-
-    @web.middleware
-    async def _guard(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
-        """Over TCP: no foreign Host (DNS rebinding), and the API only with the token."""
-        if request.path in {"/livez", "/readyz"}:
-            answer: web.StreamResponse = await handler(request)
-            return answer
-        host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
-        if host.strip("[]").casefold() not in LOCAL_NAMES:
-            return _problem(403, "forbidden", "this Host is not served")
-        if request.path.startswith("/api/"):
-            given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-            if self._token is None or not hmac.compare_digest(given.encode(), self._token.encode()):
-                return _problem(401, "unauthorized", "the admin token is wanted, or the unix socket")
-        answered: web.StreamResponse = await handler(request)
-        return answered
 
     async def _livez(self, _request: web.Request) -> web.Response:
         """The loop turns."""
@@ -103,28 +95,36 @@ class Endpoint:
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         """Each unit, store and backend with its reason code; 503 when not ready."""
-        answer = self._ready()
-        return web.json_response(answer, status=200 if answer["ready"] else 503)
+        told = self._ready()
+        return answer(told, 200 if told["ready"] else 503)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         """Prometheus' text format; no mail content."""
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    async def _api_status(self, _request: web.Request) -> web.Response:
-        """What `mailwicket status --json` prints."""
-        return web.json_response(self._status(), dumps=lambda value: json.dumps(value, ensure_ascii=False))
 
-    async def _routes(self, request: web.Request) -> web.Response:
-        """Every route with its method and one line."""
-        lines = [
-            {"method": route.method, "path": route.resource.canonical, "does": (route.handler.__doc__ or "").strip()}
-            for route in request.app.router.routes()
-            if route.method != "HEAD" and route.resource is not None
-        ]
-        return web.json_response(lines)
+def server_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
+    """Return the context to serve TLS with, 1.2 or later. Blocking.
+
+    Raises:
+        BlockedError: the files cannot be read, or do not belong together.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    load_certificate(context, certificate, key)
+    return context
 
 
-def _problem(status: int, kind: str, detail: str) -> web.Response:
-    """RFC 9457."""
-    body = {"type": "about:blank", "title": kind, "status": status, "detail": detail}
-    return web.json_response(body, status=status, content_type="application/problem+json")
+def load_certificate(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
+    """Have *context* show the certificate in *certificate* from now on: a renewed one is taken up while we serve.
+
+    Raises:
+        BlockedError: the files cannot be read, or do not belong together.
+    """
+    try:
+        context.load_cert_chain(certificate, key)
+    except ssl.SSLError as error:
+        words = f"http.tls_certificate {certificate}: no PEM certificate with its key ({error.reason or 'unreadable'})"
+        raise BlockedError(words) from error
+    except OSError as error:
+        raise BlockedError(f"http.tls_certificate {certificate}: {error.strerror}") from error

@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import os
 import socket
 import ssl
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import aioimaplib.aioimaplib as imap
 import anyio
 
 from mailwicket.errors import BlockedError, TransientError
+from mailwicket.net.dial import dial, why
 from mailwicket.net.imap.protocol import Exchange, ImapProtocol, Literal
 from mailwicket.net.imap.reader import Room
 from mailwicket.net.imap.tokens import read_search
-
-HAPPY_EYEBALLS_S: Final = 0.25  # RFC 8305 5: Connection Attempt Delay
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,8 @@ class Deadlines:
     """A FETCH of mails as a whole, beside what its bytes take at `slowest_bytes_per_s`: announced sizes are hints."""
     slowest_bytes_per_s: float = 4000
     """A line slower than this would begin the same batch over and over; 8 MiB may take 45 minutes."""
-    farewell_s: float = 2
+    farewell_s: float = 0.5
+    """A stop or a reload ends within a second, whatever the server does."""
 
 
 class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
@@ -59,23 +58,37 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
     # --- the connection ---------------------------------------------------------------------------------------------
 
     async def open(self, tls: ssl.SSLContext | None, sock: socket.socket | None = None) -> None:
-        """Connect and read the greeting; with *tls* the first byte is TLS already. *sock* is connected, by a proxy.
+        """Connect and read the greeting: `attach`, then `greet`."""
+        await self.attach(tls, sock)
+        await self.greet()
+
+    async def attach(self, tls: ssl.SSLContext | None, sock: socket.socket | None = None) -> None:
+        """Connect; with *tls* the first byte is TLS already. *sock* is connected, by `dial` or a proxy.
 
         TLS costs 299 KiB a connection on asyncio, 256 of them `asyncio.sslproto.SSLProtocol.max_size`: the place
         to change that is here.
 
         Raises:
-            TransientError: unreachable, or it refuses the connection.
+            TransientError: unreachable.
             BlockedError: its certificate does not stand the test.
         """
+        loop = self.protocol.loop
+        end_at = loop.time() + self.deadlines.connect_s
         with self._trouble():
-            with anyio.fail_after(self.deadlines.connect_s):
-                options: dict[str, Any] = {"ssl": tls, "server_hostname": self.host if tls else None}
-                if sock is None:
-                    options |= {"host": self.host, "port": self.port, "happy_eyeballs_delay": HAPPY_EYEBALLS_S}
-                await self.protocol.loop.create_connection(lambda: self.protocol, sock=sock, **options)
-            with anyio.fail_after(self.deadlines.greeting_s):
-                await self.protocol.greeted.wait()
+            if sock is None:
+                sock = await dial(self.host, self.port, self.deadlines.connect_s)
+            with anyio.fail_after(max(0, end_at - loop.time())):
+                name = self.host if tls else None
+                await loop.create_connection(lambda: self.protocol, sock=sock, ssl=tls, server_hostname=name)
+
+    async def greet(self) -> None:
+        """Read the greeting.
+
+        Raises:
+            TransientError: there is none, or it refuses the connection.
+        """
+        with self._trouble(), anyio.fail_after(self.deadlines.greeting_s):
+            await self.protocol.greeted.wait()
         if self.protocol.failure is not None:
             raise self.protocol.error()
 
@@ -114,24 +127,30 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
             raise BlockedError(words, reason="certificate") from error
         except TimeoutError as error:
             self.abort()
-            raise TransientError(f"{self.peer} did not answer in time", reason="timeout") from error
+            at_what = f": {words}" if (words := why(error)) else ""
+            raise TransientError(f"{self.peer} did not answer in time{at_what}", reason="timeout") from error
         except ssl.SSLError as error:
             self.abort()
             words = f"{self.peer}: TLS failed: {error.reason or error}; does this port speak TLS from the first byte?"
             raise TransientError(words, reason="unreachable") from error
         except OSError as error:
             self.abort()
-            words = f"{self.peer} is not reachable: {_why(error)}"
+            words = f"{self.peer} is not reachable: {why(error)}"
             raise TransientError(words, reason="unreachable") from error
         except BaseException:
             self.abort()
             raise
 
     @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The TLS session that what is sent now goes over; None in the clear."""
+        transport = self.protocol.transport
+        return None if transport is None else transport.get_extra_info("ssl_object")
+
+    @property
     def encrypted(self) -> bool:
         """Whether what is sent now goes over TLS."""
-        transport = self.protocol.transport
-        return transport is not None and transport.get_extra_info("ssl_object") is not None
+        return self.tls is not None
 
     @property
     def local(self) -> bool:
@@ -290,13 +309,6 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         await self._stirred(longest_s)
         if not self.protocol.arrived:
             await self.run_well("NOOP")
-
-
-def _why(error: OSError) -> str:
-    """The system's words: asyncio's own are "Connect call failed" and the address once more."""
-    if error.errno and error.errno > 0:
-        return os.strerror(error.errno)
-    return error.strerror or str(error)  # of DNS, or of several addresses
 
 
 class _Watch:

@@ -53,22 +53,36 @@ async def log_in(client: ImapClient, account: Account) -> None:
     """
     await client.open(account.tls if account.security == "ssl" else None)
     if account.security == "tls":
-        await _secure(client, account)
+        await secure(client, account)
     if client.protocol.state == imap.AUTH:  # PREAUTH: the channel itself says who we are
         await client.learn_capabilities()
         return
+    refuse_clear_text(client, account)
+    await client.learn_capabilities()
+    await authenticate(client, account)
+
+
+def refuse_clear_text(client: ImapClient, account: Account) -> None:
+    """Raise where a password would be readable on its way.
+
+    Raises:
+        BlockedError: the channel is in the clear, leads to another machine, and nobody allowed that.
+    """
     if not (client.encrypted or client.local or account.allow_plaintext):
         client.abort()
         raise BlockedError(
             f"{client.peer}: no password is said over an unencrypted connection (security, allow_plaintext)",
             reason="plaintext_refused",
         )
-    await client.learn_capabilities()
-    await _authenticate(client, account)
 
 
-async def _secure(client: ImapClient, account: Account) -> None:
-    """STARTTLS, which the server must offer: a stripped offer is no reason to go on in the clear."""
+async def secure(client: ImapClient, account: Account) -> None:
+    """STARTTLS, which the server must offer: a stripped offer is no reason to go on in the clear.
+
+    Raises:
+        TransientError: the connection ended.
+        BlockedError: no STARTTLS, or a certificate that does not stand the test.
+    """
     if client.protocol.state == imap.AUTH:
         client.abort()
         raise BlockedError(
@@ -82,10 +96,19 @@ async def _secure(client: ImapClient, account: Account) -> None:
     await client.learn_capabilities()
 
 
-async def _authenticate(client: ImapClient, account: Account) -> None:
-    """AUTHENTICATE PLAIN where it is offered, else LOGIN; one attempt, because a second may lock the account."""
+async def authenticate(client: ImapClient, account: Account) -> str:
+    """AUTHENTICATE PLAIN where it is offered, else LOGIN; one attempt, because a second may lock the account.
+
+    Returns:
+        How: `AUTHENTICATE PLAIN` or `LOGIN`.
+
+    Raises:
+        TransientError: the connection ended, or it says "later".
+        BlockedError: the login is refused.
+    """
     client.protocol.secrets = account.secrets
-    answer = await (_plain(client, account) if client.has_capability("AUTH=PLAIN") else _login(client, account))
+    plain = client.has_capability("AUTH=PLAIN")
+    answer = await (_plain(client, account) if plain else _login(client, account))
     if answer.result != "OK":
         client.abort()
         raise _refused(client, account, answer)
@@ -93,6 +116,7 @@ async def _authenticate(client: ImapClient, account: Account) -> None:
     if not protocol.told_with_answer:
         protocol.capabilities = set()  # what was offered before a login may differ from what is offered after it
     await client.learn_capabilities()
+    return "AUTHENTICATE PLAIN" if plain else "LOGIN"
 
 
 async def _plain(client: ImapClient, account: Account) -> Exchange:

@@ -244,8 +244,12 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
             self.exists = max(0, self.exists - 1)
         elif number != self.exists:  # some servers repeat EXISTS with every answer: that is no news
             self.exists = number
-            self.arrived = True
-            self.stirred.set()
+            self.stir()
+
+    def stir(self) -> None:
+        """There may be new mail."""
+        self.arrived = True
+        self.stirred.set()
 
     def _greet(self, line: bytes) -> None:
         word, _, text = line[2:].partition(b" ")

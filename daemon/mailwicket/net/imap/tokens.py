@@ -20,6 +20,7 @@ DEPTH_MAX: Final = 32
 _LOOKS_LIKE_FETCH: Final = re.compile(rb"\* \d+ FETCH\b", re.IGNORECASE)
 _DESCRIBING: Final = frozenset({b"UID", b"RFC822.SIZE", b"INTERNALDATE"})
 _FETCH: Final = re.compile(rb"\* (\d{1,10}) FETCH ", re.IGNORECASE)
+_LIST: Final = re.compile(rb"\* LIST ", re.IGNORECASE)
 _TOKEN: Final = re.compile(
     rb' *(?:(?P<open>\()|(?P<close>\))|"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<literal>~?\{\d+\}\Z)'
     rb'|(?P<atom>[^ ()"{\[]+(?:\[[^\]]*\](?:<\d+>)?)?))'
@@ -73,6 +74,30 @@ def read_fetch(response: Response) -> FetchAnswer | None:
         name.upper(): value for name, value in zip(pairs[::2], pairs[1::2], strict=False) if isinstance(name, bytes)
     }
     return FetchAnswer(items) if len(pairs) % 2 == 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFolder:
+    """One `LIST` response (RFC 9051 7.3.1)."""
+
+    name: bytes
+    """On the wire: modified UTF-7."""
+    separator: bytes
+    """Between the levels of names; empty where there are none."""
+    attributes: frozenset[bytes]
+    """In lower case, with their backslash."""
+
+
+def read_list(response: Response) -> ListedFolder | None:
+    """Read a LIST response; None for any other, and for one that cannot be read."""
+    first = response[0]
+    if not isinstance(first, bytes) or not (begin := _LIST.match(first)):
+        return None
+    match _read_values(response, begin.end()):
+        case [list(attributes), separator, bytes(name) | bytearray(name), *_]:
+            known = frozenset(one.lower() for one in attributes if isinstance(one, bytes))
+            return ListedFolder(bytes(name), separator if isinstance(separator, bytes) else b"", known)
+    return None
 
 
 def hides_a_mail(response: Response) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from typing import Final
 
 _RUN: Final = re.compile(r"[^ -~]+|&")
+_ENCODED: Final = re.compile(r"&([A-Za-z0-9+,]*)-")
 
 
 def encode_utf7(name: str) -> str:
@@ -20,6 +21,21 @@ def _encode_run(found: re.Match[str]) -> str:
         return "&-"
     encoded = b64encode(run.encode("utf-16-be", "surrogatepass")).decode("ascii")
     return f"&{encoded.rstrip('=').replace('/', ',')}-"
+
+
+def decode_utf7(name: str) -> str:
+    """Return what *name* stands for; what is no modified UTF-7 stays as it is."""
+    return _ENCODED.sub(_decode_run, name)
+
+
+def _decode_run(found: re.Match[str]) -> str:
+    run = found[1]
+    if not run:
+        return "&"
+    try:
+        return b64decode(run.replace(",", "/") + "=" * (-len(run) % 4)).decode("utf-16-be")
+    except ValueError:
+        return found[0]
 
 
 def quoted(text: str) -> str:

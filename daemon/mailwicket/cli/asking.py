@@ -1,0 +1,117 @@
+"""Asking the running daemon over its unix socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import typer
+
+ANSWER_S: Final = 60.0
+"""A reload reads files and stops units; nothing that is asked here takes longer."""
+
+NO_ANSWER: Final = 3
+
+SOCKET: Final = re.compile(r"""^[^#\n]*["'](unix:/[^"'\n]+)["']""", re.MULTILINE)
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: str, timeout_s: float = ANSWER_S) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        """Open the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the daemon said."""
+
+    status: int
+    told: Any
+    """The JSON of the body; a problem document where *status* says so."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it did what was asked."""
+        return self.status < 400
+
+    @property
+    def problem(self) -> str:
+        """Why it did not, in its own words."""
+        return str(self.told["detail"]) if isinstance(self.told, dict) and "detail" in self.told else "no reason given"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The way to the daemon of a configuration."""
+
+    path: str
+    is_conf_broken: bool
+    exit_code: int
+    """Of the command, where nobody answers."""
+
+    def ask(self, method: str, route: str) -> Answer:
+        """Ask the daemon; without an answer end the command with a line why."""
+        connection = UnixConnection(self.path)
+        try:
+            connection.request(method, route)
+            response = connection.getresponse()
+            return Answer(response.status, json.loads(response.read()))
+        except PermissionError:
+            why = f"{self.path} may not be opened by this user: be root, the daemon's user or in its group"
+            give_up(why, self.exit_code)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            broken = ' (conf.d has errors: "mailwicket check")' if self.is_conf_broken else ""
+            give_up(f"no answer at {self.path} ({error}); is the daemon running?{broken}", self.exit_code)
+        finally:
+            connection.close()
+
+
+def door(conf: Path | None, *, exit_code: int = 1) -> Door:
+    """Return the way to the daemon that *conf* names, or end the command with *exit_code* and a line why.
+
+    A configuration with errors tells it, too: the daemon runs on the one before.
+    """
+    from mailwicket.cli.settings import loaded
+    from mailwicket.config.where import conf_dir
+
+    result = loaded(conf)
+    if result.settings is None and not result.files:
+        for error in result.errors:
+            typer.echo(str(error), err=True)
+        raise typer.Exit(exit_code)
+    listen = result.settings.http.listen if result.settings else _listen_of_broken(conf_dir(conf, os.environ))
+    sockets = [address.removeprefix("unix:") for address in listen if address.startswith("unix:")]
+    if not sockets:
+        give_up('[http] listen has no "unix:PATH": there is no socket to ask the daemon by', exit_code)
+    return Door(sockets[0], result.settings is None, exit_code)
+
+
+def _listen_of_broken(directory: Path) -> Sequence[str]:
+    """Return what stands for a socket in files that are no valid configuration; the default where nothing does."""
+    from mailwicket.config.settings import Http
+
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(directory.glob("*.toml"))]
+    found: list[str] = [address for text in texts for address in SOCKET.findall(text)]
+    return found or Http().listen
+
+
+def give_up(line: str, exit_code: int = 1) -> NoReturn:
+    """End the command with *line* on standard error."""
+    print(f"mailwicket: {line}", file=sys.stderr)
+    raise typer.Exit(exit_code)

@@ -1,0 +1,55 @@
+"""Well-known mail providers, by fact alone: whose addresses are where, and how they let programs log in.
+
+Sources: their own pages and Thunderbird's autoconfiguration database, 2026-03.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+APP_LOGIN: Final = "wants an app password, made in the settings of the account, in place of the account's own"
+OAUTH_ONLY: Final = "takes no passwords over IMAP any more (basic authentication is switched off), OAuth alone"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One provider's IMAP; TLS from the first byte on port 993 for all of them."""
+
+    name: str
+    imap_server: str
+    domains: tuple[str, ...] = ()
+    """Of addresses that it gives to anybody."""
+    login: str = ""
+    """What is special about logging in, as the end of a sentence that begins with its name."""
+
+
+PROVIDERS: Final = (
+    Provider("Google", "imap.gmail.com", ("gmail.com", "googlemail.com"), APP_LOGIN),
+    Provider("Microsoft", "outlook.office365.com", ("outlook.com", "hotmail.com", "live.com", "msn.com"), OAUTH_ONLY),
+    Provider("Yahoo", "imap.mail.yahoo.com", ("yahoo.com",), APP_LOGIN),
+    Provider("AOL", "imap.aol.com", ("aol.com",), APP_LOGIN),
+    Provider("Fastmail", "imap.fastmail.com", ("fastmail.com", "fastmail.fm"), APP_LOGIN),
+    Provider("iCloud", "imap.mail.me.com", ("icloud.com", "me.com", "mac.com"), APP_LOGIN),
+    Provider("Zoho", "imap.zoho.com", ("zohomail.com",)),
+    Provider("GMX", "imap.gmx.net", ("gmx.net", "gmx.de", "gmx.at", "gmx.ch")),
+    Provider("GMX", "imap.gmx.com", ("gmx.com",)),
+    Provider("WEB.DE", "imap.web.de", ("web.de",)),
+    Provider("Yandex", "imap.yandex.com", ("yandex.com", "yandex.ru"), APP_LOGIN),
+)
+
+_BY_SERVER: Final = {one.imap_server: one for one in PROVIDERS} | {
+    "outlook.office.com": PROVIDERS[1],
+    "imap-mail.outlook.com": PROVIDERS[1],
+}
+_BY_DOMAIN: Final = {domain: one for one in PROVIDERS for domain in one.domains}
+
+
+def by_server(server: str) -> Provider | None:
+    """Return whose IMAP *server* is; None where that is not certain."""
+    return _BY_SERVER.get(server.casefold().rstrip("."))
+
+
+def by_address(address: str) -> Provider | None:
+    """Return who gave *address*; None where that is not certain, as for everybody's own domain."""
+    return _BY_DOMAIN.get(address.rpartition("@")[2].casefold())

@@ -1,0 +1,169 @@
+"""The mailboxes of the running configuration: made into units, and changed by a plan while the others run on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+import anyio.to_thread
+
+from mailwicket.config.exposed import AT_ONCE, secrets
+from mailwicket.config.incoming import Incoming
+from mailwicket.config.secret import Secret
+from mailwicket.config.settings import Settings
+from mailwicket.flow.backend import Door
+from mailwicket.flow.drafts import Home
+from mailwicket.flow.intake import Intake
+from mailwicket.flow.judge import Judge
+from mailwicket.flow.reading import Reading
+from mailwicket.ports import JoinsTransaction, Net, Source
+from mailwicket.rules.decide import Policy
+from mailwicket.service.plan import BACKEND, Act, Change, Plan, enabled
+from mailwicket.service.supervisor import Supervisor
+from mailwicket.service.units import Unit, UnitState
+from mailwicket.store import journal
+from mailwicket.store.store import Store
+
+PREFIX: Final = "incoming/"
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """What works for one mailbox."""
+
+    unit: Unit
+    intake: Intake
+    judge: Judge
+
+
+class Fleet:
+    """All mailboxes, enabled ones with a crew."""
+
+    def __init__(
+        self,
+        store: Store,
+        reading: Reading,
+        net: Net,
+        sources: Mapping[str, Callable[..., Source]],
+        desk: JoinsTransaction | Door,
+    ) -> None:
+        """Bring mail to *desk* by the adapters in *sources*. Starts nothing."""
+        self.units: dict[str, Unit] = {}
+        """By name, as `status` shows them; disabled mailboxes too."""
+        self.desk = desk
+        self._store = store
+        self._reading = reading
+        self._net = net
+        self._sources = sources
+        self._crews: dict[str, Crew] = {}
+
+    def man(self, settings: Settings) -> None:
+        """Make a crew for every enabled mailbox of *settings*; none is started."""
+        held = self._store.read(journal.held_units)
+        policy = _policy(settings)
+        for name, config in enabled(settings).items():
+            crew = self._crews[PREFIX + name] = self._make(name, config, policy)
+            crew.unit.held = crew.unit.name in held
+        self._list(settings)
+
+    def start(self, supervisor: Supervisor) -> None:
+        """Start every crew."""
+        for crew in self._crews.values():
+            supervisor.start(crew.unit, crew.intake)
+
+    async def follow(self, plan: Plan, settings: Settings, supervisor: Supervisor) -> None:
+        """Carry out *plan*, which leads to *settings*. Who is not named in it notices nothing.
+
+        Raises:
+            Exception: an adapter could not be made; nothing was touched.
+        """
+        changes = [change for change in plan.changes if change.unit.startswith(PREFIX)]
+        policy, mailboxes = _policy(settings), enabled(settings)
+        new: dict[str, Crew] = {}
+        for change in changes:
+            if change.act is not Act.STOP:
+                name = change.unit.removeprefix(PREFIX)
+                new[change.unit] = self._make(name, mailboxes[name], policy)
+        for name, config in mailboxes.items():
+            if (crew := self._crews.get(PREFIX + name)) is not None:
+                crew.judge.adopt(_home(name, config, policy), self.desk)
+        async with anyio.create_task_group() as tasks:
+            for change in changes:
+                tasks.start_soon(self._carry_out, change, new.get(change.unit), supervisor)
+        self._list(settings)
+
+    def retry(self, reasons: Collection[str], supervisor: Supervisor) -> None:
+        """Try the units again that one of *reasons* blocks."""
+        for unit in self.units.values():
+            if unit.state is UnitState.BLOCKED and unit.reason in reasons:
+                supervisor.keeper(unit.name).unblock()
+
+    async def _carry_out(self, change: Change, crew: Crew | None, supervisor: Supervisor) -> None:
+        """Stop the old crew first: two of them would fetch every mail twice."""
+        await supervisor.stop(change.unit)
+        if crew is None:
+            self._crews.pop(change.unit, None)
+        else:
+            self._crews[change.unit] = crew
+            crew.unit.failures = 0
+            supervisor.start(crew.unit, crew.intake)
+
+    def _make(self, name: str, config: Incoming, policy: Policy) -> Crew:
+        unit = self._unit(name, config)
+        source = self._sources[config.protocol](name, config, self._net)
+        judge = Judge(self._store, self.desk, _home(name, config, policy), unit)
+        return Crew(unit, Intake(name, source, self._store, self._reading, judge, unit), judge)
+
+    def _unit(self, name: str, config: Incoming) -> Unit:
+        """Return the unit of this name; one that there was keeps what it counted."""
+        return self.units.get(PREFIX + name) or Unit(PREFIX + name, f"{config.server}:{config.port}")
+
+    def _list(self, settings: Settings) -> None:
+        """Have `units` say what the configuration says, in its order."""
+        listed: dict[str, Unit] = {}
+        for name, config in settings.incoming.items():
+            crew = self._crews.get(PREFIX + name)
+            unit = crew.unit if crew else self._unit(name, config)
+            unit.server = f"{config.server}:{config.port}"
+            if crew is None:
+                unit.become(UnitState.STOPPED, "disabled")
+            listed[unit.name] = unit
+        self.units.clear()
+        self.units.update(listed)
+
+
+def _policy(settings: Settings) -> Policy:
+    """What all mailboxes share: mail from any of our own addresses is ours."""
+    units = settings.incoming.values()
+    return Policy(frozenset(address.casefold() for one in units for address in (one.email, *one.aliases)))
+
+
+def _home(name: str, config: Incoming, policy: Policy) -> Home:
+    return Home(name, policy, config.group, config.category, config.company)
+
+
+async def stale_secrets(settings: Settings, forms: Collection[str]) -> dict[str, list[str]]:
+    """Return by unit which secrets of *forms* read otherwise now than when its connection was made."""
+    asked = [
+        (PREFIX + name, str(path[0]), secret)
+        for name, config in enabled(settings).items()
+        for path, secret in secrets(config)
+        if secret.form in forms
+    ]
+    asked += [(BACKEND, str(path[0]), one) for path, one in secrets(settings.backend) if one.form in forms]
+
+    def look() -> list[bool]:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(Secret.is_stale, (secret for _, _, secret in asked)))
+
+    found: dict[str, list[str]] = {}
+    if asked:
+        for (unit, key, _), is_stale in zip(
+            asked, await anyio.to_thread.run_sync(look, abandon_on_cancel=True), strict=True
+        ):
+            if is_stale:
+                found.setdefault(unit, []).append(key)
+    return found

@@ -1,0 +1,142 @@
+"""What a change of conf.d means for the running units. Pure: two configurations in, the difference out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from mailwicket.config.incoming import Incoming
+from mailwicket.config.settings import Settings
+
+AFTER_RESTART: Final = frozenset(
+    {"daemon.state_dir", "http.listen", "http.tls_certificate", "http.tls_key", "store.url", "backend.type"}
+)
+"""Keys that a running daemon cannot change. A certificate that is renewed in its file is taken up all the same."""
+
+BACKEND: Final = "backend"
+
+
+class Act(StrEnum):
+    """What happens to a unit."""
+
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happens to one unit, and because of which keys of its table."""
+
+    unit: str
+    act: Act
+    keys: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """One line, without values."""
+        return f"{self.act} {self.unit}" + (f" ({', '.join(self.keys)})" if self.keys else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The way from one configuration to another."""
+
+    changes: tuple[Change, ...] = ()
+    kept: int = 0
+    """So many units are not touched: they keep their connections."""
+    at_once: tuple[str, ...] = ()
+    """Changed keys that belong to no unit and count from now on."""
+    after_restart: tuple[str, ...] = ()
+    """Changed keys that count when the daemon is started again."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing changes at all."""
+        return not (self.changes or self.at_once or self.after_restart)
+
+    def told(self) -> Mapping[str, Any]:
+        """Return it for JSON."""
+        return {
+            "changes": [{"unit": change.unit, "act": change.act, "keys": list(change.keys)} for change in self.changes],
+            "kept": self.kept,
+            "at_once": list(self.at_once),
+            "after_restart": list(self.after_restart),
+        }
+
+
+def compare(old: Settings, new: Settings, secrets: Mapping[str, Sequence[str]] | None = None) -> Plan:
+    """Return what it takes to go from *old* to *new*.
+
+    *secrets*: of units whose table is the same, the keys whose secret reads otherwise than when it was last used.
+    """
+    fresh = secrets or {}
+    changes: list[Change] = []
+    kept = 0
+    before, after = enabled(old), enabled(new)
+    for name in sorted(before.keys() | after.keys()):
+        unit = f"incoming/{name}"
+        if name not in after:
+            changes.append(Change(unit, Act.STOP))
+        elif name not in before:
+            changes.append(Change(unit, Act.START))
+        elif keys := _changed(before[name], after[name]) or tuple(fresh.get(unit, ())):
+            changes.append(Change(unit, Act.RESTART, keys))
+        else:
+            kept += 1
+    others = _others(old, new)
+    if old.backend.type == new.backend.type:
+        keys = _changed(old.backend.keys, new.backend.keys) or tuple(fresh.get(BACKEND, ()))
+        if keys:
+            changes.append(Change(BACKEND, Act.RESTART, keys))
+    return Plan(
+        tuple(changes),
+        kept,
+        tuple(key for key in others if key not in AFTER_RESTART),
+        tuple(key for key in others if key in AFTER_RESTART),
+    )
+
+
+def adopted(old: Settings, new: Settings, plan: Plan) -> Settings:
+    """Return what runs once *plan*, which leads from *old* to *new*, is carried out.
+
+    What waits for a restart stays as it was. Units that are kept keep their very objects: these know of their secrets
+    what was last used.
+    """
+    changed = {change.unit for change in plan.changes}
+    incoming = {
+        name: unit if f"incoming/{name}" in changed or not unit.enabled else old.incoming[name]
+        for name, unit in new.incoming.items()
+    }
+    backend = new.backend if BACKEND in changed else old.backend
+    update: dict[str, Any] = {"incoming": incoming, "backend": backend}
+    for table in ("daemon", "http", "store"):
+        keys = [key.removeprefix(f"{table}.") for key in plan.after_restart if key.startswith(f"{table}.")]
+        before = getattr(old, table)
+        update[table] = getattr(new, table).model_copy(update={key: getattr(before, key) for key in keys})
+    return new.model_copy(update=update)
+
+
+def enabled(settings: Settings) -> dict[str, Incoming]:
+    """Return the mailboxes that are units, by name."""
+    return {name: unit for name, unit in settings.incoming.items() if unit.enabled}
+
+
+def _others(old: Settings, new: Settings) -> list[str]:
+    found: list[str] = []
+    for table in type(new).model_fields:
+        before, after = getattr(old, table), getattr(new, table)
+        if isinstance(before, BaseModel) and isinstance(after, BaseModel):
+            found.extend(f"{table}.{key}" for key in _changed(before, after))
+    if old.backend.type != new.backend.type:
+        found.append("backend.type")
+    return found
+
+
+def _changed(old: BaseModel, new: BaseModel) -> tuple[str, ...]:
+    """Return the names of the keys that differ."""
+    names = dict.fromkeys([*type(old).model_fields, *type(new).model_fields])
+    return tuple(name for name in names if getattr(old, name, None) != getattr(new, name, None))

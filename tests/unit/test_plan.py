@@ -1,0 +1,107 @@
+"""The difference of two configurations: who is touched by a reload, and who is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.conf import Conf
+
+from mailwicket.config.settings import Settings
+from mailwicket.service.plan import Act, Change, Plan, adopted, compare
+
+BEFORE = """
+[daemon]
+log_level = "info"
+[http]
+admin_token = "one"
+[incoming.a]
+email = "a@example.org"
+server = "imap.example.org"
+password = "x"
+[incoming.b]
+email = "b@example.org"
+server = "imap.example.org"
+password = { file = "/run/secrets/b" }
+[incoming.off]
+email = "off@example.org"
+server = "imap.example.org"
+enabled = false
+"""
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Conf:
+    return Conf(tmp_path)
+
+
+def read(conf: Conf, text: str) -> Settings:
+    conf.write(text)
+    settings = conf.read().settings
+    assert settings is not None, conf.lines()
+    return settings
+
+
+def changes(conf: Conf, old: str, new: str) -> Plan:
+    assert BEFORE.count(old) == 1
+    return compare(read(conf, BEFORE), read(conf, BEFORE.replace(old, new)))
+
+
+def test_the_same_again_changes_nothing_whatever_its_layout(conf: Conf) -> None:
+    same = BEFORE.replace("\n", "\n\n").replace("[http]", "# a comment\n[http]")
+    plan = compare(read(conf, BEFORE), read(conf, same))
+    assert plan == Plan(kept=2)
+    assert plan.is_empty
+
+
+def test_a_changed_key_restarts_its_unit_alone_and_is_named(conf: Conf) -> None:
+    plan = changes(conf, 'server = "imap.example.org"\npassword = "x"', 'server = "new.example.org"\npassword = "y"')
+    assert plan == Plan((Change("incoming/a", Act.RESTART, ("server", "password")),), kept=1)
+    assert str(plan.changes[0]) == "restart incoming/a (server, password)"
+
+
+def test_new_removed_and_disabled_mailboxes_start_and_stop(conf: Conf) -> None:
+    new = BEFORE.replace("[incoming.a]", "[incoming.c]").replace("enabled = false", 'password = "z"')
+    new = new.replace('password = { file = "/run/secrets/b" }', "enabled = false")
+    assert compare(read(conf, BEFORE), read(conf, new)).changes == (
+        Change("incoming/a", Act.STOP),
+        Change("incoming/b", Act.STOP),
+        Change("incoming/c", Act.START),
+        Change("incoming/off", Act.START),
+    )
+
+
+def test_a_disabled_mailbox_may_change_without_consequences(conf: Conf) -> None:
+    assert changes(conf, "off@example.org", "other@example.org") == Plan(kept=2)
+
+
+def test_keys_of_no_unit_count_at_once_and_those_that_cannot_are_told(conf: Conf) -> None:
+    new = BEFORE.replace('"info"', '"debug"\nstate_dir = "/srv/x"').replace('"one"', '"two"\nlisten = ["unix:/x"]')
+    plan = compare(read(conf, BEFORE), read(conf, new))
+    assert plan.at_once == ("daemon.log_level", "http.admin_token")
+    assert plan.after_restart == ("daemon.state_dir", "http.listen")
+    assert plan.changes == ()
+
+
+def test_a_secret_that_reads_otherwise_restarts_its_unit(conf: Conf) -> None:
+    settings = read(conf, BEFORE)
+    plan = compare(settings, settings, {"incoming/b": ["password"]})
+    assert plan.changes == (Change("incoming/b", Act.RESTART, ("password",)),)
+
+
+def test_what_waits_for_a_restart_stays_as_it_was_and_is_told_again_next_time(conf: Conf) -> None:
+    old = read(conf, BEFORE)
+    new = read(conf, BEFORE.replace("[http]", '[http]\nlisten = ["unix:/x"]').replace('"x"', '"y"'))
+    plan = compare(old, new)
+    running = adopted(old, new, plan)
+    assert running.http.listen == old.http.listen
+    assert running.incoming["a"] is new.incoming["a"]
+    assert running.incoming["b"] is old.incoming["b"], "a unit that is kept knows of its secrets what it last used"
+    again = compare(running, new)
+    assert again == Plan(kept=2, after_restart=("http.listen",))
+
+
+def test_no_value_is_part_of_a_plan(conf: Conf) -> None:
+    plan = changes(conf, 'password = "x"', 'password = "canary-4711"')
+    assert "canary" not in repr(plan)
+    assert "canary" not in repr(plan.told())
