@@ -102,8 +102,8 @@ def root(tmp_path: Path) -> Path:
     """A file system of its own, with a configuration that an editor left unreadable for the daemon."""
     need(os.geteuid() == 0, "owners are set by root alone")
     (tmp_path / "root/etc/mailwicket/conf.d").mkdir(parents=True)
-    for name in ("10-incoming.toml", "10-incoming.toml~"):
-        (tmp_path / "root/etc/mailwicket/conf.d" / name).touch(mode=0o600)
+    for name in ("conf.d/10-incoming.toml", "conf.d/10-incoming.toml~", "support.password", "http.key"):
+        (tmp_path / "root/etc/mailwicket" / name).touch(mode=0o600)
     for command in (
         ["systemd-sysusers", ROOT / "systemd/mailwicket.sysusers.conf"],
         ["systemd-tmpfiles", "--create", ROOT / "systemd/mailwicket.tmpfiles.conf"],
@@ -144,6 +144,8 @@ def test_root_writes_the_configuration_the_daemon_reads_it_and_nobody_else(root:
         "mailwicket/conf.d": (0o750, 0, group),
         "mailwicket/conf.d/10-incoming.toml": (0o640, 0, group),
         "mailwicket/conf.d/10-incoming.toml~": (0o600, 0, 0),
+        "mailwicket/support.password": (0o640, 0, group),
+        "mailwicket/http.key": (0o600, 0, 0),
         "mailwicket/credentials": (0o700, 0, 0),
     }
 
