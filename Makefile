@@ -82,4 +82,4 @@ bench-keep: $(VENV)/.dev
 	$(BIN)/python -m bench.keep
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -18,7 +18,7 @@ from mailwicket.config.settings import Backend
 from mailwicket.config.tables import PLAIN
 from mailwicket.failpoint import NAMES
 from mailwicket.model import EntryKind, Flag, Reason, TicketStatus
-from mailwicket.service.looplag import LoopLag
+from mailwicket.service.alerts import Cause
 from mailwicket.service.metrics import Figures
 from mailwicket.service.units import Unit, UnitState
 from mailwicket.store.journal import State
@@ -78,10 +78,14 @@ def test_every_reason_code_of_a_unit_is_documented() -> None:
 
 
 def test_every_metric_is_documented() -> None:
-    collector = Figures(lambda: report(Unit("incoming/x", "s")), LoopLag())
+    collector = Figures(report(Unit("incoming/x", "s")), 0, 0)
     names = {family.name + ("_total" if family.type == "counter" else "") for family in collector.collect()}
     section = page("docs/runbook.md").split("## Metrics")[1].split("## ")[0]
     assert set(re.findall(r"`(mailwicket_\w+)", section)) == names
+
+
+def test_every_cause_of_an_alert_is_documented() -> None:
+    assert table(page("docs/runbook.md"), "Alerts") == {str(cause) for cause in Cause}
 
 
 def test_every_failpoint_is_passed_somewhere_and_no_other() -> None:
@@ -93,10 +97,14 @@ def test_every_entry_kind_is_of_the_contract() -> None:
     assert set(EntryKind) == {"mail", "reply", "note", "event"}
 
 
-def test_every_command_of_the_readme_exists_and_every_command_says_what_it_does() -> None:
+def test_every_command_of_the_readme_and_of_the_production_page_exists_and_every_command_says_what_it_does() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    named = set(re.findall(r"^mailwicket (\w+)", page("README.md"), re.MULTILINE))
-    assert named <= set(commands)
+    for name in ("README.md", "docs/production.md"):
+        shells = "".join(re.findall(r"^```sh\n(.*?)^```$", page(name), re.MULTILINE | re.DOTALL))
+        named = set(re.findall(r"(?:^|-- )mailwicket (\w+)", shells, re.MULTILINE))
+        named |= set(re.findall(r"`mailwicket (\w+)", page(name)))
+        assert named, name
+        assert named <= set(commands), name
     assert all(command.help for command in commands.values())
 
 
@@ -217,10 +225,3 @@ def test_no_tracked_page_names_a_path_of_a_machine_or_an_index() -> None:
 def test_constraints_hold_names_versions_and_markers_only() -> None:
     for line in page("constraints.txt").splitlines():
         assert re.fullmatch(r"#.*|[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*( ; .+)?", line), line
-
-
-def test_the_page_for_production_names_metrics_that_exist() -> None:
-    section = page("docs/runbook.md").split("## Metrics")[1].split("## ")[0]
-    named = set(re.findall(r"\b(mailwicket_\w+)", page("docs/production.md")))
-    assert len(named) > 4
-    assert named <= set(re.findall(r"`(mailwicket_\w+)", section))

@@ -29,15 +29,17 @@ from mailwicket.net.machine import Machine
 from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Source
 from mailwicket.service.desk import DeskUnit
 from mailwicket.service.fleet import Fleet, stale_secrets
+from mailwicket.service.herald import Herald, tell_log
 from mailwicket.service.looplag import LoopLag
-from mailwicket.service.metrics import registry_of
+from mailwicket.service.metrics import Metrics
 from mailwicket.service.notify import Notifier
 from mailwicket.service.plan import BACKEND, Plan, adopted, compare
 from mailwicket.service.reload import ConfDir, Reloaded, Reloader
-from mailwicket.service.report import Report
+from mailwicket.service.report import ParkedLately, Report, disk_of
 from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import Unit
 from mailwicket.store import journal
+from mailwicket.store.database import FILE_NAME as DATABASE
 from mailwicket.store.journal import timestamp
 from mailwicket.store.store import Store
 from mailwicket.web.api import Api
@@ -124,13 +126,14 @@ class Daemon:
         self._admin_token = await anyio.to_thread.run_sync(_revealed_token, self.settings)
         self._tls = await anyio.to_thread.run_sync(_server_tls, self.settings)
         guard = Guard(lambda: self._admin_token, self._hosts)
-        endpoint = Endpoint(self.ready, registry_of(self.report, self.lag), Api(self).routes(), guard)
+        endpoint = Endpoint(self.ready, Metrics(self.report, self.lag).text, Api(self).routes(), guard)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(endpoint.serve(self.settings.http.listen, self._tls))
             tasks = await stack.enter_async_context(anyio.create_task_group())
             tasks.start_soon(self.lag.run)
             self._supervisor = Supervisor(tasks)
             self._start_chores(self._supervisor, self.settings)
+            self._supervisor.start(Unit("alerts", "people"), Herald(self.report, [tell_log], utc_now))
             self._fleet.start(self._supervisor)
             tasks.start_soon(self._reloader.run)
             tasks.start_soon(self._refresh_slow_secrets)
@@ -233,7 +236,9 @@ class Daemon:
 
     def report(self) -> Report:
         """Return how everything is now."""
-        reloader = self._reloader
+        reloader, now = self._reloader, utc_now()
+        a_day_ago = timestamp(now - timedelta(days=1))
+        lately, first_at = self.store.read(lambda tx: journal.parked_since(tx, a_day_ago))
         return Report(
             version=__version__,
             generation=reloader.generation,
@@ -245,6 +250,10 @@ class Daemon:
             errors=tuple(map(str, reloader.errors)),
             refused_since=reloader.refused_since,
             after_restart=reloader.after_restart,
+            parked_lately=ParkedLately(lately, first_at) if first_at else None,
+            parked_keep_days=self.settings.store.quarantine_keep_days,
+            disk=disk_of(self.settings.daemon.state_dir, DATABASE),
+            at=now,
         )
 
     def status(self) -> Mapping[str, Any]:

@@ -27,6 +27,7 @@ from mailwicket.model import (
     TicketChange,
     TicketDraft,
     TicketRef,
+    Unread,
 )
 
 T = TypeVar("T")
@@ -192,6 +193,19 @@ class Wakes(Protocol):
 
     def wake(self) -> None:
         """Have the `wait` under way, or else the next one, return at once."""
+        ...
+
+
+@runtime_checkable
+class CountsUnread(Protocol):
+    """A mailbox that can tell by the server's marks which mails should have been taken: a second opinion to `look`."""
+
+    async def unread(self, cursor: str) -> Unread | None:
+        """Tell which mails are marked as unread, of those that the looks up to *cursor* should have told.
+
+        None where there is nothing to compare, or where that was asked a short while ago: it is asked whenever all is
+        done, and costs the server one search in `poll_s`. Mail that came since the last look is not in it.
+        """
         ...
 
 

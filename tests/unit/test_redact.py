@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-import random
-import string
-import time
 from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mailwicket import redact
-from mailwicket.redact import REDACTED, SECRET_CHARS_MIN, Redactor
+from mailwicket.redact import REDACTED, SECRET_CHARS_MIN, SECRETS_MAX, Redactor
+from mailwicket.service.logs import escaped
 
 AWKWARD = 'pä"ss\\wörd +/?=\t€'
-LINE = (
-    "2026-11-24T14:36:47.123Z info     mail done intake=123456 source=support ticket=4711 reason=created "
-    "message_id=<CAF+abc123.def@mail.example.org> took_ms=12"
-)
 
 
 def knowing(*secrets: str) -> Redactor:
@@ -30,15 +25,52 @@ def knowing(*secrets: str) -> Redactor:
     return redactor
 
 
-@given(
-    secret=st.text(st.characters(exclude_categories=["Cs"]), min_size=SECRET_CHARS_MIN, max_size=40),
-    before=st.text(max_size=9),
-    after=st.text(max_size=9),
-)
-def test_whatever_the_secret_and_wherever_it_stands_it_goes(secret: str, before: str, after: str) -> None:
-    cleaned = knowing(secret).clean(before + secret + after)
-    assert secret not in cleaned.replace(REDACTED, "\0")
+def whole_digits(encoded: bytes) -> str:
+    """Without the last where that would hold bits of what stands behind the secret."""
+    digits = encoded.decode()
+    return digits.rstrip("=")[:-1] if digits.endswith("=") else digits
+
+
+SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=SECRET_CHARS_MIN, max_size=40)
+WRITTEN = {
+    "as it is": str,
+    "json": lambda text: json.dumps(text)[1:-1],
+    "repr": lambda text: repr(text)[1:-1],
+    "quoted": lambda text: text.replace("\\", "\\\\").replace('"', '\\"'),
+    "a log line": escaped,
+    "a quoted word in JSON": lambda text: json.dumps(text.replace("\\", "\\\\").replace('"', '\\"'))[1:-1],
+    "URL": lambda text: quote(text, safe=""),
+    "form": quote_plus,
+    "base64": lambda text: whole_digits(b64encode(text.encode())),
+    "URL-safe base64": lambda text: whole_digits(urlsafe_b64encode(text.encode())),
+}
+"""In which forms a secret may stand in a line."""
+
+
+@pytest.mark.parametrize("write", WRITTEN.values(), ids=WRITTEN)
+@given(secret=SECRETS, before=st.text(max_size=9), after=st.text(max_size=9))
+def test_whatever_the_secret_and_however_it_is_written_and_wherever_it_stands_it_goes(
+    write: Callable[[str], str], secret: str, before: str, after: str
+) -> None:
+    written = write(secret)
+    cleaned = knowing(secret).clean(before + written + after)
+    assert written not in cleaned.replace(REDACTED, "\0")
     assert REDACTED in cleaned
+
+
+@given(secrets=st.lists(SECRETS, max_size=5), text=st.text(max_size=200))
+def test_text_without_a_secret_is_left_as_it_is(secrets: list[str], text: str) -> None:
+    redactor = knowing(*secrets)
+    forms = {form for secret in secrets for form in redact._forms(secret)}
+    assume(not any(form in text.encode("utf-8", "surrogatepass") for form in forms))
+    assert redactor.clean(text) == text
+
+
+@given(secret=SECRETS, around=st.lists(st.text("xyz €ü\n", max_size=9), min_size=2, max_size=5))
+def test_what_stands_around_secrets_is_left_as_it_is(secret: str, around: list[str]) -> None:
+    assume(not set(secret) <= set("xyz €ü\n"))
+    parts = knowing(secret).clean(secret.join(around)).split(REDACTED)
+    assert "".join(parts) == "".join(around)
 
 
 @pytest.mark.parametrize("shift", range(8))
@@ -99,51 +131,22 @@ def test_short_words_are_no_secrets_here() -> None:
     assert redactor.clean("x" * 100_000) == "x" * 100_000
 
 
-def test_the_oldest_are_forgotten_and_what_is_revealed_again_is_young(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redact, "SECRETS_MAX", 20)
+def test_the_oldest_are_forgotten_and_what_is_revealed_again_is_young() -> None:
     redactor = knowing("the-first-secret", "the-second-secret")
     words = len(redactor._entries)
     redactor.learn("the-first-secret")
     assert len(redactor._entries) == words
-    for number in range(19):
+    for number in range(SECRETS_MAX - 1):
         redactor.learn(f"number {number:08}")
     assert redactor.clean("the-first-secret the-second-secret") == f"{REDACTED} the-second-secret"
-    for number in range(20):
+    for number in range(SECRETS_MAX):
         redactor.learn(f"again {number:09}")
-    assert len(redactor._known) == 20
-    told = redactor.clean("the-first-secret number 00000007 again 000000007")
-    assert told == f"the-first-secret number 00000007 {REDACTED}"
-    for secret in list(redactor._known):
-        redactor._forget(secret)
-    assert redactor._entries == {}
+    assert len(redactor._known) == SECRETS_MAX
+    assert (
+        redactor.clean("the-first-secret number 00000007 again 000000007")
+        == f"the-first-secret number 00000007 {REDACTED}"
+    )
 
 
 def test_nothing_of_a_secret_is_told_by_a_dump_of_the_redactor() -> None:
     assert "canary" not in repr(knowing("canary-4711"))
-
-
-def best_us(redactor: Redactor, text: str, calls: int = 200) -> float:
-    def took_us() -> float:
-        begun = time.perf_counter()
-        for _ in range(calls):
-            redactor.clean(text)
-        return (time.perf_counter() - begun) / calls * 1e6
-
-    return min(took_us() for _ in range(20))
-
-
-def test_a_line_costs_well_under_10_microseconds_with_a_thousand_secrets() -> None:
-    chance = random.Random(4711)
-    secrets = ["".join(chance.choices(string.ascii_letters + string.digits, k=24)) for _ in range(1000)]
-    redactor = knowing(*secrets)
-    taken = {"none": best_us(Redactor(), LINE), "clean": best_us(redactor, LINE)}
-    print({name: f"{value:.2f} us" for name, value in taken.items()})
-    assert taken["none"] < 1
-    assert taken["clean"] < 10
-
-
-def test_time_grows_with_the_text_and_no_faster() -> None:
-    redactor = knowing(*(f"Support-mailbox-Secret-{number:04}!" for number in range(1000)))
-    text = "Support-mailbox-Secret-" * 400
-    short, long = best_us(redactor, text[:920], 5), best_us(redactor, text, 1)
-    assert long / short < 40, f"{len(text) / 920:.0f} times the text, {short:.0f} and {long:.0f} us"

@@ -33,7 +33,7 @@ def run(conf: Conf = None) -> None:
     from mailwicket.config.plugins import installed as installed_plugins
     from mailwicket.config.where import conf_dir
     from mailwicket.errors import AlreadyRunningError, BlockedError, MailwicketError
-    from mailwicket.service.logs import set_up
+    from mailwicket.service.logs import as_error, set_up
     from mailwicket.service.notify import Notifier
     from mailwicket.service.reload import ConfDir
 
@@ -43,7 +43,7 @@ def run(conf: Conf = None) -> None:
     settings = loaded.settings
     if settings is None:
         for error in loaded.errors:
-            typer.echo(str(error), err=True)
+            typer.echo(as_error(str(error)), err=True)
         raise typer.Exit(CONFIG_EXIT)
     set_up(settings.daemon.log_level, settings.daemon.log_format)
     for note in loaded.notes:
@@ -74,12 +74,14 @@ def _leave() -> None:
 
 
 def _fail(errors: BaseExceptionGroup[Exception], code: int) -> None:
+    from mailwicket.service.logs import as_error
+
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     for handler in logging.getLogger().handlers:
         handler.flush()  # why it ended is the last line
-    typer.echo(f"mailwicket: {error}", err=True)
+    typer.echo(as_error(f"mailwicket: {error}"), err=True)
     raise typer.Exit(code)
 
 

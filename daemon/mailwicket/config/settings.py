@@ -33,7 +33,7 @@ class Daemon(Table):
         default="info", description="The least that is logged."
     )
     log_format: Literal["auto", "console", "json"] = Field(
-        default="auto", description="`auto`: text on a terminal and in systemd's journal, JSON otherwise."
+        default="auto", description="`auto`: for people on a terminal and in the journal, JSON otherwise."
     )
     stop_timeout_s: int = Field(
         default=10, ge=1, le=3600, description="Seconds that an orderly stop may take after SIGTERM."

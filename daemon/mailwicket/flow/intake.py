@@ -20,7 +20,7 @@ from mailwicket.flow.judge import Judge, utc_now
 from mailwicket.flow.observe import Observer
 from mailwicket.flow.reading import MANY_BYTES, Read, Reading, Work
 from mailwicket.model import Fetched, IntakeId, MailRef, Settlement, SpooledMail
-from mailwicket.ports import Mailbox, Source, Wakes
+from mailwicket.ports import CountsUnread, Mailbox, Source, Wakes
 from mailwicket.store import journal
 from mailwicket.store.inhand import Slot
 from mailwicket.store.journal import Kept, Seen, timestamp
@@ -83,12 +83,33 @@ class Intake:
             self._count_backlog()
             if not self._backlog:
                 self._observer.caught_up()
+                await self._compare(mailbox)
             await mailbox.wait()
             await self._judge_kept(reading, judging)
 
     def _count_backlog(self) -> None:
         self._backlog = self._store.read(lambda tx: journal.backlog(tx, self._name))
-        self._observer.backlog(self._backlog)
+        self._tell_backlog()
+
+    def _tell_backlog(self) -> None:
+        oldest_at = self._store.read(lambda tx: journal.oldest_open(tx, self._name)) if self._backlog else None
+        self._observer.backlog(self._backlog, oldest_at)
+
+    async def _compare(self, mailbox: object) -> None:
+        """Hold what the server marks as unread against the journal: what we never had should not be among it."""
+        cursor = self._store.read(lambda tx: journal.cursor(tx, self._name))
+        if not isinstance(mailbox, CountsUnread) or cursor is None:
+            return
+        unread = await mailbox.unread(cursor)
+        if unread is None:
+            return
+        untaken = 0
+        place = self._name, unread.folder, unread.epoch
+        for start in range(0, len(unread.remote_ids), PAGE_ROWS):
+            page = unread.remote_ids[start : start + PAGE_ROWS]
+            untaken += self._store.read(lambda tx: journal.count_untaken(tx, *place, page))  # noqa: B023 - called at once
+            await anyio.lowlevel.checkpoint()  # an answer may name 100,000 mails
+        self._observer.unread(len(unread.remote_ids), untaken)
 
     async def _drain(self, mailbox: Mailbox, reading: Slot, judging: Slot) -> None:
         """Take everything that the server shows, five batches at a time: each step works on one of its own."""
@@ -155,7 +176,7 @@ class Intake:
             async for rows, mails in receive:
                 await self._judge.judge(mails, slot)
                 self._backlog -= rows
-                self._observer.backlog(self._backlog)
+                self._tell_backlog()
                 await anyio.lowlevel.checkpoint_if_cancelled()  # who settles may have left while we committed
                 send.send_nowait(rows)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol
 
 from mailwicket.errors import BlockedError
@@ -16,8 +17,8 @@ class Observer(Protocol):
         """The mailbox is open; *silence_s* tells how many seconds ago the server's last byte came."""
         ...
 
-    def backlog(self, mails: int) -> None:
-        """So many mails are seen and not yet decided."""
+    def backlog(self, mails: int, oldest_at: datetime | None) -> None:
+        """So many mails are seen and not yet decided, the first of them at *oldest_at*."""
         ...
 
     def done(self, reason: Reason) -> None:
@@ -26,6 +27,10 @@ class Observer(Protocol):
 
     def caught_up(self) -> None:
         """Everything that the server showed is decided and settled."""
+        ...
+
+    def unread(self, mails: int, untaken: int) -> None:
+        """The server marks so many *mails* as unread; of these, so many are *untaken*: we never had them."""
         ...
 
 

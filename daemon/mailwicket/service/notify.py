@@ -78,6 +78,12 @@ class Notifier:
         if self._address is not None and self._flushed():
             self._sent("WATCHDOG=1")
 
+    def close(self) -> None:
+        """Let the socket go; who tells something after that opens it anew."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
     async def keep_alive(self, describe: Callable[[], str] | None = None) -> None:
         """Tell that the event loop turns, and what *describe* answers, until cancelled.
 
@@ -96,13 +102,6 @@ class Notifier:
             self._flushed()
             await anyio.sleep(beat_s)
 
-    def close(self) -> None:
-        """Nothing more is told."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-        self._address = None
-
     def _tell(self, message: str) -> None:
         if self._address is None:
             return
@@ -119,7 +118,7 @@ class Notifier:
 
     def _sent(self, message: str) -> bool:
         try:
-            if self._socket is None:  # kept: with no file numbers left there would be no signs of life
+            if self._socket is None:
                 self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
                 self._socket.settimeout(0)
             self._socket.sendto(message.encode("utf-8", "replace"), self._address or "")

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from mailwicket.config.incoming import Incoming
 from mailwicket.errors import BlockedError, TransientError
-from mailwicket.model import Fetched, Look, MailRef, Renumbered, Settlement
+from mailwicket.model import Fetched, Look, MailRef, Renumbered, Settlement, Unread
 from mailwicket.net.imap.client import Deadlines, ImapClient
 from mailwicket.net.imap.login import PASSING_CODES, Account, log_in
 from mailwicket.net.imap.reader import Room
@@ -34,6 +34,8 @@ IDLE_S: Final = 9 * 60
 
 SEARCH_LINE_BYTES: Final = 16 * 1024 * 1024
 """One line tells all UIDs: room for 1.5 million."""
+
+SEARCH_ROOM: Final = Room(line_bytes=SEARCH_LINE_BYTES, text_bytes=2 * SEARCH_LINE_BYTES)
 
 
 class ImapSource:
@@ -126,6 +128,9 @@ class ImapMailbox:
         self._bodies = bodies
         self._settling = settling
         self._idles = client.has_capability("IDLE")
+        self._counts = config.after != "leave"
+        """Where nothing is marked as taken, every mail is unread for ever: a long answer, again and again."""
+        self._count_at = client.protocol.loop.time()
         self._looked = False
         self._near_end = False
         """So little lies beyond the cursor that no search is needed."""
@@ -214,8 +219,7 @@ class ImapMailbox:
         return _Page(refs, uids[-1] + 1 if uids else start.uidnext, more)
 
     async def _search(self, start: Cursor) -> list[int]:
-        room = Room(line_bytes=SEARCH_LINE_BYTES, text_bytes=2 * SEARCH_LINE_BYTES)
-        found = await self._client.search(f"UID {start.uidnext}:*", room)
+        found = await self._client.search(f"UID {start.uidnext}:*", SEARCH_ROOM)
         return [uid for uid in found if uid >= start.uidnext]
 
     async def _describe(self, sets: Iterable[str], lowest: int) -> tuple[dict[int, MailRef], bool]:
@@ -256,6 +260,26 @@ class ImapMailbox:
 
     def _lie(self, what: str) -> TransientError:
         return TransientError(f"{self._client.peer} sent {what}", reason="server_said")
+
+    # --- what should have been taken --------------------------------------------------------------------------------
+
+    async def unread(self, cursor: str) -> Unread | None:
+        """Ask once in `poll_s` what is unread; see `ports.CountsUnread`. A server that cannot tell is left in peace."""
+        protocol = self._client.protocol
+        start = Cursor.read(cursor)
+        if not self._counts or protocol.loop.time() < self._count_at or start.uidvalidity != int(self._epoch):
+            return None
+        self._count_at = protocol.loop.time() + self._config.poll_s
+        try:
+            found = await self._client.search(f"UNSEEN UNDELETED {start.search_key()}", SEARCH_ROOM)
+        except TransientError:
+            if protocol.failure is not None:
+                raise
+            self._counts = False  # it answered, and was not understood
+            return None
+        self._check_epoch()
+        end = start.uidnext if protocol.arrived else UID_MAX + 1  # what came meanwhile is for the next look
+        return Unread(self._config.folder, self._epoch, [str(uid) for uid in found if start.first <= uid < end])
 
     # --- its bytes --------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mailwicket.model import (
     IntakeId,
@@ -31,6 +31,9 @@ from mailwicket.store.raw import RawPlace
 _TRACE = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each
 
 SQL = statements(Path(__file__).with_name("journal.sql"))
+
+PARKED_COUNTED: Final = 1000
+"""So many of the newest parked mails are looked at: the question is asked on the event loop."""
 
 
 class State(IntEnum):
@@ -149,6 +152,18 @@ def backlog(tx: Transaction, source: str) -> int:
     """Count the mails of *source* that are not yet decided."""
     places = tx.execute(SQL.places, (source,)).fetchall()
     return sum(tx.execute(SQL.backlog, (place_id,)).fetchone()[0] for place_id, _, _ in places)
+
+
+def oldest_open(tx: Transaction, source: str) -> datetime | None:
+    """Return when the mail of *source* that waits longest for its decision was seen; None where none waits."""
+    places = tx.execute(SQL.places, (source,)).fetchall()
+    seen = [tx.execute(SQL.oldest_open, (place_id,)).fetchone()[0] for place_id, _, _ in places]
+    return min((datetime.fromisoformat(at) for at in seen if at is not None), default=None)
+
+
+def count_untaken(tx: Transaction, source: str, folder: str, epoch: str, remote_ids: Sequence[str]) -> int:
+    """Count those of *remote_ids*, mails on the server, whose bytes were never kept."""
+    return int(tx.execute(SQL.untaken, (json.dumps(remote_ids), source, folder, epoch)).fetchone()[0])
 
 
 # --- keeping --------------------------------------------------------------------------------------------------------
@@ -270,6 +285,12 @@ def note_event(tx: Transaction, event: Event) -> None:
 def count_parked(tx: Transaction) -> int:
     """How many mails wait for a person."""
     return int(tx.execute(SQL.parked_count).fetchone()[0])
+
+
+def parked_since(tx: Transaction, since: str) -> tuple[int, datetime | None]:
+    """How many mails were parked after the timestamp *since* and wait, and when the first; at most PARKED_COUNTED."""
+    mails, first_at = tx.execute(SQL.parked_lately, (PARKED_COUNTED, since)).fetchone()
+    return mails, None if first_at is None else datetime.fromisoformat(first_at)
 
 
 def needed_in_file(tx: Transaction, file: str) -> int:

@@ -89,6 +89,19 @@ WHERE r.place_id = ? AND r.state = 3 ORDER BY r.intake_id LIMIT ?
 SELECT (SELECT count(*) FROM intake_row WHERE place_id = ?1 AND state = 1)
      + (SELECT count(*) FROM intake_row WHERE place_id = ?1 AND state = 2)
 
+-- name: oldest_open
+-- When the mail of a place that waits longest for its decision was seen.
+SELECT min(seen_at) FROM (
+    SELECT * FROM (SELECT seen_at FROM intake_row WHERE place_id = ?1 AND state = 1 ORDER BY intake_id LIMIT 1)
+    UNION ALL
+    SELECT * FROM (SELECT seen_at FROM intake_row WHERE place_id = ?1 AND state = 2 ORDER BY intake_id LIMIT 1))
+
+-- name: untaken
+-- How many mails of a JSON list are not kept and decided, nor on the way to that.
+SELECT count(*) FROM json_each(?) AS j WHERE NOT EXISTS (
+    SELECT 1 FROM intake_row AS r JOIN place AS p ON p.place_id = r.place_id
+    WHERE p.source = ? AND p.folder = ? AND p.epoch = ? AND r.remote_id = j.value AND r.state BETWEEN 2 AND 4)
+
 -- name: state
 -- A mail enters a state.
 UPDATE intake_row SET state = ? WHERE intake_id = ?
@@ -157,6 +170,10 @@ INSERT INTO event (at, kind, unit, intake_id, detail) VALUES (?, ?, ?, ?, ?)
 -- name: parked_count
 -- How many mails wait for a person.
 SELECT count(*) FROM decision WHERE parked = 1
+
+-- name: parked_lately
+-- How many of the newest parked mails were decided after a moment, and when the first.
+SELECT count(*), min(decided_at) FROM (SELECT decided_at FROM decision WHERE parked = 1 ORDER BY intake_id DESC LIMIT ?) WHERE decided_at > ?
 
 -- name: needed_in_file
 -- Mails in a raw file whose bytes are still needed: undecided ones, and parked ones.

@@ -32,9 +32,8 @@ _LOOKED: Final = re.compile(  # an answer to a look, as nearly all servers write
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 _CODE: Final = re.compile(rb"\[([^\] ]+)(?: ([^\]]*))?\] ?")
 _DATE: Final = re.compile(rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)\Z")
-_MONTHS: Final = {
-    name: number for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)
-}
+MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS: Final = {name.lower().encode("ascii"): number for number, name in enumerate(MONTHS, 1)}
 
 
 @dataclass(frozen=True, slots=True)
