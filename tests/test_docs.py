@@ -225,10 +225,3 @@ def test_no_tracked_page_names_a_path_of_a_machine_or_an_index() -> None:
 def test_constraints_hold_names_versions_and_markers_only() -> None:
     for line in page("constraints.txt").splitlines():
         assert re.fullmatch(r"#.*|[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*( ; .+)?", line), line
-
-
-def test_the_page_for_production_names_metrics_that_exist() -> None:
-    section = page("docs/runbook.md").split("## Metrics")[1].split("## ")[0]
-    named = set(re.findall(r"\b(mailwicket_\w+)", page("docs/production.md")))
-    assert len(named) > 4
-    assert named <= set(re.findall(r"`(mailwicket_\w+)", section))

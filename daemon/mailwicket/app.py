@@ -15,6 +15,7 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+from aiohttp.web import RouteDef
 from anyio.abc import TaskGroup, TaskStatus
 
 from mailwicket import __version__
@@ -22,6 +23,7 @@ from mailwicket.config.load import Loaded
 from mailwicket.config.settings import Settings
 from mailwicket.errors import BlockedError, ConflictError, UnknownError
 from mailwicket.flow.backend import Door
+from mailwicket.flow.importing import Importing
 from mailwicket.flow.judge import utc_now
 from mailwicket.flow.reading import Reading
 from mailwicket.flow.reclaim import Reclaim
@@ -45,6 +47,7 @@ from mailwicket.store.store import Store
 from mailwicket.web.api import Api
 from mailwicket.web.endpoint import Endpoint, load_certificate, server_context
 from mailwicket.web.guard import Guard, host_of
+from mailwicket.web.mails import Mails
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +98,7 @@ class Daemon:
         self._chores = Unit("store", str(state_dir))
         self._fleet = Fleet(self.store, self.reading, self.machine, sources, self._way)
         self._fleet.man(settings)
+        self._importing = Importing(self.store, self.reading, lambda name: self._fleet.way(name, self.settings))
         self._supervisor: Supervisor | None = None
         self.notifier = notifier or Notifier({})
         self._reloader = Reloader(conf, self._apply, self.notifier.reloading, self._tell_ready)
@@ -126,7 +130,7 @@ class Daemon:
         self._admin_token = await anyio.to_thread.run_sync(_revealed_token, self.settings)
         self._tls = await anyio.to_thread.run_sync(_server_tls, self.settings)
         guard = Guard(lambda: self._admin_token, self._hosts)
-        endpoint = Endpoint(self.ready, Metrics(self.report, self.lag).text, Api(self).routes(), guard)
+        endpoint = Endpoint(self.ready, Metrics(self.report, self.lag).text, self._routes(), guard)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(endpoint.serve(self.settings.http.listen, self._tls))
             tasks = await stack.enter_async_context(anyio.create_task_group())
@@ -135,6 +139,7 @@ class Daemon:
             self._start_chores(self._supervisor, self.settings)
             self._supervisor.start(Unit("alerts", "people"), Herald(self.report, [tell_log], utc_now))
             self._fleet.start(self._supervisor)
+            self._supervisor.start(Unit("import", self._chores.server), self._importing)
             tasks.start_soon(self._reloader.run)
             tasks.start_soon(self._refresh_slow_secrets)
             log.info("mailwicket %s runs units=%s state_dir=%s", __version__, len(self.units), self._chores.server)
@@ -142,6 +147,9 @@ class Daemon:
             tasks.start_soon(self.notifier.keep_alive, lambda: self.report().line())
             self._tell_ready()
             on_ready()
+
+    def _routes(self) -> list[RouteDef]:
+        return [*Api(self).routes(), *Mails(self._importing, self.machine.spool_dir).routes()]
 
     def _tell_ready(self) -> None:
         self.notifier.ready(self.report().line())

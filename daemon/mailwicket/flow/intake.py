@@ -7,7 +7,7 @@ state, and the next run goes on from there. Progress is never read from the serv
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import anyio
 import anyio.lowlevel
@@ -17,14 +17,14 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mailwicket.failpoint import failpoint
 from mailwicket.flow.batches import batches
 from mailwicket.flow.judge import Judge, utc_now
+from mailwicket.flow.keeping import write_raw
 from mailwicket.flow.observe import Observer
 from mailwicket.flow.reading import MANY_BYTES, Read, Reading, Work
-from mailwicket.model import Fetched, IntakeId, MailRef, Settlement, SpooledMail
+from mailwicket.model import Fetched, Settlement, SpooledMail
 from mailwicket.ports import CountsUnread, Mailbox, Source, Wakes
 from mailwicket.store import journal
 from mailwicket.store.inhand import Slot
 from mailwicket.store.journal import Kept, Seen, timestamp
-from mailwicket.store.raw import RawPlace
 from mailwicket.store.store import Store
 
 PAGE_ROWS = 500
@@ -183,7 +183,7 @@ class Intake:
     async def _keep(self, batch: list[Seen], fetched: Sequence[Fetched]) -> list[Work]:
         """Have the raw bytes on disk before anybody parses them; what the server no longer has is gone."""
         ids = {row.ref: row.intake_id for row in batch}
-        places = await anyio.to_thread.run_sync(self._write_raw, ids, fetched)
+        places = await anyio.to_thread.run_sync(write_raw, self._store.raw, ids, fetched)
         kept = [
             Kept(ids[mail.ref], mail.ref, place, mail.headers_only) for mail, place in zip(fetched, places, strict=True)
         ]
@@ -194,16 +194,6 @@ class Intake:
         if sum(map(len, raws.values())) >= MANY_BYTES:  # read from disk, or elsewhere: not held until then
             raws = {}
         return [Work(mail, raws.get(mail.intake_id)) for mail in fresh]
-
-    def _write_raw(self, ids: Mapping[MailRef, IntakeId], fetched: Sequence[Fetched]) -> list[RawPlace]:
-        """In a worker thread: small mails with one sync for all, large ones by a rename each."""
-        today = utc_now().date()
-        whole = [mail.raw for mail in fetched if not isinstance(mail.raw, SpooledMail)]
-        small = iter(self._store.raw.append(whole, today))
-        return [
-            self._store.raw.adopt(mail.raw, today, ids[mail.ref]) if isinstance(mail.raw, SpooledMail) else next(small)
-            for mail in fetched
-        ]
 
     async def _judge_kept(self, reading: Slot, judging: Slot) -> None:
         """Take up mails that are kept and not decided: a death or a failure came between."""

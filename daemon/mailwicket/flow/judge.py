@@ -5,6 +5,7 @@ The order of effects, and what is true after a death at any point, is in docs/fl
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -164,7 +165,7 @@ class Judge:
             # What waited at the door with it may by now be the ticket that it belongs to; but what was asked for
             # once and perhaps done stays as it was.
             fresh = self._outcome_now(one)
-            if not tried or _is_same(fresh, outcome) or not await _happened(desk, self._key(one)):
+            if not tried or _is_same(fresh, outcome) or not await _happened(desk, self._key_of_place(one)):
                 outcome = fresh
             tried = True
             ticket = await self._bring(desk, one, outcome)
@@ -199,10 +200,10 @@ class Judge:
             return None
         if isinstance(outcome, Create):
             draft = drafts.ticket(one.kept, one.mail, outcome, self._home, self._clock())
-            return (await desk.create(draft, self._key(one))).number
+            return (await desk.create(draft, self._key_of_place(one))).number
         if isinstance(outcome, Append):
             entry = drafts.entry(one.kept, one.mail, outcome, self._clock())
-            await desk.append(TicketRef(outcome.ticket), entry, self._key(one))
+            await desk.append(TicketRef(outcome.ticket), entry, self._key_of_place(one))
             return outcome.ticket
         return None
 
@@ -232,6 +233,15 @@ class Judge:
 
     def _key(self, one: Read) -> IntakeKey:
         return IntakeKey(f"{self._store.instance}-{one.kept.intake_id}")
+
+    def _key_of_place(self, one: Read) -> IntakeKey:
+        """Return the key for a desk that keeps its own books: these do not go back when a backup of ours is put back.
+
+        A row's number is then given again, to another mail perhaps; the place on the server still names this one.
+        """
+        ref = one.kept.ref
+        place = f"{self._home.source}\0{ref.folder}\0{ref.epoch}\0{ref.remote_id}"
+        return IntakeKey(f"{self._store.instance}-{hashlib.sha256(place.encode()).hexdigest()[:32]}")
 
     def _tell(self, told: Told) -> None:
         one, outcome, decided = told

@@ -52,3 +52,22 @@ class DeskObserver(Protocol):
     def blocked(self, failure: BlockedError) -> None:
         """A human must act; nothing is sent until then, and mail waits in the journal."""
         ...
+
+
+class Unwatched:
+    """An `Observer` for what nobody watches: mail that is handed over for no mailbox."""
+
+    def connected(self, silence_s: Callable[[], float]) -> None:
+        """Nobody is told."""
+
+    def backlog(self, mails: int, oldest_at: datetime | None) -> None:
+        """Nobody is told."""
+
+    def done(self, reason: Reason) -> None:
+        """Nobody is told."""
+
+    def caught_up(self) -> None:
+        """Nobody is told."""
+
+    def unread(self, mails: int, untaken: int) -> None:
+        """Nobody is told."""

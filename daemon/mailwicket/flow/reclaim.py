@@ -19,6 +19,7 @@ from mailwicket.model import AttachmentPlace
 from mailwicket.ports import Desk, KeepsAttachments
 from mailwicket.store import journal
 from mailwicket.store.journal import timestamp
+from mailwicket.store.links import clear_left_over
 from mailwicket.store.raw import RawPlace
 from mailwicket.store.store import Store
 
@@ -56,6 +57,7 @@ class Reclaim:
 
     async def once(self) -> None:
         """Reclaim what is old enough now; a death in the middle leaves whole files and true rows."""
+        await anyio.to_thread.run_sync(clear_left_over, self._store.raw.directory.parent)
         today = self._clock().date()
         for file in await anyio.to_thread.run_sync(self._store.raw.older_than, today - self._raw_keep):
             if self._store.read(lambda tx: journal.needed_in_file(tx, file)):  # noqa: B023 - called at once

@@ -14,10 +14,13 @@ from mailwicket.config.exposed import AT_ONCE, secrets
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.secret import Secret
 from mailwicket.config.settings import Settings
+from mailwicket.errors import UnknownError
 from mailwicket.flow.backend import Door
 from mailwicket.flow.drafts import Home
+from mailwicket.flow.importing import NO_UNIT, SOURCE, Way
 from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge
+from mailwicket.flow.observe import Unwatched
 from mailwicket.flow.reading import Reading
 from mailwicket.ports import JoinsTransaction, Net, Source
 from mailwicket.rules.decide import Policy
@@ -94,6 +97,21 @@ class Fleet:
             for change in changes:
                 tasks.start_soon(self._carry_out, change, new.get(change.unit), supervisor)
         self._list(settings)
+
+    def way(self, name: str, settings: Settings) -> Way:
+        """Return what becomes of mail that is handed over for the mailbox *name*, a disabled one too, or for none.
+
+        Raises:
+            UnknownError: there is no such mailbox.
+        """
+        policy = _policy(settings)
+        if name == NO_UNIT:
+            judge = Judge(self._store, self.desk, Home(SOURCE, policy), Unwatched())
+            return Way(judge, Incoming.model_fields["max_mail_bytes"].default)
+        if (config := settings.incoming.get(name)) is None:
+            raise UnknownError(f"there is no mailbox {name}; there are: {', '.join(settings.incoming) or 'none'}")
+        judge = Judge(self._store, self.desk, _home(name, config, policy), self._unit(name, config))
+        return Way(judge, config.max_mail_bytes)
 
     def retry(self, reasons: Collection[str], supervisor: Supervisor) -> None:
         """Try the units again that one of *reasons* blocks."""

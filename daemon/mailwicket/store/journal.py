@@ -127,16 +127,22 @@ def note_look(tx: Transaction, source: str, look: Look, now: str) -> None:
     """Write down what a look found and where the next one starts."""
     if look.renumbered is not None:
         _renumber(tx, source, look.renumbered, now)
+    _note_refs(tx, source, look.refs, now)
+    tx.execute(SQL.set_cursor, (source, look.cursor, now))
+
+
+def _note_refs(tx: Transaction, source: str, refs: Sequence[MailRef], now: str) -> dict[tuple[str, str], int]:
+    """Write down that mails were seen; return the numbers of their places, by folder and epoch."""
     places: dict[tuple[str, str], int] = {}
     rows: list[tuple[object, ...]] = []
-    for ref in look.refs:
+    for ref in refs:
         key = ref.folder, ref.epoch
         if key not in places:
             places[key] = tx.execute(SQL.place, (source, *key)).fetchone()[0]
         received = None if ref.received_at is None else timestamp(ref.received_at)
         rows.append((places[key], ref.remote_id, ref.size_bytes, received, now))
     insert(tx, SQL.note_ref, rows)
-    tx.execute(SQL.set_cursor, (source, look.cursor, now))
+    return places
 
 
 def _renumber(tx: Transaction, source: str, change: Renumbered, now: str) -> None:
@@ -146,6 +152,18 @@ def _renumber(tx: Transaction, source: str, change: Renumbered, now: str) -> Non
     tx.execute(SQL.to_match, (source, change.folder, change.new_epoch))
     detail = {"folder": change.folder, "old": change.old_epoch, "new": change.new_epoch}
     note_event(tx, Event(now, "MailboxRenumbered", f"incoming/{source}", detail))
+
+
+def note_offered(tx: Transaction, source: str, refs: Sequence[MailRef], now: str) -> dict[str, tuple[IntakeId, State]]:
+    """Write down that somebody offers mails of one place; return their rows by remote id, old ones as they are."""
+    (place_id,) = _note_refs(tx, source, refs, now).values()
+    found = tx.execute(SQL.rows_of, (place_id, json.dumps([ref.remote_id for ref in refs]))).fetchall()
+    return {remote_id: (IntakeId(intake_id), State(state)) for remote_id, intake_id, state in found}
+
+
+def give_up_seen(tx: Transaction, source: str) -> None:
+    """Nobody has the bytes of the mails that *source* has only seen."""
+    tx.execute(SQL.give_up_seen, (source,))
 
 
 def backlog(tx: Transaction, source: str) -> int:
@@ -254,6 +272,15 @@ def note_decided(tx: Transaction, decided: Sequence[Decided], now: str) -> None:
     for one in decided:
         if one.parked is not None:
             tx.execute(SQL.move_raw, (one.parked.file, one.parked.offset, one.intake_id))
+
+
+def decisions(tx: Transaction, intake_ids: Sequence[IntakeId]) -> dict[IntakeId, tuple[Reason, TicketNumber | None]]:
+    """Return what became of the mails *intake_ids*; undecided ones are left out."""
+    found = tx.execute(SQL.decisions, (json.dumps(intake_ids),)).fetchall()
+    return {
+        IntakeId(intake_id): (Reason(reason), None if ticket is None else TicketNumber(ticket))
+        for intake_id, reason, ticket in found
+    }
 
 
 # --- settling -------------------------------------------------------------------------------------------------------
