@@ -37,6 +37,8 @@ class Daemon:
         self.process: subprocess.Popen[bytes] | None = None
         self.patches: dict[str, str] = {}
         """What of `tests/lab/patches` is to be changed in its code."""
+        self.launcher: list[str] = []
+        """A command that the daemon's own is given to."""
         self.conf.mkdir(parents=True)
         self.configure(boxes, **tables)
 
@@ -61,7 +63,7 @@ class Daemon:
             environ["MAILWICKET_FAILPOINT"] = failpoint
         self.socket.unlink(missing_ok=True)
         with (self.directory / "log").open("ab") as log:
-            command = mortal([sys.executable, "-m", "mailwicket", "run", "--conf", str(self.conf)])
+            command = mortal([*self.launcher, sys.executable, "-m", "mailwicket", "run", "--conf", str(self.conf)])
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environ)
 
     def start_and_answer(self, limit_s: float = 30) -> None:

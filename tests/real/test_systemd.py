@@ -17,9 +17,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.lab import mailmix, sandbox
 from tests.lab.daemon import Daemon
 from tests.lab.dovecot import PASSWORD, Dovecot
 from tests.lab.processes import until
+from tests.lab.stand import Stand
 
 from mailwicket.cli.run import CONFIG_EXIT
 from mailwicket.config.settings import Daemon as DaemonSettings
@@ -271,6 +273,54 @@ def test_a_credential_of_systemd_is_a_password(
     daemon.start()
     systemd.wait_for("STATUS=1 of 1 units run")
     assert PASSWORD not in daemon.log
+
+
+# --- the filters of the sandbox
+
+SANDBOX = [sys.executable, str(Path(sandbox.__file__)), str(SYSTEMD / UNIT)]
+
+
+def test_the_daemon_its_reader_and_the_commands_for_secrets_make_no_system_call_that_the_unit_forbids(
+    systemd: Systemd, stands: Callable[..., Stand], dovecot: Dovecot
+) -> None:
+    """One that is not allowed ends the process here, where the unit answers with an error."""
+    need("systemd-analyze")
+    stand = stands(dovecot, security="ssl")
+    daemon = stand.daemon
+    path = daemon.conf / "10-test.toml"
+    told = path.read_text().replace(f'"{PASSWORD}"', f'{{ command = ["/bin/sh", "-c", "echo {PASSWORD}"] }}')
+    assert "command" in told
+    path.write_text(told)
+    daemon.launcher = SANDBOX
+    stand.lay(mailmix.mix(120, seed=5, largest_bytes=3_000_000))
+    daemon.start()
+    systemd.wait_for("READY=1")
+    assert "Seccomp:\t2\n" in Path(f"/proc/{daemon.running.pid}/status").read_text()
+    until(lambda: systemd.heard() or daemon.count("settled") == 120, 60, what="the backlog")
+    path.write_text(f"{told}# changed\n")
+    systemd.wait_for("RELOADING=1")
+    stand.lay(mailmix.small(1, seed=6))
+    until(lambda: systemd.heard() or daemon.count("settled") == 121, 30, what="the mail after the reload")
+    assert daemon.command("status").returncode == 0
+    assert daemon.stop() == 0
+    systemd.wait_for("STOPPING=1")
+    stand.close()
+    assert daemon.told("error") == []
+
+
+@pytest.mark.parametrize(
+    ("program", "status"),
+    [
+        ("import os; os.nice(1)", -signal.SIGSYS),
+        ("import mmap; mmap.mmap(-1, 4096, prot=7)", 1),
+        ("import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)", 1),
+        ("import ctypes; assert ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 7)() == 7", 0),
+    ],
+)
+def test_the_filters_forbid_what_they_are_there_to_forbid(program: str, status: int) -> None:
+    need("systemd-analyze")
+    command = [*SANDBOX, sys.executable, "-c", program]
+    assert subprocess.run(command, stderr=subprocess.DEVNULL, check=False, timeout=60).returncode == status
 
 
 # --- MemoryDenyWriteExecute

@@ -176,7 +176,7 @@ async def test_signs_of_life_come_twice_within_the_limit_as_long_as_the_loop_tur
     by_path: tuple[str, socket.socket],
 ) -> None:
     name, server = by_path
-    limit_s = 0.4
+    limit_s = 1.2  # a busy machine is late by a third of a second
     notifier = notifiers(name, WATCHDOG_USEC=str(round(limit_s * 1e6)))
     came: list[float] = []
 
@@ -185,12 +185,12 @@ async def test_signs_of_life_come_twice_within_the_limit_as_long_as_the_loop_tur
             came.extend(time.monotonic() for one in everything(server) if one == {"WATCHDOG": "1"})
             await anyio.sleep(0.01)
 
-    with anyio.move_on_after(2):
+    with anyio.move_on_after(4):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(note)
             tasks.start_soon(notifier.keep_alive)
     gaps = [later - earlier for earlier, later in pairwise(came)]
-    assert len(came) >= 2 / limit_s
+    assert len(came) >= 4 / limit_s
     assert max(gaps) < limit_s, "a sign of life comes within what systemd waits"
 
 
