@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskStatus
 
 from mailwicket import __version__
@@ -101,6 +102,7 @@ class Daemon:
             tasks.start_soon(supervise, chores, Reclaim(self.store, self.desk, keep, quarantine_keep, utc_now).run)
             for unit, intake in self._intakes:
                 tasks.start_soon(supervise, unit, intake.run)
+                await anyio.lowlevel.checkpoint()  # the endpoint answers while a thousand begin
             log.info("mailwicket %s runs units=%s state_dir=%s", __version__, len(self._intakes), chores.server)
             tasks.start_soon(self._hurry_when_cancelled)
             on_ready()

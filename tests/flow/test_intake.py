@@ -369,7 +369,7 @@ async def deliver_a_bad_one_among_others(bench: Bench) -> None:
 
 
 async def test_the_questions_about_open_work_do_not_walk_through_the_mails_that_are_done(bench: Bench) -> None:
-    asked = {"to_fetch": (1, 0, 5), "to_judge": (1, 0, 5), "to_settle": (1, 5), "backlog": (1,)}
+    asked = {"to_fetch": (1, 0, 5), "to_judge": (1, 0, 5), "to_settle": (1, 5), "backlog": (1,), "open_work": ("box",)}
     for name, values in asked.items():
         plan = bench.store.read(
             lambda tx: tx.execute(f"EXPLAIN QUERY PLAN {getattr(journal.SQL, name)}", values).fetchall()  # noqa: B023 - called at once

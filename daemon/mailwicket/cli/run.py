@@ -23,6 +23,7 @@ def run(conf: Conf = None) -> None:
     from mailwicket.app import Daemon, run_until_signalled
     from mailwicket.cli.settings import installed, settings_or_exit
     from mailwicket.errors import AlreadyRunningError, BlockedError, MailwicketError
+    from mailwicket.service.footprint import arrange
     from mailwicket.service.logs import set_up
 
     backends, sources = installed()
@@ -30,6 +31,7 @@ def run(conf: Conf = None) -> None:
     set_up(settings.daemon.log_level, settings.daemon.log_format)
     try:
         daemon = Daemon(settings, backends, sources)
+        arrange(mailboxes=sum(one.enabled for one in settings.incoming.values()))
         anyio.run(run_until_signalled, daemon, backend_options={"use_uvloop": _has_uvloop()})
     except* AlreadyRunningError as errors:
         _fail(errors, BUSY_EXIT)

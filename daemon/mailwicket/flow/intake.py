@@ -62,25 +62,34 @@ class Intake:
             async with self._source.connect() as mailbox:
                 self._observer.connected(mailbox.silence_s)
                 while True:
-                    await self._drain(mailbox, reading, judging)
-                    self._count_backlog()
+                    more = await self._look(mailbox)
+                    if more or self._has_open_work():  # mostly not: a look that finds nothing costs next to nothing
+                        await self._drain(mailbox, reading, judging, more=more)
+                        self._count_backlog()
                     if not self._backlog:
                         self._observer.caught_up()
                     await mailbox.wait()
-                    await self._judge_kept(reading, judging)
+                    if self._has_open_work():
+                        await self._judge_kept(reading, judging)
 
     def _count_backlog(self) -> None:
         self._backlog = self._store.read(lambda tx: journal.backlog(tx, self._name))
         self._observer.backlog(self._backlog)
 
-    async def _drain(self, mailbox: Mailbox, reading: Slot, judging: Slot) -> None:
-        """Take everything that the server shows, five batches at a time: each step works on one of its own."""
+    def _has_open_work(self) -> bool:
+        return self._store.read(lambda tx: journal.has_open_work(tx, self._name))
+
+    async def _drain(self, mailbox: Mailbox, reading: Slot, judging: Slot, *, more: bool) -> None:
+        """Take what was seen and, if there is *more*, everything that the server shows.
+
+        Five batches at a time: each step works on one of its own.
+        """
         fetched, to_keep = anyio.create_memory_object_stream[Haul](0)
         kept, to_read = anyio.create_memory_object_stream[Worklist](0)
         read, to_judge = anyio.create_memory_object_stream[Readings](0)
         judged, to_settle = anyio.create_memory_object_stream[int](math.inf)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._fetch_all, mailbox, fetched)
+            tasks.start_soon(self._fetch_all, mailbox, fetched, more)
             tasks.start_soon(self._keep_all, to_keep, kept)
             tasks.start_soon(self._read_all, to_read, read, reading)
             tasks.start_soon(self._judge_all, to_judge, judged, judging)
@@ -88,13 +97,16 @@ class Intake:
 
     # --- looking and fetching
 
-    async def _fetch_all(self, mailbox: Mailbox, send: MemoryObjectSendStream[Haul]) -> None:
-        """Look, fetch what was found, look again; a page at a time, so that a backlog of 100,000 is not in memory."""
+    async def _fetch_all(
+        self,
+        mailbox: Mailbox,
+        send: MemoryObjectSendStream[Haul],
+        more: bool,  # noqa: FBT001 - a task's argument
+    ) -> None:
+        """Fetch what was found, look again; a page at a time, so that a backlog of 100,000 is not in memory."""
         last = 0
         async with send:
-            more = True
-            while more:
-                more = await self._look(mailbox)
+            while True:
                 while page := self._store.read(lambda tx: journal.to_fetch(tx, self._name, last, PAGE_ROWS)):  # noqa: B023 - called at once
                     last = page[-1].intake_id
                     for batch in batches(page):
@@ -102,6 +114,9 @@ class Intake:
                         failpoint("intake.fetched")
                         await send.send(haul)
                         del haul  # the next one is fetched without this one in memory
+                if not more:
+                    return
+                more = await self._look(mailbox)
 
     async def _look(self, mailbox: Mailbox) -> bool:
         """Note what is new together with where the next look starts; tell whether there is more."""

@@ -54,8 +54,9 @@ class ImapSource:
         account = await anyio.to_thread.run_sync(self._account)
         client = ImapClient(self._config.server, self._config.port, self.deadlines)
         try:
-            await log_in(client, account)
-            epoch = await self._open_folder(client)
+            async with self._net.entrance(self._config.server):
+                await log_in(client, account)
+                epoch = await self._open_folder(client)
             record = self._records.setdefault(epoch, Record())
             limit = self._config.max_mail_bytes
             bodies = Bodies(client, self._net.spool_dir, f"{self._name}.{epoch}", limit, record)

@@ -151,6 +151,11 @@ def backlog(tx: Transaction, source: str) -> int:
     return sum(tx.execute(SQL.backlog, (place_id,)).fetchone()[0] for place_id, _, _ in places)
 
 
+def has_open_work(tx: Transaction, source: str) -> bool:
+    """Tell whether anything is left to do for a mail of *source* that was seen."""
+    return bool(tx.execute(SQL.open_work, (source,)).fetchone()[0])
+
+
 # --- keeping --------------------------------------------------------------------------------------------------------
 
 

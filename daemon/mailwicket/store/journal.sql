@@ -89,6 +89,12 @@ WHERE r.place_id = ? AND r.state = 3 ORDER BY r.intake_id LIMIT ?
 SELECT (SELECT count(*) FROM intake_row WHERE place_id = ?1 AND state = 1)
      + (SELECT count(*) FROM intake_row WHERE place_id = ?1 AND state = 2)
 
+-- name: open_work
+-- Whether a source has mails that are seen, fetched or done, and not further.
+SELECT EXISTS (SELECT 1 FROM place CROSS JOIN intake_row USING (place_id) WHERE source = ?1 AND state = 1)
+    OR EXISTS (SELECT 1 FROM place CROSS JOIN intake_row USING (place_id) WHERE source = ?1 AND state = 2)
+    OR EXISTS (SELECT 1 FROM place CROSS JOIN intake_row USING (place_id) WHERE source = ?1 AND state = 3)
+
 -- name: state
 -- A mail enters a state.
 UPDATE intake_row SET state = ? WHERE intake_id = ?

@@ -61,9 +61,6 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
     async def open(self, tls: ssl.SSLContext | None, sock: socket.socket | None = None) -> None:
         """Connect and read the greeting; with *tls* the first byte is TLS already. *sock* is connected, by a proxy.
 
-        TLS costs 299 KiB a connection on asyncio, 256 of them `asyncio.sslproto.SSLProtocol.max_size`: the place
-        to change that is here.
-
         Raises:
             TransientError: unreachable, or it refuses the connection.
             BlockedError: its certificate does not stand the test.

@@ -91,7 +91,7 @@ async def _authenticate(client: ImapClient, account: Account) -> None:
         raise _refused(client, account, answer)
     protocol = client.protocol
     if not protocol.told_with_answer:
-        protocol.capabilities = set()  # what was offered before a login may differ from what is offered after it
+        protocol.capabilities = frozenset()  # what was offered before a login may differ from what is offered after it
     await client.learn_capabilities()
 
 
