@@ -18,7 +18,7 @@ from mailwicket.flow.batches import batches
 from mailwicket.flow.judge import Judge, utc_now
 from mailwicket.flow.observe import Observer
 from mailwicket.flow.reading import MANY_BYTES, Read, Reading, Work
-from mailwicket.model import Fetched, IntakeId, MailRef, Settlement, SpooledMail
+from mailwicket.model import Fetched, IntakeId, Look, MailRef, Settlement, SpooledMail
 from mailwicket.ports import Mailbox, Source
 from mailwicket.store import journal
 from mailwicket.store.inhand import Slot
@@ -58,18 +58,19 @@ class Intake:
         """
         with self._store.in_hand.worker() as reading, self._store.in_hand.worker() as judging:
             self._count_backlog()
-            await self._judge_kept(reading, judging)
+            if left := self._has_open_work():
+                await self._judge_kept(reading, judging)
             async with self._source.connect() as mailbox:
                 self._observer.connected(mailbox.silence_s)
                 while True:
-                    more = await self._look(mailbox)
-                    if more or self._has_open_work():  # mostly not: a look that finds nothing costs next to nothing
-                        await self._drain(mailbox, reading, judging, more=more)
+                    look = await self._look(mailbox)
+                    if left or look.more or look.refs or look.renumbered:  # mostly not: a sweep is to cost next to nothing
+                        await self._drain(mailbox, reading, judging, more=look.more)
                         self._count_backlog()
                     if not self._backlog:
                         self._observer.caught_up()
                     await mailbox.wait()
-                    if self._has_open_work():
+                    if left := self._has_open_work():
                         await self._judge_kept(reading, judging)
 
     def _count_backlog(self) -> None:
@@ -116,10 +117,10 @@ class Intake:
                         del haul  # the next one is fetched without this one in memory
                 if not more:
                     return
-                more = await self._look(mailbox)
+                more = (await self._look(mailbox)).more
 
-    async def _look(self, mailbox: Mailbox) -> bool:
-        """Note what is new together with where the next look starts; tell whether there is more."""
+    async def _look(self, mailbox: Mailbox) -> Look:
+        """Note what is new together with where the next look starts."""
         cursor = self._store.read(lambda tx: journal.cursor(tx, self._name))
         look = await mailbox.look(cursor)
         failpoint("intake.looked")
@@ -127,7 +128,7 @@ class Intake:
             now = timestamp(utc_now())
             await self._store.write(lambda tx: journal.note_look(tx, self._name, look, now))
             self._count_backlog()
-        return look.more
+        return look
 
     # --- keeping and judging
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import random
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -40,6 +41,8 @@ class ImapSource:
 
     Config: ClassVar[type[BaseModel]] = Incoming
     deadlines: ClassVar[Deadlines] = Deadlines()
+    chance: ClassVar[Callable[[], float]] = staticmethod(random.random)
+    """In [0, 1); spreads the sweeps of many mailboxes."""
 
     def __init__(self, name: str, config: Incoming, net: Net) -> None:
         """Serve `incoming.NAME`. Does nothing yet."""
@@ -60,7 +63,7 @@ class ImapSource:
             record = self._records.setdefault(epoch, Record())
             limit = self._config.max_mail_bytes
             bodies = Bodies(client, self._net.spool_dir, f"{self._name}.{epoch}", limit, record)
-            yield ImapMailbox(client, self._config, epoch, bodies, Settling(client, self._config.after))
+            yield ImapMailbox(client, self._config, epoch, bodies, Settling(client, self._config.after), self.chance)
         finally:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
                 await client.say_goodbye()
@@ -109,7 +112,15 @@ class _Page(NamedTuple):
 class ImapMailbox:
     """One open folder; see `ports.Mailbox`."""
 
-    def __init__(self, client: ImapClient, config: Incoming, epoch: str, bodies: Bodies, settling: Settling) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what the source has made ready
+        self,
+        client: ImapClient,
+        config: Incoming,
+        epoch: str,
+        bodies: Bodies,
+        settling: Settling,
+        chance: Callable[[], float],
+    ) -> None:
         """Take over a *client* that has the folder open as *epoch*."""
         self._client = client
         self._config = config
@@ -117,6 +128,8 @@ class ImapMailbox:
         self._bodies = bodies
         self._settling = settling
         self._idles = client.has_capability("IDLE")
+        self._chance = chance
+        self._sweep_s = config.poll_s * (1 - chance())
         self._looked = False
         self._near_end = False
         """So little lies beyond the cursor that no search is needed."""
@@ -129,12 +142,17 @@ class ImapMailbox:
         return float(protocol.loop.time() - protocol.heard_at)
 
     async def wait(self) -> None:
-        """Return when mail came since the last look began, or after `poll_s`."""
+        """Return when mail came since the last look began, or after `poll_s` at most.
+
+        Mailboxes that connected together, or that one mail went to, would be swept together ever after: the first
+        sweep of each comes at any time within `poll_s`, the others up to a quarter early.
+        """
+        sweep_s, self._sweep_s = self._sweep_s, self._config.poll_s * (1 - self._chance() / 4)
         if self._idles:
-            self._idles = await self._client.idle(min(self._config.poll_s, IDLE_S))
+            self._idles = await self._client.idle(min(sweep_s, IDLE_S))
             if self._idles:
                 return
-        await self._client.rest(self._config.poll_s)
+        await self._client.rest(sweep_s)
 
     # --- what is there ----------------------------------------------------------------------------------------------
 

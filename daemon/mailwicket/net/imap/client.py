@@ -49,7 +49,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         """Prepare a connection to *host*; `open` makes it."""
         self.deadlines = deadlines
         self.peer = f"{host}:{port}"
-        self._lock = anyio.Lock()
+        self._lock = anyio.Lock(fast_acquire=True)  # whoever holds it waits for the server anyway
         super().__init__(host, port)
 
     def create_client(self, *_: Any) -> None:  # noqa: ANN401 - the library's signature
