@@ -1,4 +1,4 @@
-"""A Dovecot for a thousand mailboxes that idle: its sessions sleep, as on a large server, and notifications get lost."""
+"""A Dovecot for a thousand mailboxes that idle: as on a large server its sessions sleep, and some notices get lost."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ class Crowd(Dovecot):
     def _config(self) -> str:
         """Let sessions sleep after 5 s, and say nothing for the sake of saying something."""
         text = super()._config() + MORE
-        return text if os.getuid() else USERDB.sub(f"userdb {{\n  driver = passwd-file\n  args = {self._users}\n}}", text)
+        return (
+            text if os.getuid() else USERDB.sub(f"userdb {{\n  driver = passwd-file\n  args = {self._users}\n}}", text)
+        )
 
     @property
     def _users(self) -> Path:

@@ -1,10 +1,10 @@
 """What a thousand mailboxes cost that have nothing to do: `python -m bench.idle`, N of them with MAILBOXES=N.
 
-A Dovecot with as many users, TLS, its sessions put to sleep after 5 s; the daemon comes in through a wire that sees from
-outside who logs in, who idles and who is told of mail (`bench.tap`). First the peer: aioimaplib as it comes, which logs
-in, idles and does nothing else. Then the daemon, from the start of its process: until all idle, its memory, what it
-costs while nothing happens, and mails here and there: from the EXISTS on the wire to the ticket on disk. Mails of which
-the server tells nothing (it loses some while it puts a session to sleep) must be found by the sweep.
+A Dovecot with as many users, TLS, its sessions put to sleep after 5 s; the daemon comes in through a wire that sees
+from outside who logs in, who idles and who is told of mail (`tests.lab.tap`). First the peer: aioimaplib as it comes,
+which logs in, idles and does nothing else. Then the daemon, from the start of its process: until all idle, its memory,
+what it costs while nothing happens, and mails here and there: from the EXISTS on the wire to the ticket on disk. Mails
+of which the server tells nothing (it loses some while it puts a session to sleep) must be found by the sweep.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from typing import Any, Final
 from tests.lab.daemon import MIB, Daemon
 from tests.lab.dovecot import PASSWORD, running
 from tests.lab.processes import mortal, until
+from tests.lab.tap import Tap
 
 from bench.crowd import Crowd, pss_bytes
 from bench.mailbox import scratch
@@ -36,6 +37,8 @@ DELIVERIES: Final = int(os.environ.get("DELIVERIES", "300"))
 PER_S: Final = 20.0
 AGAIN_S: Final = 5.0
 """A mailbox that had mail gets another so much later: in the moment in which its session is put to sleep."""
+MOMENT_S: Final = 2.0
+"""A mail that comes while its mailbox is swept is found without a word in IDLE, and not lost."""
 AT_REST_S: Final = 30.0
 START_S: Final = 120.0
 POLL_S: Final = 60
@@ -53,29 +56,10 @@ TARGETS: Final = {
 """The most that is good; as for a thousand mailboxes."""
 
 
-class Tap:
-    """The wire, in its process."""
-
-    def __init__(self, server_port: int, count: int) -> None:
-        """Put it before *server_port*, with a port for each mailbox."""
-        command = mortal([sys.executable, "-m", "bench.tap", str(server_port), str(count)])
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.ports: list[int] = json.loads(self._line())
-
-    def tell(self) -> dict[str, Any]:
-        """Return what it saw."""
-        assert self._process.stdin is not None
-        print("tell", file=self._process.stdin, flush=True)
-        told: dict[str, Any] = json.loads(self._line())
-        return told
-
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline()
-
-    def end(self) -> None:
-        """Take it away."""
-        self._process.communicate()
+def come_first(pid: int) -> None:
+    """Let *pid* go before the server, whose place is on another machine; only root may."""
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) - 5)
 
 
 @dataclass
@@ -91,7 +75,9 @@ class Mail:
     @property
     def raw(self) -> bytes:
         """As a mail server gets it."""
-        head = f"From: Ann <ann@example.org>\r\nTo: desk@example.net\r\nSubject: probe\r\nMessage-ID: <{self.message_id}>"
+        head = (
+            f"From: Ann <ann@example.org>\r\nTo: desk@example.net\r\nSubject: probe\r\nMessage-ID: <{self.message_id}>"
+        )
         return f"{head}\r\n\r\n{'It burns.' * 8}\r\n".encode()
 
 
@@ -101,6 +87,7 @@ def peer(crowd: Crowd, users: Sequence[str]) -> dict[str, float]:
     begun = time.monotonic()
     command = mortal([sys.executable, "-m", "bench.idler", str(crowd.ca_file), PASSWORD, *boxes])
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    come_first(process.pid)
     assert process.stdout is not None
     assert process.stdout.readline() == "idling\n"
     took = time.monotonic() - begun
@@ -119,6 +106,7 @@ def start(daemon: Daemon, tap: Tap) -> dict[str, float]:
     """Start the daemon and watch it until all idle."""
     begun = time.monotonic()
     daemon.start()
+    come_first(daemon.running.pid)
     until(daemon.answers, START_S, 0.005, "the daemon's answer")
     answered_s = time.monotonic() - begun
     worst = 0.0
@@ -179,7 +167,9 @@ class Tickets:
 
     def look(self) -> bool:
         """Note what has come; tell whether all have."""
-        new = self._database.execute("SELECT entry, message_id FROM desk_entry WHERE entry > ?", (self._last,)).fetchall()
+        new = self._database.execute(
+            "SELECT entry, message_id FROM desk_entry WHERE entry > ?", (self._last,)
+        ).fetchall()
         now = time.monotonic()
         for entry, message_id in new:
             self._last = max(self._last, entry)
@@ -207,7 +197,7 @@ def arrivals(daemon: Daemon, crowd: Crowd, users: Sequence[str], tap: Tap) -> di
     mails = [mail for _, mail in plan]
     with closing(Tickets(daemon, mails)) as tickets, ThreadPoolExecutor(1) as courier:
         sending = courier.submit(deliver, crowd, users, plan)
-        until(sending.done, DELIVERIES, 0.001, "the deliveries") if _watched(tickets, sending.done) else None
+        until(lambda: tickets.look() or sending.done(), DELIVERIES + START_S, 0.001, "the deliveries")
         sending.result()
         with suppress(TimeoutError):
             until(tickets.look, POLL_S * 1.5, 0.001, "the sweep")
@@ -221,25 +211,18 @@ def arrivals(daemon: Daemon, crowd: Crowd, users: Sequence[str], tap: Tap) -> di
     return figures(mails)
 
 
-def _watched(tickets: Tickets, ended: Callable[[], bool]) -> bool:
-    """Look for tickets every millisecond until *ended*."""
-    while not ended():
-        tickets.look()
-        time.sleep(0.001)
-    return True
-
-
 def figures(mails: Sequence[Mail]) -> dict[str, float]:
     """The distribution in milliseconds, and what was found without being told."""
     ms = sorted((mail.ticket_at - mail.told_at) * 1000 for mail in mails if mail.ticket_at and mail.told_at)
     swept = [mail.ticket_at - mail.sent_at for mail in mails if mail.ticket_at and not mail.told_at]
+    lost = [took for took in swept if took > MOMENT_S]
     shares = {f"exists_to_ticket_p{share}_ms": round(ms[len(ms) * share // 100], 1) for share in (50, 99)}
     return {
         **shares,
         "exists_to_ticket_max_ms": round(ms[-1], 1),
         "mails": len(mails),
-        "not_told": len(swept),
-        "found_by_sweep_max_s": round(max(swept, default=0.0), 1),
+        "lost_by_idle": len(lost),
+        "found_by_sweep_max_s": round(max(lost, default=0.0), 1),
         "not_found": sum(mail.ticket_at is None for mail in mails),
     }
 
@@ -254,13 +237,19 @@ def main() -> None:
         alone = peer(crowd, users)
         time.sleep(5)
         tap = Tap(crowd.imaps, MAILBOXES)
-        boxes = {f"box-{user}": {**crowd.box(user, "ssl", poll_s=POLL_S), "port": port} for user, port in zip(users, tap.ports, strict=True)}
+        come_first(tap.process.pid)
+        boxes = {
+            f"box-{user}": {**crowd.box(user, "ssl", poll_s=POLL_S), "port": port}
+            for user, port in zip(users, tap.ports, strict=True)
+        }
         daemon = Daemon(scratch(crowd.base / "ours"), boxes)
         try:
             told: dict[str, Any] = {"mailboxes": MAILBOXES, **start(daemon, tap), **at_rest(daemon, tap)}
             told |= arrivals(daemon, crowd, users, tap)
             told["dovecot_pss_mib"] = round(crowd.memory_mib())
+            begun = time.monotonic()
             daemon.stop()
+            told["stop_s"] = round(time.monotonic() - begun, 1)
         finally:
             daemon.end()
             tap.end()
@@ -269,7 +258,10 @@ def main() -> None:
     told["ratio_start"] = round(alone["idle_after_s"] / told["idle_after_s"], 2)
     for name, value in told.items():
         target = TARGETS.get(name)
-        print(f"{name:28} {value!s:>10}" + ("" if target is None else f"  at most {target:g}: {'ok' if value <= target else 'MISSED'}"))
+        print(
+            f"{name:28} {value!s:>10}"
+            + ("" if target is None else f"  at most {target:g}: {'ok' if value <= target else 'MISSED'}")
+        )
     print(json.dumps(told))
 
 

@@ -27,6 +27,7 @@ from mailwicket.flow.reclaim import Reclaim
 from mailwicket.net.machine import Machine
 from mailwicket.ports import Desk, JoinsTransaction, Source
 from mailwicket.rules.decide import Policy
+from mailwicket.service import footprint
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import registry_of
 from mailwicket.service.report import ready, status
@@ -98,6 +99,7 @@ class Daemon:
             await stack.enter_async_context(endpoint.serve(self.settings.http.listen))
             tasks = await stack.enter_async_context(anyio.create_task_group())
             tasks.start_soon(self.lag.run)
+            tasks.start_soon(footprint.settle)
             chores = Unit("store", str(self.settings.daemon.state_dir))
             tasks.start_soon(supervise, chores, Reclaim(self.store, self.desk, keep, quarantine_keep, utc_now).run)
             for unit, intake in self._intakes:

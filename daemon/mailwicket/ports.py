@@ -48,8 +48,16 @@ class Net(Protocol):
         """
         ...
 
-    def tls_context(self, ca_file: Path | None) -> ssl.SSLContext:
+    async def trust(self, ca_file: Path | None) -> ssl.SSLContext:
         """Return a verifying client context; *ca_file* stands beside the system's store. It is shared: change nothing.
+
+        Raises:
+            BlockedError: the file cannot be read or holds no certificate.
+        """
+        ...
+
+    def tls_context(self, ca_file: Path | None) -> ssl.SSLContext:
+        """As `trust`, for a thread: it blocks.
 
         Raises:
             BlockedError: the file cannot be read or holds no certificate.

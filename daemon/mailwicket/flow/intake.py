@@ -64,7 +64,9 @@ class Intake:
                 self._observer.connected(mailbox.silence_s)
                 while True:
                     look = await self._look(mailbox)
-                    if left or look.more or look.refs or look.renumbered:  # mostly not: a sweep is to cost next to nothing
+                    if (
+                        left or look.more or look.refs or look.renumbered
+                    ):  # mostly not: a sweep is to cost next to nothing
                         await self._drain(mailbox, reading, judging, more=look.more)
                         self._count_backlog()
                     if not self._backlog:

@@ -41,8 +41,6 @@ class ImapSource:
 
     Config: ClassVar[type[BaseModel]] = Incoming
     deadlines: ClassVar[Deadlines] = Deadlines()
-    chance: ClassVar[Callable[[], float]] = staticmethod(random.random)
-    """In [0, 1); spreads the sweeps of many mailboxes."""
 
     def __init__(self, name: str, config: Incoming, net: Net) -> None:
         """Serve `incoming.NAME`. Does nothing yet."""
@@ -50,15 +48,16 @@ class ImapSource:
         self._config = config
         self._net = net
         self._records: dict[str, Record] = {}
+        self.chance: Callable[[], float] = random.random
+        """In [0, 1); spreads the sweeps of many mailboxes."""
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[ImapMailbox]:
         """Connect, authenticate and open the folder; see `ports.Source`."""
-        account = await anyio.to_thread.run_sync(self._account)
         client = ImapClient(self._config.server, self._config.port, self.deadlines)
         try:
             async with self._net.entrance(self._config.server):
-                await log_in(client, account)
+                await log_in(client, await self._account())
                 epoch = await self._open_folder(client)
             record = self._records.setdefault(epoch, Record())
             limit = self._config.max_mail_bytes
@@ -74,13 +73,14 @@ class ImapSource:
         for path in self._net.spool_dir.glob(f"{self._name}.*"):  # a unit's name holds no dot
             path.unlink(missing_ok=True)
 
-    def _account(self) -> Account:
-        """Resolve secrets and trust; a secret may be a file or a command, so this is for a thread."""
-        config = self._config
-        if config.password is None:
+    async def _account(self) -> Account:
+        """Resolve secrets and trust: mostly both are at hand, and a thread for each of a thousand would be a crowd."""
+        config, password = self._config, self._config.password
+        if password is None:
             raise BlockedError(f"{config.server}:{config.port}: no password is configured", reason="secret_missing")
-        tls = self._net.tls_context(config.ca_file)
-        return Account(config.username, config.password.reveal(), config.security, tls, config.allow_plaintext)
+        revealed = password.reveal() if password.at_hand else await anyio.to_thread.run_sync(password.reveal)
+        tls = await self._net.trust(config.ca_file)
+        return Account(config.username, revealed, config.security, tls, config.allow_plaintext)
 
     async def _open_folder(self, client: ImapClient) -> str:
         """Open the folder, for reading alone when nothing is to be changed; return its UIDVALIDITY."""

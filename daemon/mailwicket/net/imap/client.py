@@ -17,6 +17,7 @@ import anyio
 from mailwicket.errors import BlockedError, TransientError
 from mailwicket.net.imap.protocol import Exchange, ImapProtocol, Literal
 from mailwicket.net.imap.reader import Room
+from mailwicket.net.imap.signal import Signal
 from mailwicket.net.imap.tokens import read_search
 
 HAPPY_EYEBALLS_S: Final = 0.25  # RFC 8305 5: Connection Attempt Delay
@@ -49,7 +50,9 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         """Prepare a connection to *host*; `open` makes it."""
         self.deadlines = deadlines
         self.peer = f"{host}:{port}"
-        self._lock = anyio.Lock(fast_acquire=True)  # whoever holds it waits for the server anyway
+        self._lock = (
+            asyncio.Lock()
+        )  # whoever holds it waits for the server: anyio's needs no turn of the loop beside that
         super().__init__(host, port)
 
     def create_client(self, *_: Any) -> None:  # noqa: ANN401 - the library's signature
@@ -146,6 +149,8 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         """LOGOUT if the dialogue is in step, for at most `farewell_s`; then close. Never raises for the server."""
         protocol = self.protocol
         pending = protocol.pending_sync_command
+        if protocol.transport is None:  # cancelled in the line before the server
+            self.abort()
         if pending is not None and not (pending.name == "IDLE" and pending.begun.is_set()):
             self.abort()
         with anyio.move_on_after(self.deadlines.farewell_s), contextlib.suppress(TransientError):
@@ -193,9 +198,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
             await self._answer(exchange, exchange, bulk_bytes)
             return exchange
 
-    async def _answer(
-        self, exchange: Exchange, awaited: Exchange | asyncio.Event, bulk_bytes: int | None = None
-    ) -> None:
+    async def _answer(self, exchange: Exchange, awaited: Exchange | Signal, bulk_bytes: int | None = None) -> None:
         """Wait for *awaited* under the deadlines of *exchange*; nothing is waited for after a cancellation."""
         limits = self.deadlines
         total_s = silence_s = limits.command_s

@@ -7,7 +7,6 @@ import binascii
 import contextlib
 import json
 import re
-import threading
 from base64 import b64decode
 from functools import lru_cache
 from typing import Any, Final, cast
@@ -16,8 +15,9 @@ import aioimaplib.aioimaplib as imap  # its parts that are private by custom: pi
 
 from mailwicket.errors import TransientError
 from mailwicket.failpoint import failpoint
-from mailwicket.net.buffer import share_buffer
+from mailwicket.net.buffer import SHARED, share_buffer
 from mailwicket.net.imap.reader import OversizeError, Response, ResponseReader, Room, UnreadableError
+from mailwicket.net.imap.signal import Signal
 from mailwicket.net.imap.tokens import UID_MAX, read_code, words_of
 
 _PUSH: Final = re.compile(
@@ -31,17 +31,6 @@ _STATE_AFTER: Final = {
     "EXAMINE": imap.SELECTED,
     "LOGOUT": imap.LOGOUT,
 }
-
-
-class _Scratch(threading.local):
-    """The buffer that every connection of a thread reads into: it is emptied before anybody else reads."""
-
-    def __init__(self) -> None:
-        self.buffer = bytearray(256 * 1024)
-        self.view = memoryview(self.buffer)
-
-
-_SCRATCH: Final = _Scratch()
 
 
 class Literal(bytes):
@@ -66,7 +55,8 @@ class Exchange(imap.Command):  # type: ignore[misc]  # the library has no types
         """The rest of the tagged line: `[CODE] words`."""
         self.challenge: dict[str, Any] = {}
         """What a SASL mechanism said about its refusal (RFC 7628 3.2.2)."""
-        self.begun = asyncio.Event()
+        self._event = Signal()
+        self.begun = Signal()
         """The server said `+`, so that an IDLE listens; or it never will."""
         self.failure: Exception | None = None
         """Why it will never be answered."""
@@ -135,8 +125,8 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
         self.told_with_answer = False
         """The capabilities came with the last tagged OK."""
         self.heard_at = loop.time()
-        self.greeted = asyncio.Event()
-        self.stirred = asyncio.Event()
+        self.greeted = Signal()
+        self.stirred = Signal()
         """There may be new mail, or the connection ended: look at `failure` and `arrived`."""
         self.arrived = False
         """The number of mails changed otherwise than by EXPUNGE since this was last set to False."""
@@ -157,11 +147,11 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the signature of BufferedProtocol
         """Plain asyncio and its TLS layer read straight into the shared buffer."""
-        return _SCRATCH.view
+        return SHARED.view
 
     def buffer_updated(self, nbytes: int) -> None:
         """Asyncio put *nbytes* into the shared buffer."""
-        self._feed(_SCRATCH.buffer, nbytes)
+        self._feed(SHARED.buffer, nbytes)
 
     def data_received(self, data: bytes) -> None:
         """The way of uvloop, which takes any `Protocol` for an unbuffered one."""
@@ -177,7 +167,7 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
             self.overwhelmed = isinstance(error, OversizeError)
             self.fail(f"{self.peer} sent {error}", "server_said")
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Also after a TLS handshake, of either kind."""
         super().connection_made(transport)
         share_buffer(transport)

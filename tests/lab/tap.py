@@ -1,9 +1,9 @@
-"""A wire for many TLS connections that sees what they are at without opening them: `python -m bench.tap PORT COUNT`.
+"""A wire for many TLS connections that sees what they are at without opening them.
 
-It listens on COUNT ports, one for each mailbox, and passes everything on to the server at PORT, unchanged. Of TLS 1.3 it
-reads the heading of each record alone: the length betrays the few lines that matter. `+ idling` is the one answer of
-10 bytes, DONE the one command of 6, and what a server says to somebody who idles is its EXISTS. It runs as a process
-of its own, so that its work is not the daemon's.
+`python -m tests.lab.tap PORT COUNT` listens on COUNT ports, one for each mailbox, and passes everything on to the
+server at PORT, unchanged. Of TLS 1.3 it reads the heading of each record alone: the length betrays the few lines that matter.
+`+ idling` is the one answer of 10 bytes, DONE the one command of 6, and what a server says to somebody who idles is its
+EXISTS. It runs as a process of its own, so that its work is not the daemon's.
 
 On its input a line `tell` is answered by one line of JSON, the end of input ends it.
 """
@@ -13,10 +13,13 @@ from __future__ import annotations
 import json
 import select
 import socket
+import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
+
+from tests.lab.processes import mortal
 
 RECORD_HEADING_BYTES: Final = 5
 SEALED_BYTES: Final = 17
@@ -55,7 +58,7 @@ class Session:
         return found
 
 
-class Tap:
+class Relay:
     """Everything that passes, in one thread."""
 
     def __init__(self, server_port: int, count: int) -> None:
@@ -152,11 +155,36 @@ class Tap:
             one.close()
 
 
+class Tap:
+    """Such a process, for whoever wants to know."""
+
+    def __init__(self, server_port: int, count: int) -> None:
+        """Put it before *server_port*, with a port for each of *count* mailboxes."""
+        command = mortal([sys.executable, "-m", "tests.lab.tap", str(server_port), str(count)])
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.ports: list[int] = json.loads(self._line())
+
+    def tell(self) -> dict[str, Any]:
+        """Return what it saw so far: `Relay.tell`."""
+        assert self.process.stdin is not None
+        print("tell", file=self.process.stdin, flush=True)
+        told: dict[str, Any] = json.loads(self._line())
+        return told
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def end(self) -> None:
+        """Take it away."""
+        self.process.communicate()
+
+
 def main() -> None:
     """Say the ports in one line, then serve."""
-    tap = Tap(int(sys.argv[1]), int(sys.argv[2]))
-    print(json.dumps([one.getsockname()[1] for one in tap.listeners]), flush=True)
-    tap.run()
+    relay = Relay(int(sys.argv[1]), int(sys.argv[2]))
+    print(json.dumps([one.getsockname()[1] for one in relay.listeners]), flush=True)
+    relay.run()
 
 
 if __name__ == "__main__":
