@@ -274,10 +274,20 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
     async def _stirred(self, longest_s: float) -> None:
         """Sleep until mail may have come or the connection ended."""
         protocol = self.protocol
-        with anyio.move_on_after(longest_s):
-            while not protocol.arrived and protocol.failure is None:
+        over = False
+
+        def end() -> None:
+            nonlocal over
+            over = True
+            protocol.stirred.set()
+
+        timer = protocol.loop.call_later(longest_s, end)  # a scope that is cancelled costs some turns of the loop
+        try:
+            while not (protocol.arrived or protocol.failure or over):
                 protocol.stirred.clear()
                 await protocol.stirred.wait()
+        finally:
+            timer.cancel()
         if protocol.failure is not None:
             raise protocol.error()
 
