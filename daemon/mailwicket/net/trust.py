@@ -6,8 +6,11 @@ import os
 import ssl
 import threading
 from pathlib import Path
+from typing import Final
 
 from mailwicket.errors import BlockedError
+
+OPENSSL: Final = ssl.get_default_verify_paths()
 
 Stamp = tuple[int, ...] | None
 """By what a file is known again: device, inode, size, moments of change; None where there is none."""
@@ -54,17 +57,19 @@ def _loaded(ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
-def _system_places() -> list[Path]:
+def _system_places() -> tuple[str, str]:
     """Where OpenSSL looks, as `SSL_CERT_FILE` and `SSL_CERT_DIR` have it."""
-    paths = ssl.get_default_verify_paths()
-    return [Path(one) for one in filter(None, (paths.cafile, paths.capath))]
+    return (
+        os.environ.get(OPENSSL.openssl_cafile_env, OPENSSL.openssl_cafile),
+        os.environ.get(OPENSSL.openssl_capath_env, OPENSSL.openssl_capath),
+    )
 
 
 def _stamps(ca_file: Path | None) -> tuple[Stamp, ...]:
     return tuple(_stamp(place) for place in (ca_file, *_system_places()))
 
 
-def _stamp(place: Path | None) -> Stamp:
+def _stamp(place: Path | str | None) -> Stamp:
     try:
         found = None if place is None else os.stat(place)  # noqa: PTH116 - of a path or of nothing
     except (OSError, ValueError):  # ValueError: a NUL in the path
