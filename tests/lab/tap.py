@@ -1,9 +1,9 @@
 """A wire for many TLS connections that sees what they are at without opening them.
 
 `python -m tests.lab.tap PORT COUNT` listens on COUNT ports, one for each mailbox, and passes everything on to the
-server at PORT, unchanged. Of TLS 1.3 it reads the heading of each record alone: the length betrays the few lines that matter.
-`+ idling` is the one answer of 10 bytes, DONE the one command of 6, and what a server says to somebody who idles is its
-EXISTS. It runs as a process of its own, so that its work is not the daemon's.
+server at PORT, unchanged. Of TLS 1.3 it reads the heading of each record alone: the length betrays the few lines that
+matter. `+ idling` is the one answer of 10 bytes, DONE the one command of 6, and what a server says to somebody who
+idles is its EXISTS. It runs as a process of its own, so that its work is not the daemon's.
 
 On its input a line `tell` is answered by one line of JSON, the end of input ends it.
 """
