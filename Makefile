@@ -8,7 +8,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
-.PHONY: help test test-fast torture demo real-servers lint types floors format bench-servers bench-backlog bench-latency bench-loop bench-keep clean
+.PHONY: help test test-fast torture demo real-servers lint types floors format bench-servers bench-backlog bench-latency bench-loop bench-idle bench-keep clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -17,6 +17,7 @@ help:
 	@echo "make bench-backlog   how fast a full mailbox becomes tickets, beside mbsync"
 	@echo "make bench-latency   how soon an announced mail is a ticket, beside fetchmail"
 	@echo "make bench-loop      how long any mail holds up the event loop"
+	@echo "make bench-idle      what 1,000 idle TLS mailboxes cost, beside aioimaplib alone"
 	@echo "make bench-keep   where small mails are cheapest to keep"
 
 $(VENV)/.made:
@@ -77,6 +78,9 @@ bench-latency: $(VENV)/.dev bench-servers
 
 bench-loop: $(VENV)/.dev bench-servers
 	$(BIN)/python -m bench.loop
+
+bench-idle: $(VENV)/.dev real-servers
+	$(BIN)/python -m bench.idle
 
 bench-keep: $(VENV)/.dev
 	$(BIN)/python -m bench.keep

@@ -186,6 +186,13 @@ class FakeNet:
         self.spool_dir.mkdir(parents=True, exist_ok=True)
         self.attachment_dir.mkdir(parents=True, exist_ok=True)
 
+    @asynccontextmanager
+    async def entrance(self, host: str) -> AsyncIterator[None]:
+        yield
+
+    async def trust(self, ca_file: Path | None) -> ssl.SSLContext:
+        return self.tls_context(ca_file)
+
     def tls_context(self, ca_file: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context()
 

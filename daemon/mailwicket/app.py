@@ -29,6 +29,7 @@ from mailwicket.flow.reading import Reading
 from mailwicket.flow.reclaim import Reclaim
 from mailwicket.net.machine import Machine
 from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Source
+from mailwicket.service import footprint
 from mailwicket.service.desk import DeskUnit
 from mailwicket.service.fleet import Fleet, stale_secrets
 from mailwicket.service.herald import Herald, tell_log
@@ -135,11 +136,12 @@ class Daemon:
             await stack.enter_async_context(endpoint.serve(self.settings.http.listen, self._tls))
             tasks = await stack.enter_async_context(anyio.create_task_group())
             tasks.start_soon(self.lag.run)
+            tasks.start_soon(footprint.settle)
             self._supervisor = Supervisor(tasks)
             self._start_chores(self._supervisor, self.settings)
             self._supervisor.start(Unit("alerts", "people"), Herald(self.report, [tell_log], utc_now))
-            self._fleet.start(self._supervisor)
             self._supervisor.start(Unit("import", self._chores.server), self._importing)
+            await self._fleet.start(self._supervisor)
             tasks.start_soon(self._reloader.run)
             tasks.start_soon(self._refresh_slow_secrets)
             log.info("mailwicket %s runs units=%s state_dir=%s", __version__, len(self.units), self._chores.server)

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class Net(Protocol):
-    """What an adapter may use of the machine: trust, and room for large mails."""
+    """What an adapter may use of the machine: trust, a place in line, and room for large mails."""
 
     spool_dir: Path
     """Where a large mail is written; on the same filesystem as the store, emptied at start."""
@@ -42,8 +42,23 @@ class Net(Protocol):
     attachment_dir: Path
     """Where a desk keeps attachments that outlive their raw mail."""
 
+    def entrance(self, host: str) -> AbstractAsyncContextManager[None]:
+        """Wait in line for *host*; connect and log in inside, so that a start with many mailboxes is no storm.
+
+        Whoever hangs there holds up those of the same host alone.
+        """
+        ...
+
+    async def trust(self, ca_file: Path | None) -> ssl.SSLContext:
+        """Return a verifying client context; *ca_file* stands beside the system's store. It is shared: change nothing.
+
+        Raises:
+            BlockedError: the file cannot be read or holds no certificate.
+        """
+        ...
+
     def tls_context(self, ca_file: Path | None) -> ssl.SSLContext:
-        """Return a verifying client context; *ca_file* stands beside the system's store.
+        """As `trust`, for a thread: it blocks.
 
         Raises:
             BlockedError: the file cannot be read or holds no certificate.

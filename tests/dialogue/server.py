@@ -102,6 +102,7 @@ class Scripted:
         config = Incoming.model_validate(table).model_copy(update=limits)
         source = ImapSource("office", config, Machine(tmp_path))
         source.deadlines = deadlines  # type: ignore[misc]  # of this one alone
+        source.chance = lambda: 0.0  # no sweep comes early
         return source
 
 

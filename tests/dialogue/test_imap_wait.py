@@ -12,6 +12,7 @@ from tests.dialogue.server import meta, opened, scripted
 from mailwicket.errors import TransientError
 from mailwicket.net.imap.client import ImapClient
 from mailwicket.sources import imap
+from mailwicket.sources.imap import ImapSource
 
 IDLING = "C: IDLE\nS: + idling\n"
 
@@ -125,3 +126,39 @@ async def test_an_idle_that_the_server_ends_by_itself_is_waited_out_and_not_ende
         assert time.perf_counter() - begun > 0.9
         await mailbox.wait()
     assert server.lines.count("DONE") == 1
+
+
+async def test_a_mail_that_was_never_announced_is_found_by_the_sweep(tmp_path: Path) -> None:
+    nothing = "C: UID FETCH 1:* *\nS: $ OK\n"
+    there = f"C: UID FETCH 1:* *\n{meta(1)}S: $ OK\n"  # it came while the server was looking elsewhere
+    script = opened() + nothing + IDLING + "C| DONE\nS: $ OK\n" + there
+    async with scripted(script) as server, server.source(tmp_path, poll_s=1).connect() as mailbox:
+        look = await mailbox.look(None)
+        assert list(look.refs) == []
+        begun = time.perf_counter()
+        await mailbox.wait()
+        assert 0.9 < time.perf_counter() - begun < 2
+        look = await mailbox.look(look.cursor)
+    assert [found.remote_id for found in look.refs] == ["1"]
+
+
+async def test_mailboxes_that_connected_together_are_swept_apart_and_none_later_than_the_poll(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    async def idle(_: ImapClient, longest_s: float) -> bool:
+        asked.append(longest_s)
+        return True
+
+    monkeypatch.setattr(ImapClient, "idle", idle)
+    source = ImapSource("office", None, None)  # type: ignore[arg-type]
+    assert 0 <= source.chance() < 1
+    async with scripted(opened()) as server:
+        for chance in (0.0, 0.25, 0.9):
+            source = server.source(tmp_path, poll_s=60)
+            source.chance = lambda chance=chance: chance  # type: ignore[misc]
+            async with source.connect() as mailbox:
+                for _ in range(3):
+                    await mailbox.wait()
+    assert asked == pytest.approx([60, 60, 60, 45, 56.25, 56.25, 6, 46.5, 46.5])

@@ -382,7 +382,7 @@ async def deliver_a_bad_one_among_others(bench: Bench) -> None:
 
 
 async def test_the_questions_about_open_work_do_not_walk_through_the_mails_that_are_done(bench: Bench) -> None:
-    asked = {"to_fetch": (1, 0, 5), "to_judge": (1, 0, 5), "to_settle": (1, 5), "backlog": (1,)}
+    asked = {"to_fetch": (1, 0, 5), "to_judge": (1, 0, 5), "to_settle": (1, 5), "backlog": (1,), "open_work": ("box",)}
     for name, values in asked.items():
         plan = bench.store.read(
             lambda tx: tx.execute(f"EXPLAIN QUERY PLAN {getattr(journal.SQL, name)}", values).fetchall()  # noqa: B023 - called at once
@@ -429,3 +429,30 @@ async def test_copies_that_cannot_be_settled_do_not_keep_new_mail_waiting(bench:
     bench.server.fail_settle = None
     await bench.catch_up()
     assert bench.server.settled == ["1", "2", "3"]
+
+
+async def test_a_sweep_that_finds_nothing_asks_two_questions_and_writes_nothing(bench: Bench) -> None:
+    bench.server.deliver(mail(message_id="one@example.org"))
+    await bench.catch_up()
+    reader, asked = bench.store._reader, []
+
+    async def sweep() -> None:
+        """Wait until it waits, let it look, and wait until it waits again."""
+        while bench.server.arrived is None or bench.server.arrived.is_set():  # noqa: ASYNC110 - a new one each time
+            await anyio.sleep(0.01)
+        bench.server.deliver()
+        while bench.server.arrived.is_set():  # noqa: ASYNC110
+            await anyio.sleep(0.01)
+
+    async with anyio.create_task_group() as tasks:
+        bench.server.arrived = None
+        tasks.start_soon(bench.intake().run)
+        with anyio.fail_after(5):
+            await sweep()
+            before = reader.execute("PRAGMA data_version").fetchone()
+            reader.set_trace_callback(asked.append)
+            await sweep()
+            reader.set_trace_callback(None)
+        tasks.cancel_scope.cancel()
+    assert reader.execute("PRAGMA data_version").fetchone() == before
+    assert len(asked) == 2, asked

@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import trustme
 
@@ -186,6 +186,10 @@ class Dovecot:
         """Where the mail of *user* lies."""
         return self.base / "mail" / user
 
+    def owner(self, _user: str) -> int:
+        """Which number the mail of a user belongs to."""
+        return MAIL_UID
+
     def forget(self, user: str) -> None:
         """Remove the mail of *user*."""
         shutil.rmtree(self.home(user), ignore_errors=True)
@@ -197,7 +201,7 @@ class Dovecot:
             (maildir / name).mkdir(parents=True, exist_ok=True)
         owned = [self.home(user), self.home(user) / "Maildir", maildir, *(maildir / n for n in ("cur", "new", "tmp"))]
         for path in owned:
-            os.chown(path, MAIL_UID, MAIL_GID)
+            os.chown(path, self.owner(user), MAIL_GID)
         for raw in mails:
             number = self._laid[maildir]
             self._laid[maildir] += 1
@@ -205,7 +209,7 @@ class Dovecot:
             name = f"{FIRST_MAIL_AT + number}.M{number:06}P1.lab,S={len(stored)},W={len(raw)}"
             path = maildir / "tmp" / name
             path.write_bytes(stored)
-            os.chown(path, MAIL_UID, MAIL_GID)
+            os.chown(path, self.owner(user), MAIL_GID)
             os.utime(path, (FIRST_MAIL_AT + number,) * 2)
             path.rename(maildir / "new" / name)
 
@@ -300,12 +304,15 @@ class Dovecot:
         }
 
 
+Kind = TypeVar("Kind", bound=Dovecot)
+
+
 @contextmanager
-def running(*names: str) -> Iterator[Dovecot]:
+def running(*names: str, kind: type[Kind] = Dovecot) -> Iterator[Kind]:  # type: ignore[assignment]
     """Run a Dovecot in a directory of its own, which goes with it. Its certificate bears *names*, else loopback's."""
     base = Path(tempfile.mkdtemp(prefix="mailwicket-lab-"))
     try:
-        server = Dovecot(base, names or LOOPBACK)
+        server = kind(base, names or LOOPBACK)
         try:
             yield server
         finally:

@@ -33,6 +33,7 @@ def run(conf: Conf = None) -> None:
     from mailwicket.config.plugins import installed as installed_plugins
     from mailwicket.config.where import conf_dir
     from mailwicket.errors import AlreadyRunningError, BlockedError, MailwicketError
+    from mailwicket.service.footprint import arrange
     from mailwicket.service.logs import as_error, set_up
     from mailwicket.service.notify import Notifier
     from mailwicket.service.reload import ConfDir
@@ -52,6 +53,7 @@ def run(conf: Conf = None) -> None:
     notifier = Notifier(os.environ)
     try:
         daemon = Daemon(settings, plugins.backends, plugins.sources, source, notifier)
+        arrange(mailboxes=sum(one.enabled for one in settings.incoming.values()))
         anyio.run(run_until_signalled, daemon, backend_options={"use_uvloop": _has_uvloop()})
         _leave()
     except* AlreadyRunningError as errors:

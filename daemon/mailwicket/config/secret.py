@@ -51,6 +51,11 @@ class Secret:
         return self._form
 
     @property
+    def at_hand(self) -> bool:
+        """Whether `reveal` blocks nobody: neither a file nor a command is behind it."""
+        return self._form in {"literal", "env"}
+
+    @property
     def path(self) -> Path | None:
         """The file that holds it, as far as it is one and can be named now."""
         if self._form == "file":
@@ -59,7 +64,9 @@ class Secret:
         return Path(directory, self._value) if self._form == "credential" and directory else None
 
     def reveal(self) -> str:
-        """Return the secret, read now; one line end behind it is not part of it. Blocking: call it in a thread.
+        """Return the secret, read now; one line end behind it is not part of it.
+
+        Blocking unless it is `at_hand`: call it in a thread.
 
         From now on no log line holds it: `redact`.
 

@@ -20,7 +20,7 @@ from mailwicket.flow.judge import Judge, utc_now
 from mailwicket.flow.keeping import write_raw
 from mailwicket.flow.observe import Observer
 from mailwicket.flow.reading import MANY_BYTES, Read, Reading, Work
-from mailwicket.model import Fetched, Settlement, SpooledMail
+from mailwicket.model import Fetched, Look, Settlement, SpooledMail
 from mailwicket.ports import CountsUnread, Mailbox, Source, Wakes
 from mailwicket.store import journal
 from mailwicket.store.inhand import Slot
@@ -50,6 +50,8 @@ class Intake:
         self._observer = observer
         self._backlog = 0
         self._mailbox: Mailbox | None = None
+        self._cursor = ""
+        """Where the next look starts."""
 
     def wake(self) -> bool:
         """Look for new mail now; False where there is no connection that could be told so."""
@@ -68,24 +70,29 @@ class Intake:
         """
         with self._store.in_hand.worker() as reading, self._store.in_hand.worker() as judging:
             self._count_backlog()
-            await self._judge_kept(reading, judging)
+            if left := self._has_open_work():
+                await self._judge_kept(reading, judging)
             async with self._source.connect() as mailbox:
                 self._observer.connected(mailbox.silence_s)
                 self._mailbox = mailbox
                 try:
-                    await self._serve(mailbox, reading, judging)
+                    await self._serve(mailbox, reading, judging, left=left)
                 finally:
                     self._mailbox = None
 
-    async def _serve(self, mailbox: Mailbox, reading: Slot, judging: Slot) -> None:
+    async def _serve(self, mailbox: Mailbox, reading: Slot, judging: Slot, *, left: bool) -> None:
+        """Take what comes; *left*: there is open work. Mostly there is none: a sweep is to cost next to nothing."""
         while True:
-            await self._drain(mailbox, reading, judging)
-            self._count_backlog()
+            look = await self._look(mailbox)
+            if left or look.more or look.refs or look.renumbered:
+                await self._drain(mailbox, reading, judging, more=look.more)
+                self._count_backlog()
             if not self._backlog:
                 self._observer.caught_up()
                 await self._compare(mailbox)
             await mailbox.wait()
-            await self._judge_kept(reading, judging)
+            if left := self._has_open_work():
+                await self._judge_kept(reading, judging)
 
     def _count_backlog(self) -> None:
         self._backlog = self._store.read(lambda tx: journal.backlog(tx, self._name))
@@ -97,10 +104,9 @@ class Intake:
 
     async def _compare(self, mailbox: object) -> None:
         """Hold what the server marks as unread against the journal: what we never had should not be among it."""
-        cursor = self._store.read(lambda tx: journal.cursor(tx, self._name))
-        if not isinstance(mailbox, CountsUnread) or cursor is None:
+        if not isinstance(mailbox, CountsUnread):
             return
-        unread = await mailbox.unread(cursor)
+        unread = await mailbox.unread(self._cursor)
         if unread is None:
             return
         untaken = 0
@@ -111,14 +117,20 @@ class Intake:
             await anyio.lowlevel.checkpoint()  # an answer may name 100,000 mails
         self._observer.unread(len(unread.remote_ids), untaken)
 
-    async def _drain(self, mailbox: Mailbox, reading: Slot, judging: Slot) -> None:
-        """Take everything that the server shows, five batches at a time: each step works on one of its own."""
+    def _has_open_work(self) -> bool:
+        return self._store.read(lambda tx: journal.has_open_work(tx, self._name))
+
+    async def _drain(self, mailbox: Mailbox, reading: Slot, judging: Slot, *, more: bool) -> None:
+        """Take what was seen and, if there is *more*, everything that the server shows.
+
+        Five batches at a time: each step works on one of its own.
+        """
         fetched, to_keep = anyio.create_memory_object_stream[Haul](0)
         kept, to_read = anyio.create_memory_object_stream[Worklist](0)
         read, to_judge = anyio.create_memory_object_stream[Readings](0)
         judged, to_settle = anyio.create_memory_object_stream[int](math.inf)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._fetch_all, mailbox, fetched)
+            tasks.start_soon(self._fetch_all, mailbox, fetched, more)
             tasks.start_soon(self._keep_all, to_keep, kept)
             tasks.start_soon(self._read_all, to_read, read, reading)
             tasks.start_soon(self._judge_all, to_judge, judged, judging)
@@ -126,13 +138,16 @@ class Intake:
 
     # --- looking and fetching
 
-    async def _fetch_all(self, mailbox: Mailbox, send: MemoryObjectSendStream[Haul]) -> None:
-        """Look, fetch what was found, look again; a page at a time, so that a backlog of 100,000 is not in memory."""
+    async def _fetch_all(
+        self,
+        mailbox: Mailbox,
+        send: MemoryObjectSendStream[Haul],
+        more: bool,  # noqa: FBT001 - a task's argument
+    ) -> None:
+        """Fetch what was found, look again; a page at a time, so that a backlog of 100,000 is not in memory."""
         last = 0
         async with send:
-            more = True
-            while more:
-                more = await self._look(mailbox)
+            while True:
                 while page := self._store.read(lambda tx: journal.to_fetch(tx, self._name, last, PAGE_ROWS)):  # noqa: B023 - called at once
                     last = page[-1].intake_id
                     for batch in batches(page):
@@ -140,17 +155,21 @@ class Intake:
                         failpoint("intake.fetched")
                         await send.send(haul)
                         del haul  # the next one is fetched without this one in memory
+                if not more:
+                    return
+                more = (await self._look(mailbox)).more
 
-    async def _look(self, mailbox: Mailbox) -> bool:
-        """Note what is new together with where the next look starts; tell whether there is more."""
+    async def _look(self, mailbox: Mailbox) -> Look:
+        """Note what is new together with where the next look starts."""
         cursor = self._store.read(lambda tx: journal.cursor(tx, self._name))
         look = await mailbox.look(cursor)
+        self._cursor = look.cursor
         failpoint("intake.looked")
         if look.refs or look.renumbered or look.cursor != cursor:
             now = timestamp(utc_now())
             await self._store.write(lambda tx: journal.note_look(tx, self._name, look, now))
             self._count_backlog()
-        return look.more
+        return look
 
     # --- keeping and judging
 

@@ -1,11 +1,16 @@
-"""What adapters may use of the machine: its trust store, and directories beside the store."""
+"""What adapters may use of the machine: its trust store, a line before each server, directories beside the store."""
 
 from __future__ import annotations
 
 import ssl
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from mailwicket.errors import BlockedError
+import anyio
+import anyio.to_thread
+
+from mailwicket.net.entrance import Entrance
+from mailwicket.net.trust import Trust
 
 
 class Machine:
@@ -15,6 +20,22 @@ class Machine:
         """Place everything under *state_dir*. Touches nothing yet."""
         self.spool_dir = state_dir / "spool"
         self.attachment_dir = state_dir / "attachments"
+        self._entrance = Entrance()
+        self._trust = Trust()
+        self._reading = anyio.Lock()
+
+    def entrance(self, host: str) -> AbstractAsyncContextManager[None]:
+        """Wait in line for *host*; see `Entrance`."""
+        return self._entrance.at(host)
+
+    async def trust(self, ca_file: Path | None) -> ssl.SSLContext:
+        """As `tls_context`, for the event loop: of a thousand who ask at once one reads."""
+        if known := self._trust.at_hand(ca_file):
+            return known
+        async with self._reading:
+            if known := self._trust.at_hand(ca_file):
+                return known
+            return await anyio.to_thread.run_sync(self.tls_context, ca_file)
 
     def tls_context(self, ca_file: Path | None) -> ssl.SSLContext:
         """Return a context that verifies chain and name, TLS 1.2 or later (RFC 8314 4.1).
@@ -25,14 +46,4 @@ class Machine:
         Raises:
             BlockedError: *ca_file* cannot be read or holds no certificate.
         """
-        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if ca_file is None:
-            return context
-        try:
-            context.load_verify_locations(cafile=ca_file)
-        except ssl.SSLError as error:
-            raise BlockedError(f"ca_file {ca_file}: holds no certificate in PEM form", reason="certificate") from error
-        except OSError as error:
-            raise BlockedError(f"ca_file {ca_file}: {error.strerror}", reason="certificate") from error
-        return context
+        return self._trust.context(ca_file)

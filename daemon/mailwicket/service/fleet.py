@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from mailwicket.config.exposed import AT_ONCE, secrets
@@ -72,10 +73,11 @@ class Fleet:
             crew.unit.held = crew.unit.name in held
         self._list(settings)
 
-    def start(self, supervisor: Supervisor) -> None:
-        """Start every crew."""
+    async def start(self, supervisor: Supervisor) -> None:
+        """Start every crew; the endpoint answers while a thousand begin."""
         for crew in self._crews.values():
             supervisor.start(crew.unit, crew.intake)
+            await anyio.lowlevel.checkpoint()
 
     async def follow(self, plan: Plan, settings: Settings, supervisor: Supervisor) -> None:
         """Carry out *plan*, which leads to *settings*. Who is not named in it notices nothing.

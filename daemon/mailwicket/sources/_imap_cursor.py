@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -40,11 +40,11 @@ class Cursor:
 
     def write(self) -> str:
         """Write it down."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps({name: getattr(self, name) for name in self.__slots__}, separators=(",", ":"))
 
     def at(self, uidnext: int) -> Cursor:
         """Return the cursor after every UID below *uidnext* was looked at."""
-        return replace(self, uidnext=max(self.uidnext, uidnext))
+        return replace(self, uidnext=uidnext) if uidnext > self.uidnext else self
 
     def wants(self, uid: int, received_at: datetime | None) -> bool:
         """Tell whether to take a mail. One without a usable date is: a mail too many is noticed, one too few is not."""

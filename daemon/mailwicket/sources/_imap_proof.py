@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -52,8 +52,10 @@ def impatient(deadlines: Deadlines) -> Deadlines:
 class Proof:
     """One run through the stages."""
 
-    def __init__(self, config: Incoming, account: Callable[[], Account], deadlines: Deadlines, probe: Probe) -> None:
-        """Test what *config* says; *account* resolves secrets and trust, in a thread."""
+    def __init__(
+        self, config: Incoming, account: Callable[[], Awaitable[Account]], deadlines: Deadlines, probe: Probe
+    ) -> None:
+        """Test what *config* says; *account* resolves secrets and trust."""
         self._config = config
         self._account = account
         self._deadlines = impatient(deadlines)
@@ -78,7 +80,7 @@ class Proof:
         config = self._config
         with self._probe.stage("configuration") as finding:
             try:
-                account = await anyio.to_thread.run_sync(self._account, abandon_on_cancel=True)
+                account = await self._account()
             except BlockedError as error:
                 raise StageError(str(error), fix=_secret_fix(config, error)) from error
             place = "none" if config.password is None else config.password.place

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -58,19 +59,21 @@ class ImapSource:
         self._config = config
         self._net = net
         self._records: dict[str, Record] = {}
+        self.chance: Callable[[], float] = random.random
+        """In [0, 1); spreads the sweeps of many mailboxes."""
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[ImapMailbox]:
         """Connect, authenticate and open the folder; see `ports.Source`."""
-        account = await anyio.to_thread.run_sync(self._account, abandon_on_cancel=True)
         client = ImapClient(self._config.server, self._config.port, self.deadlines)
         try:
-            await log_in(client, account)
-            epoch = await self._open_folder(client)
+            async with self._net.entrance(self._config.server):
+                await log_in(client, await self._account())
+                epoch = await self._open_folder(client)
             record = self._records.setdefault(epoch, Record())
             limit = self._config.max_mail_bytes
             bodies = Bodies(client, self._net.spool_dir, f"{self._name}.{epoch}", limit, record)
-            yield ImapMailbox(client, self._config, epoch, bodies, Settling(client, self._config.after))
+            yield ImapMailbox(client, self._config, epoch, bodies, Settling(client, self._config.after), self.chance)
         finally:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
                 await client.say_goodbye()
@@ -90,13 +93,18 @@ class ImapSource:
         for path in self._net.spool_dir.glob(f"{self._name}.*"):  # a unit's name holds no dot
             path.unlink(missing_ok=True)
 
-    def _account(self) -> Account:
-        """Resolve secrets and trust; a secret may be a file or a command, so this is for a thread."""
-        config = self._config
-        if config.password is None:
+    async def _account(self) -> Account:
+        """Resolve secrets and trust: mostly both are at hand, and a thread for each of a thousand would be a crowd."""
+        config, password = self._config, self._config.password
+        if password is None:
             raise BlockedError(f"{config.server}:{config.port}: no password is configured", reason="secret_missing")
-        tls = self._net.tls_context(config.ca_file)
-        return Account(config.username, config.password.reveal(), config.security, tls, config.allow_plaintext)
+        revealed = (
+            password.reveal()
+            if password.at_hand
+            else await anyio.to_thread.run_sync(password.reveal, abandon_on_cancel=True)
+        )
+        tls = await self._net.trust(config.ca_file)
+        return Account(config.username, revealed, config.security, tls, config.allow_plaintext)
 
     async def _open_folder(self, client: ImapClient) -> str:
         """Open the folder, for reading alone when nothing is to be changed; return its UIDVALIDITY."""
@@ -128,7 +136,15 @@ class _Page(NamedTuple):
 class ImapMailbox:
     """One open folder; see `ports.Mailbox`."""
 
-    def __init__(self, client: ImapClient, config: Incoming, epoch: str, bodies: Bodies, settling: Settling) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what the source has made ready
+        self,
+        client: ImapClient,
+        config: Incoming,
+        epoch: str,
+        bodies: Bodies,
+        settling: Settling,
+        chance: Callable[[], float],
+    ) -> None:
         """Take over a *client* that has the folder open as *epoch*."""
         self._client = client
         self._config = config
@@ -139,6 +155,8 @@ class ImapMailbox:
         self._counts = config.after != "leave"
         """Where nothing is marked as taken, every mail is unread for ever: a long answer, again and again."""
         self._count_at = client.protocol.loop.time()
+        self._chance = chance
+        self._sweep_s = config.poll_s * (1 - chance())
         self._looked = False
         self._counted = 0
         """How many mails there were at the last look."""
@@ -155,14 +173,19 @@ class ImapMailbox:
         return float(protocol.loop.time() - protocol.heard_at)
 
     async def wait(self) -> None:
-        """Return when mail came since the last look began, or after `poll_s`."""
+        """Return when mail came since the last look began, or after `poll_s` at most.
+
+        Mailboxes that connected together, or that one mail went to, would be swept together ever after: the first
+        sweep of each comes at any time within `poll_s`, the others up to a quarter early.
+        """
         if self._false_alarms > FALSE_ALARMS:
             await anyio.sleep(FALSE_ALARM_S)
+        sweep_s, self._sweep_s = self._sweep_s, self._config.poll_s * (1 - self._chance() / 4)
         if self._idles:
-            self._idles = await self._client.idle(min(self._config.poll_s, IDLE_S))
+            self._idles = await self._client.idle(min(sweep_s, IDLE_S))
             if self._idles:
                 return
-        await self._client.rest(self._config.poll_s)
+        await self._client.rest(sweep_s)
 
     def wake(self) -> None:
         """Have `wait` return as if mail had come."""

@@ -184,6 +184,11 @@ def count_untaken(tx: Transaction, source: str, folder: str, epoch: str, remote_
     return int(tx.execute(SQL.untaken, (json.dumps(remote_ids), source, folder, epoch)).fetchone()[0])
 
 
+def has_open_work(tx: Transaction, source: str) -> bool:
+    """Tell whether anything is left to do for a mail of *source* that was seen."""
+    return bool(tx.execute(SQL.open_work, (source,)).fetchone()[0])
+
+
 # --- keeping --------------------------------------------------------------------------------------------------------
 
 

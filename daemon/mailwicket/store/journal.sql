@@ -115,6 +115,12 @@ SELECT count(*) FROM json_each(?) AS j WHERE NOT EXISTS (
     SELECT 1 FROM intake_row AS r JOIN place AS p ON p.place_id = r.place_id
     WHERE p.source = ? AND p.folder = ? AND p.epoch = ? AND r.remote_id = j.value AND r.state BETWEEN 2 AND 4)
 
+-- name: open_work
+-- Whether a source has mails that are seen, fetched or done, and not further.
+SELECT EXISTS (SELECT 1 FROM place CROSS JOIN intake_row USING (place_id) WHERE source = ?1 AND state = 1)
+    OR EXISTS (SELECT 1 FROM place CROSS JOIN intake_row USING (place_id) WHERE source = ?1 AND state = 2)
+    OR EXISTS (SELECT 1 FROM place CROSS JOIN intake_row USING (place_id) WHERE source = ?1 AND state = 3)
+
 -- name: state
 -- A mail enters a state.
 UPDATE intake_row SET state = ? WHERE intake_id = ?

@@ -1,6 +1,7 @@
 """Changes a test makes to the daemon's code: Python imports this where its directory stands in PYTHONPATH.
 
 `LAB_WHOLE_BYTES=N`: mails over N bytes come in slices, so that a test needs no mail of 9 MB for that.
+`LAB_LOGINS_AT_ONCE=N`: so many log in to one host at a time.
 `LAB_POISON=1`: a parser with two bugs: `X-Poison: raise` in a mail breaks it, `X-Poison: die` kills its process.
 """
 
@@ -31,3 +32,7 @@ if "LAB_WHOLE_BYTES" in os.environ:
     from mailwicket.sources import _imap_bodies
 
     _imap_bodies.WHOLE_BYTES = int(os.environ["LAB_WHOLE_BYTES"])
+if "LAB_LOGINS_AT_ONCE" in os.environ:
+    from mailwicket.net.entrance import Entrance
+
+    Entrance.__init__.__defaults__ = (int(os.environ["LAB_LOGINS_AT_ONCE"]),)

@@ -19,6 +19,7 @@ from mailwicket.errors import BlockedError, TransientError
 from mailwicket.net.dial import dial, why
 from mailwicket.net.imap.protocol import Exchange, ImapProtocol, Literal
 from mailwicket.net.imap.reader import Room
+from mailwicket.net.imap.signal import Signal
 from mailwicket.net.imap.tokens import read_search
 
 
@@ -50,7 +51,9 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         """Prepare a connection to *host*; `open` makes it."""
         self.deadlines = deadlines
         self.peer = f"{host}:{port}"
-        self._lock = anyio.Lock()
+        self._lock = (
+            asyncio.Lock()
+        )  # whoever holds it waits for the server: anyio's needs no turn of the loop beside that
         super().__init__(host, port)
 
     def create_client(self, *_: Any) -> None:  # noqa: ANN401 - the library's signature
@@ -66,9 +69,6 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
 
     async def attach(self, tls: ssl.SSLContext | None, sock: socket.socket | None = None) -> None:
         """Connect; with *tls* the first byte is TLS already. *sock* is connected, by `dial` or a proxy.
-
-        TLS costs 299 KiB a connection on asyncio, 256 of them `asyncio.sslproto.SSLProtocol.max_size`: the place
-        to change that is here.
 
         Raises:
             TransientError: unreachable.
@@ -174,6 +174,8 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         """LOGOUT if the dialogue is in step, for at most `farewell_s`; then close. Never raises for the server."""
         protocol = self.protocol
         pending = protocol.pending_sync_command
+        if protocol.transport is None:  # cancelled in the line before the server
+            self.abort()
         if pending is not None and not (pending.name == "IDLE" and pending.begun.is_set()):
             self.abort()
         with anyio.move_on_after(self.deadlines.farewell_s), contextlib.suppress(TransientError):
@@ -221,9 +223,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
             await self._answer(exchange, exchange, bulk_bytes)
             return exchange
 
-    async def _answer(
-        self, exchange: Exchange, awaited: Exchange | asyncio.Event, bulk_bytes: int | None = None
-    ) -> None:
+    async def _answer(self, exchange: Exchange, awaited: Exchange | Signal, bulk_bytes: int | None = None) -> None:
         """Wait for *awaited* under the deadlines of *exchange*; nothing is waited for after a cancellation."""
         limits = self.deadlines
         total_s = silence_s = limits.command_s
@@ -300,10 +300,20 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
     async def _stirred(self, longest_s: float) -> None:
         """Sleep until mail may have come or the connection ended."""
         protocol = self.protocol
-        with anyio.move_on_after(longest_s):
-            while not protocol.arrived and protocol.failure is None:
+        over = False
+
+        def end() -> None:
+            nonlocal over
+            over = True
+            protocol.stirred.set()
+
+        timer = protocol.loop.call_later(longest_s, end)  # a scope that is cancelled costs some turns of the loop
+        try:
+            while not (protocol.arrived or protocol.failure or over):
                 protocol.stirred.clear()
                 await protocol.stirred.wait()
+        finally:
+            timer.cancel()
         if protocol.failure is not None:
             raise protocol.error()
 

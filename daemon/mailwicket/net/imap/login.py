@@ -114,7 +114,7 @@ async def authenticate(client: ImapClient, account: Account) -> str:
         raise _refused(client, account, answer)
     protocol = client.protocol
     if not protocol.told_with_answer:
-        protocol.capabilities = set()  # what was offered before a login may differ from what is offered after it
+        protocol.capabilities = frozenset()  # what was offered before a login may differ from what is offered after it
     await client.learn_capabilities()
     return "AUTHENTICATE PLAIN" if plain else "LOGIN"
 

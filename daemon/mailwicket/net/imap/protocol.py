@@ -7,15 +7,17 @@ import binascii
 import contextlib
 import json
 import re
-import threading
 from base64 import b64decode
+from functools import lru_cache
 from typing import Any, Final, cast
 
 import aioimaplib.aioimaplib as imap  # its parts that are private by custom: pinned, guarded by tests/dialogue
 
 from mailwicket.errors import TransientError
 from mailwicket.failpoint import failpoint
+from mailwicket.net.buffer import SHARED, share_buffer
 from mailwicket.net.imap.reader import OversizeError, Response, ResponseReader, Room, UnreadableError
+from mailwicket.net.imap.signal import Signal
 from mailwicket.net.imap.tokens import UID_MAX, read_code, words_of
 
 _PUSH: Final = re.compile(
@@ -29,17 +31,6 @@ _STATE_AFTER: Final = {
     "EXAMINE": imap.SELECTED,
     "LOGOUT": imap.LOGOUT,
 }
-
-
-class _Scratch(threading.local):
-    """The buffer that every connection of a thread reads into: it is emptied before anybody else reads."""
-
-    def __init__(self) -> None:
-        self.buffer = bytearray(256 * 1024)
-        self.view = memoryview(self.buffer)
-
-
-_SCRATCH: Final = _Scratch()
 
 
 class Literal(bytes):
@@ -64,7 +55,8 @@ class Exchange(imap.Command):  # type: ignore[misc]  # the library has no types
         """The rest of the tagged line: `[CODE] words`."""
         self.challenge: dict[str, Any] = {}
         """What a SASL mechanism said about its refusal (RFC 7628 3.2.2)."""
-        self.begun = asyncio.Event()
+        self._event = Signal()
+        self.begun = Signal()
         """The server said `+`, so that an IDLE listens; or it never will."""
         self.failure: Exception | None = None
         """Why it will never be answered."""
@@ -123,16 +115,18 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
     def __init__(self, loop: asyncio.AbstractEventLoop, peer: str) -> None:
         """*peer* is `host:port`, for the words of errors."""
         super().__init__(loop)
+        # Of the library's own reader, which is not used; a thousand connections would hold 4 MiB of queues.
+        self.state_condition = self.idle_queue = self._idle_event = None
         self.pending_sync_command: Exchange | None = None
         """The one command that is not answered yet."""
         self.transport: Any = None  # asyncio.Transport once connected; uvloop's is none by type
         self.peer = peer
-        self.capabilities: set[str] = set()
+        self.capabilities: frozenset[str] = frozenset()
         self.told_with_answer = False
         """The capabilities came with the last tagged OK."""
         self.heard_at = loop.time()
-        self.greeted = asyncio.Event()
-        self.stirred = asyncio.Event()
+        self.greeted = Signal()
+        self.stirred = Signal()
         """There may be new mail, or the connection ended: look at `failure` and `arrived`."""
         self.arrived = False
         """The number of mails changed otherwise than by EXPUNGE since this was last set to False."""
@@ -155,11 +149,11 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the signature of BufferedProtocol
         """Plain asyncio and its TLS layer read straight into the shared buffer."""
-        return _SCRATCH.view
+        return SHARED.view
 
     def buffer_updated(self, nbytes: int) -> None:
         """Asyncio put *nbytes* into the shared buffer."""
-        self._feed(_SCRATCH.buffer, nbytes)
+        self._feed(SHARED.buffer, nbytes)
 
     def data_received(self, data: bytes) -> None:
         """The way of uvloop, which takes any `Protocol` for an unbuffered one."""
@@ -174,6 +168,11 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
         except UnreadableError as error:
             self.overwhelmed = isinstance(error, OversizeError)
             self.fail(f"{self.peer} sent {error}{self._moment}", "server_said")
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Also after a TLS handshake, of either kind."""
+        super().connection_made(transport)
+        share_buffer(transport)
 
     def eof_received(self) -> bool:
         """The server closed its side: so do we."""
@@ -276,7 +275,7 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
         self.greeted.set()
 
     def _learn(self, names: bytes) -> None:
-        self.capabilities = set(names.decode("ascii", "replace").upper().split())
+        self.capabilities = _capabilities(names)
 
     def _learn_code(self, text: bytes) -> None:
         code, argument = read_code(text)
@@ -353,8 +352,15 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
     def secured(self, transport: asyncio.Transport) -> None:
         """Go on over TLS: what was said in the clear counts for nothing (RFC 3501 6.2.1)."""
         self.transport = transport
-        self.capabilities = set()
+        share_buffer(transport)
+        self.capabilities = frozenset()
         self._reader.resume()
+
+
+@lru_cache(maxsize=16)
+def _capabilities(names: bytes) -> frozenset[str]:
+    """One set for all connections that are told the same: a thousand of them would hold 4 MiB."""
+    return frozenset(names.decode("ascii", "replace").upper().split())
 
 
 def _read_challenge(line: bytes) -> dict[str, Any]:
