@@ -213,7 +213,7 @@ class MailServer:
                 yield b"* %d EXISTS\r\n" % (len(self.mails) if self.exists is None else self.exists)
                 yield b"* OK [UIDVALIDITY 7] valid\r\n* OK [UIDNEXT %d] next\r\n" % (len(self.delivered) + 1)
             case "SEARCH":
-                yield b"* SEARCH %s\r\n" % b" ".join(b"%d" % uid for uid in self._chosen(rest.split()[1]))
+                yield b"* SEARCH %s\r\n" % b" ".join(b"%d" % uid for uid in self._found(rest.split()))
             case "FETCH":
                 chosen, _, items = rest.partition(" ")
                 yield from (self._describe(uid, items) for uid in self._chosen(chosen))
@@ -229,6 +229,10 @@ class MailServer:
             case _:
                 pass
 
+    def _found(self, keys: list[str]) -> list[int]:
+        uids = self._chosen(keys[keys.index("UID") + 1])
+        return [uid for uid in uids if "UNSEEN" not in keys or "\\Seen" not in self.flags[uid]]
+
     def _flag(self, uids: Iterable[int], flags: Iterable[str]) -> None:
         for uid in uids:
             if uid in self._delivered_at:
@@ -240,6 +244,8 @@ class MailServer:
         if last == "*":
             high = max(self.mails, default=0)
             return sorted(uid for uid in self.mails if uid >= int(first) or uid == high)
+        if last and "," not in uids:
+            return sorted(uid for uid in self.mails if int(first) <= uid <= int(last))
         return sorted(set(read_set(uids.encode())) & self.mails.keys())
 
     def _describe(self, uid: int, items: str) -> bytes:
