@@ -144,15 +144,16 @@ class ImapMailbox:
     async def wait(self) -> None:
         """Return when mail came since the last look began, or after `poll_s` at most.
 
-        Mailboxes that connected together, or that one mail went to, would be swept together ever after: the first
-        sweep of each comes at any time within `poll_s`, the others up to a quarter early.
+        Mailboxes that connected together, or that one mail went to, would be swept together ever after: so the sweep
+        after either comes at any time within `poll_s`.
         """
-        sweep_s, self._sweep_s = self._sweep_s, self._config.poll_s * (1 - self._chance() / 4)
+        sweep_s, self._sweep_s = self._sweep_s, float(self._config.poll_s)
         if self._idles:
             self._idles = await self._client.idle(min(sweep_s, IDLE_S))
-            if self._idles:
-                return
-        await self._client.rest(sweep_s)
+        if not self._idles:
+            await self._client.rest(sweep_s)
+        if self._client.protocol.arrived:
+            self._sweep_s *= 1 - self._chance()
 
     # --- what is there ----------------------------------------------------------------------------------------------
 
