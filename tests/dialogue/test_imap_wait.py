@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -49,7 +50,8 @@ async def test_an_idle_is_renewed_before_boxes_in_between_forget_it(
     monkeypatch.setattr(ImapClient, "idle", idle)
     async with scripted(opened()) as server, server.source(tmp_path, poll_s=poll_s).connect() as mailbox:
         await mailbox.wait()
-    assert asked == [longest_s]
+    assert asked == pytest.approx([longest_s], abs=1)
+    assert asked[0] <= longest_s
 
 
 async def test_an_idle_ends_after_its_time_and_not_after_the_poll(
@@ -142,23 +144,43 @@ async def test_a_mail_that_was_never_announced_is_found_by_the_sweep(tmp_path: P
     assert [found.remote_id for found in look.refs] == ["1"]
 
 
-async def test_mailboxes_that_connected_together_are_swept_apart_and_none_later_than_the_poll(
+async def test_mailboxes_that_connected_or_had_mail_together_are_swept_apart_and_none_later_than_the_poll(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
 
-    async def idle(_: ImapClient, longest_s: float) -> bool:
+    async def idle(client: ImapClient, longest_s: float) -> bool:
         asked.append(longest_s)
+        client.protocol.arrived = len(asked) % 4 == 3
         return True
 
     monkeypatch.setattr(ImapClient, "idle", idle)
-    source = ImapSource("office", None, None)  # type: ignore[arg-type]
-    assert 0 <= source.chance() < 1
     async with scripted(opened()) as server:
         for chance in (0.0, 0.25, 0.9):
             source = server.source(tmp_path, poll_s=60)
             source.chance = lambda chance=chance: chance  # type: ignore[misc]
             async with source.connect() as mailbox:
-                for _ in range(3):
+                for _ in range(4):
                     await mailbox.wait()
-    assert asked == pytest.approx([60, 60, 60, 45, 56.25, 56.25, 6, 46.5, 46.5])
+    assert asked == pytest.approx([60, 60, 60, 60, 45, 60, 60, 45, 6, 60, 60, 6], abs=1)
+    assert max(asked) <= 60
+    chance = ImapSource("office", None, None).chance  # type: ignore[arg-type]
+    assert len({chance() for _ in range(9)}) == 9
+    assert 0 <= chance() < 1
+
+
+async def test_the_sweeps_of_one_second_begin_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    due: list[float] = []
+
+    async def idle(client: ImapClient, longest_s: float) -> bool:
+        due.append(client.protocol.loop.time() + longest_s)
+        return True
+
+    monkeypatch.setattr(ImapClient, "idle", idle)
+    async with scripted(opened()) as server:
+        for poll_s in (60, 61, 9):
+            async with server.source(tmp_path, poll_s=poll_s).connect() as mailbox:
+                await mailbox.wait()
+    begun = [moment % 1 for moment in due]
+    assert [min(part, 1 - part) < 0.05 for part in begun[:2]] == [True, True]
+    assert due[2] == pytest.approx(asyncio.get_running_loop().time() + 9, abs=0.2)
