@@ -52,8 +52,9 @@ class ImapSource:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[ImapMailbox]:
         """Connect, authenticate and open the folder; see `ports.Source`."""
-        account = await anyio.to_thread.run_sync(self._account, abandon_on_cancel=True)
         client = ImapClient(self._config.server, self._config.port, self.deadlines)
+        client.check_room()
+        account = await anyio.to_thread.run_sync(self._account, abandon_on_cancel=True)
         try:
             await log_in(client, account)
             epoch = await self._open_folder(client)
