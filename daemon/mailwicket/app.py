@@ -9,7 +9,7 @@ import signal
 import ssl
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -20,12 +20,13 @@ from anyio.abc import TaskGroup, TaskStatus
 from mailwicket import __version__
 from mailwicket.config.load import Loaded
 from mailwicket.config.settings import Settings
-from mailwicket.errors import BlockedError, UnknownError
+from mailwicket.errors import BlockedError, StoreError, UnknownError
 from mailwicket.flow.judge import utc_now
 from mailwicket.flow.reading import Reading
 from mailwicket.flow.reclaim import Reclaim
 from mailwicket.net.machine import Machine
 from mailwicket.ports import Desk, JoinsTransaction, Source
+from mailwicket.service.clockwatch import ClockWatch
 from mailwicket.service.fleet import Fleet, stale_secrets
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import registry_of
@@ -93,6 +94,7 @@ class Daemon:
         self.notifier = notifier or Notifier({})
         self._reloader = Reloader(conf, self._apply, self.notifier.reloading, self._tell_ready)
         self._slow_secrets_asked = anyio.Event()
+        self._parked = 0
         self._tls: ssl.SSLContext | None = None
         self._admin_token: str | None = None
 
@@ -117,6 +119,7 @@ class Daemon:
             await stack.enter_async_context(endpoint.serve(self.settings.http.listen, self._tls))
             tasks = await stack.enter_async_context(anyio.create_task_group())
             tasks.start_soon(self.lag.run)
+            tasks.start_soon(ClockWatch(self._shift).run)
             self._supervisor = Supervisor(tasks)
             self._start_chores(self._supervisor, self.settings)
             self._fleet.start(self._supervisor)
@@ -127,6 +130,12 @@ class Daemon:
             tasks.start_soon(self.notifier.keep_alive, lambda: self.report().line())
             self._tell_ready()
             on_ready()
+
+    def _shift(self, by: timedelta) -> None:
+        """The clock was set."""
+        for unit in (*self.units.values(), self._chores):
+            with suppress(OverflowError):  # beyond the year 9999
+                unit.shift(by)
 
     def _tell_ready(self) -> None:
         self.notifier.ready(self.report().line())
@@ -147,7 +156,7 @@ class Daemon:
     def _start_chores(self, supervisor: Supervisor, settings: Settings) -> None:
         keep = timedelta(days=settings.store.raw_keep_days)
         quarantine_keep = timedelta(days=settings.store.quarantine_keep_days)
-        reclaim = Reclaim(self.store, self._fleet.desk, keep, quarantine_keep, utc_now)
+        reclaim = Reclaim(self.store, self._fleet.desk, keep, quarantine_keep, utc_now, self._chores.caught_up)
         supervisor.start(self._chores, reclaim)
 
     # --- the configuration changes ----------------------------------------------------------------------------------
@@ -207,8 +216,12 @@ class Daemon:
     # --- what it tells ----------------------------------------------------------------------------------------------
 
     def report(self) -> Report:
-        """Return how everything is now."""
+        """Return how everything is now, also where the store cannot be asked."""
         reloader = self._reloader
+        try:
+            self._parked, trouble = self.store.read(journal.count_parked), self.store.trouble()
+        except StoreError as error:
+            trouble = error
         return Report(
             version=__version__,
             generation=reloader.generation,
@@ -216,7 +229,8 @@ class Daemon:
             chores=self._chores,
             backend=self.settings.backend.type,
             desk=None,
-            parked=self.store.read(journal.count_parked),
+            parked=self._parked,
+            store_waits=trouble,
             errors=tuple(map(str, reloader.errors)),
             refused_since=reloader.refused_since,
             after_restart=reloader.after_restart,

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -13,7 +14,7 @@ from tests.fakes import FakeDesk, FakeNet, FakeServer, FakeSource, Watcher, mail
 
 from mailwicket.backends.desk import EmbeddedDesk
 from mailwicket.backends.desk.writing import Writing
-from mailwicket.errors import PermanentError, TransientError
+from mailwicket.errors import PermanentError, StoreError, TransientError
 from mailwicket.flow import reader
 from mailwicket.flow.drafts import Home
 from mailwicket.flow.intake import Intake
@@ -416,3 +417,21 @@ async def test_copies_that_cannot_be_settled_do_not_keep_new_mail_waiting(bench:
     bench.server.fail_settle = None
     await bench.catch_up()
     assert bench.server.settled == ["1", "2", "3"]
+
+
+async def test_an_outage_of_our_own_store_is_outlasted_with_the_connection_kept(bench: Bench) -> None:
+    bench.watcher.is_patient = True
+    refused = iter([1, 1, 0, 1, 0])
+    write = bench.store.write
+
+    async def moody(job: Any) -> Any:
+        if next(refused, 0):
+            raise StoreError("cannot write: No space left on device", reason="disk_full")
+        return await write(job)
+
+    bench.store.write = moody  # type: ignore[method-assign]
+    bench.server.deliver(*(mail(str(number), message_id=f"{number}@example.org") for number in range(3)))
+    await bench.catch_up()
+    assert len(bench.watcher.outages) == 3
+    assert bench.watcher.connections == 1
+    assert len(bench.watcher.reasons) == 3

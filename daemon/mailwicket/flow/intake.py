@@ -7,12 +7,15 @@ state, and the next run goes on from there. Progress is never read from the serv
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import TypeVarTuple, Unpack
 
 import anyio
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from mailwicket.errors import StoreError
 from mailwicket.failpoint import failpoint
 from mailwicket.flow.batches import batches
 from mailwicket.flow.judge import Judge, utc_now
@@ -32,6 +35,7 @@ SETTLE_MAILS = 1000  # a backlog's copies are settled so many at a time: the ser
 Haul = tuple[list[Seen], Sequence[Fetched]]
 Worklist = tuple[int, list[Work]]  # rows of the batch, and those of them that are new work
 Readings = tuple[int, list[Read]]
+PosArgs = TypeVarTuple("PosArgs")
 
 
 class Intake:
@@ -78,46 +82,68 @@ class Intake:
 
     async def _serve(self, mailbox: Mailbox, reading: Slot, judging: Slot) -> None:
         while True:
-            await self._drain(mailbox, reading, judging)
-            self._count_backlog()
-            if not self._backlog:
-                self._observer.caught_up()
-            await mailbox.wait()
-            await self._judge_kept(reading, judging)
+            try:
+                await self._drain(mailbox, reading, judging)
+                self._count_backlog()
+            except StoreError as error:
+                await self._observer.outlast(error)  # to log in again would mend nothing
+            else:
+                if not self._backlog:
+                    self._observer.caught_up()
+                await mailbox.wait()
+            await self._judge_kept_in_time(reading, judging)
+
+    async def _judge_kept_in_time(self, reading: Slot, judging: Slot) -> None:
+        """Take up kept mails, as soon as our store lets us."""
+        while True:
+            try:
+                return await self._judge_kept(reading, judging)
+            except StoreError as error:
+                await self._observer.outlast(error)
 
     def _count_backlog(self) -> None:
         self._backlog = self._store.read(lambda tx: journal.backlog(tx, self._name))
         self._observer.backlog(self._backlog)
 
     async def _drain(self, mailbox: Mailbox, reading: Slot, judging: Slot) -> None:
-        """Take everything that the server shows, five batches at a time: each step works on one of its own."""
+        """Take everything that the server shows, five batches at a time: each step works on one of its own.
+
+        Raises:
+            StoreError: our disk. What was under way with the server came to its end, so the connection can be used.
+        """
+        outage = _Outage()
         fetched, to_keep = anyio.create_memory_object_stream[Haul](0)
         kept, to_read = anyio.create_memory_object_stream[Worklist](0)
         read, to_judge = anyio.create_memory_object_stream[Readings](0)
         judged, to_settle = anyio.create_memory_object_stream[int](math.inf)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._fetch_all, mailbox, fetched)
-            tasks.start_soon(self._keep_all, to_keep, kept)
-            tasks.start_soon(self._read_all, to_read, read, reading)
-            tasks.start_soon(self._judge_all, to_judge, judged, judging)
-            tasks.start_soon(self._settle_all, mailbox, to_settle)
+            tasks.start_soon(outage.within, self._fetch_all, mailbox, fetched)
+            tasks.start_soon(outage.within, self._keep_all, to_keep, kept)
+            tasks.start_soon(outage.within, self._read_all, to_read, read, reading)
+            tasks.start_soon(outage.within, self._judge_all, to_judge, judged, judging)
+            tasks.start_soon(outage.within, self._settle_all, mailbox, to_settle, outage)
+        if outage.failure is not None:
+            raise outage.failure
 
     # --- looking and fetching
 
     async def _fetch_all(self, mailbox: Mailbox, send: MemoryObjectSendStream[Haul]) -> None:
         """Look, fetch what was found, look again; a page at a time, so that a backlog of 100,000 is not in memory."""
         last = 0
-        async with send:
-            more = True
-            while more:
-                more = await self._look(mailbox)
-                while page := self._store.read(lambda tx: journal.to_fetch(tx, self._name, last, PAGE_ROWS)):  # noqa: B023 - called at once
-                    last = page[-1].intake_id
-                    for batch in batches(page):
-                        haul = batch, await mailbox.fetch([row.ref for row in batch])
-                        failpoint("intake.fetched")
+        more = True
+        while more:
+            more = await self._look(mailbox)
+            while page := self._store.read(lambda tx: journal.to_fetch(tx, self._name, last, PAGE_ROWS)):  # noqa: B023 - called at once
+                last = page[-1].intake_id
+                for batch in batches(page):
+                    haul = batch, await mailbox.fetch([row.ref for row in batch])
+                    failpoint("intake.fetched")
+                    try:
                         await send.send(haul)
-                        del haul  # the next one is fetched without this one in memory
+                    except anyio.BrokenResourceError:
+                        await anyio.to_thread.run_sync(_drop, haul[1])
+                        raise
+                    del haul  # the next one is fetched without this one in memory
 
     async def _look(self, mailbox: Mailbox) -> bool:
         """Note what is new together with where the next look starts; tell whether there is more."""
@@ -133,29 +159,26 @@ class Intake:
     # --- keeping and judging
 
     async def _keep_all(self, receive: MemoryObjectReceiveStream[Haul], send: MemoryObjectSendStream[Worklist]) -> None:
-        async with receive, send:
-            async for batch, fetched in receive:
-                await send.send((len(batch), await self._keep(batch, fetched)))
+        async for batch, fetched in receive:
+            await send.send((len(batch), await self._keep(batch, fetched)))
 
     async def _read_all(
         self, receive: MemoryObjectReceiveStream[Worklist], send: MemoryObjectSendStream[Readings], slot: Slot
     ) -> None:
-        async with receive, send:
-            async for rows, work in receive:
-                mails = await self._reading.read(work, slot)
-                failpoint("intake.parsed")
-                del work  # the raw bytes
-                await send.send((rows, mails))
+        async for rows, work in receive:
+            mails = await self._reading.read(work, slot)
+            failpoint("intake.parsed")
+            del work  # the raw bytes
+            await send.send((rows, mails))
 
     async def _judge_all(
         self, receive: MemoryObjectReceiveStream[Readings], send: MemoryObjectSendStream[int], slot: Slot
     ) -> None:
-        async with receive, send:
-            async for rows, mails in receive:
-                await self._judge.judge(mails, slot)
-                self._backlog -= rows
-                self._observer.backlog(self._backlog)
-                send.send_nowait(rows)
+        async for rows, mails in receive:
+            await self._judge.judge(mails, slot)
+            self._backlog -= rows
+            self._observer.backlog(self._backlog)
+            send.send_nowait(rows)
 
     async def _keep(self, batch: list[Seen], fetched: Sequence[Fetched]) -> list[Work]:
         """Have the raw bytes on disk before anybody parses them; what the server no longer has is gone."""
@@ -176,11 +199,16 @@ class Intake:
         """In a worker thread: small mails with one sync for all, large ones by a rename each."""
         today = utc_now().date()
         whole = [mail.raw for mail in fetched if not isinstance(mail.raw, SpooledMail)]
-        small = iter(self._store.raw.append(whole, today))
-        return [
-            self._store.raw.adopt(mail.raw, today, ids[mail.ref]) if isinstance(mail.raw, SpooledMail) else next(small)
-            for mail in fetched
-        ]
+        raw = self._store.raw
+        try:
+            small = iter(raw.append(whole, today))
+            return [
+                raw.adopt(mail.raw, today, ids[mail.ref]) if isinstance(mail.raw, SpooledMail) else next(small)
+                for mail in fetched
+            ]
+        except StoreError:
+            _drop(fetched)
+            raise
 
     async def _judge_kept(self, reading: Slot, judging: Slot) -> None:
         """Take up mails that are kept and not decided: a death or a failure came between."""
@@ -193,14 +221,14 @@ class Intake:
 
     # --- settling
 
-    async def _settle_all(self, mailbox: Mailbox, receive: MemoryObjectReceiveStream[int]) -> None:
-        async with receive:
-            waiting = SETTLE_MAILS  # an earlier run may have left some: they go with the first that are done
-            async for rows in receive:
-                waiting += rows
-                if waiting >= SETTLE_MAILS:
-                    waiting = 0
-                    await self._settle(mailbox)
+    async def _settle_all(self, mailbox: Mailbox, receive: MemoryObjectReceiveStream[int], outage: _Outage) -> None:
+        waiting = SETTLE_MAILS  # an earlier run may have left some: they go with the first that are done
+        async for rows in receive:
+            waiting += rows
+            if waiting >= SETTLE_MAILS:
+                waiting = 0
+                await self._settle(mailbox)
+        if outage.failure is None:  # else it could not be noted
             await self._settle(mailbox)  # also what an earlier run left, behind the new mail: it may fail for long
 
     async def _settle(self, mailbox: Mailbox) -> None:
@@ -210,3 +238,35 @@ class Intake:
             failpoint("intake.settled")
             settled = [row.intake_id for row in done]
             await self._store.write(lambda tx: journal.note_settled(tx, settled))  # noqa: B023 - awaited at once
+
+
+class _Outage:
+    """Lets the stages of a drain end one by one when our store fails.
+
+    To cancel them would cut a dialogue with the server off, and with it the connection.
+    """
+
+    def __init__(self) -> None:
+        self.failure: StoreError | None = None
+
+    async def within(self, stage: Callable[[Unpack[PosArgs]], Awaitable[None]], *args: *PosArgs) -> None:
+        """Run a *stage*; the streams among its *args* end with it, after its failure is known to the others."""
+        try:
+            await stage(*args)
+        except StoreError as error:
+            self.failure = self.failure or error
+        except anyio.BrokenResourceError:  # who takes the work from here failed
+            if self.failure is None:
+                raise
+        finally:
+            for stream in args:
+                if isinstance(stream, MemoryObjectReceiveStream | MemoryObjectSendStream):
+                    stream.close()
+
+
+def _drop(fetched: Sequence[Fetched]) -> None:
+    """Remove the files of mails that were not kept: they come again, and a full disk wants the room. Blocking."""
+    for mail in fetched:
+        if isinstance(mail.raw, SpooledMail):
+            with suppress(OSError):
+                mail.raw.path.unlink(missing_ok=True)

@@ -52,6 +52,7 @@ class Keeper:
         self._attempt = anyio.CancelScope()
         self._called = anyio.Event()
         self._ended = anyio.Event()
+        unit.back_off = self._back_off
 
     async def keep(self) -> None:
         """Run until stopped or cancelled."""
@@ -134,12 +135,17 @@ class Keeper:
         failure = await self._run()
         if failure is None:
             return
-        self.unit.failures += 1
         if isinstance(failure, BlockedError):
+            self.unit.failures += 1
             _tell_blocked(self.unit, failure)
             self.unit.become(UnitState.BLOCKED, failure.reason, str(failure))
             await self._wait()
-            return
+        else:
+            await self._back_off(failure)
+
+    async def _back_off(self, failure: Exception) -> None:
+        """Say what happened, and wait for the next try or an admin's call."""
+        self.unit.failures += 1
         retry_after_s = failure.retry_after_s if isinstance(failure, TransientError) else None
         counted = min(self.unit.failures, STORE_HASTE) if isinstance(failure, StoreError) else self.unit.failures
         pause = pause_s(counted, self._chance(), retry_after_s)

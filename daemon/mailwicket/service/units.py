@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from mailwicket.errors import StoreError
 from mailwicket.model import Reason
 
 log = logging.getLogger(__name__)
 
 
-STORE_REASONS = frozenset({"disk_full", "disk_error", "store_locked", "store_damaged"})
+STORE_REASONS = frozenset({"disk_full", "disk_error", "disk_hangs", "store_locked", "store_damaged"})
 """Our own disk or database: a connection to the server does not mend that."""
 
 
@@ -50,6 +51,8 @@ class Unit:
     lost: str | None = None
     """The loss that people were told of; the same again is not told."""
     reasons: Counter[Reason] = field(default_factory=Counter)
+    back_off: Callable[[Exception], Awaitable[None]] | None = None
+    """How whoever keeps the unit waits after a failure, and tells of it."""
     _silence_s: Callable[[], float] | None = None
 
     def become(
@@ -64,6 +67,12 @@ class Unit:
             self.since = datetime.now(UTC)
         self._silence_s = None
         self.state, self.reason, self.said, self.next_try = state, reason, said, next_try
+
+    def shift(self, by: timedelta) -> None:
+        """The clock was set: what was told in its old time is told in the new one."""
+        self.since += by
+        self.next_try = self.next_try and self.next_try + by
+        self.last_success = self.last_success and self.last_success + by
 
     @property
     def silence_s(self) -> float | None:
@@ -80,6 +89,15 @@ class Unit:
         else:
             self._recovered(self.server)
             self.become(UnitState.RUNNING)
+        self._silence_s = silence_s
+
+    async def outlast(self, failure: StoreError) -> None:
+        """Wait for our own store with the connection kept: logging in again would mend nothing."""
+        if self.back_off is None:
+            raise failure
+        silence_s = self._silence_s
+        await self.back_off(failure)
+        self.become(UnitState.RUNNING, self.reason, self.said)
         self._silence_s = silence_s
 
     def backlog(self, mails: int) -> None:
