@@ -9,7 +9,7 @@ import signal
 import ssl
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +26,7 @@ from mailwicket.flow.reading import Reading
 from mailwicket.flow.reclaim import Reclaim
 from mailwicket.net.machine import Machine
 from mailwicket.ports import Desk, JoinsTransaction, Source
-from mailwicket.service.clockwatch import ClockWatch
+from mailwicket.service.clock import ClockWatch
 from mailwicket.service.fleet import Fleet, stale_secrets
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import registry_of
@@ -119,7 +119,7 @@ class Daemon:
             await stack.enter_async_context(endpoint.serve(self.settings.http.listen, self._tls))
             tasks = await stack.enter_async_context(anyio.create_task_group())
             tasks.start_soon(self.lag.run)
-            tasks.start_soon(ClockWatch(self._shift).run)
+            tasks.start_soon(ClockWatch().run)
             self._supervisor = Supervisor(tasks)
             self._start_chores(self._supervisor, self.settings)
             self._fleet.start(self._supervisor)
@@ -130,12 +130,6 @@ class Daemon:
             tasks.start_soon(self.notifier.keep_alive, lambda: self.report().line())
             self._tell_ready()
             on_ready()
-
-    def _shift(self, by: timedelta) -> None:
-        """The clock was set."""
-        for unit in (*self.units.values(), self._chores):
-            with suppress(OverflowError):  # beyond the year 9999
-                unit.shift(by)
 
     def _tell_ready(self) -> None:
         self.notifier.ready(self.report().line())

@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from mailwicket.rules.calendar import has_leapt
-from mailwicket.service import clockwatch
-from mailwicket.service.clockwatch import ClockWatch
+from mailwicket.service import clock
+from mailwicket.service.clock import ClockWatch
 from mailwicket.service.units import Unit, UnitState
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -40,30 +40,35 @@ def test_a_clock_leaps_when_it_goes_otherwise_than_time(
     assert has_leapt(NOON, NOON + step, passed, keep) is leapt
 
 
-async def test_a_clock_that_is_set_is_told_once_and_what_is_shown_moves_with_it(
+def test_what_is_shown_as_a_time_of_day_moves_with_a_clock_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = Unit("incoming/box", "s")
+    assert abs(unit.since - datetime.now(UTC)) < timedelta(seconds=5)
+    unit.become(UnitState.WAITING, next_try=NOON + HOUR)
+    unit.since = NOON
+    assert (unit.since, unit.next_try, unit.last_success) == (NOON, NOON + HOUR, None)
+    before_s = clock.lead_s()
+    monkeypatch.setattr(clock, "lead_s", lambda: before_s + 86_400)
+    assert unit.next_try is not None
+    assert abs(unit.since - NOON - DAY) < timedelta(seconds=1)
+    assert abs(unit.next_try - NOON - HOUR - DAY) < timedelta(seconds=1)
+    unit.become(UnitState.WAITING, next_try=NOON + DAY)  # by the new clock
+    assert unit.next_try == NOON + DAY
+    monkeypatch.setattr(clock, "lead_s", lambda: before_s + 1e12)
+    assert unit.next_try == NOON + DAY  # there is no such year
+
+
+async def test_a_clock_that_is_set_is_told_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(clockwatch, "PERIOD_S", 0.01)
-    offset_s = 0.0
-    unit = Unit("incoming/box", "s", since=NOON)
-    unit.become(UnitState.STOPPED, next_try=NOON + HOUR)
-
-    def clock() -> float:
-        return clockwatch.time.monotonic() + offset_s  # type: ignore[attr-defined, no-any-return]
-
+    monkeypatch.setattr(clock, "PERIOD_S", 0.01)
+    before_s = clock.lead_s()
+    monkeypatch.setattr(clock, "lead_s", lambda: before_s)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ClockWatch(unit.shift, clock).run)
+        tasks.start_soon(ClockWatch().run)
         await anyio.sleep(0.05)
-        assert unit.since == NOON
-        offset_s = 86_400.0
+        monkeypatch.setattr(clock, "lead_s", lambda: before_s - 3600)
         await anyio.sleep(0.1)
         tasks.cancel_scope.cancel()
-    assert abs(unit.since - NOON - DAY) < timedelta(seconds=1)
-    assert unit.next_try is not None
-    assert abs(unit.next_try - unit.since - HOUR) < timedelta(seconds=1)
-    assert unit.last_success is None
     (record,) = caplog.records
-    assert (record.levelno, record.getMessage()) == (
-        logging.WARNING,
-        "the clock was set by +86400 s; what waits is not moved by that",
-    )
+    told = (record.levelno, record.getMessage())
+    assert told == (logging.WARNING, "the clock was set by -3600 s; what waits is not moved by that")

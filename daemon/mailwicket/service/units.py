@@ -6,11 +6,12 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from mailwicket.errors import StoreError
 from mailwicket.model import Reason
+from mailwicket.service.clock import Since, TimeOfDay
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +41,6 @@ class Unit:
     reason: str | None = None
     said: str | None = None
     """The failure's own words, for people."""
-    since: datetime = field(default_factory=lambda: datetime.now(UTC))
-    last_success: datetime | None = None
-    next_try: datetime | None = None
     backlog_mails: int = 0
     failures: int = 0
     """In a row, since the last time everything was done."""
@@ -54,6 +52,14 @@ class Unit:
     back_off: Callable[[Exception], Awaitable[None]] | None = None
     """How whoever keeps the unit waits after a failure, and tells of it."""
     _silence_s: Callable[[], float] | None = None
+
+    since = Since()
+    last_success = TimeOfDay()
+    next_try = TimeOfDay()
+
+    def __post_init__(self) -> None:
+        """What it is, it is since now."""
+        self.since = datetime.now(UTC)
 
     def become(
         self,
@@ -67,12 +73,6 @@ class Unit:
             self.since = datetime.now(UTC)
         self._silence_s = None
         self.state, self.reason, self.said, self.next_try = state, reason, said, next_try
-
-    def shift(self, by: timedelta) -> None:
-        """The clock was set: what was told in its old time is told in the new one."""
-        self.since += by
-        self.next_try = self.next_try and self.next_try + by
-        self.last_success = self.last_success and self.last_success + by
 
     @property
     def silence_s(self) -> float | None:
