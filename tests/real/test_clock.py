@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import pytest
 from tests.lab import mailmix
 from tests.lab.dovecot import Dovecot
 from tests.lab.faketime import LIBRARIES, FakeClock
+from tests.lab.needs import lacking
 from tests.lab.processes import side_by_side, until
 from tests.lab.stall import lag_watched, machine
 from tests.lab.stand import Stand
@@ -30,11 +30,8 @@ EVERY_S = 0.1
 
 
 def need_faketime() -> None:
-    if LIBRARIES:
-        return
-    if os.environ.get("CI") == "true":
-        pytest.fail("libfaketime is missing: tests/real/install")
-    pytest.skip("libfaketime is missing: apt-get install faketime")
+    if not LIBRARIES:
+        lacking("libfaketime is missing: apt-get install faketime")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A hundred mailboxes and 64 descriptors: some connect, the store works for them, and room is used without a restart."""
+"""A hundred mailboxes and 64 descriptors: some connect, their mail is taken, and room is used without a restart."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def use_up(daemon: Daemon, dovecot: Dovecot, boxes: list[str], fault_s: float, *
         dovecot.fill(user, [])
     dovecot.stop()
     daemon.start_and_answer()
-    # It may have raised its soft limit at the start. The hard one stays: who lowers it may not be let to raise it again.
+    # It may have raised its soft limit at the start. The hard one stays: not everybody may raise it again.
     resource.prlimit(daemon.running.pid, resource.RLIMIT_NOFILE, (FEW, MANY))
     dovecot.start()
     with lag_watched(daemon, f"{len(boxes)} mailboxes, {FEW} descriptors for {fault_s:.0f} s"):
