@@ -1,6 +1,6 @@
 # make test        all tests, with real servers where they can be installed
 # make demo        the daemon at work on a dozen mails, without a mail server or a configuration
-# make torture     deaths at every step, random kills and anything in any order against a real Dovecot: 20 minutes
+# make torture     deaths at every step, random kills, faults of the machine, against a real Dovecot: an hour
 # make help        the rest
 
 PYTHON ?= python3
