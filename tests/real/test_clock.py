@@ -121,7 +121,7 @@ def leap_while(stand: Stand, each_s: float) -> None:
     def set_to(ahead: timedelta) -> Callable[[], None]:
         def step() -> None:
             clock.set(ahead)
-            until(lambda: -2 <= next_try_in_s(stand, ahead) <= 190, 5, what="a sensible next try")
+            until(lambda: -2 <= next_try_in_s(stand, ahead) <= 190, 20, what="a sensible next try")
             shown.append(next_try_in_s(stand, ahead))
 
         return step

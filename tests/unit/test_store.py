@@ -143,6 +143,9 @@ def test_segments_hold_what_was_appended_and_are_closed_by_day_and_size(
     assert raw.outside(date(2026, 1, 9), date(2026, 1, 9)) == files[:2]  # never the one in use
     assert raw.outside(date(2025, 1, 1), date(2025, 12, 31)) == files[:2]  # kept when the clock was ahead
     assert raw.outside(date(2026, 1, 1), date(2026, 1, 1)) == []
+    raw.directory.rename(tmp_path / "gone")
+    with pytest.raises(StoreError, match="No such file or directory"):
+        raw.outside(DAY, DAY)
     raw.close()
 
 

@@ -7,6 +7,8 @@ import os
 import resource
 from typing import Final
 
+from mailwicket.errors import is_shortage
+
 KEPT_BACK: Final = 24
 """For raw files and directories, a reader's process, a few requests of the admin, names that are looked up."""
 
@@ -51,7 +53,7 @@ def check_room() -> None:
     try:
         number = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        if error.errno not in {errno.EMFILE, errno.ENFILE}:
+        if not is_shortage(error):
             raise
         raise TooManyFilesError(limit_now()) from error
     os.close(number)

@@ -18,6 +18,7 @@ from mailwicket.errors import (
     StoreError,
     TransientError,
     UnknownError,
+    is_shortage,
 )
 from mailwicket.rules.schedule import pause_s
 from mailwicket.service.units import Unit, UnitState
@@ -161,7 +162,7 @@ class Keeper:
             try:
                 await self._work.run()
             except Exception as error:  # noqa: BLE001 - each kind is answered by the caller; a bug in one unit stays in it
-                return None if self.unit.held else first_failure(error)
+                return None if self.unit.held else _plain(first_failure(error))
             return TransientError(f"{self.unit.server} ended the connection", reason="connection_lost")
         return None
 
@@ -207,6 +208,13 @@ def first_failure(error: Exception) -> Exception:
         told = [one for one in error.exceptions if isinstance(one, MailwicketError | ExceptionGroup)]
         error = told[0] if told else error.exceptions[0]
     return error
+
+
+def _plain(failure: Exception) -> Exception:
+    """Return *failure*, or what it comes to: with no descriptor left, whatever opens a file may fail first."""
+    if not is_shortage(failure) or isinstance(failure, MailwicketError):
+        return failure
+    return TransientError(f"{failure}; raise LimitNOFILE (systemd) or ulimit -n", reason="too_many_files")
 
 
 def _tell_blocked(unit: Unit, failure: BlockedError) -> None:

@@ -41,6 +41,7 @@ class ImapSource:
 
     Config: ClassVar[type[BaseModel]] = Incoming
     deadlines: ClassVar[Deadlines] = Deadlines()
+    _accounts: ClassVar = anyio.CapacityLimiter(4)  # a hundred that begin at once would open a hundred files
 
     def __init__(self, name: str, config: Incoming, net: Net) -> None:
         """Serve `incoming.NAME`. Does nothing yet."""
@@ -54,14 +55,17 @@ class ImapSource:
         """Connect, authenticate and open the folder; see `ports.Source`."""
         client = ImapClient(self._config.server, self._config.port, self.deadlines)
         client.check_room()
-        account = await anyio.to_thread.run_sync(self._account, abandon_on_cancel=True)
         try:
+            account = await anyio.to_thread.run_sync(self._account, abandon_on_cancel=True, limiter=self._accounts)
             await log_in(client, account)
             epoch = await self._open_folder(client)
             record = self._records.setdefault(epoch, Record())
             limit = self._config.max_mail_bytes
             bodies = Bodies(client, self._net.spool_dir, f"{self._name}.{epoch}", limit, record)
             yield ImapMailbox(client, self._config, epoch, bodies, Settling(client, self._config.after))
+        except BlockedError:
+            client.check_room()  # of a file that could not be opened for want of descriptors nobody can tell
+            raise
         finally:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
                 await client.say_goodbye()

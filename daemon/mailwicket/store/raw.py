@@ -152,15 +152,29 @@ class RawStore:
             return _Mapping(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def outside(self, first: date, last: date) -> list[str]:
-        """Tell the files whose mails were all kept before *first* or after *last*; never the segment in use."""
-        names = [entry.name for entry in os.scandir(self.directory) if entry.name[:8].isdigit()]
+        """Tell the files whose mails were all kept before *first* or after *last*; never the segment in use.
+
+        Raises:
+            StoreError: the disk does not tell.
+        """
+        try:
+            names = [entry.name for entry in os.scandir(self.directory) if entry.name[:8].isdigit()]
+        except OSError as error:
+            raise disk_error(self.directory, error) from error
         days = f"{first:%Y%m%d}", f"{last:%Y%m%d}"
         return sorted(name for name in names if not days[0] <= name[:8] <= days[1] and name != self._name)
 
     def unlink(self, name: str) -> None:
-        """Delete a whole file; one that is gone already is no error."""
-        failpoint("segment.unlink")
-        (self.directory / name).unlink(missing_ok=True)
+        """Delete a whole file; one that is gone already is no error.
+
+        Raises:
+            StoreError: the disk refused.
+        """
+        try:
+            failpoint("segment.unlink")
+            (self.directory / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise disk_error(self.directory / name, error) from error
 
     def close(self) -> None:
         """Close the segment in use."""

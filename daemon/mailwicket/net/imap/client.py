@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import ipaddress
 import socket
 import ssl
@@ -14,7 +13,7 @@ from typing import Any
 import aioimaplib.aioimaplib as imap
 import anyio
 
-from mailwicket.errors import BlockedError, TransientError
+from mailwicket.errors import BlockedError, TransientError, is_shortage
 from mailwicket.net import descriptors
 from mailwicket.net.dial import dial, why
 from mailwicket.net.imap.protocol import Exchange, ImapProtocol, Literal
@@ -147,8 +146,8 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         except OSError as error:
             self.abort()
             words = f"{self.peer} is not reachable: {why(error)}"
-            ours = error.errno in {errno.EMFILE, errno.ENFILE}
-            raise TransientError(words, reason="too_many_files" if ours else "unreachable") from error
+            reason = "too_many_files" if is_shortage(error) else "unreachable"
+            raise TransientError(words, reason=reason) from error
         except BaseException:
             self.abort()
             raise
