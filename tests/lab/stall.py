@@ -40,7 +40,8 @@ def machine() -> Iterator[list[float]]:
 def lag_watched(daemon: Daemon, what: str) -> Iterator[None]:
     """See to it that a fault inside does not hold the loop of a running daemon up for 100 ms. Prints the figure.
 
-    A loop that was later than that before, at work on a busy machine, is only not to get worse.
+    A loop that was later than that before, at work on a busy machine, is only not to get worse. What the machine lets a
+    lone process wait it may let the loop wait twice: once who has the interpreter, and then the loop itself.
     """
     before_s = daemon.metric("mailwicket_loop_lag_max_seconds")
     with machine() as worst:
@@ -48,4 +49,4 @@ def lag_watched(daemon: Daemon, what: str) -> Iterator[None]:
         lag_s = daemon.metric("mailwicket_loop_lag_max_seconds")
     figures = ", ".join(f"{1000 * figure:.0f} ms {of}" for figure, of in ((before_s, "before"), (worst[0], "machine")))
     print(f"{what}: loop lag at most {1000 * lag_s:.0f} ms ({figures})")
-    assert lag_s < max(before_s, FAULT_LAG_S) + worst[0], f"the loop stood still for {lag_s:.3f} s"
+    assert lag_s < max(before_s, FAULT_LAG_S) + 2 * worst[0], f"the loop stood still for {lag_s:.3f} s"

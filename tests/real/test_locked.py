@@ -62,7 +62,7 @@ def test_a_locked_database_is_outlasted_in_idle_and_amid_a_backlog(
     stands: Callable[..., Stand], dovecot: Dovecot
 ) -> None:
     jobs = []
-    for backlog in (0, 800):
+    for backlog in (0, 1300):  # three pages of a look: one that could not be noted is looked at again
         stand = stands(dovecot)
         stand.daemon.patches["LAB_BUSY_S"] = str(SHORT_BUSY_S)
         jobs.append(partial(hold, stand, 3 * SHORT_BUSY_S, backlog))

@@ -136,6 +136,8 @@ class ImapMailbox:
         """So little lies beyond the cursor that no search is needed."""
         self._ahead: list[int] = []
         """What a search found beyond the pages that were looked at since."""
+        self._ahead_of = 0
+        """Where the look starts that goes on with `_ahead`; another one did not note the page before."""
 
     def silence_s(self) -> float:
         """Seconds since the last byte came from the server."""
@@ -200,6 +202,8 @@ class ImapMailbox:
 
     async def _find(self, start: Cursor) -> _Page:
         """Return a page of mails from the cursor on: at once where they are few, else what one search named."""
+        if start.uidnext != self._ahead_of:
+            self._ahead = []
         if not self._ahead and (self._near_end or self._client.protocol.exists <= LOOK_MAILS):
             found, clear = await self._describe([f"{start.uidnext}:*"], start.uidnext)
             named = sorted(found if clear else found.keys() | set(await self._search(start)))
@@ -210,6 +214,7 @@ class ImapMailbox:
             uids, self._ahead = self._ahead[:LOOK_MAILS], self._ahead[LOOK_MAILS:]
             found, _ = await self._describe(write_sets(uids), start.uidnext)
             self._near_end = not self._ahead
+            self._ahead_of = uids[-1] + 1 if uids else start.uidnext
             more = bool(uids)  # behind the last page lies what came since the search
         missing = set(uids) - found.keys()
         if missing:  # named and not described: there all the same, unless the server says no
