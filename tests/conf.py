@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mailwicket.backends.desk.desk import DeskConfig
+from mailwicket.backends.webhook.config import WebhookConfig
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.load import Loaded, load
 
@@ -31,7 +32,7 @@ class Conf:
         return load(
             self.directory,
             environ or {},
-            backends=models.get("backends", {"desk": DeskConfig}),
+            backends=models.get("backends", {"desk": DeskConfig, "webhook": WebhookConfig}),
             sources=models.get("sources", {"imap": Incoming}),
         )
 

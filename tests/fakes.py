@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import anyio
 from pydantic import BaseModel
 
-from mailwicket.errors import PermanentError, StoreError, TransientError
+from mailwicket.errors import BlockedError, PermanentError, StoreError, TransientError
 from mailwicket.model import (
     EntryDraft,
     Fetched,
@@ -27,8 +27,9 @@ from mailwicket.model import (
     TicketDraft,
     TicketNumber,
     TicketRef,
+    Unread,
 )
-from mailwicket.service.report import Report
+from mailwicket.service.report import Disk, Report
 from mailwicket.service.units import Unit
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -48,10 +49,14 @@ class FakeServer:
     fail_fetch: Exception | None = None
     fail_settle: Exception | None = None
     arrived: anyio.Event | None = None
+    unread: set[int] = field(default_factory=set)
+    hidden: set[int] = field(default_factory=set)
+    """UIDs that no look tells."""
 
     def deliver(self, *raws: bytes) -> None:
         for raw in raws:
             self.mails[self.next_uid] = raw
+            self.unread.add(self.next_uid)
             self.next_uid += 1
         if self.arrived is not None:
             self.arrived.set()
@@ -60,6 +65,7 @@ class FakeServer:
         self.epoch = epoch
         self.mails = dict(enumerate(self.mails.values(), 1))
         self.next_uid = len(self.mails) + 1
+        self.unread = set(self.mails)
         self.settled.clear()
 
 
@@ -96,7 +102,7 @@ class FakeMailbox:
         renumbered = None
         if epoch != self.server.epoch:
             renumbered, start = Renumbered("INBOX", epoch, self.server.epoch), "1"
-        uids = [uid for uid in sorted(self.server.mails) if uid >= int(start)]
+        uids = [uid for uid in sorted(self.server.mails) if uid >= int(start) and uid not in self.server.hidden]
         more = len(uids) > self.page
         uids = uids[: self.page]
         refs = [MailRef("INBOX", self.server.epoch, str(uid), len(self.server.mails[uid]), NOON) for uid in uids]
@@ -120,6 +126,12 @@ class FakeMailbox:
             raise self.server.fail_settle
         for one in settlements:
             (self.server.parked if one.parked else self.server.settled).append(one.ref.remote_id)
+            self.server.unread.discard(int(one.ref.remote_id))
+
+    async def unread(self, cursor: str) -> Unread | None:
+        end = int(cursor.split(":")[1])
+        uids = sorted(uid for uid in self.server.unread & self.server.mails.keys() if uid < end)
+        return Unread("INBOX", self.server.epoch, [str(uid) for uid in uids])
 
     def silence_s(self) -> float:
         return 0.0
@@ -188,6 +200,9 @@ class Watcher:
         self.outages: list[StoreError] = []
         self.is_patient = False
         self.idle = anyio.Event()
+        self.oldest: list[datetime | None] = []
+        self.unreads: list[tuple[int, int]] = []
+        self.compared = anyio.Event()
 
     async def outlast(self, failure: StoreError) -> None:
         self.outages.append(failure)
@@ -197,14 +212,42 @@ class Watcher:
     def connected(self, silence_s: Callable[[], float]) -> None:
         self.connections += 1
 
-    def backlog(self, mails: int) -> None:
+    def backlog(self, mails: int, oldest_at: datetime | None) -> None:
         self.backlogs.append(mails)
+        self.oldest.append(oldest_at)
 
     def done(self, reason: Reason) -> None:
         self.reasons.append(reason)
 
     def caught_up(self) -> None:
         self.idle.set()
+
+    def unread(self, mails: int, untaken: int) -> None:
+        self.unreads.append((mails, untaken))
+        self.compared.set()
+
+
+class DeskWatcher:
+    """Remembers what a door tells of its desk."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.failures: list[tuple[Exception, float]] = []
+
+    def works(self) -> None:
+        if self.told[-1:] != ["works"]:
+            self.told.append("works")
+
+    def waits(self, failure: Exception, pause_s: float) -> None:
+        self.told.append("waits")
+        self.failures.append((failure, pause_s))
+
+    def tries(self) -> None:
+        self.told.append("tries")
+
+    def blocked(self, failure: BlockedError) -> None:
+        self.told.append("blocked")
+        self.failures.append((failure, 0))
 
 
 def mail(
@@ -233,5 +276,6 @@ def report(*units: Unit, **changes: Any) -> Report:
         "backend": "desk",
         "desk": None,
         "parked": 0,
+        "disk": Disk(1000, 400, 10),
     }
     return Report(**values | changes)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from mailwicket.backends.webhook.config import WebhookConfig
 from mailwicket.cli import app
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.keys import UNITS, keys_of
@@ -17,7 +18,7 @@ from mailwicket.config.settings import Backend
 from mailwicket.config.tables import PLAIN
 from mailwicket.failpoint import NAMES
 from mailwicket.model import EntryKind, Flag, Reason, TicketStatus
-from mailwicket.service.looplag import LoopLag
+from mailwicket.service.alerts import Cause
 from mailwicket.service.metrics import Figures
 from mailwicket.service.units import Unit, UnitState
 from mailwicket.store.journal import State
@@ -77,10 +78,14 @@ def test_every_reason_code_of_a_unit_is_documented() -> None:
 
 
 def test_every_metric_is_documented() -> None:
-    collector = Figures(lambda: report(Unit("incoming/x", "s")), LoopLag())
+    collector = Figures(report(Unit("incoming/x", "s")), 0, 0)
     names = {family.name + ("_total" if family.type == "counter" else "") for family in collector.collect()}
     section = page("docs/runbook.md").split("## Metrics")[1].split("## ")[0]
     assert set(re.findall(r"`(mailwicket_\w+)", section)) == names
+
+
+def test_every_cause_of_an_alert_is_documented() -> None:
+    assert table(page("docs/runbook.md"), "Alerts") == {str(cause) for cause in Cause}
 
 
 def test_every_failpoint_is_passed_somewhere_and_no_other() -> None:
@@ -92,22 +97,27 @@ def test_every_entry_kind_is_of_the_contract() -> None:
     assert set(EntryKind) == {"mail", "reply", "note", "event"}
 
 
-def test_every_command_of_the_readme_exists_and_every_command_says_what_it_does() -> None:
+def test_every_command_of_the_readme_and_of_the_production_page_exists_and_every_command_says_what_it_does() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    named = set(re.findall(r"^mailwicket (\w+)", page("README.md"), re.MULTILINE))
-    assert named <= set(commands)
+    for name in ("README.md", "docs/production.md"):
+        shells = "".join(re.findall(r"^```sh\n(.*?)^```$", page(name), re.MULTILINE | re.DOTALL))
+        named = set(re.findall(r"(?:^|-- )mailwicket (\w+)", shells, re.MULTILINE))
+        named |= set(re.findall(r"`mailwicket (\w+)", page(name)))
+        assert named, name
+        assert named <= set(commands), name
     assert all(command.help for command in commands.values())
 
 
 def test_every_route_of_the_api_is_documented() -> None:
-    routes = {(route.method, route.path) for route in Api(None).routes()}  # type: ignore[arg-type]
+    defined = Api(None).routes()  # type: ignore[arg-type]
+    routes = {(route.method, re.sub(r"\{(\w+):.*\}", r"{\1}", route.path)) for route in defined}  # type: ignore[attr-defined]
     told: set[tuple[str, str]] = set()
     for methods in re.findall(r"^\| (`(?:GET|POST) /api/v1/.*?) \| ", page("docs/reload.md"), re.MULTILINE):
         verb = base = ""
         for method, path in re.findall(r"`(?:(GET|POST) )?([^` ]+)`", methods):
             verb = method or verb
             base = path if method else f"{base.rpartition('/')[0]}/{path}"
-            told.add((verb, base.replace("incoming/NAME", "{kind}/{name}")))
+            told.add((verb, base.replace("incoming/NAME", "{unit}")))
     assert told == {route for route in routes if route != ("GET", "/api/v1/")}
 
 
@@ -118,7 +128,7 @@ def test_the_reference_of_the_configuration_is_what_the_models_say() -> None:
 
 
 def test_the_reference_names_every_key_with_its_default() -> None:
-    for model in (*PLAIN.values(), Backend, Incoming):
+    for model in (*PLAIN.values(), Backend, WebhookConfig, Incoming):
         for name, key in keys_of(model).items():
             assert key.description, name
             assert key.allowed, name
@@ -182,6 +192,21 @@ def test_the_sample_shows_every_key_and_comments_out_the_optional_ones_with_defa
     assert conf.read().settings == plain
     for path in SAMPLE.glob("*.toml"):
         conf.write(re.sub(r"^# (?=\w+ = )", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE), path.name)
+    assert conf.lines() == []
+
+
+def test_the_sample_shows_every_key_of_the_webhook_with_its_default_and_is_good(tmp_path: Path) -> None:
+    sample = (SAMPLE / "50-backend.toml").read_text(encoding="utf-8")
+    lines = [line for line in sample.splitlines() if line.startswith("#   ")]
+    keys = keys_of(WebhookConfig)
+    assert [line.split()[1] for line in lines] == list(keys)
+    for line, (name, key) in zip(lines, keys.items(), strict=True):
+        told = line.split(" = ", 1)[1].split("   # ")[0]
+        assert key.required or "# unset: " in line or told == key.default, line
+        unit = key.allowed.split(",", maxsplit=1)[0]
+        assert unit in line or unit not in UNITS.values(), name
+    conf = Conf(tmp_path)
+    conf.write("\n".join(["[backend]", 'type = "webhook"', *(line.removeprefix("#   ") for line in lines)]))
     assert conf.lines() == []
 
 

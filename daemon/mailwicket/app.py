@@ -15,33 +15,40 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+from aiohttp.web import RouteDef
 from anyio.abc import TaskGroup, TaskStatus
 
 from mailwicket import __version__
 from mailwicket.config.load import Loaded
 from mailwicket.config.settings import Settings
-from mailwicket.errors import BlockedError, StoreError, UnknownError
+from mailwicket.errors import BlockedError, ConflictError, StoreError, UnknownError
+from mailwicket.flow.backend import Door
+from mailwicket.flow.importing import Importing
 from mailwicket.flow.judge import utc_now
 from mailwicket.flow.reading import Reading
 from mailwicket.flow.reclaim import Reclaim
 from mailwicket.net.machine import Machine
-from mailwicket.ports import Desk, JoinsTransaction, Source
-from mailwicket.service.clock import ClockWatch
+from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Source
+from mailwicket.service.clock import ClockWatch, TimeOfDay
+from mailwicket.service.desk import DeskUnit
 from mailwicket.service.fleet import Fleet, stale_secrets
+from mailwicket.service.herald import Herald, tell_log
 from mailwicket.service.looplag import LoopLag
-from mailwicket.service.metrics import registry_of
+from mailwicket.service.metrics import Metrics
 from mailwicket.service.notify import Notifier
 from mailwicket.service.plan import BACKEND, Plan, adopted, compare
 from mailwicket.service.reload import ConfDir, Reloaded, Reloader
-from mailwicket.service.report import Report
+from mailwicket.service.report import ParkedLately, Report, disk_of
 from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import Unit
 from mailwicket.store import journal
+from mailwicket.store.database import FILE_NAME as DATABASE
 from mailwicket.store.journal import timestamp
 from mailwicket.store.store import Store
 from mailwicket.web.api import Api
 from mailwicket.web.endpoint import Endpoint, load_certificate, server_context
 from mailwicket.web.guard import Guard, host_of
+from mailwicket.web.mails import Mails
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +59,17 @@ QUICK_SECRETS = frozenset({"file", "env"})
 SLOW_SECRETS = frozenset({"command"})
 
 
+DISK_PERIOD_S = 5
+"""So often the room on the disk is looked at."""
+
 GRACE_S = 5
 """So much longer than for ourselves systemd is to wait for our end."""
 
 
 class Daemon:
     """Everything wired for one state directory; its configuration may change while it runs."""
+
+    _store_waits_since = TimeOfDay()
 
     def __init__(
         self,
@@ -78,23 +90,27 @@ class Daemon:
         self.settings = settings
         state_dir = settings.daemon.state_dir
         self.machine = Machine(state_dir)
-        desk = backends[settings.backend.type](settings.backend.type, settings.backend.keys, self.machine)
-        joined = desk if isinstance(desk, JoinsTransaction) else None
+        self._backends = backends
+        self._desk = self._make_desk(settings)
+        joined = self._desk if isinstance(self._desk, JoinsTransaction) else None
         self.store = Store(state_dir, [joined.schema] if joined else [])
         if joined:
             joined.bind(self.store.write)
         self.reading = Reading(self.store)
         _empty_spool(self.machine)
         self.lag = LoopLag()
-        self._backends = backends
+        self._desk_unit = None if joined else DeskUnit(Unit(BACKEND, settings.backend.type))
+        self._door = Door(self._desk, self._desk_unit) if self._desk_unit else None
         self._chores = Unit("store", str(state_dir))
-        self._fleet = Fleet(self.store, self.reading, self.machine, sources, desk)
+        self._fleet = Fleet(self.store, self.reading, self.machine, sources, self._way)
         self._fleet.man(settings)
+        self._importing = Importing(self.store, self.reading, lambda name: self._fleet.way(name, self.settings))
         self._supervisor: Supervisor | None = None
         self.notifier = notifier or Notifier({})
         self._reloader = Reloader(conf, self._apply, self.notifier.reloading, self._tell_ready)
         self._slow_secrets_asked = anyio.Event()
         self._parked = 0
+        self._disk = disk_of(state_dir, DATABASE)
         self._tls: ssl.SSLContext | None = None
         self._admin_token: str | None = None
 
@@ -102,6 +118,14 @@ class Daemon:
     def units(self) -> Mapping[str, Unit]:
         """The mailboxes by name, as `incoming/NAME`."""
         return self._fleet.units
+
+    @property
+    def _way(self) -> JoinsTransaction | Door:
+        """How mail comes to the desk: inside our own transactions, or through its door."""
+        if self._door is not None:
+            return self._door
+        assert isinstance(self._desk, JoinsTransaction)  # noqa: S101 - or there would be a door
+        return self._desk
 
     # --- its life ---------------------------------------------------------------------------------------------------
 
@@ -114,15 +138,18 @@ class Daemon:
         self._admin_token = await anyio.to_thread.run_sync(_revealed_token, self.settings)
         self._tls = await anyio.to_thread.run_sync(_server_tls, self.settings)
         guard = Guard(lambda: self._admin_token, self._hosts)
-        endpoint = Endpoint(self.ready, registry_of(self.report, self.lag), Api(self).routes(), guard)
+        endpoint = Endpoint(self.ready, Metrics(self.report, self.lag).text, self._routes(), guard)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(endpoint.serve(self.settings.http.listen, self._tls))
             tasks = await stack.enter_async_context(anyio.create_task_group())
             tasks.start_soon(self.lag.run)
             tasks.start_soon(ClockWatch().run)
+            tasks.start_soon(self._measure_disk)
             self._supervisor = Supervisor(tasks)
             self._start_chores(self._supervisor, self.settings)
+            self._supervisor.start(Unit("alerts", "people"), Herald(self.report, [tell_log], utc_now))
             self._fleet.start(self._supervisor)
+            self._supervisor.start(Unit("import", self._chores.server), self._importing)
             tasks.start_soon(self._reloader.run)
             tasks.start_soon(self._refresh_slow_secrets)
             log.info("mailwicket %s runs units=%s state_dir=%s", __version__, len(self.units), self._chores.server)
@@ -130,6 +157,16 @@ class Daemon:
             tasks.start_soon(self.notifier.keep_alive, lambda: self.report().line())
             self._tell_ready()
             on_ready()
+
+    def _routes(self) -> list[RouteDef]:
+        return [*Api(self).routes(), *Mails(self._importing, self.machine.spool_dir).routes()]
+
+    async def _measure_disk(self) -> None:
+        """Look aside how much room there is: a file system that hangs does not answer that either."""
+        while True:
+            await anyio.sleep(DISK_PERIOD_S)
+            where = self.settings.daemon.state_dir, DATABASE
+            self._disk = await anyio.to_thread.run_sync(disk_of, *where, abandon_on_cancel=True)
 
     def _tell_ready(self) -> None:
         self.notifier.ready(self.report().line())
@@ -143,14 +180,15 @@ class Daemon:
             self.store.hurry()
 
     async def close(self) -> None:
-        """Close the store; every task has ended before."""
+        """Close the desk and the store; every task has ended before."""
         self.reading.close()
+        await _let_go(self._desk)
         await self.store.close()
 
     def _start_chores(self, supervisor: Supervisor, settings: Settings) -> None:
         keep = timedelta(days=settings.store.raw_keep_days)
         quarantine_keep = timedelta(days=settings.store.quarantine_keep_days)
-        reclaim = Reclaim(self.store, self._fleet.desk, keep, quarantine_keep, utc_now, self._chores.caught_up)
+        reclaim = Reclaim(self.store, self._desk, keep, quarantine_keep, utc_now, self._chores.caught_up)
         supervisor.start(self._chores, reclaim)
 
     # --- the configuration changes ----------------------------------------------------------------------------------
@@ -167,15 +205,17 @@ class Daemon:
         token = await anyio.to_thread.run_sync(_revealed_token, settings)
         if self._tls is not None:
             await anyio.to_thread.run_sync(_renew_certificate, self._tls, settings)
-        desk = self._fleet.desk
+        before = self._desk
         if any(change.unit == BACKEND for change in plan.changes):
-            self._fleet.desk = self._make_desk(settings)
+            self._take_desk(self._make_desk(settings))
         await self._fleet.follow(plan, settings, self._supervisor)
         self._fleet.retry(LOCAL_REASONS, self._supervisor)
         self.settings, self._admin_token = settings, token
-        if {"store.raw_keep_days", "store.quarantine_keep_days"} & set(plan.at_once) or desk is not self._fleet.desk:
+        if {"store.raw_keep_days", "store.quarantine_keep_days"} & set(plan.at_once) or before is not self._desk:
             await self._supervisor.stop(self._chores.name)
             self._start_chores(self._supervisor, settings)
+        if before is not self._desk:
+            await _let_go(before)
         if {"daemon.log_level", "daemon.log_format"} & set(plan.at_once):
             logging.getLogger().setLevel(settings.daemon.log_level.upper())
         self._slow_secrets_asked.set()
@@ -183,10 +223,16 @@ class Daemon:
 
     def _make_desk(self, settings: Settings) -> Desk:
         choice = settings.backend
-        desk = self._backends[choice.type](choice.type, choice.keys, self.machine)
+        return self._backends[choice.type](choice.type, choice.keys, self.machine)
+
+    def _take_desk(self, desk: Desk) -> None:
+        """Bring mail to *desk* from now on; it is of the same type as the one before."""
+        self._desk = desk
         if isinstance(desk, JoinsTransaction):
             desk.bind(self.store.write)
-        return desk
+        if self._door is not None:
+            self._door.adopt(desk)
+        self._fleet.desk = self._way
 
     async def _refresh_slow_secrets(self) -> None:
         """Secrets from commands may take seconds: a reload does not wait for them, and restarts whom they concern."""
@@ -199,6 +245,10 @@ class Daemon:
                 async with self._reloader.lock:
                     plan = compare(self.settings, self.settings, stale)
                     log.info("secrets from commands changed: %s", ", ".join(map(str, plan.changes)))
+                    if BACKEND in stale:
+                        before = self._desk
+                        self._take_desk(self._make_desk(self.settings))
+                        await _let_go(before)
                     await self._fleet.follow(plan, self.settings, self._supervisor)
 
     def _hosts(self) -> set[str]:
@@ -211,23 +261,31 @@ class Daemon:
 
     def report(self) -> Report:
         """Return how everything is now, also where the store cannot be asked."""
-        reloader = self._reloader
+        reloader, now = self._reloader, utc_now()
+        a_day_ago = timestamp(now - timedelta(days=1))
         try:
+            lately, first_at = self.store.read(lambda tx: journal.parked_since(tx, a_day_ago))
             self._parked, trouble = self.store.read(journal.count_parked), self.store.trouble()
         except StoreError as error:
-            trouble = error
+            lately, first_at, trouble = 0, None, error
+        self._store_waits_since = (self._store_waits_since or now) if trouble else None
         return Report(
             version=__version__,
             generation=reloader.generation,
             units=list(self.units.values()),
             chores=self._chores,
             backend=self.settings.backend.type,
-            desk=None,
+            desk=None if self._desk_unit is None else self._desk_unit.unit,
             parked=self._parked,
             store_waits=trouble,
+            store_waits_since=self._store_waits_since,
             errors=tuple(map(str, reloader.errors)),
             refused_since=reloader.refused_since,
             after_restart=reloader.after_restart,
+            parked_lately=ParkedLately(lately, first_at) if first_at else None,
+            parked_keep_days=self.settings.store.quarantine_keep_days,
+            disk=self._disk,
+            at=now,
         )
 
     def status(self) -> Mapping[str, Any]:
@@ -258,6 +316,8 @@ class Daemon:
             ConflictError: it cannot be done as the unit is.
         """
         assert self._supervisor is not None  # noqa: S101 - the endpoint is served beside it
+        if unit == BACKEND and self._door is not None:
+            return self._act_on_backend(action)
         if unit not in self.units:
             raise UnknownError(f"there is no unit {unit}; there are: {', '.join(self.units) or 'none'}")
         keeper = self._supervisor.keeper(unit)
@@ -269,6 +329,17 @@ class Daemon:
         elif action == "resume":
             await self.store.write(lambda tx: journal.release_unit(tx, unit))
         return said
+
+    def _act_on_backend(self, action: str) -> str:
+        if action not in {"poll", "unblock"} or self._door is None:
+            raise ConflictError("backend cannot be paused; pause the mailboxes")
+        self._door.unblock()
+        return "is tried with the next mail"
+
+
+async def _let_go(desk: Desk) -> None:
+    if isinstance(desk, HoldsConnections):
+        await desk.close()
 
 
 def _told(generation: int, plan: Plan, read: Loaded | Reloaded) -> Mapping[str, Any]:

@@ -68,6 +68,15 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """The mails of one folder and numbering that count for us and are marked as unread on the server."""
+
+    folder: str
+    epoch: str
+    remote_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class SpooledMail:
     """A mail too large for memory: a file of its own in the spool directory, complete and synced.
 

@@ -27,6 +27,7 @@ from mailwicket.model import (
     TicketChange,
     TicketDraft,
     TicketRef,
+    Unread,
 )
 
 T = TypeVar("T")
@@ -199,6 +200,19 @@ class Wakes(Protocol):
 
 
 @runtime_checkable
+class CountsUnread(Protocol):
+    """A mailbox that can tell by the server's marks which mails should have been taken: a second opinion to `look`."""
+
+    async def unread(self, cursor: str) -> Unread | None:
+        """Tell which mails are marked as unread, of those that the looks up to *cursor* should have told.
+
+        None where there is nothing to compare, or where that was asked a short while ago: it is asked whenever all is
+        done, and costs the server one search in `poll_s`. Mail that came since the last look is not in it.
+        """
+        ...
+
+
+@runtime_checkable
 class KeepsAttachments(Protocol):
     """A desk that reads attachments out of our raw mail, and takes its own copy before that is reclaimed."""
 
@@ -231,6 +245,15 @@ class Probe(Protocol):
 
 
 @runtime_checkable
+class HoldsConnections(Protocol):
+    """A desk that opens something at its first call and keeps it."""
+
+    async def close(self) -> None:
+        """Close what is open. Called when the daemon stops and when another desk takes its place; repeatable."""
+        ...
+
+
+@runtime_checkable
 class ProvesConnection(Protocol):
     """A source or sender that can be tested in stages, without changing anything on the server."""
 
@@ -243,4 +266,19 @@ class ProvesConnection(Protocol):
         Raises:
             MailwicketError: the stage that failed; those behind it were not begun.
         """
+        ...
+
+
+@runtime_checkable
+class SetsPace(Protocol):
+    """A desk that says how much may be asked of it; any other is asked one thing at a time, as fast as it answers."""
+
+    @property
+    def at_once(self) -> int:
+        """How many effects may be under way at a time, 1 or more."""
+        ...
+
+    @property
+    def rate_per_minute(self) -> int | None:
+        """How many effects may begin in a minute, evenly spread; None: no limit."""
         ...

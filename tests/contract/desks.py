@@ -8,11 +8,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from tests.receiver import Receiver, receiving
+
 from mailwicket.backends.desk import EmbeddedDesk
 from mailwicket.backends.desk.reading import list_tickets, show_ticket
+from mailwicket.backends.webhook import WebhookDesk
 from mailwicket.model import (
     Address,
     Attachment,
@@ -24,6 +28,7 @@ from mailwicket.model import (
     TicketDraft,
     TicketNumber,
 )
+from mailwicket.net.machine import Machine
 from mailwicket.ports import Desk
 from mailwicket.store.store import Store
 
@@ -135,4 +140,34 @@ async def embedded(directory: Path) -> AsyncIterator[EmbeddedBench]:
         await store.close()
 
 
-HARNESSES: dict[str, Callable[[Path], AbstractAsyncContextManager[Bench]]] = {"desk": embedded}
+@dataclass
+class WebhookBench:
+    desk: WebhookDesk
+    receiver: Receiver
+
+    async def ticket(self, number: TicketNumber) -> dict[str, Any]:
+        return self.receiver.shown(number)
+
+    async def count(self) -> int:
+        return len(self.receiver.tickets)
+
+
+@asynccontextmanager
+async def webhook(directory: Path) -> AsyncIterator[WebhookBench]:
+    async with receiving(directory) as receiver:
+        config = WebhookDesk.Config.model_validate(receiver.keys())
+        desk = WebhookDesk("webhook", config, Machine(directory))  # type: ignore[arg-type]
+        try:
+            yield WebhookBench(desk, receiver)
+        finally:
+            await desk.close()
+
+
+Harness = Callable[[Path], AbstractAsyncContextManager[Bench]]
+
+OURS: dict[str, Harness] = {"desk": embedded, "webhook": webhook}
+
+HARNESSES: dict[str, Harness] = OURS | {
+    point.name: point.load() for point in entry_points(group="mailwicket.desk_harnesses") if point.name not in OURS
+}
+"""By the name of the backend; a plug-in brings its own by the entry point group `mailwicket.desk_harnesses`."""

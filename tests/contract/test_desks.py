@@ -25,6 +25,7 @@ from mailwicket.model import (
 from mailwicket.ports import JoinsTransaction, Transaction
 
 INSTALLED = sorted(entry_points(group="mailwicket.backends"), key=lambda point: point.name)
+JOINING = [point for point in INSTALLED if hasattr(point.load(), "join")]
 
 ODD_TEXTS = [
     "",
@@ -196,12 +197,12 @@ class ChangedMindError(Exception):
     """The caller's transaction fails after the desk did its part."""
 
 
-@pytest.fixture
-def joining(bench: Bench) -> EmbeddedBench:
-    if not isinstance(bench.desk, JoinsTransaction):
-        pytest.skip("this desk keeps its tickets elsewhere")
-    assert isinstance(bench, EmbeddedBench)
-    return bench
+@pytest.fixture(params=JOINING, ids=lambda point: point.name)
+async def joining(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EmbeddedBench]:
+    async with HARNESSES[request.param.name](tmp_path) as running:
+        assert isinstance(running.desk, JoinsTransaction)
+        assert isinstance(running, EmbeddedBench)
+        yield running
 
 
 async def test_what_is_rolled_back_with_the_callers_transaction_never_happened(joining: EmbeddedBench) -> None:

@@ -16,7 +16,7 @@ from tests.contract.sources import HARNESSES, PASSWORD, Bench
 
 from mailwicket.errors import BlockedError, TransientError
 from mailwicket.model import Look, MailRef, Settlement, SpooledMail
-from mailwicket.ports import Mailbox
+from mailwicket.ports import CountsUnread, Mailbox
 
 INSTALLED = sorted(entry_points(group="mailwicket.sources"), key=lambda point: point.name)
 
@@ -194,6 +194,19 @@ async def test_settled_mails_can_leave_the_mailbox(bench: Bench, after: str) -> 
             await mailbox.settle([Settlement(refs[0])])
         assert await raws(mailbox, refs) == [mail(2)]
         assert await look_all(mailbox, cursor) == ([], cursor)
+
+
+async def test_a_mailbox_that_counts_unread_mail_names_what_was_looked_at_and_is_not_settled(bench: Bench) -> None:
+    await bench.deliver(mail(1), mail(2))
+    async with bench.source().connect() as mailbox:
+        refs, cursor = await look_all(mailbox)
+        await mailbox.settle([Settlement(refs[0])])
+        if not isinstance(mailbox, CountsUnread):
+            pytest.skip("this protocol has no marks")
+        found = await mailbox.unread(cursor)
+        assert found is not None
+        assert (found.folder, found.epoch, found.remote_ids) == (refs[1].folder, refs[1].epoch, [refs[1].remote_id])
+        assert await mailbox.unread(cursor) is None, "it was asked a moment ago"
 
 
 async def test_settled_mails_can_be_left_as_they_are(bench: Bench) -> None:

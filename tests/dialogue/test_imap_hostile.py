@@ -140,10 +140,10 @@ async def test_a_connection_that_breaks_is_seen_at_once(tmp_path: Path, script: 
 
 
 LIES = {
-    "BYE in the middle": (FETCHING + "S: * BYE shutting down", 'ended the session ("shutting down")'),
+    "BYE in the middle": (FETCHING + "S: * BYE shutting down", 'ended the session during FETCH ("shutting down")'),
     "another tag": (FETCHING + "S: ZZZ9 OK done", "answered a command that nobody sent"),
     "a second answer": (opened() + "S: A1 OK again", "answered a command that nobody sent"),
-    "no IMAP": (FETCHING + "S: HTTP/1.1 400 Bad Request", 'no IMAP ("HTTP/1.1 400 Bad Request")'),
+    "no IMAP": (FETCHING + "S: HTTP/1.1 400 Bad Request", 'no IMAP during FETCH ("HTTP/1.1 400 Bad Request")'),
     "NUL": (FETCHING + "S| \\x00\\x00\\x01\\r\\n", "no IMAP"),
     "a continuation nobody needs": (FETCHING + "S: + go on", "asked FETCH for more than there is"),
     "a huge literal": (FETCHING + "S: * 1 FETCH (UID 1 BODY[] {9999999999}", "a literal of 9999999999 bytes"),

@@ -225,7 +225,7 @@ async def test_a_goodbye_at_login_is_tried_again(tmp_path: Path) -> None:
     async with scripted(script) as server:
         error = await failure(server, tmp_path)
     assert isinstance(error, TransientError)
-    assert str(error).endswith('ended the session ("overloaded")')
+    assert str(error).endswith('ended the session during LOGIN ("overloaded")')
 
 
 async def test_no_password_reaches_any_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

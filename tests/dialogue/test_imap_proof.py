@@ -244,7 +244,7 @@ async def test_another_protocol_over_tls(tmp_path: Path) -> None:
 async def test_a_server_that_says_nothing_at_all_is_left_in_time(tmp_path: Path) -> None:
     async with scripted("X: hang") as server:
         stage = await failed(server.source(tmp_path), "greeting")
-    assert stage.detail == f"127.0.0.1:{server.port} did not answer in time"
+    assert stage.detail == f"127.0.0.1:{server.port} did not greet in time"
 
 
 async def test_a_server_that_refuses_the_connection(tmp_path: Path) -> None:

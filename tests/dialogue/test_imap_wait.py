@@ -115,3 +115,13 @@ async def test_an_idle_that_is_not_ended_in_time_is_a_dead_connection(tmp_path: 
         with anyio.fail_after(2), pytest.raises(TransientError) as caught:
             await mailbox.wait()
     assert caught.value.reason == "timeout"
+
+
+async def test_an_idle_that_the_server_ends_by_itself_is_waited_out_and_not_ended_again(tmp_path: Path) -> None:
+    script = opened() + IDLING + "X: pause\nS: $ OK enough\nC: IDLE\nS: + idling\nS: * 1 EXISTS\nC| DONE\nS: $ OK"
+    async with scripted(script) as server, server.source(tmp_path, poll_s=1).connect() as mailbox:
+        begun = time.perf_counter()
+        await mailbox.wait()
+        assert time.perf_counter() - begun > 0.9
+        await mailbox.wait()
+    assert server.lines.count("DONE") == 1

@@ -38,8 +38,8 @@ class Daemon:
         self.process: subprocess.Popen[bytes] | None = None
         self.patches: dict[str, str] = {}
         """What of `tests/lab/patches` is to be changed in its code, and further variables of its environment."""
-        self.prefix: list[str] = []
-        """A command before its own, which becomes it."""
+        self.launcher: list[str] = []
+        """A command that the daemon's own is given to."""
         self.conf.mkdir(parents=True)
         self.configure(boxes, **tables)
 
@@ -64,7 +64,7 @@ class Daemon:
             environ["MAILWICKET_FAILPOINT"] = failpoint
         self.socket.unlink(missing_ok=True)
         with (self.directory / "log").open("ab") as log:
-            command = mortal([*self.prefix, sys.executable, "-m", "mailwicket", "run", "--conf", str(self.conf)])
+            command = mortal([*self.launcher, sys.executable, "-m", "mailwicket", "run", "--conf", str(self.conf)])
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environ)
 
     def start_and_answer(self, limit_s: float = 30) -> None:

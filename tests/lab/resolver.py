@@ -31,8 +31,8 @@ class Resolver:
         self._conf = daemon.directory / "resolv.conf"
         self.be_asked("")
         script = f'mount --bind {self._conf} /etc/resolv.conf && exec "$@"'
-        daemon.prefix = ["unshare", "--mount", "sh", "-c", script, "sh"]
-        subprocess.run([*daemon.prefix, "true"], check=True)
+        daemon.launcher = ["unshare", "--mount", "sh", "-c", script, "sh"]
+        subprocess.run([*daemon.launcher, "true"], check=True)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(PLACE)
         self._thread = Thread(target=self._run)

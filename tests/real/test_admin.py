@@ -73,7 +73,7 @@ def test_every_route_of_the_running_daemon_is_closed_to_the_world_and_open_to_th
     assert len(admin) >= 10
     good = {"Authorization": f"Bearer {TOKEN}"}
     for one in admin:
-        path = one["path"].replace("{kind}", "incoming").replace("{name}", "box")
+        path = one["path"].replace("{unit}", "incoming/box")
         for headers, status in (
             ({}, 401),
             ({"Authorization": "Bearer wrong"}, 401),

@@ -99,7 +99,7 @@ def test_a_canary_secret_is_found_in_no_log_metric_error_or_answer(daemon: Daemo
         daemon.wait_until(lambda unit: unit["state"] == states.get(name, "blocked"), name, 30)  # noqa: B023 - called at once
     arguments = Path(f"/proc/{daemon.running.pid}/cmdline").read_bytes()
     for route in json.loads(daemon.get("/api/v1/")):
-        path = route["path"].replace("{kind}", "incoming").replace("{name}", "literal")
+        path = route["path"].replace("{unit}", "incoming/literal")
         heard.note(f"{route['method']} {path}", daemon.ask_http(route["method"], path)[1])
     (daemon.conf / "90-broken.toml").write_text(
         f'[http]\nadmin_tokn = "{MISTYPED}"\n[incoming.literal]\npasword = "{MISTYPED}"\nport = "{MISTYPED}"\n'

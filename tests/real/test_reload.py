@@ -382,3 +382,37 @@ def test_plan_tells_what_a_reload_would_do_and_does_nothing(fleets: Callable[...
     ]
     assert daemon.command("plan").stdout.endswith("a reload would change nothing\n")
     assert fleet.logins()["one"] == 1
+
+
+def test_a_secret_command_that_hangs_holds_up_neither_a_reload_nor_a_stop_and_its_new_word_is_used(
+    fleets: Callable[..., Fleet], tmp_path: Path
+) -> None:
+    fleet = fleets("one", "two", poll_s=300)
+    script = tmp_path / "secret"
+    script.write_text(f"#!/bin/sh\necho {PASSWORD}\n")
+    script.chmod(0o700)
+    fleet.boxes["one"]["password"] = None
+    fleet.configure()
+    daemon = fleet.daemon
+    (daemon.conf / "20-secret.toml").write_text(f'[incoming.one]\npassword = {{ command = ["{script}"] }}\n')
+    daemon.start_and_answer()
+    daemon.wait_until_idle("one")
+    daemon.wait_until_idle("two")
+    aside = tmp_path / "aside"
+    for text in ("echo another", f"echo {PASSWORD}"):
+        aside.write_text(f"#!/bin/sh\nsleep 1\n{text}\n")
+        aside.chmod(0o700)
+        aside.replace(script)
+        time.sleep(0.7)
+        took_s, told = reloaded(daemon)
+        assert told["changes"] == []
+        assert took_s < WITHIN_S
+        state = "blocked" if "another" in text else "running"
+        daemon.wait_until(lambda unit: unit["state"] == state, "one")  # noqa: B023 - called at once
+    assert fleet.logins()["two"] == 1
+    script.write_text("#!/bin/sh\nsleep 8\n")
+    reloaded(daemon)
+    time.sleep(0.2)
+    begun = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - begun < 3

@@ -12,6 +12,7 @@ from tests.conf import CANARY, UNIT, Conf
 from typer.testing import CliRunner
 
 from mailwicket.backends.desk import EmbeddedDesk
+from mailwicket.backends.webhook import WebhookDesk
 from mailwicket.cli import app
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.keys import Key, below, keys_of
@@ -83,6 +84,7 @@ def told(conf: Conf, text: str) -> list[str]:
 def test_our_own_adapters_are_found_with_the_models_the_reference_shows() -> None:
     found = installed()
     assert found.backends["desk"] is EmbeddedDesk
+    assert found.backends["webhook"] is WebhookDesk
     assert found.sources["imap"] is ImapSource
     assert (ImapSource.Config, EmbeddedDesk.Config.model_fields) == (Incoming, {})
 
@@ -186,7 +188,7 @@ def test_a_plug_in_that_does_not_load_hurts_no_other_and_none_takes_our_names() 
     found = installed()
     assert found.backends["desk"] is EmbeddedDesk
     assert found.backends["good"].Config.__module__ == "strange"
-    assert set(found.backends) == {"desk", "good"}
+    assert set(found.backends) == {"desk", "webhook", "good"}
     assert set(found.sources) == {"imap"}
     assert sorted(map(str, found.broken)) == [
         "plug-in bad (mailwicket.backends) is left out: its Config is no BaseModel",
@@ -201,7 +203,10 @@ def test_check_notes_plug_ins_that_are_left_out(conf: Conf) -> None:
     conf.write('[backend]\ntype = "raises"\n')
     ended = CliRunner().invoke(app, ["check", "--conf", str(conf.directory)])
     assert ended.exit_code == 1
-    assert ended.stderr == 'conf.d/10-test.toml:2: backend.type: is not installed; "desk" or "good" (default "desk")\n'
+    assert (
+        ended.stderr
+        == 'conf.d/10-test.toml:2: backend.type: is not installed; "desk" or "good" or "webhook" (default "desk")\n'
+    )
     assert "note: plug-in raises: is left out: RuntimeError: no\\x1b[2J\\nlibrary\n" in ended.stdout
 
 

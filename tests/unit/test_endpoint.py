@@ -14,14 +14,12 @@ import trustme
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from anyio.streams.tls import TLSAttribute
-from prometheus_client.parser import text_string_to_metric_families
 from tests.fakes import report
 from tests.lab.processes import free_ports
 
 from mailwicket.errors import BlockedError, ConflictError, StoreError, UnknownError
-from mailwicket.model import Reason
 from mailwicket.service.looplag import LoopLag
-from mailwicket.service.metrics import registry_of
+from mailwicket.service.metrics import Metrics
 from mailwicket.service.units import Unit, UnitState
 from mailwicket.web.api import Api
 from mailwicket.web.endpoint import Endpoint, load_certificate, server_context
@@ -69,9 +67,9 @@ class House:
 
 
 def endpoint(unit: Unit, token: str | None = TOKEN, house: House | None = None, *names: str) -> Endpoint:
-    registry = registry_of(lambda: report(unit, parked=2, generation=7), LoopLag())
+    metrics = Metrics(lambda: report(unit, parked=2, generation=7), LoopLag())
     api = Api(house or House(unit))
-    return Endpoint(lambda: report(unit).ready(), registry, api.routes(), Guard(lambda: token, lambda: names))
+    return Endpoint(lambda: report(unit).ready(), metrics.text, api.routes(), Guard(lambda: token, lambda: names))
 
 
 @asynccontextmanager
@@ -108,7 +106,7 @@ def routes_of(served: Endpoint) -> list[tuple[str, str]]:
     """Every route there is, found by looking into the router; names in paths filled in."""
     routes = served._app(trusted=False).router.routes()
     return [
-        (route.method, route.resource.canonical.replace("{kind}", "incoming").replace("{name}", "box"))
+        (route.method, route.resource.canonical.replace("{unit}", "incoming/box"))
         for route in routes
         if route.resource is not None and route.method != "HEAD"
     ]
@@ -190,7 +188,7 @@ async def test_the_list_of_routes_names_every_route_with_one_line(unit: Unit) ->
         ("GET", "/livez"),
         ("GET", "/api/v1/plan"),
         ("POST", "/api/v1/reload"),
-        ("POST", "/api/v1/units/{kind}/{name}/poll"),
+        ("POST", "/api/v1/units/{unit}/poll"),
     }
     assert all(line["does"].endswith(".") and "\n" not in line["does"] for line in lines)
 
@@ -258,24 +256,3 @@ async def test_tls_is_served_and_a_renewed_certificate_is_shown_without_a_restar
         chain.write_text("no certificate")
         with pytest.raises(BlockedError, match="no PEM certificate"):
             load_certificate(context, chain, None)
-
-
-async def test_metrics_show_state_backlog_silence_reasons_generation_and_the_loops_lag(unit: Unit) -> None:
-    unit.connected(lambda: 1.5)
-    unit.backlog(12)
-    unit.done(Reason.CREATED)
-    async with asking(endpoint(unit)) as client:
-        text = await (await client.get("/metrics")).text()
-    found = {
-        (sample.name, *sorted(sample.labels.values())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-    assert found["mailwicket_unit_state", "incoming/box", "running"] == 1
-    assert found["mailwicket_unit_backlog_mails", "incoming/box"] == 12
-    assert found["mailwicket_unit_silence_seconds", "incoming/box"] == 1.5
-    assert found["mailwicket_mails_total", "created", "incoming/box"] == 1
-    assert found["mailwicket_quarantine_mails",] == 2
-    assert found["mailwicket_config_generation",] == 7
-    assert found["mailwicket_store_up",] == 1
-    assert ("mailwicket_loop_lag_max_seconds",) in found

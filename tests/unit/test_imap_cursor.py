@@ -63,3 +63,29 @@ def test_after_new_numbers_everything_is_taken_where_everything_was_wanted() -> 
 )
 def test_a_day_is_the_day_as_the_server_writes_it(received_at: datetime, *, wanted: bool) -> None:
     assert first_cursor("INBOX", 7, 10, date(2026, 1, 2), NOON).wants(5, received_at) is wanted
+
+
+@pytest.mark.parametrize(
+    ("cursor", "key"),
+    [
+        (first_cursor("INBOX", 7, 10, "all", NOON), "UID 1:4294967295"),
+        (first_cursor("INBOX", 7, 10, "now", NOON), "UID 10:4294967295"),
+        (first_cursor("INBOX", 7, 1, date(2026, 1, 1), NOON), "UID 1:4294967295"),
+        (first_cursor("INBOX", 7, 10, date(2026, 12, 31), NOON), "OR UID 10:4294967295 SINCE 31-Dec-2026"),
+        (
+            renumbered_cursor(first_cursor("INBOX", 7, 10, "now", NOON), 8, 40)[0],
+            "OR UID 40:4294967295 SINCE 4-Jan-2026",
+        ),
+        (renumbered_cursor(first_cursor("INBOX", 7, 10, "all", NOON), 8, 40)[0], "UID 1:4294967295"),
+    ],
+)
+def test_a_search_for_what_is_wanted_names_no_mail_that_was_not(cursor: Cursor, key: str) -> None:
+    assert cursor.search_key() == key
+    assert cursor.at(500).search_key() == key, "it asks for what was looked at, too"
+
+
+@pytest.mark.parametrize("hours", [-12, 0, 14])
+def test_a_search_by_day_names_only_mail_that_is_wanted_in_any_zone(hours: int) -> None:
+    cursor, _ = renumbered_cursor(first_cursor("INBOX", 7, 10, "now", NOON), 8, 40)
+    earliest_of_that_day = datetime(2026, 1, 4, tzinfo=timezone(timedelta(hours=hours)))
+    assert cursor.wants(1, earliest_of_that_day)

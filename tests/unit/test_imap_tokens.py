@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailwicket.net.imap import tokens
 from mailwicket.net.imap.reader import Response, Skipped
 from mailwicket.net.imap.tokens import (
     ListedFolder,
@@ -101,9 +102,23 @@ def test_a_uid_that_is_no_number_is_none(value: bytes) -> None:
 
 
 def test_search_answers_are_joined_ordered_and_each_number_is_there_once() -> None:
-    assert read_search([[b"* SEARCH 5 3"], [b"* 9 EXISTS"], [b"* SEARCH 3 4 (MODSEQ 917)"], [b"* SEARCH"]]) == [3, 4, 5]
-    assert read_search([[b'* ESEARCH (TAG "A1") UID COUNT 3 ALL 2,10:12']]) == [2, 10, 11, 12]
-    assert read_search([[b'* ESEARCH (TAG "A1") UID']]) == []
+    told = [[b"* SEARCH 5 3"], [b"* 9 EXISTS"], [b"* SEARCH 3 4 (MODSEQ 917)"], [b"* SEARCH"], [b"* search 6"]]
+    assert list(read_search(told)) == [3, 4, 5, 6]
+    assert list(read_search([[b'* ESEARCH (TAG "A1") UID COUNT 3 ALL 2,10:12']])) == [2, 10, 11, 12]
+    assert list(read_search([[b'* ESEARCH (TAG "A1") UID']])) == []
+
+
+@given(st.lists(st.integers(1, 2**32 - 1), max_size=50), st.integers(1, 7))
+def test_what_a_search_names_is_ascending_in_whatever_order_it_came(uids: list[int], piece: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokens, "PIECE", piece)
+        assert list(read_search([[b"* SEARCH " + b" ".join(b"%d" % uid for uid in uids)]])) == sorted(set(uids))
+
+
+def test_a_search_that_names_more_than_a_mailbox_holds_is_a_lie() -> None:
+    for line in (b"* SEARCH" + b" 1" * 2_000_001, b'* ESEARCH (TAG "A1") UID ALL 1:2000001'):
+        with pytest.raises(ValueError, match="two million"):
+            read_search([[line]])
 
 
 @pytest.mark.parametrize("line", [b"* SEARCH 0", b"* SEARCH x", b"* SEARCH -4", b"* SEARCH 4294967296"])

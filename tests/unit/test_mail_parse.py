@@ -170,6 +170,6 @@ def test_charsets_are_read_as_browsers_do_and_wrong_labels_forgiven(content: byt
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_no_mail_keeps_us_busy(name: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     assert_true(BOMBS[name])
-    assert time.monotonic() - begun < BUDGET_S
+    assert time.process_time() - begun < BUDGET_S

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from mailwicket.cli import check, control, demo, explain, init, run, status, test, tickets
+from mailwicket.cli import backup, check, control, demo, explain, importing, init, run, status, test, tickets
 
 app = typer.Typer(
     name="mailwicket",
@@ -25,6 +25,8 @@ app.command("explain")(explain.explain)
 app.command("status")(status.status)
 app.command("test")(test.run_test)
 app.command("demo")(demo.demo)
+app.command("backup")(backup.backup)
+app.command("import")(importing.import_)
 app.add_typer(tickets.app, name="tickets")
 
 

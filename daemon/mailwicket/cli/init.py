@@ -249,7 +249,7 @@ def _show_what_next(directory: Path, unit: str, *, good: bool) -> None:
     print(f"  mailwicket check {option}")
     print(f"  mailwicket run {option}      # in the foreground, Ctrl-C ends it")
     print(f"  mailwicket status {option}   # from a second terminal, and: mailwicket tickets list")
-    print("For good, under systemd: docs/runbook.md. Its user must be able to read both files.")
+    print("For good, under systemd: docs/production.md. Its user must be able to read both files.")
 
 
 def _give_up(words: str) -> NoReturn:

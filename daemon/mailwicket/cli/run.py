@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -13,6 +15,9 @@ log = logging.getLogger(__name__)
 
 CONFIG_EXIT = 78  # sysexits.h EX_CONFIG: RestartPreventExitStatus in the unit file
 BUSY_EXIT = 75  # sysexits.h EX_TEMPFAIL: another daemon has the state directory
+
+LEAVE_S: Final = 0.5
+"""So long the threads of a daemon that stopped may take to end."""
 
 Conf = Annotated[
     Path | None, typer.Option("--conf", help="Directory of *.toml; else MAILWICKET_CONF, else /etc/mailwicket/conf.d.")
@@ -28,7 +33,7 @@ def run(conf: Conf = None) -> None:
     from mailwicket.config.plugins import installed as installed_plugins
     from mailwicket.config.where import conf_dir
     from mailwicket.errors import AlreadyRunningError, BlockedError, MailwicketError
-    from mailwicket.service.logs import set_up
+    from mailwicket.service.logs import as_error, set_up
     from mailwicket.service.notify import Notifier
     from mailwicket.service.reload import ConfDir
 
@@ -38,7 +43,7 @@ def run(conf: Conf = None) -> None:
     settings = loaded.settings
     if settings is None:
         for error in loaded.errors:
-            typer.echo(str(error), err=True)
+            typer.echo(as_error(str(error)), err=True)
         raise typer.Exit(CONFIG_EXIT)
     set_up(settings.daemon.log_level, settings.daemon.log_format)
     for note in loaded.notes:
@@ -48,6 +53,7 @@ def run(conf: Conf = None) -> None:
     try:
         daemon = Daemon(settings, plugins.backends, plugins.sources, source, notifier)
         anyio.run(run_until_signalled, daemon, backend_options={"use_uvloop": _has_uvloop()})
+        _leave()
     except* AlreadyRunningError as errors:
         _fail(errors, BUSY_EXIT)
     except* BlockedError as errors:
@@ -56,13 +62,26 @@ def run(conf: Conf = None) -> None:
         _fail(errors, 1)
 
 
+def _leave() -> None:
+    """End now: everything is closed, and a thread that still waits for a command or a disk has nothing left to do."""
+    end = time.monotonic() + LEAVE_S
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join(max(0.0, end - time.monotonic()))
+            if thread.is_alive():
+                logging.shutdown()
+                os._exit(0)
+
+
 def _fail(errors: BaseExceptionGroup[Exception], code: int) -> None:
+    from mailwicket.service.logs import as_error
+
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     for handler in logging.getLogger().handlers:
         handler.flush()  # why it ended is the last line
-    typer.echo(f"mailwicket: {error}", err=True)
+    typer.echo(as_error(f"mailwicket: {error}"), err=True)
     raise typer.Exit(code)
 
 

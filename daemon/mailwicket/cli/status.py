@@ -46,7 +46,8 @@ def severity(told: dict[str, Any], now: datetime) -> int:
         return 2
     if not told["config"]["ok"] and refused_s >= REFUSED_CRITICAL_S:
         return 2
-    return 1 if states & WARNING_STATES or told["quarantine"] or not told["config"]["ok"] else 0
+    warned = states & WARNING_STATES or told["quarantine"] or told["alerts"] or not told["config"]["ok"]
+    return 1 if warned else 0
 
 
 def sheet(told: dict[str, Any], now: datetime) -> list[str]:
@@ -67,6 +68,7 @@ def sheet(told: dict[str, Any], now: datetime) -> list[str]:
     lines.append("")
     lines += [f"{unit['name']}: {unit['reason']}: {one_line(unit['said'])}" for unit in units if unit["said"]]
     lines += [f"conf.d is refused, what ran runs on: {error}" for error in told["config"]["errors"]]
+    lines += [f"{one['severity']} for {_ago(one['since'], now)}: {one['said']}; {one['do']}" for one in told["alerts"]]
     lines += [f"{key} counts when mailwicket is restarted" for key in told["config"]["after_restart"]]
     store = "good" if told["store"]["ok"] else told["store"]["error"]
     backend = "good" if told["backend"]["ok"] else told["backend"]["error"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 from pydantic import BaseModel
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.keys import Key, keys_of
 from mailwicket.config.model import UNIT_NAME
+from mailwicket.config.plugins import installed
 from mailwicket.config.secret import COMMAND_S, LIMIT_BYTES
 from mailwicket.config.settings import Backend
 from mailwicket.config.tables import PLAIN
@@ -134,6 +136,13 @@ raw_keep_days = 365
 [backend]
 type = "desk"
 """,
+    "webhook": """\
+[backend]
+type = "webhook"
+url = "https://desk.example.org/mailwicket"
+secret = { credential = "webhook" }
+rate_per_minute = 600
+""",
     "incoming.NAME": """\
 [incoming.support]
 email = "support@example.org"
@@ -145,7 +154,7 @@ start_from = 2026-01-31
 after = "move:Done"
 """,
 }
-"""An example of each table."""
+"""An example of each table, and of each type of backend that has keys."""
 
 
 def reference() -> str:
@@ -158,19 +167,35 @@ def reference() -> str:
         limit_kib=LIMIT_BYTES // 1024,
         errors=ERRORS.format(secret=secret),
     )
-    return "\n".join([head, *(_section(name, model) for name, model in tables.items())])
+    sections = [text for name, model in tables.items() for text in (_section(name, model), *_types(name))]
+    return "\n".join([head, *sections])
+
+
+def _types(name: str) -> list[str]:
+    """Return a section for each of our own types of a table, where the type brings keys; plug-ins tell of theirs."""
+    if name != "backend":
+        return []
+    ours = {kind: one for kind, one in installed().backends.items() if one.__module__.startswith("mailwicket.")}
+    return [
+        _table(f'### `[backend]` with `type = "{kind}"`', adapter.Config, EXAMPLES[kind])
+        for kind, adapter in sorted(ours.items())
+        if keys_of(adapter.Config)
+    ]
 
 
 def _section(name: str, model: type[BaseModel]) -> str:
-    lines = [f"## `[{name}]`", "", (model.__doc__ or "").split("\n\n")[0].strip(), ""]
-    if name.endswith("NAME"):
-        lines += [f"`NAME`: {UNIT_NAME.words}.", ""]
+    more = [f"`NAME`: {UNIT_NAME.words}.", ""] if name.endswith("NAME") else []
+    return _table(f"## `[{name}]`", model, EXAMPLES[name], more)
+
+
+def _table(heading: str, model: type[BaseModel], example: str, more: Sequence[str] = ()) -> str:
+    lines = [heading, "", (model.__doc__ or "").split("\n\n")[0].strip(), "", *more]
     lines += ["| key | what it is | allowed | default |", "|---|---|---|---|"]
     lines += [
         f"| `{key_name}` | {key.description} | {_cell(key.allowed)} | {_default(key)} |"
         for key_name, key in keys_of(model).items()
     ]
-    return "\n".join([*lines, "", "```toml", EXAMPLES[name].rstrip(), "```", ""])
+    return "\n".join([*lines, "", "```toml", example.rstrip(), "```", ""])
 
 
 def _default(key: Key) -> str:

@@ -33,7 +33,7 @@ class Daemon(Table):
         default="info", description="The least that is logged."
     )
     log_format: Literal["auto", "console", "json"] = Field(
-        default="auto", description="`auto`: for people on a terminal, JSON otherwise."
+        default="auto", description="`auto`: for people on a terminal and in the journal, JSON otherwise."
     )
     stop_timeout_s: int = Field(
         default=10, ge=1, le=3600, description="Seconds that an orderly stop may take after SIGTERM."
@@ -162,7 +162,8 @@ class Backend(Table):
     """Where the tickets are. The keys of the chosen type stand in the same table."""
 
     type: Text = Field(
-        default=DEFAULT_BACKEND, description="`desk`, the embedded one, or a plug-in's name. That type's keys follow."
+        default=DEFAULT_BACKEND,
+        description="`desk`, the embedded one, `webhook`, or a plug-in's name. That type's keys follow.",
     )
 
 

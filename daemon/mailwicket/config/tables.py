@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from mailwicket.config.incoming import Incoming
-from mailwicket.config.keys import Key, below, keys_of
+from mailwicket.config.keys import Key, below, keys_of, to_toml
 from mailwicket.config.merge import KeyPath
 from mailwicket.config.settings import Backend, Daemon, Http, Store
 
@@ -27,9 +27,9 @@ class Tables:
         self.sources = sources
         self.elsewhere: dict[str, str] = {}
         """Where keys stand, by name; of a name in several tables the first."""
-        for path, model in self._all():
+        for path, model, chosen_by in self._all():
             for name in keys_of(model):
-                self.elsewhere.setdefault(name, ".".join((*path, name)))
+                self.elsewhere.setdefault(name, ".".join((*path, name)) + chosen_by)
 
     def is_secret(self, path: KeyPath) -> bool:
         """Tell whether a secret may stand at *path*."""
@@ -58,9 +58,12 @@ class Tables:
                 return [PLAIN[name]]
         return []
 
-    def _all(self) -> Iterator[tuple[KeyPath, type[BaseModel]]]:
-        yield from (((name,), model) for name, model in PLAIN.items())
-        yield ("incoming", "NAME"), Incoming
-        yield ("backend",), Backend
-        yield from ((("incoming", "NAME"), model) for model in self.sources.values())
-        yield from ((("backend",), model) for model in self.backends.values())
+    def _all(self) -> Iterator[tuple[KeyPath, type[BaseModel], str]]:
+        """Yield every table, its model, and in words what must stand in it for that model."""
+        yield from (((name,), model, "") for name, model in PLAIN.items())
+        yield ("incoming", "NAME"), Incoming, ""
+        yield ("backend",), Backend, ""
+        for kind, source in self.sources.items():
+            yield ("incoming", "NAME"), source, f" with protocol = {to_toml(kind)}"
+        for kind, backend in self.backends.items():
+            yield ("backend",), backend, f" with type = {to_toml(kind)}"

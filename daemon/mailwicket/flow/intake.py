@@ -7,11 +7,11 @@ state, and the next run goes on from there. Progress is never read from the serv
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVarTuple, Unpack
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
@@ -19,14 +19,14 @@ from mailwicket.errors import StoreError
 from mailwicket.failpoint import failpoint
 from mailwicket.flow.batches import batches
 from mailwicket.flow.judge import Judge, utc_now
+from mailwicket.flow.keeping import drop, write_raw
 from mailwicket.flow.observe import Observer
 from mailwicket.flow.reading import MANY_BYTES, Read, Reading, Work
-from mailwicket.model import Fetched, IntakeId, MailRef, Settlement, SpooledMail
-from mailwicket.ports import Mailbox, Source, Wakes
+from mailwicket.model import Fetched, Settlement, SpooledMail
+from mailwicket.ports import CountsUnread, Mailbox, Source, Wakes
 from mailwicket.store import journal
 from mailwicket.store.inhand import Slot
 from mailwicket.store.journal import Kept, Seen, timestamp
-from mailwicket.store.raw import RawPlace
 from mailwicket.store.store import Store
 
 PAGE_ROWS = 500
@@ -85,11 +85,12 @@ class Intake:
             try:
                 await self._drain(mailbox, reading, judging)
                 self._count_backlog()
+                if not self._backlog:
+                    self._observer.caught_up()
+                    await self._compare(mailbox)
             except StoreError as error:
                 await self._observer.outlast(error)  # to log in again would mend nothing
             else:
-                if not self._backlog:
-                    self._observer.caught_up()
                 await mailbox.wait()
             await self._judge_kept_in_time(reading, judging)
 
@@ -103,7 +104,27 @@ class Intake:
 
     def _count_backlog(self) -> None:
         self._backlog = self._store.read(lambda tx: journal.backlog(tx, self._name))
-        self._observer.backlog(self._backlog)
+        self._tell_backlog()
+
+    def _tell_backlog(self) -> None:
+        oldest_at = self._store.read(lambda tx: journal.oldest_open(tx, self._name)) if self._backlog else None
+        self._observer.backlog(self._backlog, oldest_at)
+
+    async def _compare(self, mailbox: object) -> None:
+        """Hold what the server marks as unread against the journal: what we never had should not be among it."""
+        cursor = self._store.read(lambda tx: journal.cursor(tx, self._name))
+        if not isinstance(mailbox, CountsUnread) or cursor is None:
+            return
+        unread = await mailbox.unread(cursor)
+        if unread is None:
+            return
+        untaken = 0
+        place = self._name, unread.folder, unread.epoch
+        for start in range(0, len(unread.remote_ids), PAGE_ROWS):
+            page = unread.remote_ids[start : start + PAGE_ROWS]
+            untaken += self._store.read(lambda tx: journal.count_untaken(tx, *place, page))  # noqa: B023 - called at once
+            await anyio.lowlevel.checkpoint()  # an answer may name 100,000 mails
+        self._observer.unread(len(unread.remote_ids), untaken)
 
     async def _drain(self, mailbox: Mailbox, reading: Slot, judging: Slot) -> None:
         """Take everything that the server shows, five batches at a time: each step works on one of its own.
@@ -141,7 +162,7 @@ class Intake:
                     try:
                         await send.send(haul)
                     except anyio.BrokenResourceError:
-                        await anyio.to_thread.run_sync(_drop, haul[1])
+                        await anyio.to_thread.run_sync(drop, haul[1])
                         raise
                     del haul  # the next one is fetched without this one in memory
 
@@ -177,13 +198,14 @@ class Intake:
         async for rows, mails in receive:
             await self._judge.judge(mails, slot)
             self._backlog -= rows
-            self._observer.backlog(self._backlog)
+            self._tell_backlog()
+            await anyio.lowlevel.checkpoint_if_cancelled()  # who settles may have left while we committed
             send.send_nowait(rows)
 
     async def _keep(self, batch: list[Seen], fetched: Sequence[Fetched]) -> list[Work]:
         """Have the raw bytes on disk before anybody parses them; what the server no longer has is gone."""
         ids = {row.ref: row.intake_id for row in batch}
-        places = await anyio.to_thread.run_sync(self._write_raw, ids, fetched)
+        places = await anyio.to_thread.run_sync(write_raw, self._store.raw, ids, fetched)
         kept = [
             Kept(ids[mail.ref], mail.ref, place, mail.headers_only) for mail, place in zip(fetched, places, strict=True)
         ]
@@ -194,21 +216,6 @@ class Intake:
         if sum(map(len, raws.values())) >= MANY_BYTES:  # read from disk, or elsewhere: not held until then
             raws = {}
         return [Work(mail, raws.get(mail.intake_id)) for mail in fresh]
-
-    def _write_raw(self, ids: Mapping[MailRef, IntakeId], fetched: Sequence[Fetched]) -> list[RawPlace]:
-        """In a worker thread: small mails with one sync for all, large ones by a rename each."""
-        today = utc_now().date()
-        whole = [mail.raw for mail in fetched if not isinstance(mail.raw, SpooledMail)]
-        raw = self._store.raw
-        try:
-            small = iter(raw.append(whole, today))
-            return [
-                raw.adopt(mail.raw, today, ids[mail.ref]) if isinstance(mail.raw, SpooledMail) else next(small)
-                for mail in fetched
-            ]
-        except StoreError:
-            _drop(fetched)
-            raise
 
     async def _judge_kept(self, reading: Slot, judging: Slot) -> None:
         """Take up mails that are kept and not decided: a death or a failure came between."""
@@ -262,11 +269,3 @@ class _Outage:
             for stream in args:
                 if isinstance(stream, MemoryObjectReceiveStream | MemoryObjectSendStream):
                     stream.close()
-
-
-def _drop(fetched: Sequence[Fetched]) -> None:
-    """Remove the files of mails that were not kept: they come again, and a full disk wants the room. Blocking."""
-    for mail in fetched:
-        if isinstance(mail.raw, SpooledMail):
-            with suppress(OSError):
-                mail.raw.path.unlink(missing_ok=True)

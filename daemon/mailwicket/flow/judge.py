@@ -5,6 +5,7 @@ The order of effects, and what is true after a death at any point, is in docs/fl
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from mailwicket.errors import PermanentError, TransientError
 from mailwicket.failpoint import failpoint
 from mailwicket.flow import drafts
+from mailwicket.flow.backend import Door, DoorRetiredError, StubbornError
 from mailwicket.flow.drafts import Home
 from mailwicket.flow.observe import Observer
 from mailwicket.flow.reading import Read
@@ -42,34 +44,39 @@ class Judge:
     """Decides the mails of one source."""
 
     def __init__(
-        self, store: Store, desk: Desk, home: Home, observer: Observer, clock: Callable[[], datetime] = utc_now
+        self,
+        store: Store,
+        desk: JoinsTransaction | Door,
+        home: Home,
+        observer: Observer,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """Work for the source *home*, telling *observer* what is committed."""
+        """Work for the source *home*, telling *observer* what is committed; a *desk* elsewhere is behind its door."""
         self._store = store
         self._desk = desk
         self._home = home
         self._observer = observer
         self._clock = clock
+        self._adopted: tuple[Home, JoinsTransaction | Door] | None = None
 
-    def adopt(self, home: Home, desk: Desk) -> None:
-        """Decide the next batch by *home*, for *desk*: the configuration changed."""
-        self._home = home
-        self._desk = desk
+    def adopt(self, home: Home, desk: JoinsTransaction | Door) -> None:
+        """Work for *home* and *desk* from the next batch on; a batch that waits at a retired door goes there, too."""
+        self._adopted = home, desk
 
     async def judge(self, mails: Sequence[Read], slot: Slot) -> None:
         """Bring every mail of *mails* to `done`, in order; one that fails by itself stops none of the others.
 
         Raises:
-            StoreError: our disk: an outage, nothing of the batch is decided.
-            TransientError: the desk is out: the rows tell how far it came.
+            StoreError: our disk: an outage; the rows tell how far it came.
         """
-        if isinstance(self._desk, JoinsTransaction):
-            desk = self._desk
+        if self._adopted is not None:
+            (self._home, self._desk), self._adopted = self._adopted, None
+        desk = self._desk
+        if isinstance(desk, Door):
+            await self._judge_remote(desk, mails, slot)
+        else:
             for told in await self._store.write(lambda tx: self._judge_joined(tx, desk, mails, slot)):
                 self._tell(told)
-        else:
-            for one in mails:
-                self._tell(await self._judge_remote(self._desk, one))
         failpoint("intake.committed")
 
     def _judge_joined(self, tx: Transaction, desk: JoinsTransaction, mails: Sequence[Read], slot: Slot) -> list[Told]:
@@ -128,30 +135,77 @@ class Judge:
             return outcome.ticket
         return None
 
-    async def _judge_remote(self, desk: Desk, one: Read) -> Told:
-        """For a desk that keeps its own books: its effect first, our rows after; the key makes a repeat harmless."""
-        mails = [one.mail] if one.mail is not None else []
-        outcome = self._store.read(lambda tx: self._outcome(Threads(tx, mails), one))
-        ticket: TicketNumber | None = None
+    # --- a desk that keeps its own books
+
+    async def _judge_remote(self, door: Door, mails: Sequence[Read], slot: Slot) -> None:
+        """One by one, in order: each waits for its turn at the *door*, and its rows follow its effect."""
+        for number, one in enumerate(mails):
+            try:
+                self._tell(await self._judge_one(door, one))
+            except StubbornError as error:
+                kept = one.kept
+                log.error("mail undecided unit=%s intake=%s: %s", self._home.unit, kept.intake_id, error)  # noqa: TRY400 - no bug
+                await self._store.write(lambda tx: journal.count_attempts(tx, [kept.intake_id]))  # noqa: B023 - awaited
+            except DoorRetiredError:
+                if self._adopted is None:
+                    raise
+                return await self.judge(mails[number:], slot)
+        return None
+
+    async def _judge_one(self, door: Door, one: Read) -> Told:
+        """The effect first, our rows after; its key makes a repeat harmless."""
+        outcome = self._outcome_now(one)
+        if not isinstance(outcome, Create | Append):
+            return await self._write_down(one, outcome, None)
+        tried = False
+        told: Told | None = None
+
+        async def effect(desk: Desk) -> TicketNumber | None:
+            nonlocal outcome, tried, told
+            # What waited at the door with it may by now be the ticket that it belongs to; but what was asked for
+            # once and perhaps done stays as it was.
+            fresh = self._outcome_now(one)
+            if not tried or _is_same(fresh, outcome) or not await _happened(desk, self._key_of_place(one)):
+                outcome = fresh
+            tried = True
+            ticket = await self._bring(desk, one, outcome)
+            told = await self._write_down(one, outcome, ticket)  # before the next is let through: it may cite this one
+            return ticket
+
         try:
-            if isinstance(outcome, Create) and one.mail is not None:
-                draft = drafts.ticket(one.kept, one.mail, outcome, self._home, self._clock())
-                ticket = (await desk.create(draft, self._key(one))).number
-            elif isinstance(outcome, Append) and one.mail is not None:
-                ticket = outcome.ticket
-                entry = drafts.entry(one.kept, one.mail, outcome, self._clock())
-                await desk.append(TicketRef(ticket), entry, self._key(one))
+            await door.bring(effect, f"unit={self._home.unit} intake={one.kept.intake_id}")
         except PermanentError as error:
-            outcome, ticket = _refused(error), None
+            told = await self._write_down(one, _refused(error), None)
+        assert told is not None  # noqa: S101 - it was brought, or refused
+        return told
+
+    def _outcome_now(self, one: Read) -> Outcome:
+        known = [] if one.mail is None else [one.mail]
+        return self._store.read(lambda tx: self._outcome(Threads(tx, known), one))
+
+    async def _write_down(self, one: Read, outcome: Outcome, ticket: TicketNumber | None) -> Told:
         told: Told = (one, outcome, self._decided(one, outcome, ticket))
 
         def note(tx: Transaction) -> None:
-            threads = Threads(tx, mails)
-            threads.learn(told[2], new=isinstance(told[1], Create))
+            threads = Threads(tx, [] if one.mail is None else [one.mail])
+            threads.learn(told[2], new=isinstance(outcome, Create))
             self._note(tx, threads, [told])
 
         await self._store.write(note)
         return told
+
+    async def _bring(self, desk: Desk, one: Read, outcome: Outcome) -> TicketNumber | None:
+        """Ask for the effect; None where there is none to ask for."""
+        if one.mail is None:
+            return None
+        if isinstance(outcome, Create):
+            draft = drafts.ticket(one.kept, one.mail, outcome, self._home, self._clock())
+            return (await desk.create(draft, self._key_of_place(one))).number
+        if isinstance(outcome, Append):
+            entry = drafts.entry(one.kept, one.mail, outcome, self._clock())
+            await desk.append(TicketRef(outcome.ticket), entry, self._key_of_place(one))
+            return outcome.ticket
+        return None
 
     def _outcome(self, threads: Threads, one: Read) -> Outcome:
         if one.unread is not None:
@@ -180,6 +234,15 @@ class Judge:
     def _key(self, one: Read) -> IntakeKey:
         return IntakeKey(f"{self._store.instance}-{one.kept.intake_id}")
 
+    def _key_of_place(self, one: Read) -> IntakeKey:
+        """Return the key for a desk that keeps its own books: these do not go back when a backup of ours is put back.
+
+        A row's number is then given again, to another mail perhaps; the place on the server still names this one.
+        """
+        ref = one.kept.ref
+        place = f"{self._home.source}\0{ref.folder}\0{ref.epoch}\0{ref.remote_id}"
+        return IntakeKey(f"{self._store.instance}-{hashlib.sha256(place.encode()).hexdigest()[:32]}")
+
     def _tell(self, told: Told) -> None:
         one, outcome, decided = told
         say = log.warning if isinstance(outcome, Quarantine) else log.info
@@ -189,6 +252,18 @@ class Judge:
             words, self._home.unit, one.kept.intake_id, one.kept.ref.remote_id, outcome.reason, decided.ticket or "-",
         )  # fmt: skip
         self._observer.done(outcome.reason)
+
+
+def _is_same(one: Outcome, other: Outcome) -> bool:
+    """Tell whether both ask a desk for the same."""
+    return (type(one), getattr(one, "ticket", None)) == (type(other), getattr(other, "ticket", None))
+
+
+async def _happened(desk: Desk, key: IntakeKey) -> bool:
+    try:
+        return await desk.find(key) is not None
+    except PermanentError:
+        return True  # it cannot tell: to ask for the same again is right in either case
 
 
 def _refused(error: PermanentError) -> Quarantine:

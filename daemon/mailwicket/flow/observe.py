@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol
 
-from mailwicket.errors import StoreError
+from mailwicket.errors import BlockedError, StoreError
 from mailwicket.model import Reason
 
 
@@ -20,8 +21,8 @@ class Observer(Protocol):
         """The mailbox is open; *silence_s* tells how many seconds ago the server's last byte came."""
         ...
 
-    def backlog(self, mails: int) -> None:
-        """So many mails are seen and not yet decided."""
+    def backlog(self, mails: int, oldest_at: datetime | None) -> None:
+        """So many mails are seen and not yet decided, the first of them at *oldest_at*."""
         ...
 
     def done(self, reason: Reason) -> None:
@@ -31,3 +32,50 @@ class Observer(Protocol):
     def caught_up(self) -> None:
         """Everything that the server showed is decided and settled."""
         ...
+
+    def unread(self, mails: int, untaken: int) -> None:
+        """The server marks so many *mails* as unread; of these, so many are *untaken*: we never had them."""
+        ...
+
+
+class DeskObserver(Protocol):
+    """Watches the desk that all sources share. Calls come from the event loop and must not block."""
+
+    def works(self) -> None:
+        """The desk took an effect, or answered about one; called each time."""
+        ...
+
+    def waits(self, failure: Exception, pause_s: float) -> None:
+        """The desk is out, or has a bug; nothing is sent for *pause_s* seconds, and mail waits in the journal."""
+        ...
+
+    def tries(self) -> None:
+        """The pause is over, or somebody unblocked it: one effect is sent to see."""
+        ...
+
+    def blocked(self, failure: BlockedError) -> None:
+        """A human must act; nothing is sent until then, and mail waits in the journal."""
+        ...
+
+
+class Unwatched:
+    """An `Observer` for what nobody watches: mail that is handed over for no mailbox."""
+
+    async def outlast(self, failure: StoreError) -> None:
+        """Nobody waits."""
+        raise failure
+
+    def connected(self, silence_s: Callable[[], float]) -> None:
+        """Nobody is told."""
+
+    def backlog(self, mails: int, oldest_at: datetime | None) -> None:
+        """Nobody is told."""
+
+    def done(self, reason: Reason) -> None:
+        """Nobody is told."""
+
+    def caught_up(self) -> None:
+        """Nobody is told."""
+
+    def unread(self, mails: int, untaken: int) -> None:
+        """Nobody is told."""

@@ -22,6 +22,7 @@ from mailwicket.ports import Desk, KeepsAttachments
 from mailwicket.rules.calendar import has_leapt
 from mailwicket.store import journal
 from mailwicket.store.journal import timestamp
+from mailwicket.store.links import clear_left_over
 from mailwicket.store.raw import RawPlace
 from mailwicket.store.store import Store
 
@@ -77,6 +78,7 @@ class Reclaim:
 
     async def once(self) -> None:
         """Reclaim what is old enough now; a death in the middle leaves whole files and true rows."""
+        await anyio.to_thread.run_sync(clear_left_over, self._store.raw.directory.parent)
         now = self._clock()
         leapt_at = await self._look_at_clock(now)
         if leapt_at is None or now - leapt_at > self._raw_keep:

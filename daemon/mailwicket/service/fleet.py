@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
 import anyio
 import anyio.to_thread
 
-from mailwicket.config.exposed import secrets
+from mailwicket.config.exposed import AT_ONCE, secrets
 from mailwicket.config.incoming import Incoming
+from mailwicket.config.secret import Secret
 from mailwicket.config.settings import Settings
+from mailwicket.errors import UnknownError
+from mailwicket.flow.backend import Door
 from mailwicket.flow.drafts import Home
+from mailwicket.flow.importing import NO_UNIT, SOURCE, Way
 from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge
+from mailwicket.flow.observe import Unwatched
 from mailwicket.flow.reading import Reading
-from mailwicket.ports import Desk, Net, Source
+from mailwicket.ports import JoinsTransaction, Net, Source
 from mailwicket.rules.decide import Policy
-from mailwicket.service.plan import Act, Change, Plan, enabled
+from mailwicket.service.plan import BACKEND, Act, Change, Plan, enabled
 from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import Unit, UnitState
 from mailwicket.store import journal
@@ -40,7 +46,12 @@ class Fleet:
     """All mailboxes, enabled ones with a crew."""
 
     def __init__(
-        self, store: Store, reading: Reading, net: Net, sources: Mapping[str, Callable[..., Source]], desk: Desk
+        self,
+        store: Store,
+        reading: Reading,
+        net: Net,
+        sources: Mapping[str, Callable[..., Source]],
+        desk: JoinsTransaction | Door,
     ) -> None:
         """Bring mail to *desk* by the adapters in *sources*. Starts nothing."""
         self.units: dict[str, Unit] = {}
@@ -86,6 +97,21 @@ class Fleet:
             for change in changes:
                 tasks.start_soon(self._carry_out, change, new.get(change.unit), supervisor)
         self._list(settings)
+
+    def way(self, name: str, settings: Settings) -> Way:
+        """Return what becomes of mail that is handed over for the mailbox *name*, a disabled one too, or for none.
+
+        Raises:
+            UnknownError: there is no such mailbox.
+        """
+        policy = _policy(settings)
+        if name == NO_UNIT:
+            judge = Judge(self._store, self.desk, Home(SOURCE, policy), Unwatched())
+            return Way(judge, Incoming.model_fields["max_mail_bytes"].default)
+        if (config := settings.incoming.get(name)) is None:
+            raise UnknownError(f"there is no mailbox {name}; there are: {', '.join(settings.incoming) or 'none'}")
+        judge = Judge(self._store, self.desk, _home(name, config, policy), self._unit(name, config))
+        return Way(judge, config.max_mail_bytes)
 
     def retry(self, reasons: Collection[str], supervisor: Supervisor) -> None:
         """Try the units again that one of *reasons* blocks."""
@@ -137,17 +163,25 @@ def _home(name: str, config: Incoming, policy: Policy) -> Home:
     return Home(name, policy, config.group, config.category, config.company)
 
 
-async def stale_secrets(settings: Settings, forms: Iterable[str]) -> dict[str, list[str]]:
+async def stale_secrets(settings: Settings, forms: Collection[str]) -> dict[str, list[str]]:
     """Return by unit which secrets of *forms* read otherwise now than when its connection was made."""
-    wanted = set(forms)
+    asked = [
+        (PREFIX + name, str(path[0]), secret)
+        for name, config in enabled(settings).items()
+        for path, secret in secrets(config)
+        if secret.form in forms
+    ]
+    asked += [(BACKEND, str(path[0]), one) for path, one in secrets(settings.backend) if one.form in forms]
 
-    def look() -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for name, config in enabled(settings).items():
-            keys = [str(path[0]) for path, secret in secrets(config) if secret.form in wanted and secret.is_stale()]
-            if keys:
-                found[PREFIX + name] = keys
-        backend = [str(path[0]) for path, one in secrets(settings.backend) if one.form in wanted and one.is_stale()]
-        return found | ({"backend": backend} if backend else {})
+    def look() -> list[bool]:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(Secret.is_stale, (secret for _, _, secret in asked)))
 
-    return await anyio.to_thread.run_sync(look)
+    found: dict[str, list[str]] = {}
+    if asked:
+        for (unit, key, _), is_stale in zip(
+            asked, await anyio.to_thread.run_sync(look, abandon_on_cancel=True), strict=True
+        ):
+            if is_stale:
+                found.setdefault(unit, []).append(key)
+    return found

@@ -68,6 +68,11 @@ def leads_to_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
+def as_error(text: str) -> str:
+    """Return *text* as it is to be written to standard error where no log is set up (any more): why we end."""
+    return f"<{_priority(logging.ERROR)}>{text}" if leads_to_journal(sys.stderr, os.environ) else text
+
+
 class GatheringHandler(logging.Handler):
     """Writes lines in order, from a thread of its own: a slow disk or reader of the log holds nobody up."""
 
@@ -165,8 +170,12 @@ class JournalFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line or lines."""
-        priority = next((number for level, number in PRIORITIES if record.levelno >= level), 7)
+        priority = _priority(record.levelno)
         return "\n".join(f"<{priority}>{line}" for line in self._lines.format(record).split("\n"))
+
+
+def _priority(level: int) -> int:
+    return next((number for least, number in PRIORITIES if level >= least), 7)
 
 
 def escaped(text: str) -> str:

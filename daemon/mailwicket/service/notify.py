@@ -78,6 +78,12 @@ class Notifier:
         if self._address is not None and self._flushed():
             self._sent("WATCHDOG=1")
 
+    def close(self) -> None:
+        """Let the socket go; who tells something after that opens it anew."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
     async def keep_alive(self, describe: Callable[[], str] | None = None) -> None:
         """Tell that the event loop turns, and what *describe* answers, until cancelled.
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from mailwicket.errors import StoreError
-from mailwicket.service.units import STORE_REASONS, Unit, UnitState
-
-BACKEND_REASON: Final = "backend_down"
+from mailwicket.service.alerts import alerts_of
+from mailwicket.service.units import BACKEND_REASON, STORE_REASONS, Unit, UnitState
 
 UNWELL: Final = (UnitState.BLOCKED, UnitState.WAITING, UnitState.PAUSED)
 """The worst first."""
@@ -24,6 +25,36 @@ class Trouble(NamedTuple):
 
     reason: str | None
     said: str | None
+    reason_since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The filesystem of the state directory, and what our database takes of it."""
+
+    size_bytes: int
+    free_bytes: int
+    """For us: not what is kept for root."""
+    database_bytes: int
+
+
+def disk_of(state_dir: Path, database: str) -> Disk | None:
+    """Measure the disk of *state_dir*, where the file *database* is; None where it does not answer."""
+    try:
+        disk = os.statvfs(state_dir)
+        database_bytes = (state_dir / database).stat().st_size
+    except OSError:
+        return None
+    return Disk(disk.f_frsize * disk.f_blocks, disk.f_frsize * disk.f_bavail, database_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedLately:
+    """The mails that were parked within a day and wait."""
+
+    mails: int
+    """`journal.PARKED_COUNTED` stands for "or more"."""
+    first_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +72,26 @@ class Report:
     parked: int
     store_waits: StoreError | None = None
     """Why our store cannot be read, or what it has kept waiting for too long."""
+    store_waits_since: datetime | None = None
     errors: tuple[str, ...] = ()
     """Why the conf.d on disk is not what runs."""
     refused_since: datetime | None = None
     after_restart: tuple[str, ...] = ()
+    parked_lately: ParkedLately | None = None
+    parked_keep_days: int = 0
+    disk: Disk | None = None
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def all_units(self) -> list[Unit]:
+        """The mailboxes, and the backend where it is one."""
+        return [*self.units, *([self.desk] if self.desk else [])]
 
     @property
     def store_trouble(self) -> Trouble | None:
         """What is wrong with our own store; None where it takes writes."""
         if self.store_waits is not None:
-            return Trouble(self.store_waits.reason, str(self.store_waits))
+            return Trouble(self.store_waits.reason, str(self.store_waits), self.store_waits_since or self.at)
         return _trouble(next((unit for unit in (*self.units, self.chores) if unit.reason in STORE_REASONS), None))
 
     @property
@@ -72,11 +113,12 @@ class Report:
                 "since": _time(self.refused_since),
                 "after_restart": list(self.after_restart),
             },
-            "units": [_unit(unit) for unit in self._all_units()],
+            "units": [_unit(unit) for unit in self.all_units],
             "store": _told(self.store_trouble),
             "backend": {"name": self.backend, **_told(self.backend_trouble)},
             "outbox": {"waiting": 0, "oldest_s": None},
             "quarantine": self.parked,
+            "alerts": [alert.told() for alert in alerts_of(self)],
         }
 
     def ready(self) -> Mapping[str, Any]:
@@ -85,11 +127,11 @@ class Report:
         Ready: no unit is blocked, store and backend take what they are given. A refused conf.d is shown and does not
         count: what ran runs on.
         """
-        blocked = any(unit.state is UnitState.BLOCKED for unit in self._all_units())
+        blocked = any(unit.state is UnitState.BLOCKED for unit in self.all_units)
         store, backend = self.store_trouble, self.backend_trouble
         return {
             "ready": not (blocked or store or backend),
-            "units": {unit.name: {"state": unit.state, "reason": unit.reason} for unit in self._all_units()},
+            "units": {unit.name: {"state": unit.state, "reason": unit.reason} for unit in self.all_units},
             "store": {"ok": store is None, "reason": store and store.reason},
             "backend": {"ok": backend is None, "reason": backend and backend.reason},
             "config": {"ok": not self.errors, "reason": "config_refused" if self.errors else None},
@@ -97,7 +139,7 @@ class Report:
 
     def line(self) -> str:
         """Return what a person wants to know first, in one line: how many run, and who does not and why."""
-        enabled = [unit for unit in self._all_units() if unit.reason != "disabled"]
+        enabled = [unit for unit in self.all_units if unit.reason != "disabled"]
         said = [f"{sum(unit.state is UnitState.RUNNING for unit in enabled)} of {len(enabled)} units run"]
         unwell = sorted(
             (unit for unit in enabled if _state(unit) in UNWELL), key=lambda unit: UNWELL.index(_state(unit))
@@ -112,9 +154,6 @@ class Report:
             said.append(f"conf.d is refused: {self.errors[0]}")
         return "; ".join(said)
 
-    def _all_units(self) -> list[Unit]:
-        return [*self.units, *([self.desk] if self.desk else [])]
-
 
 def _unit(unit: Unit) -> Mapping[str, Any]:
     return {
@@ -127,6 +166,9 @@ def _unit(unit: Unit) -> Mapping[str, Any]:
         "last_success": _time(unit.last_success),
         "next_try": _time(unit.next_try),
         "backlog": unit.backlog_mails,
+        "backlog_since": _time(unit.backlog_since),
+        "unread": unit.unread_mails,
+        "untaken": unit.untaken_mails,
         "silence_s": None if unit.silence_s is None else round(unit.silence_s, 3),
     }
 
@@ -137,7 +179,7 @@ def _state(unit: Unit) -> UnitState:
 
 
 def _trouble(unit: Unit | None) -> Trouble | None:
-    return None if unit is None else Trouble(unit.reason, unit.said)
+    return None if unit is None else Trouble(unit.reason, unit.said, unit.reason_since)
 
 
 def _told(trouble: Trouble | None) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final
 
 from mailwicket.errors import StoreError
 from mailwicket.model import Reason
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 STORE_REASONS = frozenset({"disk_full", "disk_error", "disk_hangs", "store_locked", "store_damaged"})
 """Our own disk or database: a connection to the server does not mend that."""
+
+BACKEND_REASON: Final = "backend_down"
 
 
 class UnitState(StrEnum):
@@ -31,6 +34,10 @@ class UnitState(StrEnum):
     STOPPED = "stopped"
 
 
+TRYING = frozenset({UnitState.STARTING, UnitState.RUNNING, UnitState.WAITING})
+"""The daemon does what it can: no person holds it up."""
+
+
 @dataclass
 class Unit:
     """What is known of one unit; watches its flow (`flow.observe.Observer`)."""
@@ -42,6 +49,12 @@ class Unit:
     said: str | None = None
     """The failure's own words, for people."""
     backlog_mails: int = 0
+    backlog_since: datetime | None = None
+    """When the mail that waits longest for its decision was seen."""
+    unread_mails: int | None = None
+    """Marked as unread on the server, of those that are ours to take; None where nobody counted."""
+    untaken_mails: int | None = None
+    """Those of them that we never had."""
     failures: int = 0
     """In a row, since the last time everything was done."""
     held: bool = False
@@ -54,12 +67,18 @@ class Unit:
     _silence_s: Callable[[], float] | None = None
 
     since = Since()
+    reason_since = Since()
     last_success = TimeOfDay()
     next_try = TimeOfDay()
+    untaken_since = TimeOfDay()
+    started_at = TimeOfDay()
+    """Since when it tries: nobody stopped or paused it, and nothing blocks it."""
+    failing_since = TimeOfDay()
+    """The first failure since the last time that everything was done."""
 
     def __post_init__(self) -> None:
         """What it is, it is since now."""
-        self.since = datetime.now(UTC)
+        self.since = self.reason_since = datetime.now(UTC)
 
     def become(
         self,
@@ -69,10 +88,26 @@ class Unit:
         next_try: datetime | None = None,
     ) -> None:
         """Enter *state*; `since` changes only when the state does."""
+        now = datetime.now(UTC)
         if state is not self.state:
-            self.since = datetime.now(UTC)
+            self.since = now
+        if state in TRYING:
+            self.started_at = self.started_at or now
+        else:
+            self.started_at = None
+            self.failing_since = None
+            self.unread_mails = self.untaken_mails = None
+            self.untaken_since = None
+        if state is UnitState.WAITING:
+            self.failing_since = self.failing_since or now
         self._silence_s = None
-        self.state, self.reason, self.said, self.next_try = state, reason, said, next_try
+        self._give_reason(reason, said)
+        self.state, self.next_try = state, next_try
+
+    def _give_reason(self, reason: str | None, said: str | None) -> None:
+        if reason != self.reason:
+            self.reason_since = datetime.now(UTC)
+        self.reason, self.said = reason, said
 
     @property
     def silence_s(self) -> float | None:
@@ -100,9 +135,9 @@ class Unit:
         self.become(UnitState.RUNNING, self.reason, self.said)
         self._silence_s = silence_s
 
-    def backlog(self, mails: int) -> None:
-        """So many mails are seen and not yet decided."""
-        self.backlog_mails = mails
+    def backlog(self, mails: int, oldest_at: datetime | None) -> None:
+        """So many mails are seen and not yet decided, the first of them at *oldest_at*."""
+        self.backlog_mails, self.backlog_since = mails, oldest_at
 
     def done(self, reason: Reason) -> None:
         """A mail was decided and committed."""
@@ -112,13 +147,19 @@ class Unit:
     def caught_up(self) -> None:
         """Everything that the server showed is decided and settled."""
         self.last_success = datetime.now(UTC)
+        self.failing_since = None
         self.failures = 0
         self._written()
+
+    def unread(self, mails: int, untaken: int) -> None:
+        """The server marks so many mails as unread, and of these so many were never taken."""
+        self.unread_mails, self.untaken_mails = mails, untaken
+        self.untaken_since = (self.untaken_since or datetime.now(UTC)) if untaken else None
 
     def _written(self) -> None:
         """The store takes writes."""
         if self.reason in STORE_REASONS:
-            self.reason = self.said = None
+            self._give_reason(None, None)
             self._recovered("the store")
 
     def _recovered(self, what: str) -> None:

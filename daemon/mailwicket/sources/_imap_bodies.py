@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from mailwicket.errors import TransientError
@@ -29,6 +30,9 @@ SLICE_BYTES: Final = 1024 * 1024
 REFUSALS_MAX: Final = 3
 """How often a server may refuse the body of one mail before its headers alone are taken: the mails behind it wait."""
 
+RESPONSES_AT_ONCE: Final = 200
+"""Read in about 2 ms."""
+
 Body = bytes | bytearray
 
 
@@ -36,12 +40,32 @@ class RefusedBodyError(TransientError):
     """The server has the mail and does not give its body."""
 
 
-def answers(exchange: Exchange) -> Iterator[FetchAnswer]:
-    """Yield the FETCH answers that name a UID; the others are about flags, or about nothing we asked."""
-    for response in exchange.responses:
-        answer = read_fetch(response)
-        if answer is not None and answer.uid is not None:
-            yield answer
+class Answers:
+    """The FETCH answers of a command that name a UID, for `async for`; others are about flags, or about nothing asked.
+
+    It gives way now and then: a flood of answers must not hold up the other mailboxes.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        """Read what came in answer to *exchange*."""
+        self._responses = enumerate(exchange.responses, 1)
+        self.clear = True
+        """So far no mail was described of which cannot be told which one it is."""
+
+    def __aiter__(self) -> Answers:
+        """Itself."""
+        return self
+
+    async def __anext__(self) -> FetchAnswer:
+        """Return the next one."""
+        for number, response in self._responses:
+            if number % RESPONSES_AT_ONCE == 0:
+                await anyio.lowlevel.checkpoint()
+            answer = read_fetch(response)
+            if answer is not None and answer.uid is not None:
+                return answer
+            self.clear = self.clear and not hides_a_mail(response, answer)
+        raise StopAsyncIteration
 
 
 @dataclass(slots=True)
@@ -104,8 +128,11 @@ class Bodies:
         unclear = False
         for chosen in write_sets(asked):
             exchange = await self._client.run_well("FETCH", chosen, "(UID)", by_uid=True)
-            found.update(answer.uid for answer in answers(exchange) if answer.uid in asked)
-            unclear = unclear or any(map(hides_a_mail, exchange.responses))
+            told = Answers(exchange)
+            async for answer in told:
+                if answer.uid in asked:
+                    found.add(answer.uid)
+            unclear = unclear or not told.clear
         if unclear and found != asked:
             raise TransientError(
                 f"{self._client.peer} sent an answer to FETCH that cannot be read", reason="server_said"
@@ -120,6 +147,7 @@ class Bodies:
             keep_bytes=min(WHOLE_BYTES, self._max_mail_bytes),
             literal_bytes=self._max_mail_bytes + SLICE_BYTES,
             kept_bytes=2 * announced_bytes + 4 * SLICE_BYTES,  # sizes are hints: what does not fit comes alone
+            literals_bytes=2 * announced_bytes + 2 * self._max_mail_bytes,  # and so does all of it if that is far off
         )
         for chosen in write_sets(asked):
             try:
@@ -130,7 +158,7 @@ class Bodies:
                 if self._client.protocol.overwhelmed:
                     self._record.alone |= asked
                 raise
-            for answer in answers(exchange):
+            async for answer in Answers(exchange):
                 uid, body = answer.uid, answer.items.get(b"BODY[]")
                 if uid not in asked or not isinstance(body, Body):
                     continue
@@ -181,7 +209,7 @@ class Bodies:
         names = [f"BODY[{section}]<{offset}>".encode()]
         if not offset:
             names.append(f"BODY[{section}]".encode())  # some servers name no origin where nothing was cut off
-        for answer in answers(exchange):
+        async for answer in Answers(exchange):
             for body in map(answer.items.get, names):
                 if answer.uid == uid and isinstance(body, Body):
                     return body
@@ -193,9 +221,17 @@ class Bodies:
             f'{client.peer} does not give the mail with UID {uid} ("{exchange.words}")', reason="server_said"
         )
 
+    def _expect_pace(self, uid: int, received_bytes: int, spent_s: float) -> None:
+        """Each slice has its deadline, but a server may give a mail byte by byte: it is the whole that must end."""
+        limits = self._client.deadlines
+        if spent_s > limits.batch_s + received_bytes / limits.slowest_bytes_per_s:
+            words = f"{self._client.peer} took {spent_s:.0f} s for {received_bytes} bytes of the mail with UID {uid}"
+            raise RefusedBodyError(words, reason="timeout")
+
     async def _spool(self, uid: int, first: Body, announced_bytes: int) -> SpooledMail | Skipped | None:
         """Write a large mail to a file, asking for the next slice while one is written."""
         loop = asyncio.get_running_loop()
+        begun_at = loop.time()
         spool = await anyio.to_thread.run_sync(Spool, self._spool_dir, f"{self._label}.{uid}")
         try:
             piece: Body | None = first
@@ -204,6 +240,7 @@ class Bodies:
                 received_bytes += len(piece)
                 if received_bytes > self._max_mail_bytes:
                     return Skipped(received_bytes)
+                self._expect_pace(uid, received_bytes, loop.time() - begun_at)
                 writing = loop.run_in_executor(None, spool.write, piece)
                 try:
                     last = _is_last(piece, received_bytes, announced_bytes)

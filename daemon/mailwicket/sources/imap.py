@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,14 +15,14 @@ from pydantic import BaseModel
 
 from mailwicket.config.incoming import Incoming
 from mailwicket.errors import BlockedError, TransientError
-from mailwicket.model import Fetched, Look, MailRef, Renumbered, Settlement
+from mailwicket.model import Fetched, Look, MailRef, Renumbered, Settlement, Unread
 from mailwicket.net.imap.client import Deadlines, ImapClient
 from mailwicket.net.imap.login import PASSING_CODES, Account, log_in
 from mailwicket.net.imap.reader import Room
-from mailwicket.net.imap.tokens import UID_MAX, hides_a_mail, read_date, write_sets
+from mailwicket.net.imap.tokens import UID_MAX, read_date, write_sets
 from mailwicket.net.imap.utf7 import mailbox_argument
 from mailwicket.ports import Net, Probe
-from mailwicket.sources._imap_bodies import Bodies, Record, answers
+from mailwicket.sources._imap_bodies import Answers, Bodies, Record
 from mailwicket.sources._imap_cursor import Cursor, first_cursor, renumbered_cursor
 from mailwicket.sources._imap_proof import Proof, stages
 from mailwicket.sources._imap_settling import Settling
@@ -29,11 +30,20 @@ from mailwicket.sources._imap_settling import Settling
 LOOK_MAILS: Final = 500
 """How many mails one look tells: their rows are one transaction, and reading their answers is one stretch of work."""
 
+DESCRIBED_MAX: Final = 10 * LOOK_MAILS
+"""So many are not described where a look's worth was asked for, unless the server makes them up."""
+
+FALSE_ALARMS: Final = 10
+FALSE_ALARM_S: Final = 1.0
+"""A server that announced mail so often, and had none, is from then on asked once in so long: it may go on for ever."""
+
 IDLE_S: Final = 9 * 60
 """RFC 2177: renew at least every 29 minutes; middle boxes forget a silent connection much sooner."""
 
-SEARCH_LINE_BYTES: Final = 16 * 1024 * 1024
-"""One line tells all UIDs: room for 1.5 million."""
+SEARCH_LINE_BYTES: Final = 8 * 1024 * 1024
+"""One line tells all UIDs: room for a million of seven digits. Twice that is in memory for a moment."""
+
+SEARCH_ROOM: Final = Room(line_bytes=SEARCH_LINE_BYTES)
 
 
 class ImapSource:
@@ -131,13 +141,20 @@ class ImapMailbox:
         self._bodies = bodies
         self._settling = settling
         self._idles = client.has_capability("IDLE")
+        self._counts = config.after != "leave"
+        """Where nothing is marked as taken, every mail is unread for ever: a long answer, again and again."""
+        self._count_at = client.protocol.loop.time()
         self._looked = False
+        self._counted = 0
+        """How many mails there were at the last look."""
+        self._false_alarms = 0
+        """How often mail was announced since one was last found."""
         self._near_end = False
         """So little lies beyond the cursor that no search is needed."""
-        self._ahead: list[int] = []
+        self._ahead: Sequence[int] = ()
         """What a search found beyond the pages that were looked at since."""
-        self._ahead_of = 0
-        """Where the look starts that goes on with `_ahead`; another one did not note the page before."""
+        self._goes_on_at = 0
+        """Where the next look starts; where another one does, the page before could not be noted."""
 
     def silence_s(self) -> float:
         """Seconds since the last byte came from the server."""
@@ -146,6 +163,8 @@ class ImapMailbox:
 
     async def wait(self) -> None:
         """Return when mail came since the last look began, or after `poll_s`."""
+        if self._false_alarms > FALSE_ALARMS:
+            await anyio.sleep(FALSE_ALARM_S)
         if self._idles:
             self._idles = await self._client.idle(min(self._config.poll_s, IDLE_S))
             if self._idles:
@@ -160,12 +179,15 @@ class ImapMailbox:
 
     async def look(self, cursor: str | None) -> Look:
         """Tell what was not looked at before *cursor*, at most LOOK_MAILS of it, lowest UID first."""
+        self._false_alarms += self._client.protocol.arrived
         self._client.protocol.arrived = False  # what comes from here on is for the next look
         start, renumbered = await self._start(cursor)
         if start.fallen_to is not None:
             return Look((), start.write(), more=True)  # to be remembered before it blocks the unit
         page = await self._find(start)
         self._looked = True
+        if page.refs:
+            self._false_alarms = 0
         wanted = [ref for ref in page.refs if start.wants(int(ref.remote_id), ref.received_at)]
         return Look(wanted, start.at(page.uidnext).write(), page.more, renumbered)
 
@@ -198,48 +220,53 @@ class ImapMailbox:
         if not self._client.protocol.exists:
             return 1
         exchange = await self._client.run_well("FETCH", "*", "(UID)", by_uid=True)
-        return max((answer.uid or 0 for answer in answers(exchange)), default=0) + 1
+        return max([answer.uid or 0 async for answer in Answers(exchange)], default=0) + 1
 
     async def _find(self, start: Cursor) -> _Page:
         """Return a page of mails from the cursor on: at once where they are few, else what one search named."""
-        if start.uidnext != self._ahead_of:
-            self._ahead = []
-        if not self._ahead and (self._near_end or self._client.protocol.exists <= LOOK_MAILS):
+        if start.uidnext != self._goes_on_at:
+            self._ahead, self._near_end = (), False
+        exists = self._client.protocol.exists
+        few = exists <= LOOK_MAILS or (self._near_end and exists - self._counted <= LOOK_MAILS)
+        self._counted = exists
+        if few and not self._ahead:
             found, clear = await self._describe([f"{start.uidnext}:*"], start.uidnext)
-            named = sorted(found if clear else found.keys() | set(await self._search(start)))
-            uids, more = named[:LOOK_MAILS], len(named) > LOOK_MAILS
+            searched = () if clear else await self._search(start)
+            named = sorted(found.keys() | set(searched[: LOOK_MAILS + 1]))  # the lowest are what is asked for
+            uids: Sequence[int] = named[:LOOK_MAILS]
+            more = len(named) > LOOK_MAILS
             self._near_end = not more
         else:
             self._ahead = self._ahead or await self._search(start)
             uids, self._ahead = self._ahead[:LOOK_MAILS], self._ahead[LOOK_MAILS:]
             found, _ = await self._describe(write_sets(uids), start.uidnext)
             self._near_end = not self._ahead
-            self._ahead_of = uids[-1] + 1 if uids else start.uidnext
             more = bool(uids)  # behind the last page lies what came since the search
+        self._goes_on_at = uids[-1] + 1 if uids else start.uidnext
         missing = set(uids) - found.keys()
         if missing:  # named and not described: there all the same, unless the server says no
             found |= {uid: self._ref(uid) for uid in await self._bodies.existing(missing)}
         self._check_epoch()
         refs = [found[uid] for uid in uids if uid in found]
-        return _Page(refs, uids[-1] + 1 if uids else start.uidnext, more)
+        return _Page(refs, self._goes_on_at, more)
 
-    async def _search(self, start: Cursor) -> list[int]:
-        room = Room(line_bytes=SEARCH_LINE_BYTES, text_bytes=2 * SEARCH_LINE_BYTES)
-        found = await self._client.search(f"UID {start.uidnext}:*", room)
-        return [uid for uid in found if uid >= start.uidnext]
+    async def _search(self, start: Cursor) -> Sequence[int]:
+        found = await self._client.search(f"UID {start.uidnext}:*", SEARCH_ROOM)
+        return found[bisect_left(found, start.uidnext) :]
 
     async def _describe(self, sets: Iterable[str], lowest: int) -> tuple[dict[int, MailRef], bool]:
         """Return size and date of the mails in *sets*, and whether no more mails than these were spoken of.
 
         `n:*` always answers with the last mail, even when its UID is below n (RFC 9051 9, seq-range): left out.
         """
+        exists = self._client.protocol.exists
         found: dict[int, MailRef] = {}
         named: set[int] = set()
         clear = True
         for chosen in sets:
             exchange = await self._client.run_well("FETCH", chosen, "(UID RFC822.SIZE INTERNALDATE)", by_uid=True)
-            clear = clear and not any(map(hides_a_mail, exchange.responses))
-            for answer in answers(exchange):
+            told = Answers(exchange)
+            async for answer in told:
                 uid = answer.uid or 0
                 if not 0 < uid <= UID_MAX:
                     raise self._lie(f"a mail with UID {uid}")
@@ -252,6 +279,9 @@ class ImapMailbox:
                 ref = self._ref(uid, answer.number(b"RFC822.SIZE") or 0, received_at)
                 if found.setdefault(uid, ref) != ref:
                     raise self._lie(f"two mails with UID {uid}")
+                if len(found) > DESCRIBED_MAX:
+                    raise self._lie(f"more than {DESCRIBED_MAX} mails in answer to FETCH, and counts {exists}")
+            clear = clear and told.clear
         return found, clear and named == found.keys()
 
     def _ref(self, uid: int, size_bytes: int = 0, received_at: datetime | None = None) -> MailRef:
@@ -266,6 +296,26 @@ class ImapMailbox:
 
     def _lie(self, what: str) -> TransientError:
         return TransientError(f"{self._client.peer} sent {what}", reason="server_said")
+
+    # --- what should have been taken --------------------------------------------------------------------------------
+
+    async def unread(self, cursor: str) -> Unread | None:
+        """Ask once in `poll_s` what is unread; see `ports.CountsUnread`. A server that cannot tell is left in peace."""
+        protocol = self._client.protocol
+        start = Cursor.read(cursor)
+        if not self._counts or protocol.loop.time() < self._count_at or start.uidvalidity != int(self._epoch):
+            return None
+        self._count_at = protocol.loop.time() + self._config.poll_s
+        try:
+            found = await self._client.search(f"UNSEEN UNDELETED {start.search_key()}", SEARCH_ROOM)
+        except TransientError:
+            if protocol.failure is not None:
+                raise
+            self._counts = False  # it answered, and was not understood
+            return None
+        self._check_epoch()
+        end = start.uidnext if protocol.arrived else UID_MAX + 1  # what came meanwhile is for the next look
+        return Unread(self._config.folder, self._epoch, [str(uid) for uid in found if start.first <= uid < end])
 
     # --- its bytes --------------------------------------------------------------------------------------------------
 

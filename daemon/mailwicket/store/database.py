@@ -13,6 +13,12 @@ from pathlib import Path
 
 from mailwicket.errors import MailwicketError, StoreError
 from mailwicket.ports import Schema
+from mailwicket.store.soundness import (
+    WHAT_TO_DO,
+    refuse_a_damaged_one,
+    refuse_a_second_beginning,
+    refuse_an_emptied_one,
+)
 
 FILE_NAME = "mailwicket.db"
 BUSY_TIMEOUT_S = 60  # another process (a backup, an admin's shell) may hold the write lock for a while
@@ -24,15 +30,17 @@ def open_writer(state_dir: Path) -> sqlite3.Connection:
     """Open the database for the writer thread; creates it readable by its owner only.
 
     Raises:
-        StoreError: the disk refuses, or the file is no database or a damaged one.
+        StoreError: the disk refuses, the file is no database or a damaged one, or it is gone and its mail is not.
     """
     path = state_dir / FILE_NAME
     try:
+        refuse_a_second_beginning(path)
         path.touch(mode=0o600)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.DatabaseError) as error:
         raise store_error(path, error) from error
     try:
+        refuse_an_emptied_one(connection, path)
         connection.execute("PRAGMA page_size = 8192")  # a mail's text spans fewer pages
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -40,9 +48,13 @@ def open_writer(state_dir: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: fewer, larger copies into the main file
         connection.execute("PRAGMA journal_size_limit = 67108864")
         connection.execute("PRAGMA cache_size = -16384")
+        refuse_a_damaged_one(connection, path)
     except sqlite3.DatabaseError as error:
         connection.close()
         raise store_error(path, error) from error
+    except StoreError:
+        connection.close()
+        raise
     return connection
 
 
@@ -71,9 +83,10 @@ def store_error(path: Path | str, error: Exception) -> StoreError:
         return StoreError(f"store {path}: {error.strerror}", reason="disk_full" if full else "disk_error")
     code = getattr(error, "sqlite_errorname", "")
     reason = {"SQLITE_FULL": "disk_full", "SQLITE_BUSY": "store_locked", "SQLITE_CORRUPT": "store_damaged"}.get(
-        code, "store_damaged" if "not a database" in text else "disk_error"
+        code, "store_damaged" if "not a database" in text or "decode to UTF-8" in text else "disk_error"
     )
-    return StoreError(f"store {path}: {text}", reason=reason)
+    what_next = f"; {WHAT_TO_DO}" if reason == "store_damaged" else ""
+    return StoreError(f"store {path}: {text}{what_next}", reason=reason)
 
 
 def migrate(connection: sqlite3.Connection, schemas: Sequence[Schema]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mailwicket.model import (
     IntakeId,
@@ -31,6 +31,9 @@ from mailwicket.store.raw import RawPlace
 _TRACE = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each
 
 SQL = statements(Path(__file__).with_name("journal.sql"))
+
+PARKED_COUNTED: Final = 1000
+"""So many of the newest parked mails are looked at: the question is asked on the event loop."""
 
 
 class State(IntEnum):
@@ -124,16 +127,22 @@ def note_look(tx: Transaction, source: str, look: Look, now: str) -> None:
     """Write down what a look found and where the next one starts."""
     if look.renumbered is not None:
         _renumber(tx, source, look.renumbered, now)
+    _note_refs(tx, source, look.refs, now)
+    tx.execute(SQL.set_cursor, (source, look.cursor, now))
+
+
+def _note_refs(tx: Transaction, source: str, refs: Sequence[MailRef], now: str) -> dict[tuple[str, str], int]:
+    """Write down that mails were seen; return the numbers of their places, by folder and epoch."""
     places: dict[tuple[str, str], int] = {}
     rows: list[tuple[object, ...]] = []
-    for ref in look.refs:
+    for ref in refs:
         key = ref.folder, ref.epoch
         if key not in places:
             places[key] = tx.execute(SQL.place, (source, *key)).fetchone()[0]
         received = None if ref.received_at is None else timestamp(ref.received_at)
         rows.append((places[key], ref.remote_id, ref.size_bytes, received, now))
     insert(tx, SQL.note_ref, rows)
-    tx.execute(SQL.set_cursor, (source, look.cursor, now))
+    return places
 
 
 def _renumber(tx: Transaction, source: str, change: Renumbered, now: str) -> None:
@@ -145,10 +154,34 @@ def _renumber(tx: Transaction, source: str, change: Renumbered, now: str) -> Non
     note_event(tx, Event(now, "MailboxRenumbered", f"incoming/{source}", detail))
 
 
+def note_offered(tx: Transaction, source: str, refs: Sequence[MailRef], now: str) -> dict[str, tuple[IntakeId, State]]:
+    """Write down that somebody offers mails of one place; return their rows by remote id, old ones as they are."""
+    (place_id,) = _note_refs(tx, source, refs, now).values()
+    found = tx.execute(SQL.rows_of, (place_id, json.dumps([ref.remote_id for ref in refs]))).fetchall()
+    return {remote_id: (IntakeId(intake_id), State(state)) for remote_id, intake_id, state in found}
+
+
+def give_up_seen(tx: Transaction, source: str) -> None:
+    """Nobody has the bytes of the mails that *source* has only seen."""
+    tx.execute(SQL.give_up_seen, (source,))
+
+
 def backlog(tx: Transaction, source: str) -> int:
     """Count the mails of *source* that are not yet decided."""
     places = tx.execute(SQL.places, (source,)).fetchall()
     return sum(tx.execute(SQL.backlog, (place_id,)).fetchone()[0] for place_id, _, _ in places)
+
+
+def oldest_open(tx: Transaction, source: str) -> datetime | None:
+    """Return when the mail of *source* that waits longest for its decision was seen; None where none waits."""
+    places = tx.execute(SQL.places, (source,)).fetchall()
+    seen = [tx.execute(SQL.oldest_open, (place_id,)).fetchone()[0] for place_id, _, _ in places]
+    return min((datetime.fromisoformat(at) for at in seen if at is not None), default=None)
+
+
+def count_untaken(tx: Transaction, source: str, folder: str, epoch: str, remote_ids: Sequence[str]) -> int:
+    """Count those of *remote_ids*, mails on the server, whose bytes were never kept."""
+    return int(tx.execute(SQL.untaken, (json.dumps(remote_ids), source, folder, epoch)).fetchone()[0])
 
 
 # --- keeping --------------------------------------------------------------------------------------------------------
@@ -241,6 +274,15 @@ def note_decided(tx: Transaction, decided: Sequence[Decided], now: str) -> None:
             tx.execute(SQL.move_raw, (one.parked.file, one.parked.offset, one.intake_id))
 
 
+def decisions(tx: Transaction, intake_ids: Sequence[IntakeId]) -> dict[IntakeId, tuple[Reason, TicketNumber | None]]:
+    """Return what became of the mails *intake_ids*; undecided ones are left out."""
+    found = tx.execute(SQL.decisions, (json.dumps(intake_ids),)).fetchall()
+    return {
+        IntakeId(intake_id): (Reason(reason), None if ticket is None else TicketNumber(ticket))
+        for intake_id, reason, ticket in found
+    }
+
+
 # --- settling -------------------------------------------------------------------------------------------------------
 
 
@@ -270,6 +312,12 @@ def note_event(tx: Transaction, event: Event) -> None:
 def count_parked(tx: Transaction) -> int:
     """How many mails wait for a person."""
     return int(tx.execute(SQL.parked_count).fetchone()[0])
+
+
+def parked_since(tx: Transaction, since: str) -> tuple[int, datetime | None]:
+    """How many mails were parked after the timestamp *since* and wait, and when the first; at most PARKED_COUNTED."""
+    mails, first_at = tx.execute(SQL.parked_lately, (PARKED_COUNTED, since)).fetchone()
+    return mails, None if first_at is None else datetime.fromisoformat(first_at)
 
 
 def needed_in_file(tx: Transaction, file: str) -> int:

@@ -30,6 +30,19 @@ SELECT place_id, folder, epoch FROM place WHERE source = ? ORDER BY place_id DES
 INSERT INTO intake_row (place_id, remote_id, size_bytes, received_at, seen_at, state) VALUES (?, ?, ?, ?, ?, 1)
 ON CONFLICT (place_id, remote_id) DO UPDATE SET state = 1 WHERE state = 5
 
+-- name: rows_of
+-- What is known of mails of a place: their ids there are a JSON list.
+SELECT remote_id, intake_id, state FROM intake_row
+WHERE place_id = ? AND remote_id IN (SELECT value FROM json_each(?))
+
+-- name: give_up_seen
+-- Who had the bytes of mails that were only seen is gone; should they be offered again, they are seen again.
+UPDATE intake_row SET state = 5 WHERE state = 1 AND place_id IN (SELECT place_id FROM place WHERE source = ?)
+
+-- name: decisions
+-- What became of mails: their numbers are a JSON list.
+SELECT intake_id, reason, ticket FROM decision WHERE intake_id IN (SELECT value FROM json_each(?))
+
 -- name: forget_old_seen
 -- The folder was renumbered: what was only seen will be seen again under its new number.
 UPDATE intake_row SET state = 5
@@ -88,6 +101,19 @@ WHERE r.place_id = ? AND r.state = 3 ORDER BY r.intake_id LIMIT ?
 -- How many mails of a place are not yet decided.
 SELECT (SELECT count(*) FROM intake_row WHERE place_id = ?1 AND state = 1)
      + (SELECT count(*) FROM intake_row WHERE place_id = ?1 AND state = 2)
+
+-- name: oldest_open
+-- When the mail of a place that waits longest for its decision was seen.
+SELECT min(seen_at) FROM (
+    SELECT * FROM (SELECT seen_at FROM intake_row WHERE place_id = ?1 AND state = 1 ORDER BY intake_id LIMIT 1)
+    UNION ALL
+    SELECT * FROM (SELECT seen_at FROM intake_row WHERE place_id = ?1 AND state = 2 ORDER BY intake_id LIMIT 1))
+
+-- name: untaken
+-- How many mails of a JSON list are not kept and decided, nor on the way to that.
+SELECT count(*) FROM json_each(?) AS j WHERE NOT EXISTS (
+    SELECT 1 FROM intake_row AS r JOIN place AS p ON p.place_id = r.place_id
+    WHERE p.source = ? AND p.folder = ? AND p.epoch = ? AND r.remote_id = j.value AND r.state BETWEEN 2 AND 4)
 
 -- name: state
 -- A mail enters a state.
@@ -158,11 +184,27 @@ INSERT INTO event (at, kind, unit, intake_id, detail) VALUES (?, ?, ?, ?, ?)
 -- How many mails wait for a person.
 SELECT count(*) FROM decision WHERE parked = 1
 
+-- name: parked_lately
+-- How many of the newest parked mails were decided after a moment, and when the first.
+SELECT count(*), min(decided_at) FROM (SELECT decided_at FROM decision WHERE parked = 1 ORDER BY intake_id DESC LIMIT ?) WHERE decided_at > ?
+
 -- name: needed_in_file
 -- Mails in a raw file whose bytes are still needed: undecided ones, and parked ones.
 SELECT count(*) FROM kept AS k JOIN intake_row AS r ON r.intake_id = k.intake_id
 LEFT JOIN decision AS d ON d.intake_id = k.intake_id
 WHERE k.file = ? AND (r.state < 3 OR d.parked = 1)
+
+-- name: raw_files
+-- Every raw file that is named, and how many of its bytes.
+SELECT file, max(first_byte + length) FROM kept WHERE file IS NOT NULL GROUP BY file ORDER BY file
+
+-- name: kept_mails
+-- Every kept mail whose bytes are not reclaimed, as they lie on disk.
+SELECT intake_id, file, first_byte, length, sha256 FROM kept WHERE file IS NOT NULL ORDER BY file, first_byte
+
+-- name: schemas
+-- The version of each set of tables.
+SELECT name, max(version) FROM schema_version GROUP BY name ORDER BY name
 
 -- name: mails_in_file
 -- The mails of a raw file.

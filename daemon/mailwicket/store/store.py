@@ -97,9 +97,12 @@ class Store:
         return None
 
     async def close(self) -> None:
-        """Finish what is queued and give the directory back."""
-        await anyio.to_thread.run_sync(self._writer.close)
+        """Finish what is queued and give the directory back, the database in one file.
+
+        The writer is the last to close: a connection that only reads cannot put the log into the database.
+        """
         self._reader.close()
+        await anyio.to_thread.run_sync(self._writer.close)
         self.raw.close()
         self.in_hand.close()
         self._lock.release()

@@ -41,7 +41,7 @@ class Api:
 
     def routes(self) -> list[web.RouteDef]:
         """Return every route."""
-        unit = ROOT + "units/{kind}/{name}"
+        unit = ROOT + "units/{unit:[a-z]+(?:/[^/]+)?}"
         return [
             web.get(ROOT, self._routes),
             web.get(ROOT + "status", self._status),
@@ -111,4 +111,4 @@ class Api:
 
 
 def _name(request: web.Request) -> str:
-    return f"{request.match_info['kind']}/{request.match_info['name']}"
+    return request.match_info["unit"]

@@ -6,15 +6,14 @@ import asyncio
 import ipaddress
 import os
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import anyio
 from aiohttp import web
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from mailwicket.errors import BlockedError
 from mailwicket.web.accepting import BACKLOG, ShortageHandler
@@ -32,13 +31,13 @@ class Endpoint:
     def __init__(
         self,
         ready: Callable[[], Mapping[str, Any]],
-        registry: CollectorRegistry,
+        metrics: Callable[[], Awaitable[bytes]],
         routes: Sequence[web.RouteDef],
         guard: Guard,
     ) -> None:
-        """Tell health from *ready* and *registry*; *guard* stands before everything that comes over TCP."""
+        """Tell health from *ready* and *metrics*; *guard* stands before everything that comes over TCP."""
         self._ready = ready
-        self._registry = registry
+        self._figures = metrics
         self._routes = routes
         self._guard = guard
 
@@ -103,7 +102,7 @@ class Endpoint:
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         """Prometheus' text format; no mail content."""
-        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=await self._figures(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 def server_context(certificate: Path, key: Path | None) -> ssl.SSLContext:

@@ -7,11 +7,13 @@ import contextlib
 import ipaddress
 import socket
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import aioimaplib.aioimaplib as imap
 import anyio
+import anyio.to_thread
 
 from mailwicket.errors import BlockedError, TransientError, is_shortage
 from mailwicket.net import descriptors
@@ -69,7 +71,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         Raises:
             TransientError: too many files are open.
         """
-        with self._trouble():
+        with self._trouble("be connected to"):
             descriptors.check_room()
 
     async def attach(self, tls: ssl.SSLContext | None, sock: socket.socket | None = None) -> None:
@@ -84,12 +86,12 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         """
         loop = self.protocol.loop
         end_at = loop.time() + self.deadlines.connect_s
-        with self._trouble():
-            if sock is None:
+        if sock is None:
+            with self._trouble("accept a connection"):
                 sock = await dial(self.host, self.port, self.deadlines.connect_s)
-            with anyio.fail_after(max(0, end_at - loop.time())):
-                name = self.host if tls else None
-                await loop.create_connection(lambda: self.protocol, sock=sock, ssl=tls, server_hostname=name)
+        with self._trouble("begin TLS"), anyio.fail_after(max(0, end_at - loop.time())):
+            name = self.host if tls else None
+            await loop.create_connection(lambda: self.protocol, sock=sock, ssl=tls, server_hostname=name)
 
     async def greet(self) -> None:
         """Read the greeting.
@@ -97,7 +99,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         Raises:
             TransientError: there is none, or it refuses the connection.
         """
-        with self._trouble(), anyio.fail_after(self.deadlines.greeting_s):
+        with self._trouble("greet"), anyio.fail_after(self.deadlines.greeting_s):
             await self.protocol.greeted.wait()
         if self.protocol.failure is not None:
             raise self.protocol.error()
@@ -120,15 +122,15 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
                 f"{self.peer}: something was sent in the clear behind the answer to STARTTLS; nothing was said to it",
                 reason="server_said",
             )
-        with self._trouble(), anyio.fail_after(self.deadlines.connect_s):
+        with self._trouble("begin TLS after STARTTLS"), anyio.fail_after(self.deadlines.connect_s):
             transport = await protocol.loop.start_tls(protocol.transport, protocol, tls, server_hostname=self.host)
             if transport is None:
                 raise ConnectionResetError("closed during the TLS handshake")
             protocol.secured(transport)
 
     @contextlib.contextmanager
-    def _trouble(self) -> Any:  # noqa: ANN401 - a generator of nothing
-        """Say who must act when connecting fails."""
+    def _trouble(self, task: str) -> Any:  # noqa: ANN401 - a generator of nothing
+        """Say who must act when connecting fails; *task* is what the server has to do."""
         try:
             yield
         except ssl.SSLCertVerificationError as error:
@@ -137,11 +139,15 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
             raise BlockedError(words, reason="certificate") from error
         except TimeoutError as error:
             self.abort()
-            at_what = f": {words}" if (words := why(error)) else ""
-            raise TransientError(f"{self.peer} did not answer in time{at_what}", reason="timeout") from error
+            words = f"answer in time: {said}" if (said := why(error)) else f"{task} in time"
+            raise TransientError(f"{self.peer} did not {words}", reason="timeout") from error
         except ssl.SSLError as error:
             self.abort()
             words = f"{self.peer}: TLS failed: {error.reason or error}; does this port speak TLS from the first byte?"
+            raise TransientError(words, reason="unreachable") from error
+        except ConnectionResetError as error:
+            self.abort()
+            words = f"{self.peer} closed the connection where it was to {task}"
             raise TransientError(words, reason="unreachable") from error
         except OSError as error:
             self.abort()
@@ -256,7 +262,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
             raise self.refusal(exchange)
         return exchange
 
-    async def search(self, criteria: str, room: Room | None = None) -> list[int]:
+    async def search(self, criteria: str, room: Room | None = None) -> Sequence[int]:
         """Return the UIDs that match *criteria* and whatever else the server names, ascending.
 
         Raises:
@@ -264,7 +270,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         """
         exchange = await self.run_well("SEARCH", criteria, by_uid=True, room=room)
         try:
-            return read_search(exchange.responses)
+            return await anyio.to_thread.run_sync(read_search, exchange.responses, abandon_on_cancel=True)
         except ValueError as error:
             words = f"{self.peer} sent an answer to SEARCH with {error}"
             raise TransientError(words, reason="server_said") from error
@@ -297,8 +303,9 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
             if exchange.result:
                 return False
             await self._stirred(longest_s)
-            protocol.done()
-            await self._answer(exchange, exchange)
+            if not exchange.result:  # some servers end it by themselves; "DONE" would be a command to them then
+                protocol.done()
+                await self._answer(exchange, exchange)
             return True
 
     async def _stirred(self, longest_s: float) -> None:

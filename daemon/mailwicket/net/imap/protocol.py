@@ -148,6 +148,8 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
         """What no error may repeat, whatever the server says."""
         self._reader = ResponseReader(self._take)
         self._farewell = False
+        self._latest = "its greeting"
+        """The command that was sent last."""
 
     # --- bytes in ---------------------------------------------------------------------------------------------------
 
@@ -171,7 +173,7 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
             self._reader.feed(data, end)
         except UnreadableError as error:
             self.overwhelmed = isinstance(error, OversizeError)
-            self.fail(f"{self.peer} sent {error}", "server_said")
+            self.fail(f"{self.peer} sent {error}{self._moment}", "server_said")
 
     def eof_received(self) -> bool:
         """The server closed its side: so do we."""
@@ -179,8 +181,8 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Everybody who waits learns it now."""
-        detail = f": {exc}" if exc else ""
-        self.fail(f"{self.peer} closed the connection{detail}", "connection_lost")
+        detail = f": {exc.strerror or exc}" if isinstance(exc, OSError) else f": {exc}" if exc else ""
+        self.fail(f"{self.peer} closed the connection{self._moment}{detail}", "connection_lost")
 
     def fail(self, message: str, reason: str) -> None:
         """End the connection: the first cause counts, the waiting command and the idler hear of it."""
@@ -193,6 +195,13 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
         self.stirred.set()
         if self.transport is not None:
             self.transport.abort()
+
+    @property
+    def _moment(self) -> str:
+        """What was being done, for the words of a failure."""
+        if not self.greeted.is_set():
+            return " before its greeting"
+        return f" {'after' if self.pending_sync_command is None else 'during'} {self._latest}"
 
     def words_of(self, text: bytes, limit: int = 200) -> str:
         """Return the server's words, fit for a log line: some repeat what they were sent."""
@@ -219,7 +228,9 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
         elif found := _TAGGED.match(line):
             self._answered(found[1].decode("ascii"), found[2].decode("ascii").upper(), found[3] or b"")
         elif line:  # an empty line is nobody's harm: some servers end a literal with one
-            self.fail(f'{self.peer} sent a line that is no IMAP ("{self.words_of(line, 60)}")', "server_said")
+            self.fail(
+                f'{self.peer} sent a line that is no IMAP{self._moment} ("{self.words_of(line, 60)}")', "server_said"
+            )
 
     def _push(self, line: bytes) -> None:
         """See every untagged response, whichever command it came with: mail that arrives must not be missed."""
@@ -233,7 +244,7 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
         if number is not None:
             self._count(int(number), event.upper())
         elif kind.upper() == b"BYE" and not self._farewell:
-            self.fail(f'{self.peer} ended the session ("{self.words_of(rest)}")', "server_said")
+            self.fail(f'{self.peer} ended the session{self._moment} ("{self.words_of(rest)}")', "server_said")
         elif kind.upper() == b"CAPABILITY":
             self._learn(rest)
         else:
@@ -278,7 +289,7 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
     def _answered(self, tag: str, result: str, text: bytes) -> None:
         command = self.pending_sync_command
         if command is None or command.tag != tag:
-            self.fail(f"{self.peer} answered a command that nobody sent", "server_said")
+            self.fail(f"{self.peer} answered a command that nobody sent{self._moment}", "server_said")
             return
         if result == "OK":
             self.state = _STATE_AFTER.get(command.name, self.state)
@@ -326,6 +337,7 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
             self.exists = 0
         exchange.secrets = self.secrets
         self.pending_sync_command = exchange
+        self._latest = exchange.name
         self._reader.give_room(exchange.room)
         self.transport.write(exchange.to_send.pop(0))
 

@@ -53,6 +53,8 @@ class Room:
     """A literal announced larger ends the connection before a byte of it is read."""
     kept_bytes: int = 4 * 1024 * 1024
     """All kept literals together."""
+    literals_bytes: int = 16 * 1024 * 1024
+    """All literals together, kept or not: nobody is listened to for ever."""
 
 
 class ResponseReader:
@@ -76,6 +78,7 @@ class ResponseReader:
         self._room = room
         self._text_bytes = 0
         self._kept_bytes = 0
+        self._literals_bytes = 0
 
     def stop(self) -> None:
         """Read nothing after the response at hand: what follows it is not the server's (RFC 3501 6.2.1)."""
@@ -154,6 +157,9 @@ class ResponseReader:
         room = self._room
         if size_bytes > room.literal_bytes:
             raise OversizeError(f"a literal of {size_bytes} bytes where at most {room.literal_bytes} were asked for")
+        self._literals_bytes += size_bytes
+        if self._literals_bytes > room.literals_bytes:
+            raise OversizeError(f"literals of more than {room.literals_bytes} bytes together")
         if size_bytes > room.keep_bytes or self._kept_bytes + size_bytes > room.kept_bytes:
             self._literal = None
         else:

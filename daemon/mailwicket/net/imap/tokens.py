@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from heapq import merge
+from itertools import islice
 from typing import Final
 
 from mailwicket.net.imap.reader import Part, Response
@@ -16,6 +19,10 @@ Value = Part | None | list["Value"]
 UID_MAX: Final = 2**32 - 1  # RFC 9051 9: nz-number
 NUMBER_MAX: Final = 2**63 - 1  # RFC 9051 9: number64
 DEPTH_MAX: Final = 32
+NAMED_MAX: Final = 2_000_000
+"""So many UIDs are a mailbox; more are a lie."""
+
+PIECE: Final = 50_000
 
 _LOOKS_LIKE_FETCH: Final = re.compile(rb"\* \d+ FETCH\b", re.IGNORECASE)
 _DESCRIBING: Final = frozenset({b"UID", b"RFC822.SIZE", b"INTERNALDATE"})
@@ -29,12 +36,16 @@ _LOOKED: Final = re.compile(  # an answer to a look, as nearly all servers write
     rb"\* \d{1,10} FETCH \("
     rb'(?:(?:UID (\d{1,10})|RFC822\.SIZE (\d{1,20})|INTERNALDATE "([^"\\]*)")(?: (?=[A-Z])|(?=\))))+\)'
 )
+_SEARCH: Final = re.compile(rb"\* +SEARCH\b", re.IGNORECASE)
+_ESEARCH: Final = re.compile(rb"\* +ESEARCH\b", re.IGNORECASE)
+_ALL: Final = re.compile(rb" ALL +(\S+)", re.IGNORECASE)
+_WORD: Final = re.compile(rb"\S+")
+_PIECE: Final = re.compile(rb"[^,]+")
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 _CODE: Final = re.compile(rb"\[([^\] ]+)(?: ([^\]]*))?\] ?")
 _DATE: Final = re.compile(rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)\Z")
-_MONTHS: Final = {
-    name: number for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)
-}
+MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS: Final = {name.lower().encode("ascii"): number for number, name in enumerate(MONTHS, 1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +111,11 @@ def read_list(response: Response) -> ListedFolder | None:
     return None
 
 
-def hides_a_mail(response: Response) -> bool:
-    """Tell whether it is a FETCH response that describes a mail, and which one cannot be read."""
+def hides_a_mail(response: Response, answer: FetchAnswer | None) -> bool:
+    """Tell whether *response*, read as *answer*, is a FETCH response about a mail, and which one cannot be told."""
     first = response[0]
     if not isinstance(first, bytes) or not _LOOKS_LIKE_FETCH.match(first):
         return False
-    answer = read_fetch(response)
     return answer is None or (answer.uid is None and not _DESCRIBING.isdisjoint(answer.items))
 
 
@@ -147,26 +157,50 @@ def _take(token: re.Match[bytes], stack: list[list[Value]]) -> bool:
     return True
 
 
-def read_search(responses: Iterable[Response]) -> list[int]:
+def read_search(responses: Iterable[Response]) -> array[int]:
     """Return the numbers of all SEARCH and ESEARCH responses, ascending, each once.
 
+    A server that lies may send megabytes of them: four bytes each, no longer list on the way. For a thread.
+
     Raises:
-        ValueError: a number is none, or zero, or a range of an ESEARCH is beyond reason.
+        ValueError: a number is none, or zero, or they are more than two million.
     """
-    found: set[int] = set()
+    found = array("I")
+    last, ordered = 0, True
     for response in responses:
-        first = response[0]
-        if not isinstance(first, bytes):
-            continue
-        words = first.partition(b"(MODSEQ")[0].split()  # RFC 7162 3.1.5 appends one
-        kind = words[1].upper() if len(words) > 1 else b""
-        if kind == b"SEARCH":
-            found.update(map(int, words[2:]))
-        elif kind == b"ESEARCH" and b"ALL" in (upper := [word.upper() for word in words]):
-            found.update(read_set(words[upper.index(b"ALL") + 1]))
-    if any(not 0 < number <= UID_MAX for number in found):
-        raise ValueError("a UID out of range")
-    return sorted(found)
+        for number in _named(response[0]):
+            if not 0 < number <= UID_MAX:
+                raise ValueError("a UID out of range")
+            ordered = ordered and number > last
+            last = number
+            found.append(number)
+        if len(found) > NAMED_MAX:
+            raise ValueError("more than two million UIDs")
+    return found if ordered else _ascending(found)
+
+
+def _named(line: Part) -> Iterator[int]:
+    """Yield what a SEARCH or ESEARCH response names, nothing for another."""
+    if not isinstance(line, bytes):
+        return
+    if begin := _SEARCH.match(line):
+        end = line.find(b"(MODSEQ")  # RFC 7162 3.1.5 appends one
+        words = _WORD.finditer(line, begin.end(), len(line) if end < 0 else end)
+        yield from (int(word[0]) for word in islice(words, NAMED_MAX + 1))
+    elif _ESEARCH.match(line) and (every := _ALL.search(line)):
+        yield from read_set(every[1])
+
+
+def _ascending(numbers: array[int]) -> array[int]:
+    """Sort in pieces: as objects of Python all of them would take ten times the room."""
+    pieces = [array("I", sorted(numbers[at : at + PIECE])) for at in range(0, len(numbers), PIECE)]
+    found = array("I")
+    last = 0
+    for number in merge(*pieces):
+        if number != last:
+            found.append(number)
+        last = number
+    return found
 
 
 def read_set(text: bytes) -> Iterator[int]:
@@ -176,11 +210,11 @@ def read_set(text: bytes) -> Iterator[int]:
         ValueError: it is no set, or names more than two million: that is a lie, not a mailbox.
     """
     total = 0
-    for piece in text.split(b","):
-        low, _, high = piece.partition(b":")
+    for piece in _PIECE.finditer(text):
+        low, _, high = piece[0].partition(b":")
         first, last = sorted((int(low), int(high or low)))
         total += last - first + 1
-        if total > 2_000_000:
+        if total > NAMED_MAX:
             raise ValueError("a set of more than two million")
         yield from range(first, last + 1)
 
