@@ -1,6 +1,6 @@
 # make test        all tests, with real servers where they can be installed
 # make demo        the daemon at work on a dozen mails, without a mail server or a configuration
-# make torture     deaths at every step, random kills, anything in any order, and hostile servers: 35 minutes
+# make torture     deaths at every step, random kills, faults of the machine, hostile servers: 80 minutes
 # make help        the rest
 
 PYTHON ?= python3

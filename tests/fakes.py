@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import anyio
 from pydantic import BaseModel
 
-from mailwicket.errors import BlockedError, PermanentError, TransientError
+from mailwicket.errors import BlockedError, PermanentError, StoreError, TransientError
 from mailwicket.model import (
     EntryDraft,
     Fetched,
@@ -204,10 +204,17 @@ class Watcher:
         self.reasons: list[Reason] = []
         self.backlogs: list[int] = []
         self.connections = 0
+        self.outages: list[StoreError] = []
+        self.is_patient = False
         self.idle = anyio.Event()
         self.oldest: list[datetime | None] = []
         self.unreads: list[tuple[int, int]] = []
         self.compared = anyio.Event()
+
+    async def outlast(self, failure: StoreError) -> None:
+        self.outages.append(failure)
+        if not self.is_patient:
+            raise failure
 
     def connected(self, silence_s: Callable[[], float]) -> None:
         self.connections += 1

@@ -21,7 +21,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from mailwicket import __version__
 from mailwicket.config.load import Loaded
 from mailwicket.config.settings import Settings
-from mailwicket.errors import BlockedError, ConflictError, UnknownError
+from mailwicket.errors import BlockedError, ConflictError, StoreError, UnknownError
 from mailwicket.flow.backend import Door
 from mailwicket.flow.importing import Importing
 from mailwicket.flow.judge import utc_now
@@ -30,6 +30,7 @@ from mailwicket.flow.reclaim import Reclaim
 from mailwicket.net.machine import Machine
 from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Source
 from mailwicket.service import footprint
+from mailwicket.service.clock import ClockWatch, TimeOfDay
 from mailwicket.service.desk import DeskUnit
 from mailwicket.service.fleet import Fleet, stale_secrets
 from mailwicket.service.herald import Herald, tell_log
@@ -59,12 +60,17 @@ QUICK_SECRETS = frozenset({"file", "env"})
 SLOW_SECRETS = frozenset({"command"})
 
 
+DISK_PERIOD_S = 5
+"""So often the room on the disk is looked at."""
+
 GRACE_S = 5
 """So much longer than for ourselves systemd is to wait for our end."""
 
 
 class Daemon:
     """Everything wired for one state directory; its configuration may change while it runs."""
+
+    _store_waits_since = TimeOfDay()
 
     def __init__(
         self,
@@ -104,6 +110,8 @@ class Daemon:
         self.notifier = notifier or Notifier({})
         self._reloader = Reloader(conf, self._apply, self.notifier.reloading, self._tell_ready)
         self._slow_secrets_asked = anyio.Event()
+        self._parked = 0
+        self._disk = disk_of(state_dir, DATABASE)
         self._tls: ssl.SSLContext | None = None
         self._admin_token: str | None = None
 
@@ -137,6 +145,8 @@ class Daemon:
             tasks = await stack.enter_async_context(anyio.create_task_group())
             tasks.start_soon(self.lag.run)
             tasks.start_soon(footprint.settle)
+            tasks.start_soon(ClockWatch().run)
+            tasks.start_soon(self._measure_disk)
             self._supervisor = Supervisor(tasks)
             self._start_chores(self._supervisor, self.settings)
             self._supervisor.start(Unit("alerts", "people"), Herald(self.report, [tell_log], utc_now))
@@ -152,6 +162,13 @@ class Daemon:
 
     def _routes(self) -> list[RouteDef]:
         return [*Api(self).routes(), *Mails(self._importing, self.machine.spool_dir).routes()]
+
+    async def _measure_disk(self) -> None:
+        """Look aside how much room there is: a file system that hangs does not answer that either."""
+        while True:
+            await anyio.sleep(DISK_PERIOD_S)
+            where = self.settings.daemon.state_dir, DATABASE
+            self._disk = await anyio.to_thread.run_sync(disk_of, *where, abandon_on_cancel=True)
 
     def _tell_ready(self) -> None:
         self.notifier.ready(self.report().line())
@@ -173,7 +190,7 @@ class Daemon:
     def _start_chores(self, supervisor: Supervisor, settings: Settings) -> None:
         keep = timedelta(days=settings.store.raw_keep_days)
         quarantine_keep = timedelta(days=settings.store.quarantine_keep_days)
-        reclaim = Reclaim(self.store, self._desk, keep, quarantine_keep, utc_now)
+        reclaim = Reclaim(self.store, self._desk, keep, quarantine_keep, utc_now, self._chores.caught_up)
         supervisor.start(self._chores, reclaim)
 
     # --- the configuration changes ----------------------------------------------------------------------------------
@@ -245,10 +262,15 @@ class Daemon:
     # --- what it tells ----------------------------------------------------------------------------------------------
 
     def report(self) -> Report:
-        """Return how everything is now."""
+        """Return how everything is now, also where the store cannot be asked."""
         reloader, now = self._reloader, utc_now()
         a_day_ago = timestamp(now - timedelta(days=1))
-        lately, first_at = self.store.read(lambda tx: journal.parked_since(tx, a_day_ago))
+        try:
+            lately, first_at = self.store.read(lambda tx: journal.parked_since(tx, a_day_ago))
+            self._parked, trouble = self.store.read(journal.count_parked), self.store.trouble()
+        except StoreError as error:
+            lately, first_at, trouble = 0, None, error
+        self._store_waits_since = (self._store_waits_since or now) if trouble else None
         return Report(
             version=__version__,
             generation=reloader.generation,
@@ -256,13 +278,15 @@ class Daemon:
             chores=self._chores,
             backend=self.settings.backend.type,
             desk=None if self._desk_unit is None else self._desk_unit.unit,
-            parked=self.store.read(journal.count_parked),
+            parked=self._parked,
+            store_waits=trouble,
+            store_waits_since=self._store_waits_since,
             errors=tuple(map(str, reloader.errors)),
             refused_since=reloader.refused_since,
             after_restart=reloader.after_restart,
             parked_lately=ParkedLately(lately, first_at) if first_at else None,
             parked_keep_days=self.settings.store.quarantine_keep_days,
-            disk=disk_of(self.settings.daemon.state_dir, DATABASE),
+            disk=self._disk,
             at=now,
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class MailwicketError(Exception):
     """A failure whose text a tired admin can act on: server, its own words. Never a secret."""
@@ -15,6 +17,11 @@ class TransientError(MailwicketError):
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.reason = reason
+
+
+def is_shortage(error: BaseException | None) -> bool:
+    """Tell whether the process, or the whole machine, had no descriptor left: nothing is wrong with what was opened."""
+    return isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}
 
 
 class PermanentError(MailwicketError):

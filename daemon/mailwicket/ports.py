@@ -74,7 +74,10 @@ class Mailbox(Protocol):
         ...
 
     async def look(self, cursor: str | None) -> Look:
-        """Tell which mails were not looked at before *cursor*; None is the first look ever (`start_from`)."""
+        """Tell which mails were not looked at before *cursor*; None is the first look ever (`start_from`).
+
+        A look that our store did not take is asked for again, with the same *cursor* and over the same connection.
+        """
         ...
 
     async def fetch(self, refs: Sequence[MailRef]) -> Sequence[Fetched]:

@@ -145,6 +145,35 @@ async def test_a_large_backlog_is_searched_once_and_told_in_pages(
     assert ([ref.remote_id for ref in second.refs], second.more) == (["7", "9"], True)
 
 
+async def test_a_page_that_could_not_be_noted_is_told_again_and_no_mail_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap, "LOOK_MAILS", 2)
+    page = """
+        C: UID FETCH {0}:{1} (UID RFC822.SIZE INTERNALDATE)
+        {2}
+        {3}
+        S: $ OK
+    """
+    pages = {first: page.format(first, first + 1, meta(first), meta(first + 1)) for first in (1, 3, 5)}
+    search = """
+        C: UID SEARCH UID {0}:*
+        S: * SEARCH {1}
+        S: $ OK
+    """
+    script = opened(exists=6, uidnext=7)
+    script += search.format(1, "1 2 3 4 5 6") + pages[1] + pages[3]
+    script += search.format(3, "3 4 5 6") + pages[3] + pages[5]
+    async with scripted(script) as server, server.source(tmp_path).connect() as mailbox:
+        first = await mailbox.look(None)
+        lost = await mailbox.look(first.cursor)
+        again = await mailbox.look(first.cursor)
+        last = await mailbox.look(again.cursor)
+    assert [ref.remote_id for ref in lost.refs] == ["3", "4"]
+    assert again == lost
+    assert [ref.remote_id for ref in last.refs] == ["5", "6"]
+
+
 async def test_mail_that_comes_while_a_backlog_is_told_does_not_wait_for_the_sweep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

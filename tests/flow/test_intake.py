@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -13,7 +14,7 @@ from tests.fakes import DeskWatcher, FakeDesk, FakeNet, FakeServer, FakeSource, 
 
 from mailwicket.backends.desk import EmbeddedDesk
 from mailwicket.backends.desk.writing import Writing
-from mailwicket.errors import PermanentError, TransientError
+from mailwicket.errors import PermanentError, StoreError, TransientError
 from mailwicket.flow import reader
 from mailwicket.flow.backend import Door
 from mailwicket.flow.drafts import Home
@@ -456,3 +457,21 @@ async def test_a_sweep_that_finds_nothing_asks_two_questions_and_writes_nothing(
         tasks.cancel_scope.cancel()
     assert reader.execute("PRAGMA data_version").fetchone() == before
     assert len(asked) == 2, asked
+
+
+async def test_an_outage_of_our_own_store_is_outlasted_with_the_connection_kept(bench: Bench) -> None:
+    bench.watcher.is_patient = True
+    refused = iter([1, 1, 0, 1, 0])
+    write = bench.store.write
+
+    async def moody(job: Any) -> Any:
+        if next(refused, 0):
+            raise StoreError("cannot write: No space left on device", reason="disk_full")
+        return await write(job)
+
+    bench.store.write = moody  # type: ignore[method-assign]
+    bench.server.deliver(*(mail(str(number), message_id=f"{number}@example.org") for number in range(3)))
+    await bench.catch_up()
+    assert len(bench.watcher.outages) == 3
+    assert bench.watcher.connections == 1
+    assert len(bench.watcher.reasons) == 3

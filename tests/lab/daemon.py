@@ -10,8 +10,9 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Daemon:
         self.socket = directory / "admin.sock"
         self.process: subprocess.Popen[bytes] | None = None
         self.patches: dict[str, str] = {}
-        """What of `tests/lab/patches` is to be changed in its code."""
+        """What of `tests/lab/patches` is to be changed in its code, and further variables of its environment."""
         self.launcher: list[str] = []
         """A command that the daemon's own is given to."""
         self.conf.mkdir(parents=True)
@@ -168,8 +169,22 @@ class Daemon:
 
     def unit(self, name: str = "box") -> dict[str, Any]:
         """What status tells of `incoming.NAME`."""
-        told = json.loads(self.get("/api/v1/status"))
-        return next(unit for unit in told["units"] if unit["name"] == f"incoming/{name}")
+        return self.units()[f"incoming/{name}"]
+
+    def units(self) -> dict[str, dict[str, Any]]:
+        """What status tells of every unit, by name."""
+        return {unit["name"]: unit for unit in json.loads(self.get("/api/v1/status"))["units"]}
+
+    def ready(self) -> tuple[bool, str | None]:
+        """What readyz tells: whether it is, and what is wrong with the store."""
+        told = json.loads(self.get("/readyz"))
+        return told["ready"], told["store"]["reason"]
+
+    def lives_within_s(self) -> float:
+        """How long livez takes to answer."""
+        asked = time.monotonic()
+        assert self.ask_http("GET", "/livez") == (200, b"ok\n")
+        return time.monotonic() - asked
 
     def metric(self, name: str) -> float:
         """The value of a metric without labels."""
@@ -181,6 +196,16 @@ class Daemon:
     def descriptors(self) -> int:
         """How many files and sockets are open."""
         return sum(1 for _ in Path(f"/proc/{self.running.pid}/fd").iterdir())
+
+    def connections(self, port: int) -> set[str]:
+        """Its TCP connections to *port*: the same name is the same connection."""
+        found: set[str] = set()
+        for file in Path(f"/proc/{self.running.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                found.add(str(file.readlink()))
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        ours = {f"socket:[{line[9]}]" for line in lines if line[2].endswith(f":{port:04X}") and line[3] == "01"}
+        return found & ours
 
     def threads(self) -> int:
         """How many threads it has."""

@@ -271,6 +271,9 @@ async def test_the_transitions_of_a_unit_are_those_of_the_table_and_all_of_them(
             outcome = self.outcomes.pop(0) if self.outcomes else None
             if self.connects:
                 self.unit.connected(lambda: 0.0)
+            if isinstance(outcome, StoreError):
+                await self.unit.outlast(outcome)
+                await anyio.sleep_forever()
             if outcome is not None:
                 raise outcome
             await anyio.sleep_forever()
@@ -301,6 +304,7 @@ async def test_the_transitions_of_a_unit_are_those_of_the_table_and_all_of_them(
         await play_through(UnitState.WAITING, act, later)
         await play_through(UnitState.BLOCKED, act, no)
     await play_through(UnitState.WAITING, "poll", later, connects=True)
+    await play_through(UnitState.WAITING, "poll", StoreError("full", reason="disk_full"), connects=True)
     await play_through(UnitState.BLOCKED, "unblock", no, connects=True)
     await play_through(UnitState.PAUSED, "resume", held=True)
     await play_through(UnitState.PAUSED, "stop", held=True)

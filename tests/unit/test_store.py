@@ -139,8 +139,13 @@ def test_segments_hold_what_was_appended_and_are_closed_by_day_and_size(
     assert [raw.read(place) for place in places] == [*mails, b"next day"]
     files = list(dict.fromkeys(place.file for place in places))
     assert files == ["20260101-000001.seg", "20260101-000002.seg", "20260102-000001.seg"]
-    assert raw.older_than(date(2026, 1, 2)) == files[:2]
-    assert raw.older_than(date(2026, 1, 9)) == files[:2]  # never the one in use
+    assert raw.outside(date(2026, 1, 2), date(2026, 1, 9)) == files[:2]
+    assert raw.outside(date(2026, 1, 9), date(2026, 1, 9)) == files[:2]  # never the one in use
+    assert raw.outside(date(2025, 1, 1), date(2025, 12, 31)) == files[:2]  # kept when the clock was ahead
+    assert raw.outside(date(2026, 1, 1), date(2026, 1, 1)) == []
+    raw.directory.rename(tmp_path / "gone")
+    with pytest.raises(StoreError, match="No such file or directory"):
+        raw.outside(DAY, DAY)
     raw.close()
 
 
@@ -183,7 +188,7 @@ def test_a_large_mail_is_taken_over_whole_and_a_parked_one_gets_a_file_of_its_ow
     parked = raw.set_apart(small, IntakeId(8))
     assert (raw.read(parked), parked.sha256) == (b"odd", small.sha256)
     assert (raw.directory / parked.file).read_bytes() == b"odd"
-    assert parked.file not in raw.older_than(date(2099, 1, 1))
+    assert parked.file not in raw.outside(date(2099, 1, 1), date(2099, 1, 1))
     raw.close()
 
 

@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from mailwicket.config.command import run
 from mailwicket.config.model import wrong
-from mailwicket.errors import BlockedError
+from mailwicket.errors import BlockedError, TransientError, is_shortage
 from mailwicket.redact import REDACTOR
 
 FORMS: Final = ("credential", "file", "env", "command")
@@ -72,11 +72,14 @@ class Secret:
 
         Raises:
             BlockedError: it is not there, reason `secret_missing`. The text names the place, never the secret.
+            TransientError: no descriptor was left to read it by.
         """
         try:
             text = self._read()
         except _MissingError as error:
             # from None: what lies below may quote what was read
+            if error.passes:
+                raise TransientError(f"secret from {self.place} {error}", reason="too_many_files") from None
             raise BlockedError(f"secret from {self.place} {error}", reason="secret_missing") from None
         self._used = _trace(text)
         REDACTOR.learn(text)
@@ -189,6 +192,11 @@ def _read_form(value: object) -> tuple[str, Any]:
 class _MissingError(Exception):
     """Why a secret cannot be had, as the end of a sentence."""
 
+    def __init__(self, words: str, of: Exception | None = None) -> None:
+        """*of* is what the system said."""
+        super().__init__(words)
+        self.passes = is_shortage(of)
+
 
 def _variable(name: str) -> bytes:
     value = os.environb.get(os.fsencode(name))
@@ -204,7 +212,7 @@ def _content(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(LIMIT_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise _MissingError(f"cannot be read: {_reason(error)}") from None
+        raise _MissingError(f"cannot be read: {_reason(error)}", error) from None
 
 
 def _output(command: Sequence[str]) -> bytes:
@@ -213,7 +221,7 @@ def _output(command: Sequence[str]) -> bytes:
     except TimeoutError:
         raise _MissingError(f"did not end within {COMMAND_S} s") from None
     except (OSError, ValueError) as error:
-        raise _MissingError(f"cannot be run: {_reason(error)}") from None
+        raise _MissingError(f"cannot be run: {_reason(error)}", error) from None
     if ended.status:
         raise _MissingError(f"ended with status {ended.status}")
     return ended.output

@@ -7,17 +7,19 @@ state, and the next run goes on from there. Progress is never read from the serv
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVarTuple, Unpack
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from mailwicket.errors import StoreError
 from mailwicket.failpoint import failpoint
 from mailwicket.flow.batches import batches
 from mailwicket.flow.judge import Judge, utc_now
-from mailwicket.flow.keeping import write_raw
+from mailwicket.flow.keeping import drop, write_raw
 from mailwicket.flow.observe import Observer
 from mailwicket.flow.reading import MANY_BYTES, Read, Reading, Work
 from mailwicket.model import Fetched, Look, Settlement, SpooledMail
@@ -33,6 +35,7 @@ SETTLE_MAILS = 1000  # a backlog's copies are settled so many at a time: the ser
 Haul = tuple[list[Seen], Sequence[Fetched]]
 Worklist = tuple[int, list[Work]]  # rows of the batch, and those of them that are new work
 Readings = tuple[int, list[Read]]
+PosArgs = TypeVarTuple("PosArgs")
 
 
 class Intake:
@@ -83,16 +86,30 @@ class Intake:
     async def _serve(self, mailbox: Mailbox, reading: Slot, judging: Slot, *, left: bool) -> None:
         """Take what comes; *left*: there is open work. Mostly there is none: a sweep is to cost next to nothing."""
         while True:
-            look = await self._look(mailbox)
-            if left or look.more or look.refs or look.renumbered:
-                await self._drain(mailbox, reading, judging, more=look.more)
-                self._count_backlog()
-            if not self._backlog:
-                self._observer.caught_up()
-                await self._compare(mailbox)
-            await mailbox.wait()
-            if left := self._has_open_work():
-                await self._judge_kept(reading, judging)
+            try:
+                look = await self._look(mailbox)
+                if left or look.more or look.refs or look.renumbered:
+                    await self._drain(mailbox, reading, judging, more=look.more)
+                    self._count_backlog()
+                if not self._backlog:
+                    self._observer.caught_up()
+                    await self._compare(mailbox)
+            except StoreError as error:
+                await self._observer.outlast(error)  # to log in again would mend nothing
+            else:
+                await mailbox.wait()
+            left = await self._judge_left(reading, judging)
+
+    async def _judge_left(self, reading: Slot, judging: Slot) -> bool:
+        """Take up kept mails, as soon as our store lets us; tell whether anything at all was left to do."""
+        while True:
+            try:
+                if left := self._has_open_work():
+                    await self._judge_kept(reading, judging)
+            except StoreError as error:
+                await self._observer.outlast(error)
+            else:
+                return left
 
     def _count_backlog(self) -> None:
         self._backlog = self._store.read(lambda tx: journal.backlog(tx, self._name))
@@ -124,17 +141,23 @@ class Intake:
         """Take what was seen and, if there is *more*, everything that the server shows.
 
         Five batches at a time: each step works on one of its own.
+
+        Raises:
+            StoreError: our disk. What was under way with the server came to its end, so the connection can be used.
         """
+        outage = _Outage()
         fetched, to_keep = anyio.create_memory_object_stream[Haul](0)
         kept, to_read = anyio.create_memory_object_stream[Worklist](0)
         read, to_judge = anyio.create_memory_object_stream[Readings](0)
         judged, to_settle = anyio.create_memory_object_stream[int](math.inf)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._fetch_all, mailbox, fetched, more)
-            tasks.start_soon(self._keep_all, to_keep, kept)
-            tasks.start_soon(self._read_all, to_read, read, reading)
-            tasks.start_soon(self._judge_all, to_judge, judged, judging)
-            tasks.start_soon(self._settle_all, mailbox, to_settle)
+            tasks.start_soon(outage.within, self._fetch_all, mailbox, fetched, more)
+            tasks.start_soon(outage.within, self._keep_all, to_keep, kept)
+            tasks.start_soon(outage.within, self._read_all, to_read, read, reading)
+            tasks.start_soon(outage.within, self._judge_all, to_judge, judged, judging)
+            tasks.start_soon(outage.within, self._settle_all, mailbox, to_settle, outage)
+        if outage.failure is not None:
+            raise outage.failure
 
     # --- looking and fetching
 
@@ -146,18 +169,21 @@ class Intake:
     ) -> None:
         """Fetch what was found, look again; a page at a time, so that a backlog of 100,000 is not in memory."""
         last = 0
-        async with send:
-            while True:
-                while page := self._store.read(lambda tx: journal.to_fetch(tx, self._name, last, PAGE_ROWS)):  # noqa: B023 - called at once
-                    last = page[-1].intake_id
-                    for batch in batches(page):
-                        haul = batch, await mailbox.fetch([row.ref for row in batch])
-                        failpoint("intake.fetched")
+        while True:
+            while page := self._store.read(lambda tx: journal.to_fetch(tx, self._name, last, PAGE_ROWS)):  # noqa: B023 - called at once
+                last = page[-1].intake_id
+                for batch in batches(page):
+                    haul = batch, await mailbox.fetch([row.ref for row in batch])
+                    failpoint("intake.fetched")
+                    try:
                         await send.send(haul)
-                        del haul  # the next one is fetched without this one in memory
-                if not more:
-                    return
-                more = (await self._look(mailbox)).more
+                    except anyio.BrokenResourceError:
+                        await anyio.to_thread.run_sync(drop, haul[1])
+                        raise
+                    del haul  # the next one is fetched without this one in memory
+            if not more:
+                return
+            more = (await self._look(mailbox)).more
 
     async def _look(self, mailbox: Mailbox) -> Look:
         """Note what is new together with where the next look starts."""
@@ -174,30 +200,27 @@ class Intake:
     # --- keeping and judging
 
     async def _keep_all(self, receive: MemoryObjectReceiveStream[Haul], send: MemoryObjectSendStream[Worklist]) -> None:
-        async with receive, send:
-            async for batch, fetched in receive:
-                await send.send((len(batch), await self._keep(batch, fetched)))
+        async for batch, fetched in receive:
+            await send.send((len(batch), await self._keep(batch, fetched)))
 
     async def _read_all(
         self, receive: MemoryObjectReceiveStream[Worklist], send: MemoryObjectSendStream[Readings], slot: Slot
     ) -> None:
-        async with receive, send:
-            async for rows, work in receive:
-                mails = await self._reading.read(work, slot)
-                failpoint("intake.parsed")
-                del work  # the raw bytes
-                await send.send((rows, mails))
+        async for rows, work in receive:
+            mails = await self._reading.read(work, slot)
+            failpoint("intake.parsed")
+            del work  # the raw bytes
+            await send.send((rows, mails))
 
     async def _judge_all(
         self, receive: MemoryObjectReceiveStream[Readings], send: MemoryObjectSendStream[int], slot: Slot
     ) -> None:
-        async with receive, send:
-            async for rows, mails in receive:
-                await self._judge.judge(mails, slot)
-                self._backlog -= rows
-                self._tell_backlog()
-                await anyio.lowlevel.checkpoint_if_cancelled()  # who settles may have left while we committed
-                send.send_nowait(rows)
+        async for rows, mails in receive:
+            await self._judge.judge(mails, slot)
+            self._backlog -= rows
+            self._tell_backlog()
+            await anyio.lowlevel.checkpoint_if_cancelled()  # who settles may have left while we committed
+            send.send_nowait(rows)
 
     async def _keep(self, batch: list[Seen], fetched: Sequence[Fetched]) -> list[Work]:
         """Have the raw bytes on disk before anybody parses them; what the server no longer has is gone."""
@@ -225,14 +248,14 @@ class Intake:
 
     # --- settling
 
-    async def _settle_all(self, mailbox: Mailbox, receive: MemoryObjectReceiveStream[int]) -> None:
-        async with receive:
-            waiting = SETTLE_MAILS  # an earlier run may have left some: they go with the first that are done
-            async for rows in receive:
-                waiting += rows
-                if waiting >= SETTLE_MAILS:
-                    waiting = 0
-                    await self._settle(mailbox)
+    async def _settle_all(self, mailbox: Mailbox, receive: MemoryObjectReceiveStream[int], outage: _Outage) -> None:
+        waiting = SETTLE_MAILS  # an earlier run may have left some: they go with the first that are done
+        async for rows in receive:
+            waiting += rows
+            if waiting >= SETTLE_MAILS:
+                waiting = 0
+                await self._settle(mailbox)
+        if outage.failure is None:  # else it could not be noted
             await self._settle(mailbox)  # also what an earlier run left, behind the new mail: it may fail for long
 
     async def _settle(self, mailbox: Mailbox) -> None:
@@ -242,3 +265,27 @@ class Intake:
             failpoint("intake.settled")
             settled = [row.intake_id for row in done]
             await self._store.write(lambda tx: journal.note_settled(tx, settled))  # noqa: B023 - awaited at once
+
+
+class _Outage:
+    """Lets the stages of a drain end one by one when our store fails.
+
+    To cancel them would cut a dialogue with the server off, and with it the connection.
+    """
+
+    def __init__(self) -> None:
+        self.failure: StoreError | None = None
+
+    async def within(self, stage: Callable[[Unpack[PosArgs]], Awaitable[None]], *args: *PosArgs) -> None:
+        """Run a *stage*; the streams among its *args* end with it, after its failure is known to the others."""
+        try:
+            await stage(*args)
+        except StoreError as error:
+            self.failure = self.failure or error
+        except anyio.BrokenResourceError:  # who takes the work from here failed
+            if self.failure is None:
+                raise
+        finally:
+            for stream in args:
+                if isinstance(stream, MemoryObjectReceiveStream | MemoryObjectSendStream):
+                    stream.close()

@@ -6,12 +6,16 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from mailwicket.errors import BlockedError
+from mailwicket.errors import BlockedError, StoreError
 from mailwicket.model import Reason
 
 
 class Observer(Protocol):
     """Watches one source. Calls come from the event loop and must not block."""
+
+    async def outlast(self, failure: StoreError) -> None:
+        """Our own store failed; the connection is kept. Return when it may be tried again."""
+        ...
 
     def connected(self, silence_s: Callable[[], float]) -> None:
         """The mailbox is open; *silence_s* tells how many seconds ago the server's last byte came."""
@@ -56,6 +60,10 @@ class DeskObserver(Protocol):
 
 class Unwatched:
     """An `Observer` for what nobody watches: mail that is handed over for no mailbox."""
+
+    async def outlast(self, failure: StoreError) -> None:
+        """Nobody waits."""
+        raise failure
 
     def connected(self, silence_s: Callable[[], float]) -> None:
         """Nobody is told."""

@@ -1,12 +1,14 @@
 """Give disk space back: raw mail after `raw_keep_days`, parked mail after `quarantine_keep_days`.
 
 A raw file goes as a whole. Before it goes, the attachments that tickets still show are cut out of it and
-handed to the desk; a file that still holds an undecided mail stays.
+handed to the desk; a file that still holds an undecided mail stays. After a leap of the clock nothing goes until its
+keeping time has passed once more: then what lies outside of it on either side came before the leap.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -17,6 +19,7 @@ from mailwicket.errors import PermanentError
 from mailwicket.mail.decode import decode
 from mailwicket.model import AttachmentPlace
 from mailwicket.ports import Desk, KeepsAttachments
+from mailwicket.rules.calendar import has_leapt
 from mailwicket.store import journal
 from mailwicket.store.journal import timestamp
 from mailwicket.store.links import clear_left_over
@@ -27,19 +30,36 @@ log = logging.getLogger(__name__)
 
 PERIOD_S = 3600
 
+NOTE = timedelta(minutes=30)
+"""What the clock says is not written more often, however often we are started."""
+
 
 class Reclaim:
     """Deletes what is old enough, once an hour."""
 
-    def __init__(
-        self, store: Store, desk: Desk, raw_keep: timedelta, quarantine_keep: timedelta, clock: Callable[[], datetime]
+    def __init__(  # noqa: PLR0913, PLR0917 - two keeping times, two clocks
+        self,
+        store: Store,
+        desk: Desk,
+        raw_keep: timedelta,
+        quarantine_keep: timedelta,
+        clock: Callable[[], datetime],
+        on_done: Callable[[], None] = lambda: None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Keep raw mail for *raw_keep* after the day it came, parked mail for *quarantine_keep*."""
+        """Keep raw mail for *raw_keep* after the day it came, parked mail for *quarantine_keep*.
+
+        *on_done* is called when everything that is old enough is gone.
+        """
         self._store = store
         self._desk = desk
         self._raw_keep = raw_keep
         self._quarantine_keep = quarantine_keep
         self._clock = clock
+        self._on_done = on_done
+        self._monotonic = monotonic
+        self._read: tuple[datetime, float] | None = None
+        """The clock and the monotonic one at the last reading of this process."""
 
     async def run(self) -> None:
         """Reclaim for ever.
@@ -49,6 +69,7 @@ class Reclaim:
         """
         while True:
             await self.once()
+            self._on_done()
             await anyio.sleep(PERIOD_S)
 
     def wake(self) -> bool:
@@ -58,19 +79,45 @@ class Reclaim:
     async def once(self) -> None:
         """Reclaim what is old enough now; a death in the middle leaves whole files and true rows."""
         await anyio.to_thread.run_sync(clear_left_over, self._store.raw.directory.parent)
-        today = self._clock().date()
-        for file in await anyio.to_thread.run_sync(self._store.raw.older_than, today - self._raw_keep):
+        now = self._clock()
+        leapt_at = await self._look_at_clock(now)
+        if leapt_at is None or now - leapt_at > self._raw_keep:
+            await self._reclaim(now)
+        if leapt_at is None or now - leapt_at > self._quarantine_keep:
+            await self._expire(now)
+
+    async def _look_at_clock(self, now: datetime) -> datetime | None:
+        """Note what the clock says, and return what it said after its last leap; None where it never leapt."""
+        noted, leapt_at = self._store.read(journal.clock)
+        before, passed = noted, None
+        if self._read is not None:
+            before, passed = self._read[0], timedelta(seconds=self._monotonic() - self._read[1])
+        leaps = has_leapt(before, now, passed, min(self._raw_keep, self._quarantine_keep))
+        if leaps:
+            leapt_at = now
+            log.warning(
+                "the clock leapt from %s to %s, or we were away for long: old mail is deleted only when its keeping "
+                "time has passed once more", timestamp(before), timestamp(now),
+            )  # fmt: skip
+        if leaps or abs(now - noted) >= NOTE:
+            await self._store.write(lambda tx: journal.note_clock(tx, now, leapt_at))
+        self._read = now, self._monotonic()
+        return leapt_at
+
+    async def _reclaim(self, now: datetime) -> None:
+        span = (now - self._raw_keep).date(), (now + timedelta(days=1)).date()
+        for file in await anyio.to_thread.run_sync(self._store.raw.outside, *span):
             if self._store.read(lambda tx: journal.needed_in_file(tx, file)):  # noqa: B023 - called at once
                 continue
             await self._keep_attachments(file)
             await self._store.write(lambda tx: journal.forget_file(tx, file))  # noqa: B023 - awaited at once
             await anyio.to_thread.run_sync(self._store.raw.unlink, file)
             log.info("raw mail reclaimed file=%s", file)
-        await self._expire(timestamp(self._clock() - self._quarantine_keep))
 
-    async def _expire(self, before: str) -> None:
-        now = timestamp(self._clock())
-        for intake_id, source, file in self._store.read(lambda tx: journal.expired(tx, before)):
+    async def _expire(self, moment: datetime) -> None:
+        now = timestamp(moment)
+        before, after = timestamp(moment - self._quarantine_keep), timestamp(moment + timedelta(days=1))
+        for intake_id, source, file in self._store.read(lambda tx: journal.expired(tx, before, after)):
             # The file first: nobody would look for one that no row names. A row whose file is gone expires next time.
             await anyio.to_thread.run_sync(self._store.raw.unlink, file)
             await self._store.write(lambda tx: journal.expire(tx, intake_id, source, file, now))  # noqa: B023 - awaited at once

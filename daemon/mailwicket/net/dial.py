@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 import anyio
 from aiohappyeyeballs import AddrInfoType, start_connection
 
-from mailwicket.net import names
+from mailwicket.net import descriptors, names
 
 ATTEMPT_DELAY_S: Final = 0.25
 """RFC 8305 5: Connection Attempt Delay."""
@@ -71,10 +71,17 @@ class _Race:
         """Return a socket of the address's family, which this machine may lack."""
         family, kind, protocol, _, place = address
         try:
-            return socket.socket(family, kind, protocol)
+            made = socket.socket(family, kind, protocol)
         except OSError as error:
             self._said[place[0]] = error
             raise
+        try:
+            descriptors.check(made.fileno())
+        except OSError as error:
+            made.close()
+            self._said[place[0]] = error
+            raise
+        return made
 
     async def sock_connect(self, sock: socket.socket, place: tuple[Any, ...]) -> None:
         """Connect, as the loop's own does."""
@@ -91,12 +98,16 @@ class _Race:
         if len(reasons) > 1:
             return OSError(_listed([f"{place}: {why(error)}" for place, error in said.items()]))
         first = next(iter(said.values()), of_library)
+        if isinstance(first, descriptors.TooManyFilesError):
+            return first
         return OSError(getattr(first, "errno", None) or 0, reasons.pop() if reasons else why(first))
 
 
 def why(error: Exception) -> str:
     """Return the system's words: asyncio's own are "Connect call failed" and the address once more."""
     number = getattr(error, "errno", None)
+    if isinstance(error, descriptors.TooManyFilesError):
+        return str(error.strerror)
     if number and number > 0:
         return os.strerror(number)
     return getattr(error, "strerror", None) or str(error)  # of DNS, or of several addresses

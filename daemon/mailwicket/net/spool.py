@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from mailwicket.diskwait import DISK
 from mailwicket.errors import StoreError
 from mailwicket.failpoint import failpoint
 from mailwicket.model import SpooledMail
@@ -80,7 +81,8 @@ class Spool:
 def _disk_trouble(directory: Path) -> Iterator[None]:
     """An outage of our own: no mail is to blame, so it waits on its server."""
     try:
-        yield
+        with DISK.of(str(directory)):
+            yield
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise StoreError(f"{directory}: {error.strerror}", reason="disk_full" if full else "disk_error") from error

@@ -89,6 +89,7 @@ def store_down(reason: str, since: datetime) -> Alert:
     """Return the alert for a store that takes no writes because of *reason*."""
     do = {
         "disk_full": "make room on the disk of state_dir",
+        "disk_hangs": "look at the storage of state_dir: a write does not return",
         "store_locked": "end whoever holds the database: a backup, or a shell",
         "store_damaged": "put the backup back (docs/runbook.md)",
     }.get(reason, "see the system's log for errors of the disk of state_dir")
@@ -97,12 +98,12 @@ def store_down(reason: str, since: datetime) -> Alert:
 
 
 def _of_the_house(report: Report) -> Iterator[Alert]:
-    if (unit := report.store_trouble) is not None and report.at - unit.reason_since >= AT_ONCE:
-        yield store_down(unit.reason or "", unit.reason_since)
-    if (unit := report.backend_trouble) is not None and report.at - unit.reason_since >= BACKEND:
+    if (store := report.store_trouble) is not None and report.at - store.reason_since >= AT_ONCE:
+        yield store_down(store.reason or "", store.reason_since)
+    if (backend := report.backend_trouble) is not None and report.at - backend.reason_since >= BACKEND:
         said = f"the backend {report.backend} takes no tickets, mail waits"
         yield Alert(
-            Cause.BACKEND_DOWN, None, unit.reason_since, said, "have it running again; mail is taken up by itself"
+            Cause.BACKEND_DOWN, None, backend.reason_since, said, "have it running again; mail is taken up by itself"
         )
     if report.refused_since is not None and report.at - report.refused_since >= CONFIG:
         said = f"conf.d is refused ({_count(len(report.errors), 'error')}), what ran runs on"

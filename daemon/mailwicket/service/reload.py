@@ -18,6 +18,7 @@ from mailwicket.config.mistake import ConfigError
 from mailwicket.config.read import fingerprint_of
 from mailwicket.config.settings import Settings
 from mailwicket.errors import ConflictError, MailwicketError
+from mailwicket.service.clock import TimeOfDay
 from mailwicket.service.plan import Plan
 from mailwicket.service.watch import Watch
 
@@ -62,6 +63,8 @@ class Reloaded:
 class Reloader:
     """Brings changes of conf.d to the running daemon."""
 
+    refused_since = TimeOfDay()
+
     def __init__(
         self,
         conf: ConfDir | None,
@@ -77,7 +80,7 @@ class Reloader:
         self.generation = 1
         self.errors: tuple[ConfigError, ...] = ()
         """Why the conf.d on disk is not what runs; empty where it is."""
-        self.refused_since: datetime | None = None
+        self.refused_since = None
         self.after_restart: tuple[str, ...] = ()
         """Keys that were changed and wait for a restart of the daemon."""
         self.lock = anyio.Lock()

@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from mailwicket.errors import StoreError
 from mailwicket.service.alerts import alerts_of
 from mailwicket.service.units import BACKEND_REASON, STORE_REASONS, Unit, UnitState
 
@@ -17,6 +18,14 @@ UNWELL: Final = (UnitState.BLOCKED, UnitState.WAITING, UnitState.PAUSED)
 
 NAMED_MAX: Final = 3
 """So many units in trouble are named in one line; `mailwicket status` has them all."""
+
+
+class Trouble(NamedTuple):
+    """What is wrong with something that all mailboxes share."""
+
+    reason: str | None
+    said: str | None
+    reason_since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,9 @@ class Report:
     desk: Unit | None
     """The unit of a backend that is reached over the network."""
     parked: int
+    store_waits: StoreError | None = None
+    """Why our store cannot be read, or what it has kept waiting for too long."""
+    store_waits_since: datetime | None = None
     errors: tuple[str, ...] = ()
     """Why the conf.d on disk is not what runs."""
     refused_since: datetime | None = None
@@ -76,16 +88,18 @@ class Report:
         return [*self.units, *([self.desk] if self.desk else [])]
 
     @property
-    def store_trouble(self) -> Unit | None:
-        """A unit that our own store keeps from working; None where it takes writes."""
-        return next((unit for unit in (*self.units, self.chores) if unit.reason in STORE_REASONS), None)
+    def store_trouble(self) -> Trouble | None:
+        """What is wrong with our own store; None where it takes writes."""
+        if self.store_waits is not None:
+            return Trouble(self.store_waits.reason, str(self.store_waits), self.store_waits_since or self.at)
+        return _trouble(next((unit for unit in (*self.units, self.chores) if unit.reason in STORE_REASONS), None))
 
     @property
-    def backend_trouble(self) -> Unit | None:
-        """A unit that the backend keeps from working; None where it takes tickets."""
+    def backend_trouble(self) -> Trouble | None:
+        """What keeps the backend from working; None where it takes tickets."""
         if self.desk is not None and self.desk.state in {UnitState.WAITING, UnitState.BLOCKED}:
-            return self.desk
-        return next((unit for unit in self.units if unit.reason == BACKEND_REASON), None)
+            return _trouble(self.desk)
+        return _trouble(next((unit for unit in self.units if unit.reason == BACKEND_REASON), None))
 
     def status(self) -> Mapping[str, Any]:
         """Return the object that `mailwicket status --json` prints."""
@@ -100,8 +114,8 @@ class Report:
                 "after_restart": list(self.after_restart),
             },
             "units": [_unit(unit) for unit in self.all_units],
-            "store": _trouble(self.store_trouble),
-            "backend": {"name": self.backend, **_trouble(self.backend_trouble)},
+            "store": _told(self.store_trouble),
+            "backend": {"name": self.backend, **_told(self.backend_trouble)},
             "outbox": {"waiting": 0, "oldest_s": None},
             "quarantine": self.parked,
             "alerts": [alert.told() for alert in alerts_of(self)],
@@ -164,8 +178,12 @@ def _state(unit: Unit) -> UnitState:
     return UnitState.WAITING if unit.state is UnitState.STARTING and unit.reason else unit.state
 
 
-def _trouble(unit: Unit | None) -> Mapping[str, Any]:
-    return {"ok": unit is None, "error": unit and unit.said}
+def _trouble(unit: Unit | None) -> Trouble | None:
+    return None if unit is None else Trouble(unit.reason, unit.said, unit.reason_since)
+
+
+def _told(trouble: Trouble | None) -> Mapping[str, Any]:
+    return {"ok": trouble is None, "error": trouble and trouble.said}
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -18,6 +18,7 @@ from mailwicket.errors import (
     StoreError,
     TransientError,
     UnknownError,
+    is_shortage,
 )
 from mailwicket.rules.schedule import pause_s
 from mailwicket.service.units import Unit, UnitState
@@ -52,6 +53,7 @@ class Keeper:
         self._attempt = anyio.CancelScope()
         self._called = anyio.Event()
         self._ended = anyio.Event()
+        unit.back_off = self._back_off
 
     async def keep(self) -> None:
         """Run until stopped or cancelled."""
@@ -134,12 +136,17 @@ class Keeper:
         failure = await self._run()
         if failure is None:
             return
-        self.unit.failures += 1
         if isinstance(failure, BlockedError):
+            self.unit.failures += 1
             _tell_blocked(self.unit, failure)
             self.unit.become(UnitState.BLOCKED, failure.reason, str(failure))
             await self._wait()
-            return
+        else:
+            await self._back_off(failure)
+
+    async def _back_off(self, failure: Exception) -> None:
+        """Say what happened, and wait for the next try or an admin's call."""
+        self.unit.failures += 1
         retry_after_s = failure.retry_after_s if isinstance(failure, TransientError) else None
         counted = min(self.unit.failures, STORE_HASTE) if isinstance(failure, StoreError) else self.unit.failures
         pause = pause_s(counted, self._chance(), retry_after_s)
@@ -155,7 +162,7 @@ class Keeper:
             try:
                 await self._work.run()
             except Exception as error:  # noqa: BLE001 - each kind is answered by the caller; a bug in one unit stays in it
-                return None if self.unit.held else first_failure(error)
+                return None if self.unit.held else _plain(first_failure(error))
             return TransientError(f"{self.unit.server} ended the connection", reason="connection_lost")
         return None
 
@@ -201,6 +208,13 @@ def first_failure(error: Exception) -> Exception:
         told = [one for one in error.exceptions if isinstance(one, MailwicketError | ExceptionGroup)]
         error = told[0] if told else error.exceptions[0]
     return error
+
+
+def _plain(failure: Exception) -> Exception:
+    """Return *failure*, or what it comes to: with no descriptor left, whatever opens a file may fail first."""
+    if not is_shortage(failure) or isinstance(failure, MailwicketError):
+        return failure
+    return TransientError(f"{failure}; raise LimitNOFILE (systemd) or ulimit -n", reason="too_many_files")
 
 
 def _tell_blocked(unit: Unit, failure: BlockedError) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
+from mailwicket.errors import StoreError
 from mailwicket.model import Reason
+from mailwicket.service.clock import Since, TimeOfDay
 
 log = logging.getLogger(__name__)
 
 
-STORE_REASONS = frozenset({"disk_full", "disk_error", "store_locked", "store_damaged"})
+STORE_REASONS = frozenset({"disk_full", "disk_error", "disk_hangs", "store_locked", "store_damaged"})
 """Our own disk or database: a connection to the server does not mend that."""
 
 BACKEND_REASON: Final = "backend_down"
@@ -46,9 +48,6 @@ class Unit:
     reason: str | None = None
     said: str | None = None
     """The failure's own words, for people."""
-    since: datetime = field(default_factory=lambda: datetime.now(UTC))
-    last_success: datetime | None = None
-    next_try: datetime | None = None
     backlog_mails: int = 0
     backlog_since: datetime | None = None
     """When the mail that waits longest for its decision was seen."""
@@ -56,12 +55,6 @@ class Unit:
     """Marked as unread on the server, of those that are ours to take; None where nobody counted."""
     untaken_mails: int | None = None
     """Those of them that we never had."""
-    untaken_since: datetime | None = None
-    started_at: datetime | None = None
-    """Since when it tries: nobody stopped or paused it, and nothing blocks it."""
-    failing_since: datetime | None = None
-    """The first failure since the last time that everything was done."""
-    reason_since: datetime = field(default_factory=lambda: datetime.now(UTC))
     failures: int = 0
     """In a row, since the last time everything was done."""
     held: bool = False
@@ -69,7 +62,23 @@ class Unit:
     lost: str | None = None
     """The loss that people were told of; the same again is not told."""
     reasons: Counter[Reason] = field(default_factory=Counter)
+    back_off: Callable[[Exception], Awaitable[None]] | None = None
+    """How whoever keeps the unit waits after a failure, and tells of it."""
     _silence_s: Callable[[], float] | None = None
+
+    since = Since()
+    reason_since = Since()
+    last_success = TimeOfDay()
+    next_try = TimeOfDay()
+    untaken_since = TimeOfDay()
+    started_at = TimeOfDay()
+    """Since when it tries: nobody stopped or paused it, and nothing blocks it."""
+    failing_since = TimeOfDay()
+    """The first failure since the last time that everything was done."""
+
+    def __post_init__(self) -> None:
+        """What it is, it is since now."""
+        self.since = self.reason_since = datetime.now(UTC)
 
     def become(
         self,
@@ -85,8 +94,10 @@ class Unit:
         if state in TRYING:
             self.started_at = self.started_at or now
         else:
-            self.started_at = self.failing_since = None
-            self.unread_mails = self.untaken_mails = self.untaken_since = None
+            self.started_at = None
+            self.failing_since = None
+            self.unread_mails = self.untaken_mails = None
+            self.untaken_since = None
         if state is UnitState.WAITING:
             self.failing_since = self.failing_since or now
         self._silence_s = None
@@ -113,6 +124,15 @@ class Unit:
         else:
             self._recovered(self.server)
             self.become(UnitState.RUNNING)
+        self._silence_s = silence_s
+
+    async def outlast(self, failure: StoreError) -> None:
+        """Wait for our own store with the connection kept: logging in again would mend nothing."""
+        if self.back_off is None:
+            raise failure
+        silence_s = self._silence_s
+        await self.back_off(failure)
+        self.become(UnitState.RUNNING, self.reason, self.said)
         self._silence_s = silence_s
 
     def backlog(self, mails: int, oldest_at: datetime | None) -> None:

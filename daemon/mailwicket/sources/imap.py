@@ -55,6 +55,7 @@ class ImapSource:
 
     Config: ClassVar[type[BaseModel]] = Incoming
     deadlines: ClassVar[Deadlines] = Deadlines()
+    _accounts: ClassVar = anyio.CapacityLimiter(4)  # a hundred that begin at once would open a hundred files
 
     def __init__(self, name: str, config: Incoming, net: Net) -> None:
         """Serve `incoming.NAME`. Does nothing yet."""
@@ -69,6 +70,7 @@ class ImapSource:
     async def connect(self) -> AsyncIterator[ImapMailbox]:
         """Connect, authenticate and open the folder; see `ports.Source`."""
         client = ImapClient(self._config.server, self._config.port, self.deadlines)
+        client.check_room()
         try:
             async with self._net.entrance(self._config.server):
                 await log_in(client, await self._account())
@@ -77,6 +79,9 @@ class ImapSource:
             limit = self._config.max_mail_bytes
             bodies = Bodies(client, self._net.spool_dir, f"{self._name}.{epoch}", limit, record)
             yield ImapMailbox(client, self._config, epoch, bodies, Settling(client, self._config.after), self.chance)
+        except BlockedError:
+            client.check_room()  # of a file that could not be opened for want of descriptors nobody can tell
+            raise
         finally:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
                 await client.say_goodbye()
@@ -104,7 +109,7 @@ class ImapSource:
         revealed = (
             password.reveal()
             if password.at_hand
-            else await anyio.to_thread.run_sync(password.reveal, abandon_on_cancel=True)
+            else await anyio.to_thread.run_sync(password.reveal, abandon_on_cancel=True, limiter=self._accounts)
         )
         tls = await self._net.trust(config.ca_file)
         return Account(config.username, revealed, config.security, tls, config.allow_plaintext)
@@ -169,6 +174,8 @@ class ImapMailbox:
         """So little lies beyond the cursor that no search is needed."""
         self._ahead: Sequence[int] = ()
         """What a search found beyond the pages that were looked at since."""
+        self._goes_on_at = 0
+        """Where the next look starts; where another one does, the page before could not be noted."""
 
     def silence_s(self) -> float:
         """Seconds since the last byte came from the server."""
@@ -195,7 +202,8 @@ class ImapMailbox:
         """Have the sweeps of one second made at its beginning: alone, each would find the processor's caches cold."""
         if sweep_s < TOGETHER_FROM_S:
             return sweep_s
-        return sweep_s - (self._client.protocol.loop.time() + sweep_s) % 1
+        now_s: float = self._client.protocol.loop.time()
+        return sweep_s - (now_s + sweep_s) % 1
 
     def wake(self) -> None:
         """Have `wait` return as if mail had come."""
@@ -250,6 +258,8 @@ class ImapMailbox:
 
     async def _find(self, start: Cursor) -> _Page:
         """Return a page of mails from the cursor on: at once where they are few, else what one search named."""
+        if start.uidnext != self._goes_on_at:
+            self._ahead, self._near_end = (), False
         exists = self._client.protocol.exists
         few = exists <= LOOK_MAILS or (self._near_end and exists - self._counted <= LOOK_MAILS)
         self._counted = exists
@@ -266,12 +276,13 @@ class ImapMailbox:
             found, _ = await self._describe(write_sets(uids), start.uidnext)
             self._near_end = not self._ahead
             more = bool(uids)  # behind the last page lies what came since the search
+        self._goes_on_at = uids[-1] + 1 if uids else start.uidnext
         missing = set(uids) - found.keys()
         if missing:  # named and not described: there all the same, unless the server says no
             found |= {uid: self._ref(uid) for uid in await self._bodies.existing(missing)}
         self._check_epoch()
         refs = [found[uid] for uid in uids if uid in found]
-        return _Page(refs, uids[-1] + 1 if uids else start.uidnext, more)
+        return _Page(refs, self._goes_on_at, more)
 
     async def _search(self, start: Cursor) -> Sequence[int]:
         found = await self._client.search(f"UID {start.uidnext}:*", SEARCH_ROOM)

@@ -70,7 +70,7 @@ class InHand:
 
     def put_all_down(self) -> None:
         """Nothing is in hand, whoever still holds it: what comes now is no mail's fault."""
-        if self._map is not None:
+        if self._map is not None and any(self._map[:]):
             self._map[:] = bytes(FILE_BYTES)
 
     def close(self) -> None:
@@ -106,6 +106,8 @@ class Slot:
 
     def put_down(self) -> None:
         """Nothing is in hand."""
+        if self.held is None:
+            return  # not written again: the first write to a page may wait for a disk that hangs
         _SLOT.pack_into(self._map, self.offset, 0)
 
 

@@ -341,9 +341,20 @@ def forget_file(tx: Transaction, file: str) -> None:
     tx.execute(SQL.forget_file, (file,))
 
 
-def expired(tx: Transaction, before: str) -> list[tuple[IntakeId, str, str]]:
-    """Parked mails decided before the timestamp *before*: (row, source, raw file)."""
-    found = tx.execute(SQL.expired_parked, (before,)).fetchall()
+def clock(tx: Transaction) -> tuple[datetime, datetime | None]:
+    """What the clock said when it was last noted, and after it last leapt."""
+    read_at, leapt_at = tx.execute(SQL.clock).fetchone()
+    return datetime.fromisoformat(read_at), None if leapt_at is None else datetime.fromisoformat(leapt_at)
+
+
+def note_clock(tx: Transaction, read_at: datetime, leapt_at: datetime | None) -> None:
+    """Write down what the clock says, and after its last leap said."""
+    tx.execute(SQL.set_clock, (timestamp(read_at), None if leapt_at is None else timestamp(leapt_at)))
+
+
+def expired(tx: Transaction, before: str, after: str) -> list[tuple[IntakeId, str, str]]:
+    """Parked mails decided before the timestamp *before*, or after *after*: (row, source, raw file)."""
+    found = tx.execute(SQL.expired_parked, (before, after)).fetchall()
     return [(IntakeId(intake_id), source, file) for intake_id, source, file in found]
 
 

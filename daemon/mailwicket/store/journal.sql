@@ -221,14 +221,22 @@ SELECT intake_id, file, first_byte, length, sha256 FROM kept WHERE file = ? ORDE
 UPDATE kept SET file = NULL WHERE file = ?
 
 -- name: expired_parked
--- Parked mails that were decided before a moment.
+-- Parked mails that were decided before a moment, or after another, which is yet to come.
 SELECT d.intake_id, p.source, k.file FROM decision AS d JOIN kept AS k ON k.intake_id = d.intake_id
 JOIN intake_row AS r ON r.intake_id = d.intake_id JOIN place AS p ON p.place_id = r.place_id
-WHERE d.parked = 1 AND d.decided_at < ?
+WHERE d.parked = 1 AND (d.decided_at < ? OR d.decided_at > ?)
 
 -- name: expire
 -- Nobody asked for the parked mail in time.
 UPDATE decision SET parked = 0, reason = 'expired_from_quarantine' WHERE intake_id = ?
+
+-- name: clock
+-- What the clock said when it was last read, and after it last leapt.
+SELECT read_at, leapt_at FROM clock
+
+-- name: set_clock
+-- Remember what the clock says.
+UPDATE clock SET read_at = ?, leapt_at = ?
 
 -- name: held_units
 -- The units that an admin paused.

@@ -20,6 +20,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from mailwicket.diskwait import DISK
 from mailwicket.errors import StoreError
 from mailwicket.failpoint import failpoint
 from mailwicket.model import IntakeId, Sha256, SpooledMail
@@ -68,7 +69,7 @@ class RawStore:
         places: list[RawPlace] = []
         if not mails:
             return places
-        with self._lock:
+        with DISK.of(str(self.directory)), self._lock:
             try:
                 self._choose_segment(today)
                 position = self._end
@@ -101,9 +102,10 @@ class RawStore:
             with spooled.path.open("rb") as file:
                 while piece := file.read(HASH_SLICE_BYTES):
                     digest.update(piece)
-            failpoint("raw.rename")
-            spooled.path.replace(self.directory / name)
-            _sync_directory(self.directory)
+            with DISK.of(str(self.directory)):
+                failpoint("raw.rename")
+                spooled.path.replace(self.directory / name)
+                _sync_directory(self.directory)
         except OSError as error:
             raise disk_error(self.directory / name, error) from error
         return RawPlace(name, 0, spooled.size_bytes, Sha256(digest.hexdigest()))
@@ -149,15 +151,30 @@ class RawStore:
         with (self.directory / place.file).open("rb") as file:
             return _Mapping(file.fileno(), 0, access=mmap.ACCESS_READ)
 
-    def older_than(self, day: date) -> list[str]:
-        """Tell the files whose mails were all kept before *day*; never the segment in use."""
-        names = (entry.name for entry in os.scandir(self.directory) if entry.name[:8].isdigit())
-        return sorted(name for name in names if name < f"{day:%Y%m%d}" and name != self._name)
+    def outside(self, first: date, last: date) -> list[str]:
+        """Tell the files whose mails were all kept before *first* or after *last*; never the segment in use.
+
+        Raises:
+            StoreError: the disk does not tell.
+        """
+        try:
+            names = [entry.name for entry in os.scandir(self.directory) if entry.name[:8].isdigit()]
+        except OSError as error:
+            raise disk_error(self.directory, error) from error
+        days = f"{first:%Y%m%d}", f"{last:%Y%m%d}"
+        return sorted(name for name in names if not days[0] <= name[:8] <= days[1] and name != self._name)
 
     def unlink(self, name: str) -> None:
-        """Delete a whole file; one that is gone already is no error."""
-        failpoint("segment.unlink")
-        (self.directory / name).unlink(missing_ok=True)
+        """Delete a whole file; one that is gone already is no error.
+
+        Raises:
+            StoreError: the disk refused.
+        """
+        try:
+            failpoint("segment.unlink")
+            (self.directory / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise disk_error(self.directory / name, error) from error
 
     def close(self) -> None:
         """Close the segment in use."""

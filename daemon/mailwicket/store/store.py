@@ -7,11 +7,12 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import anyio
 import anyio.to_thread
 
+from mailwicket.diskwait import DISK
 from mailwicket.errors import StoreError
 from mailwicket.ports import Schema
 from mailwicket.store import journal
@@ -22,6 +23,12 @@ from mailwicket.store.raw import RawStore, disk_error
 from mailwicket.store.writer import Writer
 
 T = TypeVar("T")
+
+LOOP_BUSY_MS: Final = 20
+"""A question on the event loop waits no longer than this for whoever repairs the database's index of the moment."""
+
+TELL_S: Final = 5
+"""A write that has taken so long is told: a busy disk is not this slow."""
 
 
 class Store:
@@ -53,6 +60,7 @@ class Store:
             except (sqlite3.DatabaseError, OSError) as error:
                 raise store_error(state_dir, error) from error
             self._reader = open_reader(state_dir)
+            self._reader.execute(f"PRAGMA busy_timeout = {LOOP_BUSY_MS}")
         except BaseException:
             self._lock.release()
             raise
@@ -78,6 +86,15 @@ class Store:
             return question(self._reader)
         except sqlite3.DatabaseError as error:
             raise store_error("database", error) from error
+
+    def trouble(self) -> StoreError | None:
+        """Tell what our own disk has kept waiting for more than TELL_S: no error says so."""
+        if self._writer.locked_s >= TELL_S:
+            return StoreError("store database: another process holds it (database is locked)", reason="store_locked")
+        waited_s, what = DISK.longest()
+        if waited_s >= TELL_S:
+            return StoreError(f"store: the disk does not answer, {what} waits to be written", reason="disk_hangs")
+        return None
 
     async def close(self) -> None:
         """Finish what is queued and give the directory back, the database in one file.

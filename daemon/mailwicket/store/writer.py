@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from mailwicket.diskwait import DISK
 from mailwicket.errors import StoreError
 from mailwicket.failpoint import failpoint
 from mailwicket.store.database import BUSY_TIMEOUT_S, store_error
@@ -60,6 +61,7 @@ class Writer:
         """Take over *connection*; it is used by the writer's thread alone from now on."""
         self._connection = connection
         self._hurry = False
+        self._locked_at: float | None = None
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         connection.execute(f"PRAGMA busy_timeout = {BUSY_ROUND_MS}")
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -78,6 +80,12 @@ class Writer:
         self._queue.put(waiting)
         result: T = await waiting.future
         return result
+
+    @property
+    def locked_s(self) -> float:
+        """For how many seconds somebody else has held the database while a job waits; 0 where none does."""
+        since = self._locked_at
+        return 0.0 if since is None else time.monotonic() - since
 
     def hurry(self) -> None:
         """From now on a database that somebody else holds is not waited for."""
@@ -119,19 +127,20 @@ class Writer:
         execute = self._connection.execute
         try:
             self._begin()
-            for waiting in group:
-                execute("SAVEPOINT job")
-                try:
-                    waiting.result = waiting.job(self._connection)
-                except BaseException as error:  # it belongs to the caller
-                    if type(error) in BROKEN:
-                        raise  # the disk or the database itself: the whole group failed
-                    waiting.error = error
-                    execute("ROLLBACK TO job")
-                execute("RELEASE job")
-            failpoint("commit.before")
-            execute("COMMIT")
-            failpoint("commit.after")
+            with DISK.of("the database"):
+                for waiting in group:
+                    execute("SAVEPOINT job")
+                    try:
+                        waiting.result = waiting.job(self._connection)
+                    except BaseException as error:  # it belongs to the caller
+                        if type(error) in BROKEN:
+                            raise  # the disk or the database itself: the whole group failed
+                        waiting.error = error
+                        execute("ROLLBACK TO job")
+                    execute("RELEASE job")
+                failpoint("commit.before")
+                execute("COMMIT")
+                failpoint("commit.after")
         except (sqlite3.Error, OSError) as error:
             if self._connection.in_transaction:
                 with suppress(sqlite3.Error):  # a failing disk took it back already
@@ -142,12 +151,17 @@ class Writer:
 
     def _begin(self) -> None:
         """Begin a transaction; a backup or an admin's shell may hold the database for a while."""
-        end = time.monotonic() + BUSY_TIMEOUT_S
-        while True:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or self._hurry or time.monotonic() > end:
-                    raise
-            else:
-                return
+        begun = time.monotonic()
+        try:
+            while True:
+                try:
+                    self._connection.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError as error:
+                    is_over = self._hurry or time.monotonic() > begun + BUSY_TIMEOUT_S
+                    if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or is_over:
+                        raise
+                    self._locked_at = self._locked_at or begun
+                else:
+                    return
+        finally:
+            self._locked_at = None

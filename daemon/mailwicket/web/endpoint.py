@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import os
 import ssl
@@ -15,6 +16,7 @@ from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from mailwicket.errors import BlockedError
+from mailwicket.web.accepting import BACKLOG, ShortageHandler
 from mailwicket.web.guard import Guard
 from mailwicket.web.problem import answer, as_problems
 
@@ -46,6 +48,7 @@ class Endpoint:
         Raises:
             BlockedError: an address is taken, foreign, or not ours to open.
         """
+        asyncio.get_running_loop().set_exception_handler(ShortageHandler())
         runners: list[web.AppRunner] = []
         try:
             for address in listen:
@@ -69,12 +72,12 @@ class Endpoint:
         if address.startswith("unix:"):
             path = Path(address.removeprefix("unix:"))
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            return web.UnixSite(runner, str(path))
+            return web.UnixSite(runner, str(path), backlog=BACKLOG)
         host, _, port = address.rpartition(":")
         host = host.strip("[]")
         if tls is None and host != "localhost" and not ipaddress.ip_address(host).is_loopback:
             raise BlockedError(f"http.listen: {address} is not loopback: this needs admin_token, and TLS")
-        return web.TCPSite(runner, host, int(port), ssl_context=tls)
+        return web.TCPSite(runner, host, int(port), ssl_context=tls, backlog=BACKLOG)
 
     def _app(self, *, trusted: bool) -> web.Application:
         app = web.Application(middlewares=[as_problems, *([] if trusted else [self._guard.middleware])])

@@ -2,6 +2,7 @@
 
 `LAB_WHOLE_BYTES=N`: mails over N bytes come in slices, so that a test needs no mail of 9 MB for that.
 `LAB_LOGINS_AT_ONCE=N`: so many log in to one host at a time.
+`LAB_BUSY_S=N`: a database that somebody else holds is waited for N seconds, not a minute.
 `LAB_POISON=1`: a parser with two bugs: `X-Poison: raise` in a mail breaks it, `X-Poison: die` kills its process.
 """
 
@@ -28,6 +29,10 @@ def poison() -> None:
 
 if "LAB_POISON" in os.environ:
     poison()
+if "LAB_BUSY_S" in os.environ:
+    from mailwicket.store import writer
+
+    writer.BUSY_TIMEOUT_S = float(os.environ["LAB_BUSY_S"])
 if "LAB_WHOLE_BYTES" in os.environ:
     from mailwicket.sources import _imap_bodies
 

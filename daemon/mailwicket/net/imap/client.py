@@ -15,7 +15,8 @@ import aioimaplib.aioimaplib as imap
 import anyio
 import anyio.to_thread
 
-from mailwicket.errors import BlockedError, TransientError
+from mailwicket.errors import BlockedError, TransientError, is_shortage
+from mailwicket.net import descriptors
 from mailwicket.net.dial import dial, why
 from mailwicket.net.imap.protocol import Exchange, ImapProtocol, Literal
 from mailwicket.net.imap.reader import Room
@@ -66,6 +67,15 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         """Connect and read the greeting: `attach`, then `greet`."""
         await self.attach(tls, sock)
         await self.greet()
+
+    def check_room(self) -> None:
+        """Say whether this machine lets us open a connection, before anything is spent on it.
+
+        Raises:
+            TransientError: too many files are open.
+        """
+        with self._trouble("be connected to"):
+            descriptors.check_room()
 
     async def attach(self, tls: ssl.SSLContext | None, sock: socket.socket | None = None) -> None:
         """Connect; with *tls* the first byte is TLS already. *sock* is connected, by `dial` or a proxy.
@@ -142,7 +152,8 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         except OSError as error:
             self.abort()
             words = f"{self.peer} is not reachable: {why(error)}"
-            raise TransientError(words, reason="unreachable") from error
+            reason = "too_many_files" if is_shortage(error) else "unreachable"
+            raise TransientError(words, reason=reason) from error
         except BaseException:
             self.abort()
             raise
