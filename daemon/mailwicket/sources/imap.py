@@ -162,7 +162,7 @@ class ImapMailbox:
         """Have the sweeps of one second made at its beginning: alone, each would find the processor's caches cold."""
         if sweep_s < TOGETHER_FROM_S:
             return sweep_s
-        return sweep_s - (self._client.protocol.loop.time() + sweep_s) % 1
+        return sweep_s - float(self._client.protocol.loop.time() + sweep_s) % 1
 
     # --- what is there ----------------------------------------------------------------------------------------------
 
