@@ -35,7 +35,7 @@ class Site:
         self.made: dict[str, tuple[str, int]] = {}
         for user in self.boxes:
             dovecot.fill(user, [])
-        backend = {"type": "webhook", **receiver.keys(timeout_s=1, rate_per_minute=rate)}
+        backend = {"type": "webhook", **receiver.keys(timeout_s=3, rate_per_minute=rate)}
         units = {user: dovecot.box(user, poll_s=1) for user in self.boxes}
         self.daemon = Daemon(directory / "daemon", units, backend=backend)
 
