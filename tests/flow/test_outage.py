@@ -38,7 +38,7 @@ HASTE = 600
 """An hour passes in six seconds."""
 
 MANY = pytest.mark.parametrize(
-    "mails", [300, pytest.param(10_000, marks=[pytest.mark.torture, pytest.mark.timeout(900)])]
+    "mails", [300, pytest.param(10_000, marks=[pytest.mark.torture, pytest.mark.timeout(2000)])]
 )
 
 
@@ -121,6 +121,7 @@ class Fleet:
             numbers = [int(number) for _, number in ticket]
             assert numbers == sorted(numbers), "out of order"
             assert len({(box, int(number) // 3) for box, number in ticket}) == 1, "in the wrong ticket"
+        assert len(entries) == len({(box, int(number) // 3) for box, number in wanted}), "a ticket was torn apart"
         assert self.store.read(journal.count_parked) == 0
         assert self.store.read(lambda tx: tx.execute("SELECT sum(attempts) FROM intake").fetchone()[0]) == 0
         assert [source.connections for source in self.sources] == [1] * len(self.sources)
@@ -147,10 +148,10 @@ async def fleet(directory: Path, boxes: int = BOXES, **keys: Any) -> AsyncIterat
 async def test_an_hour_without_the_desk_costs_nothing_and_the_backlog_comes_at_the_rate_that_is_set(
     mails: int, tmp_path: Path
 ) -> None:
-    rate, connections = (2400, 1) if mails < 1000 else (6000, 4)
-    async with fleet(tmp_path, timeout_s=1, rate_per_minute=rate, connections=connections) as one:
+    rate = 1500
+    async with fleet(tmp_path, timeout_s=1, rate_per_minute=rate) as one:
         one.deliver(mails // 10)
-        await one.finish(600)
+        await one.finish(1500)
         phases: list[Callable[[], Awaitable[None]]] = [one.receiver.hang_up, one.receiver.listen]
         for phase, hook in (("refuses", nothing_special), ("hangs", hangs), ("errs", answers(500))):
             if phase != "errs":
@@ -164,13 +165,13 @@ async def test_an_hour_without_the_desk_costs_nothing_and_the_backlog_comes_at_t
                 await anyio.sleep(3600 / HASTE / 9)
             tried = one.watcher.told.count("tries") - tries
             print(f"{phase}: {tried} trials, {len(one.receiver.asked)} requests, {one.made} mails so far")
-            assert len(one.receiver.asked) <= tried + connections  # those that were under way when it began
+            assert len(one.receiver.asked) <= tried + 1  # that which was under way when it began
             assert tried <= 30, "the door was no door"
         waiting = one.made - one.done()
         assert waiting >= mails * 0.8
         one.receiver.before = nothing_special
         one.receiver.asked.clear()
-        await one.finish(600)
+        await one.finish(1500)
         times = [asked.at for asked in one.receiver.asked]
         measured = 60 * (len(times) - 1) / (times[-1] - times[0])
         print(f"drained {waiting} mails at {measured:.0f} a minute, set: {rate}")
@@ -198,11 +199,27 @@ async def test_effects_whose_answers_are_lost_happen_once(mails: int, tmp_path: 
     async with fleet(tmp_path, timeout_s=1) as one:
         one.receiver.after = forgets
         one.deliver(mails)
-        await one.finish(600)
+        await one.finish(1500)
         one.assert_all_is_well()
         assert lost > mails / 10
         assert len(one.receiver.asked) == len(one.receiver.effects) + lost
         print(f"{mails} mails, {lost} answers lost, doubled 0")
+
+
+async def test_an_effect_whose_answers_are_all_lost_is_found_by_its_key_and_no_mail_is_blamed(tmp_path: Path) -> None:
+    async def forgets(body: dict[str, Any]) -> web.StreamResponse | None:
+        forgotten = "entry" in body and body["entry"]["text"].startswith("mail 3.1\n")
+        return web.Response(status=500) if forgotten else None
+
+    async with fleet(tmp_path, boxes=5) as one:
+        one.receiver.after = forgets
+        one.deliver(25)
+        while len(one.servers[3].settled) < 3:
+            one.deliver(5)
+            await anyio.sleep(0.05)
+        await one.finish()
+        one.assert_all_is_well()
+        assert [asked.body["type"] for asked in one.receiver.asked].count("effect.find") == 1
 
 
 @pytest.mark.parametrize("connections", [1, 4])

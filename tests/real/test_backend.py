@@ -35,7 +35,7 @@ class Site:
         self.made: dict[str, tuple[str, int]] = {}
         for user in self.boxes:
             dovecot.fill(user, [])
-        backend = {"type": "webhook", **receiver.keys(timeout_s=1, rate_per_minute=rate)}
+        backend = {"type": "webhook", **receiver.keys(timeout_s=3, rate_per_minute=rate)}
         units = {user: dovecot.box(user, poll_s=1) for user in self.boxes}
         self.daemon = Daemon(directory / "daemon", units, backend=backend)
 
@@ -74,7 +74,7 @@ class Site:
         bad = {"lost": lost, "doubled": doubled, "ghost": ghosts, "disorder": disorder}
         figures = ", ".join([f"{len(self.made)} made", *(f"{name} {len(found)}" for name, found in bad.items())])
         assert not any(bad.values()), figures
-        assert self.daemon.ask("SELECT sum(parked), sum(attempts) FROM intake") == [(0, 0)]
+        assert self.daemon.ask("SELECT count(*) FROM intake WHERE parked = 1") == [(0,)]
         assert [user for user in self.boxes if self.dovecot.uids(user, criterion="UNSEEN")] == []
         assert not any(canary in self.daemon.log for canary in (SECRET, "canary-path", "canary-query"))
         return figures
@@ -106,7 +106,7 @@ def sites_in(directory: Path, dovecot: Dovecot) -> Iterator[Callable[..., Site]]
 
 @pytest.mark.parametrize(
     ("mails", "phase_s", "rate"),
-    [(30, 1, 3000), pytest.param(850, 60, 4_000, marks=[pytest.mark.torture, pytest.mark.timeout(1200)])],
+    [(30, 1, 1500), pytest.param(850, 60, 1500, marks=[pytest.mark.torture, pytest.mark.timeout(2000)])],
 )
 def test_while_the_desk_is_out_mail_waits_and_then_comes_in_order_at_the_rate_that_is_set(
     sites: Callable[..., Site], mails: int, phase_s: float, rate: int
@@ -115,7 +115,7 @@ def test_while_the_desk_is_out_mail_waits_and_then_comes_in_order_at_the_rate_th
     daemon = site.daemon
     site.lay(mails, seed=1)
     daemon.start_and_answer()
-    until(lambda: site.settled() == len(site.made), 60, what="the quiet time")
+    until(lambda: site.settled() == len(site.made), 300, what="the quiet time")
     since = [site.unit(f"incoming/{user}")["since"] for user in site.boxes]
     for seed, (hook, listens) in enumerate([(nothing_special, False), (hangs, True), (answers(500), True)], 2):
         site.does(hook, listens=listens)
@@ -130,7 +130,7 @@ def test_while_the_desk_is_out_mail_waits_and_then_comes_in_order_at_the_rate_th
     site.receiver.asked.clear()
     site.does(nothing_special)
     waiting = len(site.made) - len(site.receiver.effects)
-    until(lambda: site.settled() == len(site.made), 300, what="the drain")
+    until(lambda: site.settled() == len(site.made), 900, what="the drain")
     times = [asked.at for asked in site.receiver.asked]
     measured = 60 * (len(times) - 1) / (times[-1] - times[0])
     print(f"an outage of {3 * phase_s} s, {waiting} mails: drained at {measured:.0f} a minute, set: {rate}")
@@ -138,6 +138,7 @@ def test_while_the_desk_is_out_mail_waits_and_then_comes_in_order_at_the_rate_th
     assert [site.unit(f"incoming/{user}")["since"] for user in site.boxes] == since, "a mailbox was left"
     assert daemon.stop() == 0
     print(site.close())
+    assert daemon.ask("SELECT sum(attempts) FROM intake") == [(0,)], "a mail was blamed"
     assert measured == pytest.approx(rate, rel=0.1)
     lost = [line for line in daemon.told("warning") if line.startswith("backend: ")]
     assert 1 <= len(lost) <= 5, lost  # told when it begins and when its words change, not with each trial
@@ -147,7 +148,7 @@ def test_while_the_desk_is_out_mail_waits_and_then_comes_in_order_at_the_rate_th
 
 @pytest.mark.parametrize(
     ("kills", "mails"),
-    [(5, 60), pytest.param(100, 700, marks=[pytest.mark.torture, pytest.mark.timeout(1200)])],
+    [(5, 60), pytest.param(100, 700, marks=[pytest.mark.torture, pytest.mark.timeout(2000)])],
 )
 def test_deaths_while_effects_are_on_their_way_lose_and_double_nothing(
     sites: Callable[..., Site], kills: int, mails: int
@@ -171,7 +172,7 @@ def test_deaths_while_effects_are_on_their_way_lose_and_double_nothing(
         at_work += len(site.receiver.effects) < len(site.made)
         site.assert_nothing_is_marked_without_its_effect()
     daemon.start_and_answer()
-    until(lambda: site.settled() == len(site.made), 120, what="the rest")
+    until(lambda: site.settled() == len(site.made), 400, what="the rest")
     assert daemon.stop() == 0
     repeats = len(site.receiver.asked) - len(site.receiver.effects)
     print(f"{kills} kills, {at_work} amid effects, {repeats} requests asked again; {site.close()}")

@@ -172,12 +172,31 @@ class Judge:
             told = await self._write_down(one, outcome, ticket)  # before the next is let through: it may cite this one
             return ticket
 
+        name = f"unit={self._home.unit} intake={one.kept.intake_id}"
         try:
-            await door.bring(effect, f"unit={self._home.unit} intake={one.kept.intake_id}")
+            await door.bring(effect, name)
         except PermanentError as error:
             told = await self._write_down(one, _refused(error), None)
+        except StubbornError:
+            if (done := await self._find(door, one, name)) is None:
+                raise
+            told = await self._write_down(one, outcome, done.number)
         assert told is not None  # noqa: S101 - it was brought, or refused
         return told
+
+    async def _find(self, door: Door, one: Read, name: str) -> TicketRef | None:
+        """Ask whether the effect happened, and only the answers were lost."""
+        found: TicketRef | None = None
+
+        async def question(desk: Desk) -> None:
+            nonlocal found
+            found = await desk.find(self._key(one))
+
+        try:
+            await door.bring(question, name)
+        except PermanentError:
+            return None  # it cannot tell
+        return found
 
     def _outcome_now(self, one: Read) -> Outcome:
         known = [] if one.mail is None else [one.mail]
