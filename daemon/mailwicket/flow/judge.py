@@ -190,7 +190,7 @@ class Judge:
 
         async def question(desk: Desk) -> None:
             nonlocal found
-            found = await desk.find(self._key(one))
+            found = await desk.find(self._key_of_place(one))
 
         try:
             await door.bring(question, name)
