@@ -134,9 +134,8 @@ BREAKS = {
 
 @pytest.mark.parametrize("script", BREAKS.values(), ids=BREAKS.keys())
 async def test_a_connection_that_breaks_is_seen_at_once(tmp_path: Path, script: str) -> None:
-    begun = time.perf_counter()
-    assert (await end(tmp_path, script)).reason == "connection_lost"
-    assert time.perf_counter() - begun < 0.28  # below every deadline
+    error = await end(tmp_path, script, limit_s=10, deadlines=Deadlines())  # each of which is longer than that
+    assert error.reason == "connection_lost"
 
 
 LIES = {
