@@ -97,12 +97,13 @@ class Store:
         return None
 
     async def close(self) -> None:
-        """Finish what is queued and give the directory back, the database in one file.
+        """Finish what is queued and give the directory back, everything in the database's own file.
 
-        The writer is the last to close: a connection that only reads cannot put the log into the database.
+        The reader is the last to close: it removes neither log nor index, empty as they are, and the next start needs
+        no room for them on a full disk.
         """
-        self._reader.close()
         await anyio.to_thread.run_sync(self._writer.close)
+        self._reader.close()
         self.raw.close()
         self.in_hand.close()
         self._lock.release()

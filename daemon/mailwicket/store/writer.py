@@ -120,6 +120,8 @@ class Writer:
                 waiting.deliver()
             if last:
                 break
+        with suppress(sqlite3.Error):  # else the log holds it: no harm
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
 
     def _commit(self, group: list[_Waiting]) -> None:
