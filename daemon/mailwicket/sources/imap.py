@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar, Final, NamedTuple
@@ -51,7 +51,6 @@ class ImapSource:
 
     Config: ClassVar[type[BaseModel]] = Incoming
     deadlines: ClassVar[Deadlines] = Deadlines()
-    _accounts: ClassVar = anyio.CapacityLimiter(4)  # a hundred that begin at once would open a hundred files
 
     def __init__(self, name: str, config: Incoming, net: Net) -> None:
         """Serve `incoming.NAME`. Does nothing yet."""
@@ -65,17 +64,14 @@ class ImapSource:
         """Connect, authenticate and open the folder; see `ports.Source`."""
         client = ImapClient(self._config.server, self._config.port, self.deadlines)
         client.check_room()
+        account = await anyio.to_thread.run_sync(self._account, abandon_on_cancel=True)
         try:
-            account = await anyio.to_thread.run_sync(self._account, abandon_on_cancel=True, limiter=self._accounts)
             await log_in(client, account)
             epoch = await self._open_folder(client)
             record = self._records.setdefault(epoch, Record())
             limit = self._config.max_mail_bytes
             bodies = Bodies(client, self._net.spool_dir, f"{self._name}.{epoch}", limit, record)
             yield ImapMailbox(client, self._config, epoch, bodies, Settling(client, self._config.after))
-        except BlockedError:
-            client.check_room()  # of a file that could not be opened for want of descriptors nobody can tell
-            raise
         finally:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
                 await client.say_goodbye()
@@ -92,8 +88,9 @@ class ImapSource:
 
     def _empty_spool(self) -> None:
         """Remove what was fetched and not taken over: it is fetched again, and a full disk wants the room."""
-        for path in self._net.spool_dir.glob(f"{self._name}.*"):  # a unit's name holds no dot
-            path.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that does not take it back does not give a new one either
+            for path in self._net.spool_dir.glob(f"{self._name}.*"):  # a unit's name holds no dot
+                path.unlink(missing_ok=True)
 
     def _account(self) -> Account:
         """Resolve secrets and trust; a secret may be a file or a command, so this is for a thread."""
