@@ -26,7 +26,7 @@ TOLD_WITHIN_S = 20.0
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[LoopDisk]:
     with allowed("a disk in a file"):
-        mounted = LoopDisk(tmp_path / "loop", 96 * MIB)
+        mounted = LoopDisk(tmp_path / "loop", 320 * MIB)
     yield mounted
     mounted.unmount()
 
