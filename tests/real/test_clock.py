@@ -27,6 +27,7 @@ pytestmark = pytest.mark.real
 DAY, YEARS = timedelta(days=1), timedelta(days=3652)
 LEAPS = (DAY, timedelta(), -DAY, timedelta(), YEARS, timedelta())
 EVERY_S = 0.1
+BUSY_S = 2.0  # what other users of the machine may add
 
 
 def need_faketime() -> None:
@@ -136,7 +137,7 @@ def leap_while(stand: Stand, each_s: float) -> None:
     assert daemon.stop() == 0
     figures = f"longest pause {leaping_s:.2f} s, quiet {quiet_s:.2f} s, next try shown in {max(shown):.0f} s at most"
     print(f"clock: {stand.close()}; {figures}")
-    assert leaping_s < 2 * quiet_s + worst[0]
+    assert leaping_s < 2 * quiet_s + worst[0] + BUSY_S, "a leap is no reason to wait"
 
 
 def test_a_clock_set_by_a_day_or_ten_years_moves_nothing_that_waits(stand: Stand) -> None:

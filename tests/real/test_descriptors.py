@@ -65,7 +65,7 @@ def use_up(daemon: Daemon, dovecot: Dovecot, boxes: list[str], fault_s: float, *
         spent_s, began = daemon.cpu_s(), time.monotonic()
         time.sleep(fault_s)
         share = (daemon.cpu_s() - spent_s) / (time.monotonic() - began)
-        assert daemon.ready() == (True, None)
+        until(lambda: daemon.ready() == (True, None), 60, 0.5, "readiness")
         assert daemon.command("status").returncode == 1
         assert connections <= daemon.connections(dovecot.imap)
 
@@ -79,8 +79,10 @@ def use_up(daemon: Daemon, dovecot: Dovecot, boxes: list[str], fault_s: float, *
         until(lambda: len(states(daemon).get("running", ())) == len(boxes), 30, 0.1, "all mailboxes")
     assert daemon.stop() == 0
     told = [line for line in daemon.told("warning", "error") if "open files" in line]
-    assert len(told) <= len(waiting) + 5
-    assert daemon.told("error") == []
+    assert len(told) <= len(waiting) + len(running)
+    # Mails that come in slices need a file each: a few may have been refused one, and were tried again.
+    assert [line for line in daemon.told("error") if "spool: Too many open files; mail waits" not in line] == []
+    assert daemon.ask("SELECT sum(attempts) FROM intake_row") == [(0,)], "a mail was blamed"
     books = close_books(daemon.state_dir, [digest(raw) for user in boxes for _, raw in dovecot.served(user)])
     assert books.balanced, str(books)
     assert books.made == 2 * len(boxes)

@@ -26,7 +26,7 @@ TOLD_WITHIN_S = 20.0
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[LoopDisk]:
     with allowed("a disk in a file"):
-        mounted = LoopDisk(tmp_path / "loop", 96 * MIB)
+        mounted = LoopDisk(tmp_path / "loop", 320 * MIB)
     yield mounted
     mounted.unmount()
 
@@ -62,7 +62,7 @@ def go_read_only(stand: Stand, disk: LoopDisk, mails: int, fault_s: float) -> No
         share = (daemon.cpu_s() - spent_s) / (time.monotonic() - began)
         assert seen(stand) == before, "flags were set during the fault"
         stand.assert_nothing_is_marked_without_its_commit()
-        assert daemon.lives_within_s() < 1
+        assert daemon.lives_within_s() < 5
     assert daemon.stop() == 0
 
     daemon.start()  # as systemd does
@@ -113,7 +113,7 @@ def hang(stand: Stand, disk: LoopDisk, fault_s: float) -> None:
     assert daemon.stop() == 0
     told = f"readyz told it after {told_s:.1f} s, livez within {1000 * slowest_s:.0f} ms"
     print(f"disk hangs: {stand.close()}, {told}")
-    assert slowest_s < 1
+    assert slowest_s < 5
 
 
 def test_a_disk_that_hangs_stops_neither_livez_nor_the_word_of_readyz(on_disk: Stand, disk: LoopDisk) -> None:
@@ -131,7 +131,7 @@ def never_return(stand: Stand, place: str) -> None:
     daemon = stand.daemon
     daemon.start(f"{place}:1:hang")
     until(lambda: daemon.answers() and daemon.ready() == (False, "disk_hangs"), 20, what="readyz")
-    assert daemon.lives_within_s() < 1
+    assert daemon.lives_within_s() < 5
     assert len(stand.unseen()) == 5
     daemon.kill()
     stand.run(5)

@@ -20,10 +20,10 @@ SHORT_BUSY_S = 3.0
 
 
 def prompt(stand: Stand, seconds: float) -> None:
-    """Let time pass; the loop answers all the while."""
+    """Let time pass; the loop answers all the while, how soon is measured elsewhere."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        assert stand.daemon.lives_within_s() < 1
+        assert stand.daemon.lives_within_s() < 5
         time.sleep(min(0.5, seconds / 10))
 
 
@@ -53,8 +53,9 @@ def hold(stand: Stand, held_s: float, backlog: int) -> None:
     assert daemon.connections(stand.dovecot.imap) == connections, "the connection was not kept"
     assert daemon.stop() == 0
     print(f"{stand.close()}; readyz told it after {told_s:.1f} s, all done {over_s:.1f} s after, connection kept")
-    lines = [line for line in daemon.told("error") if "mail waits on its server" in line]
+    lines = [line for line in daemon.told("error") if line.startswith("incoming/box")]
     assert len(lines) <= 1, lines
+    assert len(daemon.told("error")) <= 2 + len(lines), "the same alert again and again"
     assert daemon.ask("SELECT sum(attempts) FROM intake_row") == [(0,)]
 
 

@@ -307,3 +307,13 @@ def test_every_cause_can_be_begun_by_a_report(unit: Unit) -> None:
     found = alerts_of(report(blocked, failing, out, unit, at=now() + 60 * MINUTE, **changes))
     assert {alert.cause for alert in found} == set(Cause)
     assert all(isinstance(alert, Alert) and alert.said and alert.do for alert in found)
+
+
+def test_a_store_that_is_out_for_long_does_not_begin_anew_with_each_write_that_waits(unit: Unit) -> None:
+    locked = StoreError("store database: another process holds it (database is locked)", reason="store_locked")
+    lately = {"store_waits": locked, "store_waits_since": now() + 5 * MINUTE}
+    assert causes(unit, after=5 * MINUTE, **lately) == []  # a write waits, since a moment
+    assert causes(unit, after=6 * MINUTE, **lately) == [("store_down", None)]
+    fail(unit, "store_locked")
+    assert causes(unit, after=2 * MINUTE) == [("store_down", None)]
+    assert causes(unit, after=5 * MINUTE, **lately) == [("store_down", None)]

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import resource
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -63,6 +64,15 @@ async def test_who_connects_is_told_what_to_raise_before_anything_is_spent(few: 
     with pytest.raises(TransientError) as told:
         client.check_room()
     assert str(told.value) == f"127.0.0.1:143 is not reachable: {WORDS.format(few)}"
+    assert told.value.reason == "too_many_files"
+
+
+async def test_a_certificate_is_not_refused_for_good_where_no_file_could_be_opened(few: int) -> None:
+    client = ImapClient("imap.example.org", 993, Deadlines())
+    refused = ssl.SSLCertVerificationError(1, "unable to get local issuer certificate")
+    refused.verify_message = "unable to get local issuer certificate"
+    with pytest.raises(TransientError, match="for want of descriptors") as told, client._trouble("begin TLS"):
+        raise refused
     assert told.value.reason == "too_many_files"
 
 

@@ -156,7 +156,8 @@ class Importing:
         """Finish what a death or a failure left."""
         if not self._left_over:
             return
-        await self._store.write(lambda tx: journal.give_up_seen(tx, SOURCE))
+        if self._store.read(lambda tx: journal.to_fetch(tx, SOURCE, 0, 1)):  # a start writes nothing for nothing
+            await self._store.write(lambda tx: journal.give_up_seen(tx, SOURCE))
         await self._settle_kept()
         self._left_over = False
 

@@ -60,5 +60,14 @@ def check_room() -> None:
     check(number)
 
 
+def has_room() -> bool:
+    """Tell whether a connection could be opened now."""
+    try:
+        check_room()
+    except TooManyFilesError:
+        return False
+    return True
+
+
 def _kept_back(limit: int) -> int:
     return min(KEPT_BACK, limit // KEPT_BACK_SHARE)

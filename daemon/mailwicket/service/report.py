@@ -90,9 +90,10 @@ class Report:
     @property
     def store_trouble(self) -> Trouble | None:
         """What is wrong with our own store; None where it takes writes."""
-        if self.store_waits is not None:
+        unit = next((unit for unit in (*self.units, self.chores) if unit.reason in STORE_REASONS), None)
+        if unit is None and self.store_waits is not None:
             return Trouble(self.store_waits.reason, str(self.store_waits), self.store_waits_since or self.at)
-        return _trouble(next((unit for unit in (*self.units, self.chores) if unit.reason in STORE_REASONS), None))
+        return _trouble(unit)  # the same trouble for longer: it does not begin anew with each try
 
     @property
     def backend_trouble(self) -> Trouble | None:

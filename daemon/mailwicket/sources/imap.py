@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar, Final, NamedTuple
@@ -55,7 +55,6 @@ class ImapSource:
 
     Config: ClassVar[type[BaseModel]] = Incoming
     deadlines: ClassVar[Deadlines] = Deadlines()
-    _accounts: ClassVar = anyio.CapacityLimiter(4)  # a hundred that begin at once would open a hundred files
 
     def __init__(self, name: str, config: Incoming, net: Net) -> None:
         """Serve `incoming.NAME`. Does nothing yet."""
@@ -98,8 +97,9 @@ class ImapSource:
 
     def _empty_spool(self) -> None:
         """Remove what was fetched and not taken over: it is fetched again, and a full disk wants the room."""
-        for path in self._net.spool_dir.glob(f"{self._name}.*"):  # a unit's name holds no dot
-            path.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that does not take it back does not give a new one either
+            for path in self._net.spool_dir.glob(f"{self._name}.*"):  # a unit's name holds no dot
+                path.unlink(missing_ok=True)
 
     async def _account(self) -> Account:
         """Resolve secrets and trust: mostly both are at hand, and a thread for each of a thousand would be a crowd."""
@@ -109,7 +109,7 @@ class ImapSource:
         revealed = (
             password.reveal()
             if password.at_hand
-            else await anyio.to_thread.run_sync(password.reveal, abandon_on_cancel=True, limiter=self._accounts)
+            else await anyio.to_thread.run_sync(password.reveal, abandon_on_cancel=True)
         )
         tls = await self._net.trust(config.ca_file)
         return Account(config.username, revealed, config.security, tls, config.allow_plaintext)

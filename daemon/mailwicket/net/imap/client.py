@@ -136,6 +136,8 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         except ssl.SSLCertVerificationError as error:
             self.abort()
             words = f"{self.peer}: the certificate is refused: {error.verify_message}"
+            if not descriptors.has_room():  # OpenSSL cannot open what it trusts, and says that the server is wrong
+                raise TransientError(f"{words}, perhaps for want of descriptors", reason="too_many_files") from error
             raise BlockedError(words, reason="certificate") from error
         except TimeoutError as error:
             self.abort()
