@@ -7,18 +7,22 @@ import json
 import os
 import re
 import socket
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import typer
+
+from mailwicket.cli.terminal import give_up
 
 ANSWER_S: Final = 60.0
 """A reload reads files and stops units; nothing that is asked here takes longer."""
 
 NO_ANSWER: Final = 3
+
+NO_TALK: Final = (OSError, http.client.HTTPException, ValueError)
+"""What asking raises where nobody answers, or no daemon of ours."""
 
 SOCKET: Final = re.compile(r"""^[^#\n]*["'](unix:/[^"'\n]+)["']""", re.MULTILINE)
 
@@ -56,6 +60,13 @@ class Answer:
         return str(self.told["detail"]) if isinstance(self.told, dict) and "detail" in self.told else "no reason given"
 
 
+def no_answer(path: str, error: Exception) -> str:
+    """Return why the daemon at the socket *path* cannot be asked; *error* is one of NO_TALK."""
+    if isinstance(error, PermissionError):
+        return f"{path} may not be opened by this user: be root, the daemon's user or in its group"
+    return f"no answer at {path} ({error}); is the daemon running?"
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """The way to the daemon of a configuration."""
@@ -72,12 +83,10 @@ class Door:
             connection.request(method, route)
             response = connection.getresponse()
             return Answer(response.status, json.loads(response.read()))
-        except PermissionError:
-            why = f"{self.path} may not be opened by this user: be root, the daemon's user or in its group"
-            give_up(why, self.exit_code)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            broken = ' (conf.d has errors: "mailwicket check")' if self.is_conf_broken else ""
-            give_up(f"no answer at {self.path} ({error}); is the daemon running?{broken}", self.exit_code)
+        except NO_TALK as error:
+            refused = isinstance(error, PermissionError)
+            broken = ' (conf.d has errors: "mailwicket check")' if self.is_conf_broken and not refused else ""
+            give_up(f"{no_answer(self.path, error)}{broken}", self.exit_code)
         finally:
             connection.close()
 
@@ -109,9 +118,3 @@ def _listen_of_broken(directory: Path) -> Sequence[str]:
     texts = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(directory.glob("*.toml"))]
     found: list[str] = [address for text in texts for address in SOCKET.findall(text)]
     return found or Http().listen
-
-
-def give_up(line: str, exit_code: int = 1) -> NoReturn:
-    """End the command with *line* on standard error."""
-    print(f"mailwicket: {line}", file=sys.stderr)
-    raise typer.Exit(exit_code)

@@ -27,7 +27,7 @@ def backup(
     conf: Conf = None,
 ) -> None:
     """Write the store to FILE while the daemon runs; exit 1 when that fails or something is missing in it."""
-    from mailwicket.cli.asking import give_up
+    from mailwicket.cli.terminal import give_up
     from mailwicket.errors import MailwicketError
 
     try:

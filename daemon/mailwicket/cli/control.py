@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from mailwicket.cli.asking import door, give_up
+from mailwicket.cli.asking import door
 from mailwicket.cli.run import Conf
+from mailwicket.cli.terminal import give_up
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 UnitName = Annotated[str, typer.Argument(metavar="UNIT", help='"incoming/NAME", or NAME of a mailbox.')]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from mailwicket.cli.terminal import be_lenient
+from mailwicket.cli.terminal import be_lenient, give_up
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -37,7 +36,7 @@ def demo(
     """
     missing = [name for name in EXTRA if find_spec(name) is None]
     if missing:
-        _give_up(f"the demo needs {' and '.join(missing)}, not installed here: pip install 'mailwicket[demo]'")
+        give_up(f"the demo needs {' and '.join(missing)}, not installed here: pip install 'mailwicket[demo]'")
     from mailwicket.demo.stop import StopRequest
 
     stop = StopRequest()
@@ -46,14 +45,9 @@ def demo(
     with TemporaryDirectory(prefix="mailwicket-demo-") as place:
         finished = _play_in(Path(place), stop, once=once, as_json=as_json)
     if once and not finished:
-        _give_up("the demo was stopped before its mails were tickets")
+        give_up("the demo was stopped before its mails were tickets")
     if not once:
         print("\nStopped. Nothing is left behind.")
-
-
-def _give_up(line: str) -> NoReturn:
-    print(f"mailwicket: {line}", file=sys.stderr)
-    raise typer.Exit(1)
 
 
 # --- running it
@@ -77,7 +71,7 @@ def _play_in(place: Path, stop: StopRequest, *, once: bool, as_json: bool) -> bo
             while isinstance(cause, BaseExceptionGroup):
                 cause = cause.exceptions[0]
             if isinstance(cause, MailwicketError | OSError) and not isinstance(cause, BrokenPipeError):
-                _give_up(str(cause))
+                give_up(str(cause))
             raise cause from None  # whoever read our output left, or a bug
 
 

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import typer
 
-from mailwicket.cli.asking import UnixConnection, door
+from mailwicket.cli.asking import NO_TALK, UnixConnection, door, no_answer
 from mailwicket.cli.run import Conf
 from mailwicket.mail.mbox import Dialect
 
@@ -204,10 +204,8 @@ class Sending:
                 self._connection.close()  # the daemon hung up on a connection that was silent for long
                 answer = self._ask(route, body, headers)
             told = json.loads(answer.read())
-        except PermissionError as error:
-            raise Stopped(f"{self._path} may not be opened by this user: be root or the daemon's user") from error
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Stopped(f"no answer at {self._path} ({error}); is the daemon running?") from error
+        except NO_TALK as error:
+            raise Stopped(no_answer(self._path, error)) from error
         if answer.status != 200:
             raise Stopped(str(told.get("detail", f"the daemon answers {answer.status}")))
         mails: Sequence[dict[str, Any]] = told["mails"]

@@ -8,11 +8,11 @@ import sys
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from mailwicket.cli.terminal import be_lenient
+from mailwicket.cli.terminal import be_lenient, give_up
 
 if TYPE_CHECKING:
     from mailwicket.config.draft import Draft
@@ -90,7 +90,7 @@ def init(  # noqa: PLR0913 - each is a key of the configuration
         expect_good(directory, draft)
         conf = lay(directory, draft, password)
     except MailwicketError as error:
-        _give_up(str(error))
+        give_up(str(error))
     print(f"Written: {conf}")
     print(f"Password: {draft.password_file}" + ("" if password is None else " (readable for its owner alone)"))
     good = _read_back(directory) and (no_test or _test(directory, draft.unit))
@@ -250,8 +250,3 @@ def _show_what_next(directory: Path, unit: str, *, good: bool) -> None:
     print(f"  mailwicket run {option}      # in the foreground, Ctrl-C ends it")
     print(f"  mailwicket status {option}   # from a second terminal, and: mailwicket tickets list")
     print("For good, under systemd: docs/production.md. Its user must be able to read both files.")
-
-
-def _give_up(words: str) -> NoReturn:
-    print(f"mailwicket: {words}", file=sys.stderr)
-    raise typer.Exit(1)

@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from mailwicket.cli.settings import load_with
 from mailwicket.config.draft import FILE_NAME, Draft
-from mailwicket.config.load import load
 from mailwicket.config.plugins import installed
 from mailwicket.errors import MailwicketError
 
@@ -41,17 +41,11 @@ def expect_good(directory: Path, draft: Draft) -> None:
     Raises:
         MailwicketError: what is wrong, a line each.
     """
-    plugins = installed()
     with tempfile.TemporaryDirectory() as place:
         trial = Path(place, directory.name)
         trial.mkdir()
         (trial / FILE_NAME).write_text(draft.text(), encoding="utf-8")
-        result = load(
-            trial,
-            {},
-            backends={name: adapter.Config for name, adapter in plugins.backends.items()},
-            sources={name: adapter.Config for name, adapter in plugins.sources.items()},
-        )
+        result = load_with(installed(), trial, {})
     if result.errors:
         raise MailwicketError("\n".join(map(str, result.errors)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +21,11 @@ def loaded(conf: Path | None) -> Loaded:
     return load_with(installed(), conf_dir(conf, os.environ))
 
 
-def load_with(plugins: Plugins, directory: Path) -> Loaded:
-    """Read the configuration in *directory* and the environment with the keys of *plugins*."""
+def load_with(plugins: Plugins, directory: Path, environ: Mapping[str, str] = os.environ) -> Loaded:
+    """Read the configuration in *directory* and *environ* with the keys of *plugins*."""
     result = load(
         directory,
-        os.environ,
+        environ,
         backends={name: adapter.Config for name, adapter in plugins.backends.items()},
         sources={name: adapter.Config for name, adapter in plugins.sources.items()},
     )

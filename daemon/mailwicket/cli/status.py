@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from mailwicket.cli.asking import NO_ANSWER, door, give_up
+from mailwicket.cli.asking import NO_ANSWER, door
 from mailwicket.cli.run import Conf
-from mailwicket.cli.terminal import one_line
+from mailwicket.cli.terminal import give_up, one_line
 
 CRITICAL_STATES: Final = {"blocked"}
 WARNING_STATES: Final = {"waiting", "paused"}

@@ -1,16 +1,25 @@
-"""Mail text on a terminal: shown as it is, and harmless."""
+"""What goes to a terminal: mail text as it is, and harmless; and the last line of a command that cannot go on."""
 
 from __future__ import annotations
 
 import sys
 import unicodedata
 from io import TextIOWrapper
+from typing import NoReturn
+
+import typer
 
 
 def be_lenient() -> None:
     """A terminal that cannot show a character gets a question mark instead of nothing at all."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+
+
+def give_up(line: str, exit_code: int = 1) -> NoReturn:
+    """End the command with *line* on standard error."""
+    print(f"mailwicket: {line}", file=sys.stderr)
+    raise typer.Exit(exit_code)
 
 
 def one_line(text: str) -> str:

@@ -8,12 +8,12 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from mailwicket.cli.run import Conf
-from mailwicket.cli.terminal import be_lenient, one_line
+from mailwicket.cli.terminal import be_lenient, give_up, one_line
 
 if TYPE_CHECKING:
     from mailwicket.config.incoming import Incoming
@@ -51,7 +51,8 @@ def run_test(
         raise typer.Exit(2)
     ready = {name: result.incoming[name] for name in dict.fromkeys(chosen) if name in result.incoming}
     if not ready:
-        _nothing(broken=bool(result.errors))
+        what = "no unit whose table is good" if result.errors else "conf.d has no [incoming.NAME]"
+        give_up(f"{what}: nothing was tested")
     reports = report(ready, quiet=as_json)
     if as_json:
         print(json.dumps([_as_json(one) for one in reports], ensure_ascii=False))
@@ -68,12 +69,6 @@ def _nearest(name: str, known: Mapping[str, object]) -> str:
     if near:
         return f" (nearest: {KIND}{printable(near[0])})"
     return f"; there are: {', '.join(KIND + printable(one) for one in sorted(known)[:5])}" if known else ""
-
-
-def _nothing(*, broken: bool) -> NoReturn:
-    what = "no unit whose table is good" if broken else "conf.d has no [incoming.NAME]"
-    print(f"mailwicket: {what}: nothing was tested", file=sys.stderr)
-    raise typer.Exit(1)
 
 
 def report(units: Mapping[str, Incoming], *, quiet: bool = False) -> Sequence[ConnectionReport]:

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final
 
 import typer
 
 from mailwicket.cli.run import Conf
-from mailwicket.cli.terminal import be_lenient, block, one_line
+from mailwicket.cli.terminal import be_lenient, block, give_up, one_line
 from mailwicket.errors import StoreError
 from mailwicket.model import TicketNumber
 
@@ -64,7 +64,7 @@ def show(
     with _reading(_state_dir(conf)) as tx:
         ticket = show_ticket(tx, TicketNumber(number))
     if ticket is None:
-        _give_up(f"there is no ticket {number}")
+        give_up(f"there is no ticket {number}")
     be_lenient()
     if as_json:
         print(json.dumps(ticket))
@@ -83,10 +83,10 @@ def _state_dir(conf: Path | None) -> Path:
     settings = settings_or_exit(conf, exit_code=1)
     kind = settings.backend.type
     if kind != "desk":
-        _give_up(f'backend "{kind}" keeps its tickets elsewhere; this command shows those of the embedded desk')
+        give_up(f'backend "{kind}" keeps its tickets elsewhere; this command shows those of the embedded desk')
     state_dir: Path = settings.daemon.state_dir
     if not _is_there(state_dir):
-        _give_up(f"no tickets: the state directory {state_dir} does not exist")
+        give_up(f"no tickets: the state directory {state_dir} does not exist")
     return state_dir
 
 
@@ -101,7 +101,7 @@ def _is_there(path: Path) -> bool:
     try:
         return path.exists()
     except OSError as error:
-        _give_up(f"cannot read {path}: {error.strerror}")
+        give_up(f"cannot read {path}: {error.strerror}")
 
 
 @contextmanager
@@ -111,20 +111,15 @@ def _reading(state_dir: Path) -> Iterator[sqlite3.Connection]:
 
     path = _database(state_dir)
     if not _is_there(path):
-        _give_up(f"no tickets yet: the daemon has not run here, there is no {path}")
+        give_up(f"no tickets yet: the daemon has not run here, there is no {path}")
     try:
         with closing(open_reader(state_dir)) as connection:
             connection.execute("BEGIN")
             yield connection
     except StoreError as error:
-        _give_up(str(error))
+        give_up(str(error))
     except sqlite3.Error as error:
-        _give_up(f"store {path}: {error}")
-
-
-def _give_up(line: str) -> NoReturn:
-    print(f"mailwicket: {line}", file=sys.stderr)
-    raise typer.Exit(1)
+        give_up(f"store {path}: {error}")
 
 
 # --- how a person sees them
