@@ -12,6 +12,7 @@ from typing import Final
 from mailwicket.cli.settings import load_with
 from mailwicket.config.draft import FILE_NAME, Draft
 from mailwicket.config.plugins import installed
+from mailwicket.durable import sync_directory
 from mailwicket.errors import MailwicketError
 
 DIRECTORY_MODE: Final = 0o750
@@ -96,8 +97,4 @@ def _write(path: Path, text: str, mode: int) -> None:
         os.link(hidden, path)
     finally:
         hidden.unlink()
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_directory(path.parent)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from mailwicket import __version__
+from mailwicket.durable import sync_directory
 from mailwicket.errors import ConflictError, MailwicketError
 from mailwicket.store.archive import Archive
 from mailwicket.store.database import FILE_NAME
@@ -161,7 +162,7 @@ def _part(path: Path) -> Iterator[int]:
             yield fd
             _refuse_to_replace(path)  # it may have come meanwhile
             part.rename(path)
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
         except BaseException:
             with suppress(OSError):
                 part.unlink()
@@ -185,11 +186,3 @@ def _scratch(path: Path) -> Iterator[Path]:
         yield copy
     finally:
         copy.unlink(missing_ok=True)
-
-
-def _sync_directory(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

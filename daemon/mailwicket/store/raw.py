@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mailwicket.diskwait import DISK
+from mailwicket.durable import sync_directory
 from mailwicket.errors import StoreError
 from mailwicket.failpoint import failpoint
 from mailwicket.model import IntakeId, Sha256, SpooledMail
@@ -105,7 +106,7 @@ class RawStore:
             with DISK.of(str(self.directory)):
                 failpoint("raw.rename")
                 spooled.path.replace(self.directory / name)
-                _sync_directory(self.directory)
+                sync_directory(self.directory)
         except OSError as error:
             raise disk_error(self.directory / name, error) from error
         return RawPlace(name, 0, spooled.size_bytes, Sha256(digest.hexdigest()))
@@ -128,7 +129,7 @@ class RawStore:
                 os.fsync(file.fileno())
             failpoint("raw.rename")
             temporary.replace(self.directory / name)
-            _sync_directory(self.directory)
+            sync_directory(self.directory)
         except OSError as error:
             raise disk_error(self.directory / name, error) from error
         return RawPlace(name, 0, place.length, place.sha256)
@@ -196,7 +197,7 @@ class RawStore:
         self._name = f"{today:%Y%m%d}-{number:06}.seg"
         self._fd = os.open(self.directory / self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._end = os.fstat(self._fd).st_size
-        _sync_directory(self.directory)
+        sync_directory(self.directory)
 
     def _cut_off_rest(self) -> None:
         """Free what a failed write left: on a full disk those bytes are wanted."""
@@ -244,12 +245,3 @@ def _write_all(fd: int, chunks: Sequence[bytes | bytearray], offset: int) -> Non
             while rest:
                 written = os.pwrite(fd, rest, offset)
                 rest, offset = rest[written:], offset + written
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make new names in *directory* durable."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

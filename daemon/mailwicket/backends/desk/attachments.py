@@ -14,6 +14,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from mailwicket.durable import sync_directory
 from mailwicket.errors import PermanentError, StoreError
 from mailwicket.model import Sha256
 
@@ -63,7 +64,7 @@ def _write(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(path)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError:
         for left_over in (temporary, path):
             with suppress(OSError):
@@ -80,13 +81,4 @@ def _make_directory(directory: Path) -> None:
     missing = [place for place in (directory, *directory.parents) if not place.exists()]
     for place in reversed(missing):
         place.mkdir(mode=0o700, exist_ok=True)
-        _sync_directory(place.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make new names in *directory* durable."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        sync_directory(place.parent)
