@@ -12,8 +12,9 @@ from tests.fakes import DeskWatcher, FakeDesk, FakeServer, FakeSource, Watcher, 
 
 from mailwicket.errors import TransientError
 from mailwicket.flow.backend import Door
+from mailwicket.flow.batches import PAGE_ROWS
 from mailwicket.flow.drafts import Home
-from mailwicket.flow.intake import PAGE_ROWS, Intake
+from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge
 from mailwicket.flow.reading import Reading
 from mailwicket.rules.decide import Policy

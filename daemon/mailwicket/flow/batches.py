@@ -9,6 +9,8 @@ from mailwicket.store.journal import Kept, Seen
 
 Row = TypeVar("Row", Seen, Kept)
 
+PAGE_ROWS = 500  # read from the journal at a time
+
 BATCH_MAILS = 250
 BATCH_BYTES = 8 * 1024 * 1024
 

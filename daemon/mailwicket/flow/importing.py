@@ -16,21 +16,19 @@ import anyio.to_thread
 
 from mailwicket.errors import TransientError, UnknownError
 from mailwicket.failpoint import failpoint
-from mailwicket.flow.batches import batches
+from mailwicket.flow.batches import PAGE_ROWS, batches
 from mailwicket.flow.judge import Judge, utc_now
-from mailwicket.flow.keeping import write_raw
-from mailwicket.flow.reading import ATTEMPTS_MAX, MANY_BYTES, Reading, Work
-from mailwicket.model import Fetched, IntakeId, Reason, SpooledMail, TicketNumber
+from mailwicket.flow.keeping import keep
+from mailwicket.flow.reading import ATTEMPTS_MAX, Reading, Work
+from mailwicket.model import Fetched, IntakeId, Reason, TicketNumber
 from mailwicket.store import journal
-from mailwicket.store.journal import Kept, State, timestamp
+from mailwicket.store.journal import State, timestamp
 from mailwicket.store.store import Store
 
 SOURCE: Final = "(import)"
 """In the place of a mailbox's name; no mailbox can be named so."""
 
 EPOCH: Final = "import"
-
-PAGE_ROWS: Final = 500
 
 NO_UNIT: Final = ""
 """The folder of mails that are handed over for no mailbox."""
@@ -118,37 +116,24 @@ class Importing:
         rows = await self._store.write(lambda tx: journal.note_offered(tx, SOURCE, refs, now))
         new = [mail for mail in once.values() if rows[mail.ref.remote_id][1] is State.SEEN]
         if new:
-            work = await self._keep(new, {mail.ref.remote_id: rows[mail.ref.remote_id][0] for mail in new})
+            ids = {mail.ref: rows[mail.ref.remote_id][0] for mail in new}
+            failpoint("intake.fetched")
+            work = await keep(self._store, SOURCE, ids, new)
             with self._store.in_hand.worker() as reading, self._store.in_hand.worker() as judging:
                 await judge.judge(await self._reading.read(work, reading), judging)
             await self._settle_kept()
-        ids = [rows[mail.ref.remote_id][0] for mail in mails]
-        decided = self._store.read(lambda tx: journal.decisions(tx, ids))
-        if undecided := set(ids) - decided.keys():
+        taken = [rows[mail.ref.remote_id][0] for mail in mails]
+        decided = self._store.read(lambda tx: journal.decisions(tx, taken))
+        if undecided := set(taken) - decided.keys():
             raise TransientError(
                 f"mails that cannot be decided, look at the log: intake={min(undecided)}", reason="bug"
             )
         fresh = {rows[mail.ref.remote_id][0] for mail in new}
         told = []
-        for intake_id in ids:
+        for intake_id in taken:
             told.append(Became(intake_id, intake_id not in fresh, *decided[intake_id]))
             fresh.discard(intake_id)  # the same bytes a second time in one batch
         return told
-
-    async def _keep(self, mails: Sequence[Fetched], rows: dict[str, IntakeId]) -> list[Work]:
-        """Have the raw bytes on disk, and named, before anybody parses them."""
-        ids = {mail.ref: rows[mail.ref.remote_id] for mail in mails}
-        failpoint("intake.fetched")
-        places = await anyio.to_thread.run_sync(write_raw, self._store.raw, ids, mails)
-        kept = [
-            Kept(ids[mail.ref], mail.ref, place, mail.headers_only) for mail, place in zip(mails, places, strict=True)
-        ]
-        now = timestamp(utc_now())
-        await self._store.write(lambda tx: journal.keep(tx, SOURCE, kept, [], now))
-        raws = [None if isinstance(mail.raw, SpooledMail) else mail.raw for mail in mails]
-        if sum(len(raw) for raw in raws if raw is not None) >= MANY_BYTES:  # read from disk: not held until then
-            return [Work(one) for one in kept]
-        return [Work(one, raw) for one, raw in zip(kept, raws, strict=True)]
 
     # --- what is left
 

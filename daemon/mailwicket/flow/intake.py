@@ -17,19 +17,18 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from mailwicket.errors import StoreError
 from mailwicket.failpoint import failpoint
-from mailwicket.flow.batches import batches
+from mailwicket.flow.batches import PAGE_ROWS, batches
 from mailwicket.flow.judge import Judge, utc_now
-from mailwicket.flow.keeping import drop, write_raw
+from mailwicket.flow.keeping import drop, keep
 from mailwicket.flow.observe import Observer
-from mailwicket.flow.reading import MANY_BYTES, Read, Reading, Work
-from mailwicket.model import Fetched, Look, Settlement, SpooledMail
+from mailwicket.flow.reading import Read, Reading, Work
+from mailwicket.model import Fetched, Look, Settlement
 from mailwicket.ports import CountsUnread, Mailbox, Source, Wakes
 from mailwicket.store import journal
 from mailwicket.store.inhand import Slot
-from mailwicket.store.journal import Kept, Seen, timestamp
+from mailwicket.store.journal import Seen, timestamp
 from mailwicket.store.store import Store
 
-PAGE_ROWS = 500
 SETTLE_MAILS = 1000  # a backlog's copies are settled so many at a time: the server has better to do before
 
 Haul = tuple[list[Seen], Sequence[Fetched]]
@@ -201,7 +200,8 @@ class Intake:
 
     async def _keep_all(self, receive: MemoryObjectReceiveStream[Haul], send: MemoryObjectSendStream[Worklist]) -> None:
         async for batch, fetched in receive:
-            await send.send((len(batch), await self._keep(batch, fetched)))
+            ids = {row.ref: row.intake_id for row in batch}
+            await send.send((len(batch), await keep(self._store, self._name, ids, fetched)))
 
     async def _read_all(
         self, receive: MemoryObjectReceiveStream[Worklist], send: MemoryObjectSendStream[Readings], slot: Slot
@@ -221,21 +221,6 @@ class Intake:
             self._tell_backlog()
             await anyio.lowlevel.checkpoint_if_cancelled()  # who settles may have left while we committed
             send.send_nowait(rows)
-
-    async def _keep(self, batch: list[Seen], fetched: Sequence[Fetched]) -> list[Work]:
-        """Have the raw bytes on disk before anybody parses them; what the server no longer has is gone."""
-        ids = {row.ref: row.intake_id for row in batch}
-        places = await anyio.to_thread.run_sync(write_raw, self._store.raw, ids, fetched)
-        kept = [
-            Kept(ids[mail.ref], mail.ref, place, mail.headers_only) for mail, place in zip(fetched, places, strict=True)
-        ]
-        gone = set(ids.values()) - {mail.intake_id for mail in kept}
-        now = timestamp(utc_now())
-        fresh = await self._store.write(lambda tx: journal.keep(tx, self._name, kept, sorted(gone), now))
-        raws = {ids[mail.ref]: mail.raw for mail in fetched if not isinstance(mail.raw, SpooledMail)}
-        if sum(map(len, raws.values())) >= MANY_BYTES:  # read from disk, or elsewhere: not held until then
-            raws = {}
-        return [Work(mail, raws.get(mail.intake_id)) for mail in fresh]
 
     async def _judge_kept(self, reading: Slot, judging: Slot) -> None:
         """Take up mails that are kept and not decided: a death or a failure came between."""

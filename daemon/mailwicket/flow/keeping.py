@@ -5,13 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+import anyio.to_thread
+
 from mailwicket.errors import StoreError
 from mailwicket.flow.judge import utc_now
+from mailwicket.flow.reading import MANY_BYTES, Work
 from mailwicket.model import Fetched, IntakeId, MailRef, SpooledMail
+from mailwicket.store import journal
+from mailwicket.store.journal import Kept, timestamp
 from mailwicket.store.raw import RawPlace, RawStore
+from mailwicket.store.store import Store
 
 
-def write_raw(raw: RawStore, ids: Mapping[MailRef, IntakeId], fetched: Sequence[Fetched]) -> list[RawPlace]:
+async def keep(store: Store, source: str, ids: Mapping[MailRef, IntakeId], fetched: Sequence[Fetched]) -> list[Work]:
+    """Have the raw bytes of *fetched* on disk, and named, before anybody parses them; return what is new work.
+
+    *ids* are the rows of the mails of *source* that were asked for: of those that did not come it is noted that they
+    are gone.
+
+    Raises:
+        StoreError: our disk.
+    """
+    places = await anyio.to_thread.run_sync(_write_raw, store.raw, ids, fetched)
+    kept = [
+        Kept(ids[mail.ref], mail.ref, place, mail.headers_only) for mail, place in zip(fetched, places, strict=True)
+    ]
+    gone = set(ids.values()) - {mail.intake_id for mail in kept}
+    now = timestamp(utc_now())
+    fresh = await store.write(lambda tx: journal.keep(tx, source, kept, sorted(gone), now))
+    raws = {ids[mail.ref]: mail.raw for mail in fetched if not isinstance(mail.raw, SpooledMail)}
+    if sum(map(len, raws.values())) >= MANY_BYTES:  # read from disk, or elsewhere: not held until then
+        raws = {}
+    return [Work(mail, raws.get(mail.intake_id)) for mail in fresh]
+
+
+def _write_raw(raw: RawStore, ids: Mapping[MailRef, IntakeId], fetched: Sequence[Fetched]) -> list[RawPlace]:
     """Write the bytes of *fetched*: small mails with one sync for all, large ones by a rename each. Blocking.
 
     Raises:
