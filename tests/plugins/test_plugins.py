@@ -100,7 +100,7 @@ async def test_a_daemon_brings_mail_into_it_and_a_kill_doubles_nothing(tmp_path:
             daemon.start()
             await happens(lambda: logbook.exists() and logbook.read_bytes().count(b"\n") >= 5)
             await anyio.to_thread.run_sync(daemon.kill)
-            daemon.start()
+            await anyio.to_thread.run_sync(daemon.start_and_answer)
             await happens(lambda: daemon.count("settled") == 20)
             told = await anyio.to_thread.run_sync(daemon.command, "status")
             assert "backend" in told.stdout

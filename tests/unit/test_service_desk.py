@@ -77,3 +77,12 @@ def test_status_says_that_the_backend_is_down(desk: DeskUnit) -> None:
     }
     desk.waits(down(), 1)
     assert report(desk=desk.unit, backend="webhook").status()["backend"]["ok"] is False
+    desk.tries()  # which may take as long as its time limit
+    assert report(desk=desk.unit, backend="webhook").status()["backend"] == {
+        "name": "webhook",
+        "ok": False,
+        "error": str(down()),
+    }
+    assert "backend: backend_down" in report(desk=desk.unit).line()
+    desk.works()
+    assert report(desk=desk.unit).status()["backend"]["ok"] is True

@@ -98,7 +98,7 @@ class Report:
     @property
     def backend_trouble(self) -> Trouble | None:
         """What keeps the backend from working; None where it takes tickets."""
-        if self.desk is not None and self.desk.state in {UnitState.WAITING, UnitState.BLOCKED}:
+        if self.desk is not None and self.desk.seems in {UnitState.WAITING, UnitState.BLOCKED}:
             return _trouble(self.desk)
         return _trouble(next((unit for unit in self.units if unit.reason == BACKEND_REASON), None))
 
@@ -143,9 +143,9 @@ class Report:
         enabled = [unit for unit in self.all_units if unit.reason != "disabled"]
         said = [f"{sum(unit.state is UnitState.RUNNING for unit in enabled)} of {len(enabled)} units run"]
         unwell = sorted(
-            (unit for unit in enabled if _state(unit) in UNWELL), key=lambda unit: UNWELL.index(_state(unit))
+            (unit for unit in enabled if unit.seems in UNWELL), key=lambda unit: UNWELL.index(unit.seems)
         )
-        said += [f"{unit.name} {_state(unit)} ({unit.reason})" for unit in unwell[:NAMED_MAX]]
+        said += [f"{unit.name} {unit.seems} ({unit.reason})" for unit in unwell[:NAMED_MAX]]
         if len(unwell) > NAMED_MAX:
             said.append(f"{len(unwell) - NAMED_MAX} more")
         for what, trouble in (("store", self.store_trouble), ("backend", self.backend_trouble)):
@@ -172,11 +172,6 @@ def _unit(unit: Unit) -> Mapping[str, Any]:
         "untaken": unit.untaken_mails,
         "silence_s": None if unit.silence_s is None else round(unit.silence_s, 3),
     }
-
-
-def _state(unit: Unit) -> UnitState:
-    """Between two tries at a server that is down a unit is starting; for people it waits."""
-    return UnitState.WAITING if unit.state is UnitState.STARTING and unit.reason else unit.state
 
 
 def _trouble(unit: Unit | None) -> Trouble | None:

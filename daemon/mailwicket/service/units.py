@@ -110,6 +110,11 @@ class Unit:
         self.reason, self.said = reason, said
 
     @property
+    def seems(self) -> UnitState:
+        """The state for people: at each try at a server that is down a unit is starting, and for them it waits."""
+        return UnitState.WAITING if self.state is UnitState.STARTING and self.reason else self.state
+
+    @property
     def silence_s(self) -> float | None:
         """Seconds since the server's last byte; None while there is no connection."""
         return None if self._silence_s is None else self._silence_s()
