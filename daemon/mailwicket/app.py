@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
-import signal
-import ssl
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -16,12 +12,11 @@ from typing import Any
 import anyio
 import anyio.to_thread
 from aiohttp.web import RouteDef
-from anyio.abc import TaskGroup, TaskStatus
 
 from mailwicket import __version__
 from mailwicket.config.load import Loaded
 from mailwicket.config.settings import Settings
-from mailwicket.errors import BlockedError, ConflictError, StoreError, UnknownError
+from mailwicket.errors import ConflictError, StoreError, UnknownError
 from mailwicket.flow.backend import Door
 from mailwicket.flow.importing import Importing
 from mailwicket.flow.judge import utc_now
@@ -29,7 +24,7 @@ from mailwicket.flow.reading import Reading
 from mailwicket.flow.reclaim import Reclaim
 from mailwicket.net.machine import Machine
 from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Source
-from mailwicket.service import footprint
+from mailwicket.service import footprint, logs
 from mailwicket.service.clock import ClockWatch, TimeOfDay
 from mailwicket.service.desk import DeskUnit
 from mailwicket.service.fleet import Fleet, stale_secrets
@@ -44,11 +39,11 @@ from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import Unit
 from mailwicket.store import journal
 from mailwicket.store.database import FILE_NAME as DATABASE
-from mailwicket.store.journal import timestamp
 from mailwicket.store.store import Store
+from mailwicket.timestamp import timestamp
+from mailwicket.web.access import Access
 from mailwicket.web.api import Api
-from mailwicket.web.endpoint import Endpoint, load_certificate, server_context
-from mailwicket.web.guard import Guard, host_of
+from mailwicket.web.endpoint import Endpoint
 from mailwicket.web.mails import Mails
 
 log = logging.getLogger(__name__)
@@ -59,12 +54,10 @@ LOCAL_REASONS = frozenset({"secret_missing", "certificate"})
 QUICK_SECRETS = frozenset({"file", "env"})
 SLOW_SECRETS = frozenset({"command"})
 
+KEEP_DAYS = frozenset({"store.raw_keep_days", "store.quarantine_keep_days"})
 
 DISK_PERIOD_S = 5
 """So often the room on the disk is looked at."""
-
-GRACE_S = 5
-"""So much longer than for ourselves systemd is to wait for our end."""
 
 
 class Daemon:
@@ -112,8 +105,7 @@ class Daemon:
         self._slow_secrets_asked = anyio.Event()
         self._parked = 0
         self._disk = disk_of(state_dir, DATABASE)
-        self._tls: ssl.SSLContext | None = None
-        self._admin_token: str | None = None
+        self._access = Access()
 
     @property
     def units(self) -> Mapping[str, Unit]:
@@ -136,12 +128,10 @@ class Daemon:
         Raises:
             BlockedError: an address of `[http] listen` cannot be had, or its certificate.
         """
-        self._admin_token = await anyio.to_thread.run_sync(_revealed_token, self.settings)
-        self._tls = await anyio.to_thread.run_sync(_server_tls, self.settings)
-        guard = Guard(lambda: self._admin_token, self._hosts)
-        endpoint = Endpoint(self.ready, Metrics(self.report, self.lag).text, self._routes(), guard)
+        await self._access.open(self.settings.http)
+        endpoint = Endpoint(self.ready, Metrics(self.report, self.lag).text, self._routes(), self._access.guard)
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(endpoint.serve(self.settings.http.listen, self._tls))
+            await stack.enter_async_context(endpoint.serve(self.settings.http.listen, self._access.tls))
             tasks = await stack.enter_async_context(anyio.create_task_group())
             tasks.start_soon(self.lag.run)
             tasks.start_soon(footprint.settle)
@@ -203,25 +193,26 @@ class Daemon:
         """Go over to *new*: what can fail is tried first, then units are stopped and started."""
         assert self._supervisor is not None  # noqa: S101 - the reloader runs beside it
         plan = compare(self.settings, new, await stale_secrets(self.settings, QUICK_SECRETS))
-        settings = adopted(self.settings, new, plan)
-        token = await anyio.to_thread.run_sync(_revealed_token, settings)
-        if self._tls is not None:
-            await anyio.to_thread.run_sync(_renew_certificate, self._tls, settings)
+        await self._go_over(plan, adopted(self.settings, new, plan))
+        self._fleet.retry(LOCAL_REASONS, self._supervisor)
+        await self._access.renew(self.settings.http)
+        logs.adjust(self.settings.daemon.log_level, self.settings.daemon.log_format)
+        self._slow_secrets_asked.set()
+        return plan
+
+    async def _go_over(self, plan: Plan, settings: Settings) -> None:
+        """Carry out *plan*, which leads to *settings*: the desk first, as the mailboxes bring their mail to it."""
+        assert self._supervisor is not None  # noqa: S101 - whoever reloads runs beside it
         before = self._desk
         if any(change.unit == BACKEND for change in plan.changes):
             self._take_desk(self._make_desk(settings))
         await self._fleet.follow(plan, settings, self._supervisor)
-        self._fleet.retry(LOCAL_REASONS, self._supervisor)
-        self.settings, self._admin_token = settings, token
-        if {"store.raw_keep_days", "store.quarantine_keep_days"} & set(plan.at_once) or before is not self._desk:
+        self.settings = settings
+        if before is not self._desk or KEEP_DAYS & set(plan.at_once):
             await self._supervisor.stop(self._chores.name)
             self._start_chores(self._supervisor, settings)
         if before is not self._desk:
             await _let_go(before)
-        if {"daemon.log_level", "daemon.log_format"} & set(plan.at_once):
-            logging.getLogger().setLevel(settings.daemon.log_level.upper())
-        self._slow_secrets_asked.set()
-        return plan
 
     def _make_desk(self, settings: Settings) -> Desk:
         choice = settings.backend
@@ -238,7 +229,6 @@ class Daemon:
 
     async def _refresh_slow_secrets(self) -> None:
         """Secrets from commands may take seconds: a reload does not wait for them, and restarts whom they concern."""
-        assert self._supervisor is not None  # noqa: S101 - it runs beside it
         while True:
             await self._slow_secrets_asked.wait()
             self._slow_secrets_asked = anyio.Event()
@@ -247,17 +237,7 @@ class Daemon:
                 async with self._reloader.lock:
                     plan = compare(self.settings, self.settings, stale)
                     log.info("secrets from commands changed: %s", ", ".join(map(str, plan.changes)))
-                    if BACKEND in stale:
-                        before = self._desk
-                        self._take_desk(self._make_desk(self.settings))
-                        await _let_go(before)
-                    await self._fleet.follow(plan, self.settings, self._supervisor)
-
-    def _hosts(self) -> set[str]:
-        """The names under which the endpoint may be asked, besides this machine's own."""
-        http = self.settings.http
-        listening = {host_of(f"//{address}") for address in http.listen if not address.startswith("unix:")}
-        return listening | ({host_of(http.public_url)} if http.public_url else set())
+                    await self._go_over(plan, self.settings)
 
     # --- what it tells ----------------------------------------------------------------------------------------------
 
@@ -347,87 +327,6 @@ async def _let_go(desk: Desk) -> None:
 def _told(generation: int, plan: Plan, read: Loaded | Reloaded) -> Mapping[str, Any]:
     errors, notes = [str(error) for error in read.errors], [str(note) for note in read.notes]
     return {"generation": generation, **plan.told(), "errors": errors, "notes": notes}
-
-
-def _revealed_token(settings: Settings) -> str | None:
-    """Return the admin token; where it cannot be had, nobody gets in by it, and the mail goes on. Blocking."""
-    token = settings.http.admin_token
-    try:
-        return None if token is None else token.reveal()
-    except BlockedError as error:
-        log.error("http.admin_token: %s; only the unix socket admits to the API until the next reload", error)  # noqa: TRY400
-        return None
-
-
-def _server_tls(settings: Settings) -> ssl.SSLContext | None:
-    certificate, key = settings.http.tls_certificate, settings.http.tls_key
-    return None if certificate is None else server_context(certificate, key)
-
-
-def _renew_certificate(context: ssl.SSLContext, settings: Settings) -> None:
-    """Show what stands in the files now; with files that cannot be used the last certificate stays. Blocking."""
-    assert settings.http.tls_certificate is not None  # noqa: S101 - the context was made from it
-    try:
-        load_certificate(context, settings.http.tls_certificate, settings.http.tls_key)
-    except BlockedError as error:
-        log.error("%s; the one before stays in use", error)  # noqa: TRY400
-
-
-async def run_until_signalled(daemon: Daemon) -> None:
-    """Run *daemon* until SIGTERM or SIGINT, then stop in order within `stop_timeout_s`; SIGHUP reloads."""
-    patience = Patience(daemon)
-    try:
-        async with anyio.create_task_group() as tasks:
-            await tasks.start(_serve_signals, tasks, daemon, patience)  # who is answered may stop us, in order
-            await daemon.run()
-    finally:
-        with anyio.CancelScope(shield=True):
-            await daemon.close()
-        patience.end()
-        log.info("mailwicket stopped")
-
-
-class Patience:
-    """Ends the process when an orderly stop takes longer than `stop_timeout_s`."""
-
-    def __init__(self, daemon: Daemon) -> None:
-        """Watch the stop of *daemon*; it begins later."""
-        self._daemon = daemon
-        self._timer: threading.Timer | None = None
-
-    def begin(self) -> None:
-        """The stop begins now."""
-        if self._timer is None:
-            self._timer = threading.Timer(self._daemon.settings.daemon.stop_timeout_s, self._give_up)
-            self._timer.daemon = True
-            self._timer.start()
-
-    def end(self) -> None:
-        """It came to its end in time."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _give_up(self) -> None:
-        """A thread hangs in a system call: end all the same, and let no mail be blamed for that."""
-        log.error("not stopped within stop_timeout_s; what was begun goes on at the next start")
-        self._daemon.store.in_hand.put_all_down()
-        logging.shutdown()
-        os._exit(1)
-
-
-async def _serve_signals(
-    tasks: TaskGroup, daemon: Daemon, patience: Patience, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
-) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-        task_status.started()
-        async for number in signals:
-            if number == signal.SIGHUP:
-                daemon.request_reload()
-            else:
-                log.info("stopping signal=%s", signal.Signals(number).name)
-                daemon.notifier.stopping(daemon.settings.daemon.stop_timeout_s + GRACE_S)
-                patience.begin()
-                tasks.cancel_scope.cancel()
 
 
 def _empty_spool(machine: Machine) -> None:

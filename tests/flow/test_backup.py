@@ -34,10 +34,10 @@ from mailwicket.flow.reclaim import Reclaim
 from mailwicket.store import links as links_module
 from mailwicket.store import snapshot as snapshot_module
 from mailwicket.store.backup import back_up
-from mailwicket.store.journal import timestamp
 from mailwicket.store.raw import RawPlace
 from mailwicket.store.store import Store
 from mailwicket.store.verify import verify
+from mailwicket.timestamp import timestamp
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

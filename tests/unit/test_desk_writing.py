@@ -15,9 +15,10 @@ from tests.contract.desks import ADA, BEN, NINE, Room, entry_draft, ticket_draft
 from mailwicket import failpoint
 from mailwicket.backends.desk import EmbeddedDesk
 from mailwicket.backends.desk.reading import READING
-from mailwicket.backends.desk.writing import SQL, timestamp
+from mailwicket.backends.desk.writing import SQL
 from mailwicket.model import Address, Flag, IntakeKey, Reason, TicketChange, TicketNumber, TicketRef, TicketStatus
 from mailwicket.ports import Desk, JoinsTransaction, KeepsAttachments, Transaction
+from mailwicket.timestamp import timestamp
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ONE = TicketRef(TicketNumber(1))

@@ -21,8 +21,9 @@ from mailwicket.errors import BlockedError, ConflictError, StoreError, UnknownEr
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import Metrics
 from mailwicket.service.units import Unit, UnitState
+from mailwicket.web.access import load_certificate, server_context
 from mailwicket.web.api import Api
-from mailwicket.web.endpoint import Endpoint, load_certificate, server_context
+from mailwicket.web.endpoint import Endpoint
 from mailwicket.web.guard import Guard
 
 TOKEN = "canary-token-4711"

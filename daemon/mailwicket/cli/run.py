@@ -28,11 +28,12 @@ def run(conf: Conf = None) -> None:
     """Run the daemon in the foreground until SIGTERM."""
     import anyio
 
-    from mailwicket.app import Daemon, run_until_signalled
+    from mailwicket.app import Daemon
     from mailwicket.cli.settings import load_with
     from mailwicket.config.plugins import installed as installed_plugins
     from mailwicket.config.where import conf_dir
     from mailwicket.errors import AlreadyRunningError, BlockedError, MailwicketError
+    from mailwicket.process import run_until_signalled
     from mailwicket.service.footprint import arrange
     from mailwicket.service.logs import as_error, set_up
     from mailwicket.service.notify import Notifier

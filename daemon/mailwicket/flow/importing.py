@@ -22,8 +22,9 @@ from mailwicket.flow.keeping import keep
 from mailwicket.flow.reading import ATTEMPTS_MAX, Reading, Work
 from mailwicket.model import Fetched, IntakeId, Reason, TicketNumber
 from mailwicket.store import journal
-from mailwicket.store.journal import State, timestamp
+from mailwicket.store.journal import State
 from mailwicket.store.store import Store
+from mailwicket.timestamp import timestamp
 
 SOURCE: Final = "(import)"
 """In the place of a mailbox's name; no mailbox can be named so."""

@@ -26,8 +26,9 @@ from mailwicket.model import Fetched, Look, Settlement
 from mailwicket.ports import CountsUnread, Mailbox, Source, Wakes
 from mailwicket.store import journal
 from mailwicket.store.inhand import Slot
-from mailwicket.store.journal import Seen, timestamp
+from mailwicket.store.journal import Seen
 from mailwicket.store.store import Store
+from mailwicket.timestamp import timestamp
 
 SETTLE_MAILS = 1000  # a backlog's copies are settled so many at a time: the server has better to do before
 

@@ -23,9 +23,10 @@ from mailwicket.ports import Desk, Joined, JoinsTransaction, Transaction
 from mailwicket.rules.decide import Append, Create, Ignore, Outcome, Quarantine, decide
 from mailwicket.store import journal
 from mailwicket.store.inhand import Slot
-from mailwicket.store.journal import Decided, Event, timestamp
+from mailwicket.store.journal import Decided, Event
 from mailwicket.store.store import Store
 from mailwicket.store.threads import Threads
+from mailwicket.timestamp import timestamp
 
 log = logging.getLogger(__name__)
 

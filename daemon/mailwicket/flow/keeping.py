@@ -12,9 +12,10 @@ from mailwicket.flow.judge import utc_now
 from mailwicket.flow.reading import MANY_BYTES, Work
 from mailwicket.model import Fetched, IntakeId, MailRef, SpooledMail
 from mailwicket.store import journal
-from mailwicket.store.journal import Kept, timestamp
+from mailwicket.store.journal import Kept
 from mailwicket.store.raw import RawPlace, RawStore
 from mailwicket.store.store import Store
+from mailwicket.timestamp import timestamp
 
 
 async def keep(store: Store, source: str, ids: Mapping[MailRef, IntakeId], fetched: Sequence[Fetched]) -> list[Work]:

@@ -21,10 +21,10 @@ from mailwicket.model import AttachmentPlace
 from mailwicket.ports import Desk, KeepsAttachments
 from mailwicket.rules.calendar import has_leapt
 from mailwicket.store import journal
-from mailwicket.store.journal import timestamp
 from mailwicket.store.links import clear_left_over
 from mailwicket.store.raw import RawPlace
 from mailwicket.store.store import Store
+from mailwicket.timestamp import timestamp
 
 log = logging.getLogger(__name__)
 

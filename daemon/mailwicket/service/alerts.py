@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from mailwicket.service.units import BACKEND_REASON, STORE_REASONS, Unit, UnitState
+from mailwicket.timestamp import timestamp
 
 if TYPE_CHECKING:  # a report tells of its alerts
     from mailwicket.service.report import Report
@@ -71,7 +72,7 @@ class Alert:
             "cause": self.cause,
             "severity": self.severity,
             "unit": self.unit,
-            "since": self.since.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "since": timestamp(self.since),
             "said": self.said,
             "do": self.do,
         }

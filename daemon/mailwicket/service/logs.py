@@ -32,16 +32,21 @@ def set_up(level: str, log_format: str) -> None:
     root = logging.getLogger()
     for before in root.handlers:
         before.close()
-    handler = GatheringHandler(sys.stderr)
-    handler.setFormatter(
-        formatter(log_format, terminal=sys.stderr.isatty(), journal=leads_to_journal(sys.stderr, os.environ))
-    )
-    root.handlers = [handler]
-    root.setLevel(level.upper())
+    root.handlers = [GatheringHandler(sys.stderr)]
+    adjust(level, log_format)
     # The library formats whole literals and tokens for its debug log.
     logging.getLogger("aioimaplib").setLevel(logging.ERROR)
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+
+
+def adjust(level: str, log_format: str) -> None:
+    """Write from now on what *level* lets through, as *log_format* says; see `set_up`."""
+    root = logging.getLogger()
+    root.setLevel(level.upper())
+    journal = leads_to_journal(sys.stderr, os.environ)
+    for ours in (handler for handler in root.handlers if isinstance(handler, GatheringHandler)):
+        ours.setFormatter(formatter(log_format, terminal=sys.stderr.isatty(), journal=journal))
 
 
 def formatter(log_format: str, *, terminal: bool, journal: bool) -> logging.Formatter:

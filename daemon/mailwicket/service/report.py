@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from mailwicket.errors import StoreError
 from mailwicket.service.alerts import alerts_of
 from mailwicket.service.units import BACKEND_REASON, STORE_REASONS, Unit, UnitState
+from mailwicket.timestamp import timestamp
 
 UNWELL: Final = (UnitState.BLOCKED, UnitState.WAITING, UnitState.PAUSED)
 """The worst first."""
@@ -142,9 +143,7 @@ class Report:
         """Return what a person wants to know first, in one line: how many run, and who does not and why."""
         enabled = [unit for unit in self.all_units if unit.reason != "disabled"]
         said = [f"{sum(unit.state is UnitState.RUNNING for unit in enabled)} of {len(enabled)} units run"]
-        unwell = sorted(
-            (unit for unit in enabled if unit.seems in UNWELL), key=lambda unit: UNWELL.index(unit.seems)
-        )
+        unwell = sorted((unit for unit in enabled if unit.seems in UNWELL), key=lambda unit: UNWELL.index(unit.seems))
         said += [f"{unit.name} {unit.seems} ({unit.reason})" for unit in unwell[:NAMED_MAX]]
         if len(unwell) > NAMED_MAX:
             said.append(f"{len(unwell) - NAMED_MAX} more")
@@ -183,4 +182,4 @@ def _told(trouble: Trouble | None) -> Mapping[str, Any]:
 
 
 def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return None if moment is None else timestamp(moment)

@@ -23,9 +23,9 @@ from mailwicket.durable import sync_directory
 from mailwicket.errors import ConflictError, MailwicketError
 from mailwicket.store.archive import Archive
 from mailwicket.store.database import FILE_NAME
-from mailwicket.store.journal import timestamp
 from mailwicket.store.links import Links, linked
 from mailwicket.store.snapshot import Snapshot, take
+from mailwicket.timestamp import timestamp
 
 FORMAT: Final = 1
 DESCRIPTION: Final = "backup.json"

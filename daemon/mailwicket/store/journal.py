@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,7 @@ from mailwicket.model import (
 from mailwicket.ports import Transaction
 from mailwicket.sql import insert, statements
 from mailwicket.store.raw import RawPlace
+from mailwicket.timestamp import timestamp
 
 _TRACE = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each
 
@@ -98,11 +99,6 @@ class Event:
     unit: str
     detail: Mapping[str, object]
     intake_id: IntakeId | None = None
-
-
-def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with microseconds: sorts as text."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def instance(tx: Transaction, new_name: str) -> str:

@@ -103,30 +103,3 @@ class Endpoint:
     async def _metrics(self, _request: web.Request) -> web.Response:
         """Prometheus' text format; no mail content."""
         return web.Response(body=await self._figures(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-def server_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
-    """Return the context to serve TLS with, 1.2 or later. Blocking.
-
-    Raises:
-        BlockedError: the files cannot be read, or do not belong together.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    load_certificate(context, certificate, key)
-    return context
-
-
-def load_certificate(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
-    """Have *context* show the certificate in *certificate* from now on: a renewed one is taken up while we serve.
-
-    Raises:
-        BlockedError: the files cannot be read, or do not belong together.
-    """
-    try:
-        context.load_cert_chain(certificate, key)
-    except ssl.SSLError as error:
-        words = f"http.tls_certificate {certificate}: no PEM certificate with its key ({error.reason or 'unreadable'})"
-        raise BlockedError(words) from error
-    except OSError as error:
-        raise BlockedError(f"http.tls_certificate {certificate}: {error.strerror}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from mailwicket.failpoint import failpoint
 from mailwicket.model import Address, EntryDraft, IntakeKey, TicketChange, TicketDraft, TicketNumber, TicketRef
 from mailwicket.ports import Transaction
 from mailwicket.sql import insert, statements
+from mailwicket.timestamp import timestamp
 
 SQL = statements(Path(__file__).with_name("writing.sql"))
 
@@ -142,11 +143,6 @@ class Writing:
     def _note_effect(self, key: IntakeKey, kind: str, ticket: TicketNumber, detail: str) -> None:
         self._events.append([key, self._now, kind, ticket, detail])
         self._done[key] = ticket
-
-
-def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with microseconds: sorts as text."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def _no_ticket(number: TicketNumber) -> PermanentError:
