@@ -190,7 +190,7 @@ def test_a_wrong_secret_costs_one_request_and_is_told_without_it(sites: Callable
     assert site.daemon.command("status").returncode == 2
     (line,) = site.daemon.told("error")
     assert line.startswith(f"backend: https://localhost:{site.receiver.port} answered 401 ")
-    assert "refuses our signature; mail waits until " in line
+    assert "refuses our signature; blocked until " in line
     assert site.daemon.stop() == 0
     assert SECRET not in site.daemon.log
     site.receiver.secret = SECRET

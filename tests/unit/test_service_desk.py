@@ -55,7 +55,7 @@ def test_a_desk_that_blocks_is_critical_until_it_works(desk: DeskUnit, caplog: p
     assert not report(desk=desk.unit).ready()["ready"]
     (record,) = caplog.records
     assert record.levelname == "ERROR"
-    assert record.getMessage().startswith("backend: https://desk.example.org answered 401; mail waits until ")
+    assert record.getMessage().startswith("backend: https://desk.example.org answered 401; blocked until ")
     desk.tries()
     desk.works()
     assert report(desk=desk.unit).ready()["ready"]

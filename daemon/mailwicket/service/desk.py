@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from mailwicket.errors import BlockedError, TransientError
-from mailwicket.service.supervisor import tell
+from mailwicket.errors import BlockedError
 from mailwicket.service.units import Unit, UnitState
 
 log = logging.getLogger(__name__)
@@ -28,17 +27,11 @@ class DeskUnit:
             return
         unit.become(UnitState.RUNNING)
         unit.failures = 0
-        if unit.lost is not None:
-            log.info("%s: %s is back", unit.name, unit.server)
-            unit.lost = None
+        unit.recovered(unit.server)
 
     def waits(self, failure: Exception, pause_s: float) -> None:
         """The desk is out until the next try."""
-        unit = self.unit
-        unit.failures += 1
-        tell(unit, failure, pause_s)
-        reason = failure.reason if isinstance(failure, TransientError) else "bug"
-        unit.become(UnitState.WAITING, reason, str(failure), datetime.now(UTC) + timedelta(seconds=pause_s))
+        self.unit.waits(failure, pause_s)
 
     def tries(self) -> None:
         """One effect is sent to see."""
@@ -46,8 +39,4 @@ class DeskUnit:
 
     def blocked(self, failure: BlockedError) -> None:
         """A human must act."""
-        unit = self.unit
-        unit.failures += 1
-        unit.lost = str(failure)
-        log.error('%s: %s; mail waits until conf.d changes or "mailwicket unblock %s"', unit.name, failure, unit.name)
-        unit.become(UnitState.BLOCKED, failure.reason, str(failure))
+        self.unit.blocks(failure)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 import anyio
@@ -137,22 +136,18 @@ class Keeper:
         if failure is None:
             return
         if isinstance(failure, BlockedError):
-            self.unit.failures += 1
-            _tell_blocked(self.unit, failure)
-            self.unit.become(UnitState.BLOCKED, failure.reason, str(failure))
+            self.unit.blocks(failure)
             await self._wait()
         else:
             await self._back_off(failure)
 
     async def _back_off(self, failure: Exception) -> None:
         """Say what happened, and wait for the next try or an admin's call."""
-        self.unit.failures += 1
+        failures = self.unit.failures + 1
         retry_after_s = failure.retry_after_s if isinstance(failure, TransientError) else None
-        counted = min(self.unit.failures, STORE_HASTE) if isinstance(failure, StoreError) else self.unit.failures
+        counted = min(failures, STORE_HASTE) if isinstance(failure, StoreError) else failures
         pause = pause_s(counted, self._chance(), retry_after_s)
-        tell(self.unit, failure, pause)
-        reason = failure.reason if isinstance(failure, TransientError) else "bug"
-        self.unit.become(UnitState.WAITING, reason, str(failure), datetime.now(UTC) + timedelta(seconds=pause))
+        self.unit.waits(failure, pause)
         with anyio.move_on_after(pause):
             await self._wait()
 
@@ -215,22 +210,3 @@ def _plain(failure: Exception) -> Exception:
     if not is_shortage(failure) or isinstance(failure, MailwicketError):
         return failure
     return TransientError(f"{failure}; raise LimitNOFILE (systemd) or ulimit -n", reason="too_many_files")
-
-
-def _tell_blocked(unit: Unit, failure: BlockedError) -> None:
-    if unit.lost != str(failure):
-        log.error('%s: %s; blocked until conf.d changes or "mailwicket unblock %s"', unit.name, failure, unit.name)
-    unit.lost = str(failure)
-
-
-def tell(unit: Unit, failure: Exception, pause: float) -> None:
-    """Say what happened and what comes next; the same loss only once."""
-    if unit.lost == str(failure):
-        log.debug("%s: %s; next try in %.0f s", unit.name, failure, pause)
-    elif isinstance(failure, StoreError):
-        log.error("%s: %s; mail waits on its server, next try in %.0f s", unit.name, failure, pause)
-    elif isinstance(failure, TransientError):
-        log.warning("%s: %s; next try in %.0f s", unit.name, failure, pause)
-    else:
-        log.error("%s: a bug, the other units run on; next try in %.0f s", unit.name, pause, exc_info=failure)
-    unit.lost = str(failure)

@@ -6,11 +6,11 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from mailwicket.errors import StoreError
+from mailwicket.errors import BlockedError, StoreError, TransientError
 from mailwicket.model import Reason
 from mailwicket.service.clock import Since, TimeOfDay
 
@@ -127,7 +127,7 @@ class Unit:
         if self.reason in STORE_REASONS:
             self.become(UnitState.RUNNING, self.reason, self.said)
         else:
-            self._recovered(self.server)
+            self.recovered(self.server)
             self.become(UnitState.RUNNING)
         self._silence_s = silence_s
 
@@ -165,9 +165,33 @@ class Unit:
         """The store takes writes."""
         if self.reason in STORE_REASONS:
             self._give_reason(None, None)
-            self._recovered("the store")
+            self.recovered("the store")
 
-    def _recovered(self, what: str) -> None:
+    def recovered(self, what: str) -> None:
+        """A loss that was told is over: *what* is back."""
         if self.lost is not None:
             log.info("%s: %s is back", self.name, what)
             self.lost = None
+
+    def waits(self, failure: Exception, pause_s: float) -> None:
+        """Say what happened and when it is tried next; the same loss only once."""
+        self.failures += 1
+        if self.lost == str(failure):
+            log.debug("%s: %s; next try in %.0f s", self.name, failure, pause_s)
+        elif isinstance(failure, StoreError):
+            log.error("%s: %s; mail waits on its server, next try in %.0f s", self.name, failure, pause_s)
+        elif isinstance(failure, TransientError):
+            log.warning("%s: %s; next try in %.0f s", self.name, failure, pause_s)
+        else:
+            log.error("%s: a bug, the other units run on; next try in %.0f s", self.name, pause_s, exc_info=failure)
+        self.lost = str(failure)
+        reason = failure.reason if isinstance(failure, TransientError) else "bug"
+        self.become(UnitState.WAITING, reason, str(failure), datetime.now(UTC) + timedelta(seconds=pause_s))
+
+    def blocks(self, failure: BlockedError) -> None:
+        """Say that a person must act; the same loss only once."""
+        self.failures += 1
+        if self.lost != str(failure):
+            log.error('%s: %s; blocked until conf.d changes or "mailwicket unblock %s"', self.name, failure, self.name)
+        self.lost = str(failure)
+        self.become(UnitState.BLOCKED, failure.reason, str(failure))
