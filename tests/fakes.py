@@ -191,9 +191,6 @@ class FakeNet:
         yield
 
     async def trust(self, ca_file: Path | None) -> ssl.SSLContext:
-        return self.tls_context(ca_file)
-
-    def tls_context(self, ca_file: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context()
 
 

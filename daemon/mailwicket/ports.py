@@ -50,15 +50,9 @@ class Net(Protocol):
         ...
 
     async def trust(self, ca_file: Path | None) -> ssl.SSLContext:
-        """Return a verifying client context; *ca_file* stands beside the system's store. It is shared: change nothing.
+        """Return a context that verifies chain and name; *ca_file* stands beside the system's store.
 
-        Raises:
-            BlockedError: the file cannot be read or holds no certificate.
-        """
-        ...
-
-    def tls_context(self, ca_file: Path | None) -> ssl.SSLContext:
-        """As `trust`, for a thread: it blocks.
+        It is shared: change nothing.
 
         Raises:
             BlockedError: the file cannot be read or holds no certificate.

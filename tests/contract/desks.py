@@ -94,7 +94,7 @@ class Room:
         self.spool_dir = directory / "spool"
         self.attachment_dir = directory / "attachments"
 
-    def tls_context(self, ca_file: Path | None) -> ssl.SSLContext:
+    async def trust(self, ca_file: Path | None) -> ssl.SSLContext:
         raise NotImplementedError
 
 

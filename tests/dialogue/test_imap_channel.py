@@ -152,23 +152,23 @@ async def test_nothing_secret_is_said_where_starttls_does_not_come_about(
 
 async def test_a_ca_file_that_cannot_be_read_blocks_the_unit(tmp_path: Path) -> None:
     with pytest.raises(BlockedError, match="No such file") as caught:
-        Machine(tmp_path).tls_context(tmp_path / "missing.pem")
+        await Machine(tmp_path).trust(tmp_path / "missing.pem")
     assert caught.value.reason == "certificate"
     (tmp_path / "odd.pem").write_text("no certificate")
     with pytest.raises(BlockedError, match="no certificate in PEM form"):
-        Machine(tmp_path).tls_context(tmp_path / "odd.pem")
+        await Machine(tmp_path).trust(tmp_path / "odd.pem")
 
 
-def test_verification_is_never_off_and_old_tls_is(tmp_path: Path) -> None:
-    context = Machine(tmp_path).tls_context(None)
+async def test_verification_is_never_off_and_old_tls_is(tmp_path: Path) -> None:
+    context = await Machine(tmp_path).trust(None)
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
 
 
-def test_the_environment_may_name_the_trust_store(
+async def test_the_environment_may_name_the_trust_store(
     tmp_path: Path, ca_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-    assert len(Machine(tmp_path).tls_context(None).get_ca_certs()) == 1
+    assert len((await Machine(tmp_path).trust(None)).get_ca_certs()) == 1

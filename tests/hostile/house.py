@@ -61,8 +61,8 @@ def _trusting_nobody() -> ssl.SSLContext:
 
 
 class _Machine(Machine):
-    def tls_context(self, ca_file: Path | None) -> ssl.SSLContext:
-        return _trusting_nobody() if ca_file is None else super().tls_context(ca_file)
+    async def trust(self, ca_file: Path | None) -> ssl.SSLContext:
+        return _trusting_nobody() if ca_file is None else await super().trust(ca_file)
 
 
 @dataclass

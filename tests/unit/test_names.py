@@ -13,6 +13,7 @@ import pytest
 from aiohappyeyeballs import AddrInfoType
 
 from mailwicket.net.names import DOUBTFUL_MAX, THREADS_MAX, Names
+from mailwicket.net.resolver import Resolver as AiohttpResolver
 
 
 def found(*places: str) -> list[AddrInfoType]:
@@ -232,3 +233,20 @@ except TimeoutError:
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=20, check=True)
     assert ended.stdout == b"left\n"
+
+
+async def test_aiohttp_gets_the_same_addresses_and_a_hung_name_is_left_at_once(resolver: Resolver) -> None:
+    local = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 0, 0, 2))
+    resolver.answer = [*found("192.0.2.1"), local]
+    asking = AiohttpResolver(Names(resolver))
+    places = await asking.resolve("mail.example.org", 443)
+    assert [(one["host"], one["port"], one["family"]) for one in places] == [
+        ("192.0.2.1", 443, socket.AF_INET),
+        ("fe80::1%2", 443, socket.AF_INET6),
+    ]
+    assert [one["host"] for one in await asking.resolve("mail.example.org", 443, socket.AF_INET)] == ["192.0.2.1"]
+    assert [one["host"] for one in await asking.resolve("192.0.2.7", 443)] == ["192.0.2.7"]
+    assert resolver.asked == ["mail.example.org"] * 2
+    with anyio.move_on_after(0.05) as limit:
+        await asking.resolve("hung.example.org", 443)
+    assert limit.cancelled_caught

@@ -24,6 +24,7 @@ from mailwicket.config.secret import Secret
 from mailwicket.errors import MailwicketError, TransientError
 from mailwicket.model import IntakeKey
 from mailwicket.net.machine import Machine
+from mailwicket.net.resolver import Resolver
 
 
 class Canary:
@@ -182,7 +183,7 @@ async def test_a_forbidden_host_that_came_past_the_check_is_not_connected_to(
 
 @pytest.mark.parametrize("host", ODD_FORMS.values(), ids=ODD_FORMS)
 async def test_an_odd_form_would_be_refused_by_the_resolver_too(host: str) -> None:
-    resolver = CheckedResolver(aiohttp.ThreadedResolver(), Guard())
+    resolver = CheckedResolver(Resolver(), Guard())
     with pytest.raises(OSError, match=r"is this machine|not known|No address"):
         await resolver.resolve(host, 443)
 

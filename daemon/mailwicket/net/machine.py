@@ -29,21 +29,17 @@ class Machine:
         return self._entrance.at(host)
 
     async def trust(self, ca_file: Path | None) -> ssl.SSLContext:
-        """As `tls_context`, for the event loop: of a thousand who ask at once one reads."""
+        """Return a context that verifies chain and name, TLS 1.2 or later (RFC 8314 4.1).
+
+        `SSL_CERT_FILE` and `SSL_CERT_DIR` stand in for the system's store, as OpenSSL has it; *ca_file* is
+        trusted beside that. Of a thousand who ask at once one reads.
+
+        Raises:
+            BlockedError: *ca_file* cannot be read or holds no certificate.
+        """
         if known := self._trust.at_hand(ca_file):
             return known
         async with self._reading:
             if known := self._trust.at_hand(ca_file):
                 return known
-            return await anyio.to_thread.run_sync(self.tls_context, ca_file)
-
-    def tls_context(self, ca_file: Path | None) -> ssl.SSLContext:
-        """Return a context that verifies chain and name, TLS 1.2 or later (RFC 8314 4.1).
-
-        `SSL_CERT_FILE` and `SSL_CERT_DIR` stand in for the system's store, as OpenSSL has it; *ca_file* is
-        trusted beside that.
-
-        Raises:
-            BlockedError: *ca_file* cannot be read or holds no certificate.
-        """
-        return self._trust.context(ca_file)
+            return await anyio.to_thread.run_sync(self._trust.context, ca_file)

@@ -8,7 +8,6 @@ from typing import ClassVar, Final
 
 import anyio
 import anyio.to_thread
-from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver
 from pydantic import BaseModel
 from yarl import URL
@@ -19,6 +18,7 @@ from mailwicket.backends.webhook.channel import Channel
 from mailwicket.backends.webhook.config import WebhookConfig
 from mailwicket.errors import BlockedError, MailwicketError
 from mailwicket.model import EntryDraft, IntakeKey, TicketChange, TicketDraft, TicketRef
+from mailwicket.net.resolver import Resolver
 from mailwicket.ports import Net
 
 LONG_CHARACTERS: Final = 64 * 1024
@@ -37,7 +37,7 @@ class WebhookDesk:
         net: Net,
         *,
         now: Callable[[], float] = time.time,
-        lookup: Callable[[], AbstractResolver] = ThreadedResolver,
+        lookup: Callable[[], AbstractResolver] = Resolver,
     ) -> None:
         """Take the backend's *name*, its *config* and the machine; *lookup* resolves names. Does nothing yet."""
         self.name = name
@@ -121,9 +121,7 @@ class WebhookDesk:
             if self._open is None:
                 config, url = self._config, URL(self._config.url)
                 secret = (await anyio.to_thread.run_sync(config.secret.reveal)).encode()
-                tls = None
-                if url.scheme == "https":
-                    tls = await anyio.to_thread.run_sync(self._net.tls_context, config.ca_file)
+                tls = await self._net.trust(config.ca_file) if url.scheme == "https" else None
                 channel = Channel(
                     url,
                     config.peer,

@@ -20,7 +20,7 @@ class Room:
         self.spool_dir = directory / "spool"
         self.attachment_dir = directory / "attachments"
 
-    def tls_context(self, ca_file: Path | None) -> ssl.SSLContext:
+    async def trust(self, ca_file: Path | None) -> ssl.SSLContext:
         """Return nothing: a file needs no trust."""
         raise NotImplementedError(ca_file)
 
