@@ -256,6 +256,8 @@ def test_one_backup_at_a_time_and_none_over_another(state: Path, tmp_path: Path)
     assert file.read_bytes() == content
     assert left_overs(tmp_path) == []
     assert verify(file).faults == []
+    with pytest.raises(MailwicketError, match="No such file or directory"):
+        back_up(state, tmp_path / "nowhere" / "backup.tar", NOW)
 
 
 # --- what goes wrong
@@ -325,8 +327,8 @@ def test_what_the_store_misses_is_told_and_the_rest_is_kept(
 def test_without_a_store_there_is_nothing_to_back_up(tmp_path: Path) -> None:
     with pytest.raises(MailwicketError, match="nothing to back up"):
         back_up(tmp_path, tmp_path / "backup.tar", NOW)
-    with pytest.raises(MailwicketError, match="No such file or directory"):
-        back_up(tmp_path, tmp_path / "nowhere" / "backup.tar", NOW)
+    with pytest.raises(MailwicketError, match="nothing to back up"):
+        back_up(tmp_path / "missing", tmp_path / "backup.tar", NOW)
     assert left_overs(tmp_path) == []
 
 

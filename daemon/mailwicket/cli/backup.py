@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mailwicket.cli.run import Conf
 
-Told = Callable[[str, int, int], None]
+if TYPE_CHECKING:  # what `--help` does not need is not imported for it
+    from mailwicket.store.backup import Told
 
 
 def backup(

@@ -12,16 +12,12 @@ from mailwicket.errors import StageError
 from mailwicket.net.imap.client import ImapClient
 from mailwicket.net.imap.login import PASSING_CODES
 from mailwicket.net.imap.protocol import Exchange
-from mailwicket.net.imap.reader import Room
 from mailwicket.net.imap.tokens import ListedFolder, read_fetch, read_list
 from mailwicket.net.imap.utf7 import decode_utf7, encode_utf7, mailbox_argument
 from mailwicket.ports import Probe
 
 READ_BYTES: Final = 1024
 """So much of a mail is read: enough to know that it can be."""
-
-SEARCH_ROOM: Final = Room(line_bytes=16 * 1024 * 1024, text_bytes=32 * 1024 * 1024)
-"""One line names every unseen mail: room for 1.5 million."""
 
 NEAREST: Final = 3
 COMPARED_MAX: Final = 2000
@@ -71,7 +67,7 @@ class FolderProof:
                     fix="take another folder, or have the server updated",
                 )
             mails = client.protocol.exists
-            unseen = f", {len(await client.search('UNSEEN', SEARCH_ROOM))} unseen" if mails else ""
+            unseen = f", {len(await client.search('UNSEEN'))} unseen" if mails else ""
             finding.detail = f"{config.folder}: {mails} mail{'s' * (mails != 1)}{unseen}"
             if mails and config.start_from == "now":
                 finding.detail += '; start_from = "now" leaves what lies there before the first run'

@@ -19,7 +19,6 @@ from mailwicket.errors import BlockedError, TransientError
 from mailwicket.model import Fetched, Look, MailRef, Renumbered, Settlement, Unread
 from mailwicket.net.imap.client import Deadlines, ImapClient
 from mailwicket.net.imap.login import PASSING_CODES, Account, log_in
-from mailwicket.net.imap.reader import Room
 from mailwicket.net.imap.tokens import UID_MAX, read_date, write_sets
 from mailwicket.net.imap.utf7 import mailbox_argument
 from mailwicket.ports import Net, Probe
@@ -40,11 +39,6 @@ FALSE_ALARM_S: Final = 1.0
 
 IDLE_S: Final = 9 * 60
 """RFC 2177: renew at least every 29 minutes; middle boxes forget a silent connection much sooner."""
-
-SEARCH_LINE_BYTES: Final = 8 * 1024 * 1024
-"""One line tells all UIDs: room for a million of seven digits. Twice that is in memory for a moment."""
-
-SEARCH_ROOM: Final = Room(line_bytes=SEARCH_LINE_BYTES)
 
 TOGETHER_FROM_S: Final = 10
 """Sweeps that are as rare as this may come up to a second early."""
@@ -285,7 +279,7 @@ class ImapMailbox:
         return _Page(refs, self._goes_on_at, more)
 
     async def _search(self, start: Cursor) -> Sequence[int]:
-        found = await self._client.search(f"UID {start.uidnext}:*", SEARCH_ROOM)
+        found = await self._client.search(f"UID {start.uidnext}:*")
         return found[bisect_left(found, start.uidnext) :]
 
     async def _describe(self, sets: Iterable[str], lowest: int) -> tuple[dict[int, MailRef], bool]:
@@ -341,7 +335,7 @@ class ImapMailbox:
             return None
         self._count_at = protocol.loop.time() + self._config.poll_s
         try:
-            found = await self._client.search(f"UNSEEN UNDELETED {start.search_key()}", SEARCH_ROOM)
+            found = await self._client.search(f"UNSEEN UNDELETED {start.search_key()}")
         except TransientError:
             if protocol.failure is not None:
                 raise

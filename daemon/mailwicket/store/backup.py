@@ -53,8 +53,10 @@ def back_up(state_dir: Path, path: Path, now: datetime, told: Told = lambda _wha
     Raises:
         ConflictError: *path* is there already, or another backup is under way.
         StoreError: the database is damaged or does not answer.
-        MailwicketError: the disk refuses. Nothing is left behind, whatever is raised.
+        MailwicketError: there is no store, or the disk refuses. Nothing is left behind, whatever is raised.
     """
+    if not (state_dir / FILE_NAME).exists():
+        raise MailwicketError(f"there is no store in {state_dir}: nothing to back up")
     done = Backup(path, timestamp(now))
     try:
         with _part(path) as fd, linked(state_dir) as links, _scratch(path) as copy:

@@ -27,7 +27,7 @@ PAUSE_S: Final = 0.5
 STEP_PAGES: Final = 1024
 """8 MiB: so often progress is told."""
 
-Told = Callable[[int, int], None]
+Copied = Callable[[int, int], None]
 """Bytes done, bytes in all."""
 
 
@@ -44,17 +44,15 @@ class Snapshot:
     mails: int
 
 
-def take(state_dir: Path, links: Links, copy: Path, told: Told) -> Snapshot:
+def take(state_dir: Path, links: Links, copy: Path, told: Copied) -> Snapshot:
     """Copy the database to *copy*, which is empty, and link every raw file that it names. Blocking.
 
     Raises:
         StoreError: the database is damaged or does not answer.
-        MailwicketError: there is none, or *copy* cannot be written.
+        MailwicketError: *copy* cannot be written.
         OSError: the raw files cannot be linked.
     """
     path = state_dir / FILE_NAME
-    if not path.exists():
-        raise MailwicketError(f"there is no store in {state_dir}: nothing to back up")
     try:
         reader, files, missing = _pinned(state_dir, links)
         with closing(reader):
@@ -90,7 +88,7 @@ def _described(reader: sqlite3.Connection, files: Mapping[str, int], missing: Se
     return Snapshot("" if row is None else row[0], schemas, there, missing, mails)
 
 
-def _copy(reader: sqlite3.Connection, copy: Path, told: Told) -> None:
+def _copy(reader: sqlite3.Connection, copy: Path, told: Copied) -> None:
     """Copy what *reader* sees. Without a sync: who copies it on syncs that."""
     page = reader.execute("PRAGMA page_size").fetchone()[0]
 
@@ -117,10 +115,14 @@ def _check(copy: Path, path: Path) -> None:
         raise damaged(path, "; ".join(found).replace("\n", " "))
 
 
+def unchanging(database: Path) -> sqlite3.Connection:
+    """Open a *database* that nobody writes to."""
+    return sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+
+
 def integrity(database: Path) -> list[str]:
     """Return what SQLite finds wrong in a *database* that nobody writes to."""
-    uri = f"{database.absolute().as_uri()}?mode=ro&immutable=1"
-    with closing(sqlite3.connect(uri, uri=True)) as connection:
+    with closing(unchanging(database)) as connection:
         found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(3)").fetchall()]
         if found == ["ok"]:
             broken = connection.execute("PRAGMA foreign_key_check").fetchmany(3)

@@ -10,7 +10,7 @@ import sqlite3
 import tarfile
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +18,10 @@ from typing import IO, Any, Final
 
 from mailwicket.errors import MailwicketError
 from mailwicket.store.archive import BLOCK_BYTES, SLICE_BYTES, SUMS
-from mailwicket.store.backup import DESCRIPTION, FORMAT
+from mailwicket.store.backup import DESCRIPTION, FORMAT, Told
 from mailwicket.store.database import FILE_NAME
 from mailwicket.store.journal import SQL
-from mailwicket.store.snapshot import integrity
+from mailwicket.store.snapshot import integrity, unchanging
 
 NAMES: Final = re.compile(
     rf"{re.escape(DESCRIPTION)}|{re.escape(FILE_NAME)}(-wal)?|raw(/[\w.-]+)?|attachments/\w\w(/\w+)?|{SUMS}", re.ASCII
@@ -29,8 +29,6 @@ NAMES: Final = re.compile(
 """Whatever else is in an archive was not put there by us, and may lead out of the state directory."""
 
 FAULTS_MAX: Final = 20
-
-Told = Callable[[str, int, int], None]
 
 
 @dataclass
@@ -132,8 +130,7 @@ def _verify_database(file: IO[bytes], beside: Path, places: Mapping[str, _Place]
         copy.flush()
         for line in integrity(Path(copy.name)):
             verdict.fault(f"{FILE_NAME}: {line}")
-        uri = f"{Path(copy.name).absolute().as_uri()}?mode=ro&immutable=1"
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
+        with closing(unchanging(Path(copy.name))) as connection:
             _verify_mails(file, connection, places, verdict)
 
 

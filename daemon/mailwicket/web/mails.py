@@ -121,7 +121,7 @@ class _Body:
         held_bytes = 0
         while (heading := await self._heading()) is not None:
             length, sha256, received_at = heading
-            held_bytes += min(length, WHOLE_BYTES) if length <= WHOLE_BYTES else 0
+            held_bytes += length if length <= WHOLE_BYTES else 0
             if len(mails) == BATCH_MAILS or held_bytes > BATCH_BYTES:
                 raise UnreadableError(f"a batch holds {BATCH_MAILS} mails and {BATCH_BYTES} bytes at most")
             async with self._receiver() as receiver:

@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import aioimaplib.aioimaplib as imap
 import anyio
@@ -22,6 +22,9 @@ from mailwicket.net.imap.protocol import Exchange, ImapProtocol, Literal
 from mailwicket.net.imap.reader import Room
 from mailwicket.net.imap.signal import Signal
 from mailwicket.net.imap.tokens import read_search
+
+SEARCH_ROOM: Final = Room(line_bytes=8 * 1024 * 1024)
+"""One line tells all UIDs: room for a million of seven digits. Twice that is in memory for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,13 +267,13 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
             raise self.refusal(exchange)
         return exchange
 
-    async def search(self, criteria: str, room: Room | None = None) -> Sequence[int]:
+    async def search(self, criteria: str) -> Sequence[int]:
         """Return the UIDs that match *criteria* and whatever else the server names, ascending.
 
         Raises:
             TransientError: also when the answer cannot be read.
         """
-        exchange = await self.run_well("SEARCH", criteria, by_uid=True, room=room)
+        exchange = await self.run_well("SEARCH", criteria, by_uid=True, room=SEARCH_ROOM)
         try:
             return await anyio.to_thread.run_sync(read_search, exchange.responses, abandon_on_cancel=True)
         except ValueError as error:
