@@ -181,13 +181,12 @@ class Stage:
         self.units = units
         self.clock = Clock()
         self.news: list[News] = []
-        self.broken: StoreError | None = None
+        self.broken: tuple[StoreError, datetime] | tuple[None, None] = (None, None)
         self.herald = Herald(self.report, [self.news.append, tell_log], self.clock)
 
     def report(self) -> Report:
-        if self.broken is not None:
-            raise self.broken
-        return report(*self.units, at=self.clock.at)
+        error, since = self.broken
+        return report(*self.units, at=self.clock.at, store_waits=error, store_waits_since=since)
 
     def look(self, after: timedelta = timedelta(0)) -> News:
         self.clock.at += after
@@ -269,14 +268,14 @@ def test_a_store_that_cannot_even_be_read_is_told_once_and_the_rest_stands(
     stage = Stage(unit)
     stage.look(2 * MINUTE)
     assert len(lines()) == 1
-    stage.broken = StoreError("store database: disk I/O error", reason="disk_error")
+    stage.broken = StoreError("store database: disk I/O error", reason="disk_error"), stage.clock.at
     for _ in range(3):
         stage.look(MINUTE)
     (line,) = lines()
     assert line.startswith("alert store_down: our own store takes no writes (disk_error)")
-    stage.broken = None
+    stage.broken = None, None
     stage.look()
-    assert lines() == ["alert over store_down: it stood for 2 min"]
+    assert lines() == ["alert over store_down: it stood for 3 min"]
 
 
 # --- shown ------------------------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ def alerts_of(report: Report) -> list[Alert]:
     return sorted(found, key=lambda alert: alert.severity)
 
 
-def store_down(reason: str, since: datetime) -> Alert:
+def _store_down(reason: str, since: datetime) -> Alert:
     """Return the alert for a store that takes no writes because of *reason*."""
     do = {
         "disk_full": "make room on the disk of state_dir",
@@ -100,7 +100,7 @@ def store_down(reason: str, since: datetime) -> Alert:
 
 def _of_the_house(report: Report) -> Iterator[Alert]:
     if (store := report.store_trouble) is not None and report.at - store.reason_since >= AT_ONCE:
-        yield store_down(store.reason or "", store.reason_since)
+        yield _store_down(store.reason or "", store.reason_since)
     if (backend := report.backend_trouble) is not None and report.at - backend.reason_since >= BACKEND:
         said = f"the backend {report.backend} takes no tickets, mail waits"
         yield Alert(

@@ -11,8 +11,7 @@ from typing import Final
 
 import anyio
 
-from mailwicket.errors import StoreError
-from mailwicket.service.alerts import Alert, Cause, alerts_of, store_down
+from mailwicket.service.alerts import Alert, Cause, alerts_of
 from mailwicket.service.report import Report
 
 log = logging.getLogger(__name__)
@@ -67,7 +66,7 @@ class Herald:
     def look(self) -> News:
         """Look now, tell what is news, and return it."""
         now = self._clock()
-        current = {alert.key: alert for alert in self._current(now)}
+        current = {alert.key: alert for alert in alerts_of(self._report())}
         begun = [alert for key, alert in current.items() if key not in self._standing]
         repeated = [
             current[key] for key, (_, told_at) in self._standing.items() if key in current and now - told_at >= REPEAT
@@ -82,14 +81,6 @@ class Herald:
             for tell in self._tellers:
                 tell(news)
         return news
-
-    def _current(self, now: datetime) -> list[Alert]:
-        try:
-            return alerts_of(self._report())
-        except StoreError as error:  # it cannot even be read: all else is as it was
-            others = [alert for alert, _ in self._standing.values() if alert.cause is not Cause.STORE_DOWN]
-            before = self._standing.get((Cause.STORE_DOWN, None))
-            return [store_down(error.reason, before[0].since if before else now), *others]
 
 
 def tell_log(news: News) -> None:
