@@ -44,8 +44,9 @@ demo: $(VENV)/.demo
 real-servers:
 	@tests/real/install
 
+# Most of a test's time is waiting for processes: as many at a time as two cores carry without spoiling what is measured.
 test: $(VENV)/.dev real-servers
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not real"

@@ -106,7 +106,7 @@ def sites_in(directory: Path, dovecot: Dovecot) -> Iterator[Callable[..., Site]]
 
 @pytest.mark.parametrize(
     ("mails", "phase_s", "rate"),
-    [(30, 1, 1500), pytest.param(850, 60, 1500, marks=[pytest.mark.torture, pytest.mark.timeout(2000)])],
+    [(20, 1, 1500), pytest.param(850, 60, 1500, marks=[pytest.mark.torture, pytest.mark.timeout(2000)])],
 )
 def test_while_the_desk_is_out_mail_waits_and_then_comes_in_order_at_the_rate_that_is_set(
     sites: Callable[..., Site], mails: int, phase_s: float, rate: int
@@ -148,7 +148,7 @@ def test_while_the_desk_is_out_mail_waits_and_then_comes_in_order_at_the_rate_th
 
 @pytest.mark.parametrize(
     ("kills", "mails"),
-    [(5, 60), pytest.param(100, 700, marks=[pytest.mark.torture, pytest.mark.timeout(2000)])],
+    [(3, 36), pytest.param(100, 700, marks=[pytest.mark.torture, pytest.mark.timeout(2000)])],
 )
 def test_deaths_while_effects_are_on_their_way_lose_and_double_nothing(
     sites: Callable[..., Site], kills: int, mails: int

@@ -49,8 +49,8 @@ def kill_at_random(stand: Stand, kills: int, mails: int, seed: int) -> None:
     assert set(daemon.reasons()) <= {"created", "reply_public", "joined_late", "failed_repeatedly"}
 
 
-def test_12_random_kills_lose_and_double_nothing_of_400_mails(stand: Stand) -> None:
-    kill_at_random(stand, 12, 400, seed=20261124)
+def test_8_random_kills_lose_and_double_nothing_of_270_mails(stand: Stand) -> None:
+    kill_at_random(stand, 8, 270, seed=20261124)
 
 
 @pytest.mark.torture

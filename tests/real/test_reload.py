@@ -227,13 +227,14 @@ def test_50_mutations_of_a_good_file_during_load_drop_no_connection_and_no_mail_
     for number in range(50):
         text = good
         while _still_the_same(daemon, text, good):
-            text = MUTATIONS[number % len(MUTATIONS)](chance, good)
+            text = MUTATIONS[number // 2 % len(MUTATIONS)](chance, good)
         path.write_text(text)
         refused += daemon.post("/api/v1/reload")[0] != 200
-        sent = time.monotonic()
-        fleet.dovecot.deliver(fleet.users["one"], next(mails))
-        until(lambda: daemon.count("settled", "one") == number + 1, 5, 0.002, "the ticket")  # noqa: B023 - called at once
-        worst_s = max(worst_s, time.monotonic() - sent)
+        if number % 2:
+            sent = time.monotonic()
+            fleet.dovecot.deliver(fleet.users["one"], next(mails))
+            until(lambda: daemon.count("settled", "one") == number // 2 + 1, 5, 0.002, "the ticket")  # noqa: B023 - called at once
+            worst_s = max(worst_s, time.monotonic() - sent)
         assert PASSWORD not in daemon.log
     path.write_text(good)
     assert daemon.post("/api/v1/reload")[0] == 200
