@@ -6,6 +6,7 @@ import logging
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -36,7 +37,7 @@ from mailwicket.service.plan import BACKEND, Plan, adopted, compare
 from mailwicket.service.reload import ConfDir, Reloaded, Reloader
 from mailwicket.service.report import ParkedLately, Report, disk_of
 from mailwicket.service.supervisor import Supervisor
-from mailwicket.service.units import Unit
+from mailwicket.service.units import Unit, UnitState
 from mailwicket.store import journal
 from mailwicket.store.database import FILE_NAME as DATABASE
 from mailwicket.store.store import Store
@@ -144,6 +145,7 @@ class Daemon:
             await self._fleet.start(self._supervisor)
             tasks.start_soon(self._reloader.run)
             tasks.start_soon(self._refresh_slow_secrets)
+            tasks.start_soon(self._access.run)
             log.info("mailwicket %s runs units=%s state_dir=%s", __version__, len(self.units), self._chores.server)
             tasks.start_soon(self._hurry_when_cancelled)
             tasks.start_soon(self.notifier.keep_alive, lambda: self.report().line())
@@ -194,19 +196,28 @@ class Daemon:
         assert self._supervisor is not None  # noqa: S101 - the reloader runs beside it
         plan = compare(self.settings, new, await stale_secrets(self.settings, QUICK_SECRETS))
         await self._go_over(plan, adopted(self.settings, new, plan))
-        self._fleet.retry(LOCAL_REASONS, self._supervisor)
+        retried = self._fleet.retry(LOCAL_REASONS, self._supervisor)
+        if self._door is not None and self._desk_unit is not None and self._desk_unit.unit.reason in LOCAL_REASONS:
+            self._door.unblock()
+            retried.append(BACKEND)
         await self._access.renew(self.settings.http)
         logs.adjust(self.settings.daemon.log_level, self.settings.daemon.log_format)
         self._slow_secrets_asked.set()
-        return plan
+        return replace(plan, retried=tuple(retried))
 
     async def _go_over(self, plan: Plan, settings: Settings) -> None:
-        """Carry out *plan*, which leads to *settings*: the desk first, as the mailboxes bring their mail to it."""
+        """Carry out *plan*, which leads to *settings*: the desk first, as the mailboxes bring their mail to it.
+
+        Raises:
+            Exception: an adapter could not be made; nothing was touched.
+        """
         assert self._supervisor is not None  # noqa: S101 - whoever reloads runs beside it
         before = self._desk
-        if any(change.unit == BACKEND for change in plan.changes):
-            self._take_desk(self._make_desk(settings))
-        await self._fleet.follow(plan, settings, self._supervisor)
+        desk = self._make_desk(settings) if any(change.unit == BACKEND for change in plan.changes) else before
+        crews = self._fleet.recruit(plan, settings)
+        if desk is not before:
+            self._take_desk(desk)
+        await self._fleet.follow(plan, settings, crews, self._supervisor)
         self.settings = settings
         if before is not self._desk or KEEP_DAYS & set(plan.at_once):
             await self._supervisor.stop(self._chores.name)
@@ -237,7 +248,10 @@ class Daemon:
                 async with self._reloader.lock:
                     plan = compare(self.settings, self.settings, stale)
                     log.info("secrets from commands changed: %s", ", ".join(map(str, plan.changes)))
-                    await self._go_over(plan, self.settings)
+                    try:
+                        await self._go_over(plan, self.settings)
+                    except Exception:
+                        log.exception("a bug, what ran runs on with the secrets that it had")
 
     # --- what it tells ----------------------------------------------------------------------------------------------
 
@@ -313,8 +327,12 @@ class Daemon:
         return said
 
     def _act_on_backend(self, action: str) -> str:
-        if action not in {"poll", "unblock"} or self._door is None:
-            raise ConflictError("backend cannot be paused; pause the mailboxes")
+        assert self._door is not None  # noqa: S101 - or it would be no unit
+        assert self._desk_unit is not None  # noqa: S101 - it stands beside the door
+        if action in {"pause", "resume"}:
+            raise ConflictError(f"backend cannot be {action}d; {action} the mailboxes")
+        if action == "unblock" and self._desk_unit.unit.state is not UnitState.BLOCKED:
+            raise ConflictError(f"backend is not blocked, it is {self._desk_unit.unit.state}")
         self._door.unblock()
         return "is tried with the next mail"
 

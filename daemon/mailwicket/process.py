@@ -27,6 +27,7 @@ async def run_until_signalled(daemon: Daemon) -> None:
             await tasks.start(_serve_signals, tasks, daemon, patience)  # who is answered may stop us, in order
             await daemon.run()
     finally:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing is to be read again any more
         with anyio.CancelScope(shield=True):
             await daemon.close()
         patience.end()

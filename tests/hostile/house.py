@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import trustme
+from tests.lab.stall import ALONE
 
 from mailwicket.backends.desk import EmbeddedDesk
 from mailwicket.config.incoming import Incoming
@@ -91,7 +92,7 @@ class Tenant:
             await self.stop()
 
     async def stop(self) -> float:
-        """End it and return the seconds that took, by the turns of the loop: a busy machine adds none."""
+        """End it and return the seconds that took; beside other tests, by the loop's turns and its thread's time."""
         if self._keeper is None or self._task is None:
             return 0
         ticks = 0
@@ -103,10 +104,11 @@ class Tenant:
                 ticks += 1
 
         ticking = asyncio.create_task(tick())
+        begun, worked = time.monotonic(), time.thread_time()
         await self._keeper.stop()
         await self._task
         ticking.cancel()
-        return ticks * TICK_S
+        return time.monotonic() - begun if ALONE else max(ticks * TICK_S, time.thread_time() - worked)
 
     @property
     def halted(self) -> bool:

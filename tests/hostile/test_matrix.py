@@ -254,6 +254,7 @@ async def test_a_server_that_hangs_lies_floods_or_dies_hurts_its_own_mailbox_alo
             ended = await asyncio.gather(*cells, return_exceptions=True)
             problems += [problem for problem in ended if problem is not None]
         await until(lambda: len(neighbour.latencies_s) >= 5, 30, "five mails of the neighbour")
+        assert good.connections == 1, "the neighbour lost its connection"
         tasks.cancel_scope.cancel()
     if problems:
         raise BaseExceptionGroup(verbs, problems)

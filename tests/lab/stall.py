@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ while not select.select([sys.stdin], [], [], 0)[0]:
 print(worst)
 """
 FAULT_LAG_S = 0.1
-STANDSTILL_S = 1.0
+STANDSTILL_S = 0.5
+ALONE = "PYTEST_XDIST_WORKER" not in os.environ  # no other test runs beside this one
 
 
 @contextmanager
@@ -41,10 +43,9 @@ def machine() -> Iterator[list[float]]:
 def lag_watched(daemon: Daemon, what: str) -> Iterator[None]:
     """See to it that the loop of a running daemon does not stand still at a fault inside.
 
-    Prints the figure, which is to be below FAULT_LAG_S: on a machine that others use, only a standstill fails a test.
-
-    A loop that was later than that before, at work on a busy machine, is only not to get worse. What the machine lets a
-    lone process wait it may let the loop wait twice: once who has the interpreter, and then the loop itself.
+    Where tests run one at a time it is never later than FAULT_LAG_S; beside others only a standstill fails one. What
+    the machine lets a lone process wait it may let the loop wait twice: once who has the interpreter, and then the
+    loop itself. A loop that was later before, at work on a busy machine, is only not to get worse.
     """
     before_s = daemon.metric("mailwicket_loop_lag_max_seconds")
     with machine() as worst:
@@ -52,4 +53,5 @@ def lag_watched(daemon: Daemon, what: str) -> Iterator[None]:
         lag_s = daemon.metric("mailwicket_loop_lag_max_seconds")
     figures = ", ".join(f"{1000 * figure:.0f} ms {of}" for figure, of in ((before_s, "before"), (worst[0], "machine")))
     print(f"{what}: loop lag at most {1000 * lag_s:.0f} ms ({figures}; wanted below {1000 * FAULT_LAG_S:.0f})")
-    assert lag_s < max(before_s, STANDSTILL_S) + 2 * worst[0], f"the loop stood still for {lag_s:.3f} s"
+    limit_s = FAULT_LAG_S if ALONE else max(before_s, STANDSTILL_S)
+    assert lag_s < limit_s + 2 * worst[0], f"the loop stood still for {lag_s:.3f} s"

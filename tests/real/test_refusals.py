@@ -17,7 +17,7 @@ from tests.lab.stand import Stand
 pytestmark = pytest.mark.real
 
 COUNT = 5
-NEXT = '; blocked until conf.d changes or "mailwicket unblock incoming/box"'
+NEXT = '; blocked until conf.d changes, "mailwicket reload" (a secret) or "mailwicket unblock incoming/box"'
 CANARY = "canary-Pa55w0rd"
 
 

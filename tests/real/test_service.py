@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from tests.lab import mailmix
@@ -37,6 +39,23 @@ def test_20_mails_that_arrive_one_by_one_are_tickets_without_waiting_for_the_pol
     print(f"arrival to settled: median {sorted(delays)[10] * 1000:.0f} ms, worst {max(delays) * 1000:.0f} ms")
     assert daemon.stop() == 0
     stand.close()
+
+
+def ignores_hangups(process: int) -> bool:
+    ignored = re.search(r"^SigIgn:\s*([0-9a-f]+)$", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)
+    return ignored is not None and bool(int(ignored[1], 16) & 1)
+
+
+def test_a_hangup_before_it_is_ready_is_no_end(stand: Stand) -> None:
+    daemon, sent = stand.daemon, 0
+    daemon.start()
+    until(lambda: ignores_hangups(daemon.running.pid), 5, 0.001, "Python's start")
+    while not daemon.answers():
+        daemon.running.send_signal(signal.SIGHUP)
+        sent += 1
+        time.sleep(0.03)
+    assert sent > 5
+    assert daemon.stop() == 0
 
 
 def test_a_second_daemon_on_one_state_directory_ends_with_75_and_the_first_works_on(stand: Stand) -> None:

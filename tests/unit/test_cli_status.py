@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conf import Conf
 from tests.fakes import NOON, report
+from typer.testing import CliRunner
 
+from mailwicket.cli import app
 from mailwicket.cli.status import duration, severity, sheet
 from mailwicket.service.units import Unit, UnitState
 
@@ -43,6 +48,36 @@ def test_the_exit_status_is_0_well_1_warning_2_critical(
     units: list[Unit], changes: dict[str, Any], expected: int
 ) -> None:
     assert severity(dict(report(*units, **changes).status()), NOON) == expected
+
+
+def dangling(directory: Path) -> None:
+    (directory / "conf.d" / ".#10.toml").symlink_to("somebody@example.org.4711")  # as Emacs locks a file
+
+
+def a_directory(directory: Path) -> None:
+    (directory / "conf.d" / "20.toml").mkdir()
+
+
+def forbidden(directory: Path) -> None:
+    (directory / "conf.d" / "20.toml").symlink_to("/proc/1/mem")  # root may open that, and not read it
+
+
+@pytest.mark.parametrize("spoil", [dangling, a_directory, forbidden])
+def test_beside_a_file_that_cannot_be_read_the_daemon_is_asked_all_the_same(
+    tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    Conf(tmp_path).write(f"[http]\nlisten = ['unix:{tmp_path}/admin.sock']\nnonsense = 1\n")
+    spoil(tmp_path)
+    said = CliRunner().invoke(app, ["status", "--conf", str(tmp_path / "conf.d")])
+    assert said.exit_code == 3
+    assert f"no answer at {tmp_path}/admin.sock" in said.output
+    assert said.output.count("\n") == 1
+
+
+def test_without_a_conf_d_it_is_3_too(tmp_path: Path) -> None:
+    said = CliRunner().invoke(app, ["status", "--conf", str(tmp_path / "nowhere")])
+    assert said.exit_code == 3
+    assert "Usage" not in said.output
 
 
 def test_a_person_sees_state_age_backlog_next_try_and_the_servers_words_in_80_columns() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -14,16 +16,24 @@ import trustme
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from anyio.streams.tls import TLSAttribute
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from tests.fakes import report
 from tests.lab.processes import free_ports
 
-from mailwicket.errors import BlockedError, ConflictError, StoreError, UnknownError
+from mailwicket.config.secret import Secret
+from mailwicket.config.settings import Http
+from mailwicket.errors import BlockedError, ConflictError, StoreError, TransientError, UnknownError
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import Metrics
 from mailwicket.service.units import Unit, UnitState
-from mailwicket.web.access import load_certificate, server_context
+from mailwicket.web.access import Access, load_certificate, server_context
 from mailwicket.web.api import Api
-from mailwicket.web.endpoint import Endpoint
+from mailwicket.web.endpoint import SOCKET_MODE, Endpoint
 from mailwicket.web.guard import Guard
 
 TOKEN = "canary-token-4711"
@@ -221,8 +231,11 @@ async def test_a_reload_that_is_refused_is_422_with_the_errors(unit: Unit) -> No
     house.errors = ["conf.d/10.toml:3: x: unknown key"]
     async with asking(endpoint(unit, TOKEN, house), over_tcp=False) as client:
         answer = await client.post("/api/v1/reload")
-        assert answer.status == 422
-        assert (await answer.json())["errors"] == house.errors
+        assert (answer.status, answer.content_type) == (422, "application/problem+json")
+        told = await answer.json()
+        assert told["errors"] == house.errors
+        assert (told["type"], told["status"], told["title"]) == ("about:blank", 422, "conf.d is refused")
+        assert told["detail"] == f"what ran runs on: {house.errors[0]}"
         assert (await client.get("/api/v1/reload")).status == 405
 
 
@@ -230,6 +243,80 @@ async def test_an_address_that_is_not_loopback_is_refused_without_tls(unit: Unit
     with pytest.raises(BlockedError, match="not loopback"):
         async with endpoint(unit).serve(["0.0.0.0:0"]):
             pass
+
+
+async def test_a_socket_that_another_daemon_listens_at_is_not_taken_from_it(unit: Unit, tmp_path: Path) -> None:
+    place = tmp_path / "new" / "admin.sock"
+    (port,) = free_ports(1)
+    async with endpoint(unit).serve([f"unix:{place}", f"127.0.0.1:{port}"]):
+        assert place.parent.stat().st_mode & 0o777 == 0o755
+        assert place.stat().st_mode & 0o777 == SOCKET_MODE
+        for address in (f"unix:{place}", f"127.0.0.1:{port}"):
+            with pytest.raises(TransientError) as refused:
+                async with endpoint(unit).serve([address]):
+                    pass
+            assert str(refused.value) == f"http.listen: cannot listen on {address}: Address already in use"
+        async with await anyio.connect_unix(place):
+            pass
+    left_behind = socket.socket(socket.AF_UNIX)
+    with left_behind:
+        left_behind.bind(str(tmp_path / "old.sock"))
+    async with endpoint(unit).serve([f"unix:{tmp_path}/old.sock"]), await anyio.connect_unix(tmp_path / "old.sock"):
+        pass
+
+
+async def test_files_for_tls_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    issued = trustme.CA().issue_cert("localhost")
+    chain, key, missing, odd = (tmp_path / name for name in ("chain.pem", "key.pem", "missing.pem", "odd.pem"))
+    chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    private = load_pem_private_key(issued.private_key_pem.bytes(), None)
+    locked = BestAvailableEncryption(b"canary-4711")
+    key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked))
+    odd.write_text("no key")
+    for certificate, private_key, words in (
+        (chain, missing, f"http.tls_key {missing}: No such file or directory"),
+        (missing, key, f"http.tls_certificate {missing}: No such file or directory"),
+        (chain, key, f"http.tls_key {key}: is encrypted; a daemon asks nobody"),
+        (chain, odd, f"http.tls_certificate {chain}: no PEM certificate with its key ("),
+    ):
+        with pytest.raises(BlockedError) as refused:
+            server_context(certificate, private_key)
+        assert str(refused.value).startswith(words)
+
+
+async def test_an_address_may_be_asked_for_and_only_names_that_are_ours(unit: Unit) -> None:
+    async with asking(endpoint(unit, TOKEN, None, "Desk.example.org")) as client:
+        for host, status in {
+            "192.0.2.7:8025": 200,
+            "[2001:db8::7]:8025": 200,
+            "desk.EXAMPLE.org:8025": 200,
+            "localhost": 200,
+            "evil.example.net": 403,
+            "192.0.2.7.evil.example.net": 403,
+            "": 403,
+        }.items():
+            assert (await client.get("/metrics", headers={"Host": host})).status == status, host
+        evil = {"Host": "192.0.2.7:8025", "Origin": "http://192.0.2.66"}
+        assert (await client.get("/metrics", headers=evil)).status == 403
+
+
+async def test_a_token_that_a_command_tells_is_waited_for_by_nobody(tmp_path: Path) -> None:
+    script = tmp_path / "token"
+    script.write_text("#!/bin/sh\nsleep 1\necho canary-token-4711\n")
+    script.chmod(0o700)
+    access = Access()
+    with anyio.fail_after(0.5):
+        await access.open(Http(admin_token=Secret({"command": [str(script)]})))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(access.run)
+        with anyio.fail_after(10):
+            while access._token != TOKEN:  # noqa: ASYNC110 - a thread does it
+                await anyio.sleep(0.02)
+        await access.renew(Http(admin_token=Secret("another")))
+        assert access._token == "another"
+        await access.renew(Http())
+        assert access._token is None
+        tasks.cancel_scope.cancel()
 
 
 async def test_tls_is_served_and_a_renewed_certificate_is_shown_without_a_restart(unit: Unit, tmp_path: Any) -> None:

@@ -5,13 +5,15 @@ Exit status: 0 good, 1 bad news, 2 usage; `status` 0 to 3; `run` 75 (already run
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from mailwicket import __version__
 from mailwicket.cli import backup, check, control, demo, explain, importing, init, run, status, test, tickets
 
 app = typer.Typer(
     name="mailwicket",
-    help="The email channel of a service desk: support mailboxes in, tickets out.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -28,6 +30,22 @@ app.command("demo")(demo.demo)
 app.command("backup")(backup.backup)
 app.command("import")(importing.import_)
 app.add_typer(tickets.app, name="tickets")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mailwicket {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Tell the version.")
+    ] = False,
+) -> None:
+    """The email channel of a service desk: support mailboxes in, tickets out."""
 
 
 def main() -> None:

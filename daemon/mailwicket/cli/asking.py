@@ -8,6 +8,7 @@ import os
 import re
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -115,6 +116,8 @@ def _listen_of_broken(directory: Path) -> Sequence[str]:
     """Return what stands for a socket in files that are no valid configuration; the default where nothing does."""
     from mailwicket.config.settings import Http
 
-    texts = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(directory.glob("*.toml"))]
-    found: list[str] = [address for text in texts for address in SOCKET.findall(text)]
+    found: list[str] = []
+    for path in sorted(directory.glob("[!.]*.toml")):
+        with suppress(OSError):  # that may be why it is broken
+            found += SOCKET.findall(path.read_text(encoding="utf-8", errors="replace"))
     return found or Http().listen

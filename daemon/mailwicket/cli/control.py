@@ -109,7 +109,9 @@ def _show(told: dict[str, Any], nothing: str, refused: str) -> None:
         typer.echo(f"{'apply':<8} {key}")
     for key in told["after_restart"]:
         typer.echo(f"{'wait':<8} {key}  (counts when mailwicket is restarted)")
-    if not (told["changes"] or told["at_once"] or told["after_restart"]):
+    for unit in told["retried"]:
+        typer.echo(f"{'retry':<8} {unit}  (what blocked it lies on this machine)")
+    if not (told["changes"] or told["at_once"] or told["after_restart"] or told["retried"]):
         typer.echo(nothing)
     elif told["changes"]:
         typer.echo(f"{told['kept']} other units are not touched")

@@ -248,9 +248,8 @@ def _tell(summary: Summary, *, as_json: bool) -> None:
             typer.echo(f"{summary.left_out:>8}  left out: notes of a mail program")
         typer.echo(f"{summary.known:>8}  known before")
     if summary.stopped is not None:
-        print(
-            f"mailwicket: {summary.stopped}; {summary.read} mails are done; run it again for the rest", file=sys.stderr
-        )
+        more = f"; {summary.read} mails are done; run it again for the rest" if summary.read else ""
+        print(f"mailwicket: {summary.stopped}{more}", file=sys.stderr)
 
 
 @contextmanager

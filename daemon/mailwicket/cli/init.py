@@ -221,9 +221,11 @@ def _draft(directory: Path, answers: dict[str, Any], password_file: Path | None,
 def _read_back(directory: Path) -> bool:
     """Tell what `check` says now: with this environment, and the files as they lie there."""
     from mailwicket.cli.settings import loaded
+    from mailwicket.config.exposed import unresolved
 
     result = loaded(directory)
-    for line in (*result.errors, *(f"note: {note}" for note in result.notes)):
+    notes = [*result.notes, *(unresolved(result.settings, result.merged) if result.settings else ())]
+    for line in (*result.errors, *(f"note: {note}" for note in notes)):
         print(line, file=sys.stderr)
     return not result.errors
 

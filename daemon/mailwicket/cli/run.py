@@ -20,7 +20,12 @@ LEAVE_S: Final = 0.5
 """So long the threads of a daemon that stopped may take to end."""
 
 Conf = Annotated[
-    Path | None, typer.Option("--conf", help="Directory of *.toml; else MAILWICKET_CONF, else /etc/mailwicket/conf.d.")
+    Path | None,
+    typer.Option(
+        "--conf",
+        help="Directory of *.toml; else MAILWICKET_CONF, else /etc/mailwicket/conf.d.",
+        readable=False,  # not for the command line to say: each command has an exit status of its own for that
+    ),
 ]
 
 

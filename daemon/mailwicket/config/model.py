@@ -58,12 +58,20 @@ def _path(value: object) -> object:
     return _text(value) if isinstance(value, str) else value
 
 
+def _absolute(value: Path) -> Path:
+    if not value.is_absolute():
+        raise wrong("is no path from the root")
+    return value
+
+
 Text = Annotated[str, AfterValidator(_text), Says("text, one line")]
 AddrSpec = Annotated[str, AfterValidator(_text), AfterValidator(_address), Says('an address, "local@domain"')]
 """RFC 5322 3.4.1, without display name."""
 HostName = Annotated[str, AfterValidator(_text), AfterValidator(_host), Says("a host name or an IP address")]
 FilePath = Annotated[Path, Strict(strict=False), BeforeValidator(_path), Says("the path of a file")]
-DirectoryPath = Annotated[Path, Strict(strict=False), BeforeValidator(_path), Says("the path of a directory")]
+DirectoryPath = Annotated[
+    Path, Strict(strict=False), BeforeValidator(_path), AfterValidator(_absolute), Says("the path of a directory")
+]
 UNIT_NAME = Says('lower-case letters, digits, "_" and "-", first a letter or a digit, at most 64')
 """`NAME` of `[incoming.NAME]`: part of metrics, of log lines and of file names."""
 
@@ -71,6 +79,11 @@ UNIT_NAME = Says('lower-case letters, digits, "_" and "-", first a letter or a d
 def is_unit_name(text: str) -> bool:
     """Tell whether a unit may be named *text*."""
     return re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", text) is not None
+
+
+def is_address(host: str) -> bool:
+    """Tell whether *host* is an IP address."""
+    return _ip_address(host) is not None
 
 
 def is_loopback(host: str) -> bool:

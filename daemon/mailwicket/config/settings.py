@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -12,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field, InstanceOf, Strict, model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mailwicket.config.incoming import Incoming
-from mailwicket.config.model import AddrSpec, DirectoryPath, FilePath, Says, Table, Text, is_loopback, wrong
+from mailwicket.config.model import AddrSpec, DirectoryPath, FilePath, Says, Table, Text, is_address, is_loopback, wrong
 from mailwicket.config.secret import Secret
 
 UNIX_PATH_BYTES: Final = 107
@@ -58,7 +57,7 @@ def _listen(value: str) -> str:
     bare = host.removeprefix("[").removesuffix("]") if host.startswith("[") and host.endswith("]") else host
     if (":" in bare) != (bare is not host):
         raise wrong("is no address with port (IPv6 addresses stand in brackets)")
-    if not is_loopback(bare) and not _is_ip(bare):
+    if not is_loopback(bare) and not is_address(bare):
         raise wrong("is no IP address")
     return value
 
@@ -77,14 +76,6 @@ def _public_url(value: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise wrong("has more than scheme, host, port and path")
     return value
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 PublicUrl = Annotated[Text, AfterValidator(_public_url), Says('a URL such as "https://desk.example.org"')]

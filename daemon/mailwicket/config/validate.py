@@ -20,6 +20,10 @@ UNKNOWN: Final = "extra_forbidden"
 MISSING: Final = "missing"
 
 
+Place = tuple[str, int, str, str]
+"""Server, port, user and folder."""
+
+
 class Validation:
     """One validation of everything; its errors are of no order."""
 
@@ -107,16 +111,21 @@ class Validation:
         return False
 
     def _check_mailboxes(self, units: Mapping[str, Incoming]) -> None:
-        seen: dict[tuple[str, int, str, str], str] = {}
-        for name, unit in units.items():
-            if not unit.enabled:
-                continue
-            port = TLS_PORT if unit.port == CLEAR_PORT else unit.port  # two doors of one server
-            folder = "INBOX" if unit.folder.upper() == "INBOX" else unit.folder  # RFC 9051 5.1
-            first = seen.setdefault((unit.server.casefold(), port, unit.username, folder), name)
+        """Find folders from which a mail would come twice, or for ever."""
+        enabled = {name: unit for name, unit in units.items() if unit.enabled}
+        readers: dict[Place, str] = {}
+        for name, unit in enabled.items():
+            first = readers.setdefault(_place(unit, unit.folder), name)
             if first != name:
                 self._wrong(
                     ("incoming", name), f"is the same mailbox as incoming.{first}, and every mail would come twice"
+                )
+        for name, unit in enabled.items():
+            reader = readers.get(_place(unit, unit.after.removeprefix("move:"))) if ":" in unit.after else None
+            if reader is not None:
+                who = "it reads itself" if reader == name else f"incoming.{reader} reads"
+                self._wrong(
+                    ("incoming", name, "after"), f"moves mail into a folder that {who}, and it would come again"
                 )
 
     def _table(
@@ -149,3 +158,9 @@ class Validation:
 
     def _wrong(self, path: TreePath, message: str) -> None:
         self.errors.append(self._merged.tell(path, message))
+
+
+def _place(unit: Incoming, folder: str) -> Place:
+    port = TLS_PORT if unit.port == CLEAR_PORT else unit.port  # two doors of one server
+    inbox = folder.upper() == "INBOX"  # RFC 9051 5.1
+    return unit.server.casefold(), port, unit.username, "INBOX" if inbox else folder

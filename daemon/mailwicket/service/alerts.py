@@ -119,7 +119,10 @@ def _of_the_house(report: Report) -> Iterator[Alert]:
 def _of_unit(unit: Unit, now: datetime) -> Iterator[Alert]:
     if unit.state is UnitState.BLOCKED and now - unit.since >= AT_ONCE:
         said = f"{unit.name} is blocked ({unit.reason}), its mail waits on {unit.server}"
-        do = f'mend that; a change in conf.d or its secret is taken up at once, else "mailwicket unblock {unit.name}"'
+        do = (
+            f'mend that; a change in conf.d is taken up at once, one in a secret by "mailwicket reload", else '
+            f'"mailwicket unblock {unit.name}"'
+        )
         yield Alert(Cause.UNIT_BLOCKED, unit.name, unit.since, said, do)
     elif unit.failing_since is not None and now - unit.failing_since >= FAILING and _fails(unit, now):
         said = f"{unit.name} does not get through ({unit.reason or 'connection_lost'})"

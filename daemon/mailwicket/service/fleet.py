@@ -79,25 +79,28 @@ class Fleet:
             supervisor.start(crew.unit, crew.intake)
             await anyio.lowlevel.checkpoint()
 
-    async def follow(self, plan: Plan, settings: Settings, supervisor: Supervisor) -> None:
-        """Carry out *plan*, which leads to *settings*. Who is not named in it notices nothing.
+    def recruit(self, plan: Plan, settings: Settings) -> Mapping[str, Crew]:
+        """Return the crews, by unit, that *plan* wants for *settings*. Nobody notices yet.
 
         Raises:
-            Exception: an adapter could not be made; nothing was touched.
+            Exception: an adapter could not be made.
         """
-        changes = [change for change in plan.changes if change.unit.startswith(PREFIX)]
         policy, mailboxes = _policy(settings), enabled(settings)
-        new: dict[str, Crew] = {}
-        for change in changes:
-            if change.act is not Act.STOP:
-                name = change.unit.removeprefix(PREFIX)
-                new[change.unit] = self._make(name, mailboxes[name], policy)
-        for name, config in mailboxes.items():
-            if (crew := self._crews.get(PREFIX + name)) is not None:
+        names = [change.unit.removeprefix(PREFIX) for change in _ours(plan) if change.act is not Act.STOP]
+        return {PREFIX + name: self._make(name, mailboxes[name], policy) for name in names}
+
+    async def follow(self, plan: Plan, settings: Settings, crews: Mapping[str, Crew], supervisor: Supervisor) -> None:
+        """Carry out *plan*, which leads to *settings*, with *crews*. Who is not named in it notices nothing."""
+        policy, mailboxes = _policy(settings), enabled(settings)
+        for unit, crew in {**self._crews, **crews}.items():
+            if (config := mailboxes.get(name := unit.removeprefix(PREFIX))) is not None:
                 crew.judge.adopt(_home(name, config, policy), self.desk)
+        held = self._store.read(journal.held_units) if crews else ()
+        for unit, crew in crews.items():
+            crew.unit.held = unit in held
         async with anyio.create_task_group() as tasks:
-            for change in changes:
-                tasks.start_soon(self._carry_out, change, new.get(change.unit), supervisor)
+            for change in _ours(plan):
+                tasks.start_soon(self._carry_out, change, crews.get(change.unit), supervisor)
         self._list(settings)
 
     def way(self, name: str, settings: Settings) -> Way:
@@ -115,11 +118,12 @@ class Fleet:
         judge = Judge(self._store, self.desk, _home(name, config, policy), self._unit(name, config))
         return Way(judge, config.max_mail_bytes)
 
-    def retry(self, reasons: Collection[str], supervisor: Supervisor) -> None:
-        """Try the units again that one of *reasons* blocks."""
-        for unit in self.units.values():
-            if unit.state is UnitState.BLOCKED and unit.reason in reasons:
-                supervisor.keeper(unit.name).unblock()
+    def retry(self, reasons: Collection[str], supervisor: Supervisor) -> list[str]:
+        """Try the units again that one of *reasons* blocks, and return their names."""
+        blocked = [unit for unit in self.units.values() if unit.state is UnitState.BLOCKED and unit.reason in reasons]
+        for unit in blocked:
+            supervisor.keeper(unit.name).unblock()
+        return [unit.name for unit in blocked]
 
     async def _carry_out(self, change: Change, crew: Crew | None, supervisor: Supervisor) -> None:
         """Stop the old crew first: two of them would fetch every mail twice."""
@@ -153,6 +157,10 @@ class Fleet:
             listed[unit.name] = unit
         self.units.clear()
         self.units.update(listed)
+
+
+def _ours(plan: Plan) -> list[Change]:
+    return [change for change in plan.changes if change.unit.startswith(PREFIX)]
 
 
 def _policy(settings: Settings) -> Policy:

@@ -52,6 +52,8 @@ class Plan:
     """Changed keys that belong to no unit and count from now on."""
     after_restart: tuple[str, ...] = ()
     """Changed keys that count when the daemon is started again."""
+    retried: tuple[str, ...] = ()
+    """Units that nothing changes for, and that are tried again because what blocked them lies on this machine."""
 
     @property
     def is_empty(self) -> bool:
@@ -65,6 +67,7 @@ class Plan:
             "kept": self.kept,
             "at_once": list(self.at_once),
             "after_restart": list(self.after_restart),
+            "retried": list(self.retried),
         }
 
 

@@ -192,6 +192,9 @@ class Unit:
         """Say that a person must act; the same loss only once."""
         self.failures += 1
         if self.lost != str(failure):
-            log.error('%s: %s; blocked until conf.d changes or "mailwicket unblock %s"', self.name, failure, self.name)
+            log.error(
+                '%s: %s; blocked until conf.d changes, "mailwicket reload" (a secret) or "mailwicket unblock %s"',
+                self.name, failure, self.name,
+            )  # fmt: skip
         self.lost = str(failure)
         self.become(UnitState.BLOCKED, failure.reason, str(failure))

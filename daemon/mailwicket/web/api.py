@@ -7,7 +7,8 @@ from typing import Any, Final, Protocol
 
 from aiohttp import web
 
-from mailwicket.web.problem import answer
+from mailwicket.errors import UnknownError
+from mailwicket.web.problem import answer, problem
 
 ROOT: Final = "/api/v1/"
 
@@ -75,7 +76,9 @@ class Api:
     async def _reload(self, _request: web.Request) -> web.Response:
         """Read conf.d and secrets again; what was done, or 422 with the errors, and nothing was touched."""
         told = await self._house.reload()
-        return answer(told, 422 if told["errors"] else 200)
+        if told["errors"]:
+            return problem(422, "conf.d is refused", f"what ran runs on: {told['errors'][0]}", **told)
+        return answer(told)
 
     async def _units(self, _request: web.Request) -> web.Response:
         """Every unit, as in status."""
@@ -86,7 +89,7 @@ class Api:
         name = _name(request)
         found = [unit for unit in self._house.status()["units"] if unit["name"] == name]
         if not found:
-            raise web.HTTPNotFound
+            raise UnknownError(f"there is no unit {name}; GET /api/v1/units lists them")
         return answer(found[0])
 
     async def _poll(self, request: web.Request) -> web.Response:

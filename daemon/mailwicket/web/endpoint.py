@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,12 +17,13 @@ import anyio
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from mailwicket.errors import BlockedError
+from mailwicket.errors import BlockedError, TransientError
 from mailwicket.web.accepting import BACKLOG, ShortageHandler
 from mailwicket.web.guard import Guard
 from mailwicket.web.problem import answer, as_problems
 
 FAREWELL_S: Final = 1
+TAKEN: Final = "address_taken"
 SOCKET_MODE: Final = 0o660
 """Who may open the unix socket is an admin: the daemon's user, its group, root."""
 
@@ -46,7 +49,8 @@ class Endpoint:
         """Listen on each of *listen* (`unix:PATH` or `HOST:PORT`, there with *tls*).
 
         Raises:
-            BlockedError: an address is taken, foreign, or not ours to open.
+            TransientError: an address is taken, not there (yet), or not ours to open.
+            BlockedError: it is foreign, and there is no TLS.
         """
         asyncio.get_running_loop().set_exception_handler(ShortageHandler())
         runners: list[web.AppRunner] = []
@@ -59,7 +63,8 @@ class Endpoint:
                 try:
                     await self._site(runner, address, tls).start()
                 except OSError as error:
-                    raise BlockedError(f"http.listen: cannot listen on {address}: {error.strerror}") from error
+                    words = os.strerror(error.errno) if error.errno else str(error)
+                    raise TransientError(f"http.listen: cannot listen on {address}: {words}", reason=TAKEN) from error
                 if local:
                     os.chmod(address.removeprefix("unix:"), SOCKET_MODE)  # noqa: PTH101 - one system call
             yield
@@ -71,7 +76,11 @@ class Endpoint:
     def _site(self, runner: web.AppRunner, address: str, tls: ssl.SSLContext | None) -> web.BaseSite:
         if address.startswith("unix:"):
             path = Path(address.removeprefix("unix:"))
-            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            if not path.parent.exists():
+                path.parent.mkdir(parents=True)
+                path.parent.chmod(0o755)  # whom the socket's own mode lets in
+            if _answers(path):
+                raise OSError(errno.EADDRINUSE, "")  # it would be taken from another daemon without a word
             return web.UnixSite(runner, str(path), backlog=BACKLOG)
         host, _, port = address.rpartition(":")
         host = host.strip("[]")
@@ -103,3 +112,14 @@ class Endpoint:
     async def _metrics(self, _request: web.Request) -> web.Response:
         """Prometheus' text format; no mail content."""
         return web.Response(body=await self._figures(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _answers(path: Path) -> bool:
+    """Tell whether somebody listens at the socket *path*, rather than having left it behind."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(0)
+        try:
+            probe.connect(str(path))
+        except OSError as error:
+            return error.errno == errno.EAGAIN  # its queue is full
+        return True

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import anyio
 from aiohttp import web
 
+from mailwicket.config.model import is_address
 from mailwicket.web.problem import Handler, problem
 
 LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -42,8 +43,9 @@ class Guard:
         if request.path in ASK_ANYBODY:
             return await handler(request)
         ours = LOCAL_NAMES | {name.casefold() for name in self._names()}
-        if host_of(f"//{request.host}") not in ours:
-            return problem(403, "forbidden", "this Host is not served")
+        host = host_of(f"//{request.host}")
+        if host not in ours and not is_address(host):  # only names are rebound
+            return problem(403, "forbidden", "this Host is not served; where it is ours, [http] public_url names it")
         origin = request.headers.get("Origin")
         if origin is not None and host_of(origin) not in ours:
             return problem(403, "forbidden", "this Origin is not served")
