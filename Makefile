@@ -8,7 +8,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
-.PHONY: help test test-fast torture demo real-servers lint types floors format bench-servers bench-backlog bench-latency bench-loop bench-idle bench-keep clean
+.PHONY: help test test-fast torture demo real-servers lint types floors format bench-servers bench-backlog bench-latency bench-loop bench-idle bench-parse bench-keep clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -18,6 +18,7 @@ help:
 	@echo "make bench-latency   how soon an announced mail is a ticket, beside fetchmail"
 	@echo "make bench-loop      how long any mail holds up the event loop"
 	@echo "make bench-idle      what 1,000 idle TLS mailboxes cost, beside aioimaplib alone"
+	@echo "make bench-parse     how fast mails are read, beside stdlib email and fast-mail-parser"
 	@echo "make bench-keep   where small mails are cheapest to keep"
 
 $(VENV)/.made:
@@ -32,6 +33,10 @@ $(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.installed
 	$(PIP) $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"])')
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(PIP) $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["bench"])')
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.installed
@@ -82,6 +87,9 @@ bench-loop: $(VENV)/.dev bench-servers
 
 bench-idle: $(VENV)/.dev real-servers
 	$(BIN)/python -m bench.idle
+
+bench-parse: $(VENV)/.bench
+	$(BIN)/python -m bench.parse
 
 bench-keep: $(VENV)/.dev
 	$(BIN)/python -m bench.keep

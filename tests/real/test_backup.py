@@ -71,7 +71,7 @@ def test_a_backup_amid_a_backlog_that_is_put_back_an_hour_later_loses_and_double
     stand.lay(mailmix.mix(300, seed=1, largest_bytes=40_000))
     daemon = stand.daemon
     daemon.start_and_answer()
-    with arriving(stand, [*mailmix.mix(400, seed=2, largest_bytes=40_000)]):
+    with arriving(stand, [*mailmix.mix(1000, seed=2, largest_bytes=40_000)]):
         until(lambda: settled(stand) > 100, 30, 0.01)
         files = [backed_up(stand, f"{number}.tar") for number in range(3)]
         until(lambda: daemon.count("seen") + daemon.count("fetched") + daemon.count("done") > 0, 10, 0.001)

@@ -42,6 +42,11 @@ SHOWN_FAULTS: Final = 1000
 class Stopped(Exception):  # noqa: N818 - the daemon did, or refused: no error of ours
     """The daemon does not take more; the text says why."""
 
+    def __init__(self, why: str, *, for_good: bool = False) -> None:
+        super().__init__(why)
+        self.for_good = for_good
+        """Running it again would end in the same way."""
+
 
 @dataclass
 class Summary:
@@ -54,6 +59,7 @@ class Summary:
     reasons: Counter[str] = field(default_factory=Counter)
     errors: list[dict[str, str]] = field(default_factory=list)
     stopped: str | None = None
+    for_good: bool = False
 
     def told(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -109,7 +115,7 @@ def import_(
                 sending.send_all(path, dialect, done)
             sending.finish()
         except Stopped as stopped:
-            summary.stopped = str(stopped)
+            summary.stopped, summary.for_good = str(stopped), stopped.for_good
         except KeyboardInterrupt:
             summary.stopped = "stopped"
         finally:
@@ -207,7 +213,8 @@ class Sending:
         except NO_TALK as error:
             raise Stopped(no_answer(self._path, error)) from error
         if answer.status != 200:
-            raise Stopped(str(told.get("detail", f"the daemon answers {answer.status}")))
+            why = str(told.get("detail", f"the daemon answers {answer.status}"))
+            raise Stopped(why, for_good=answer.status == 404)
         mails: Sequence[dict[str, Any]] = told["mails"]
         return mails
 
@@ -248,7 +255,7 @@ def _tell(summary: Summary, *, as_json: bool) -> None:
             typer.echo(f"{summary.left_out:>8}  left out: notes of a mail program")
         typer.echo(f"{summary.known:>8}  known before")
     if summary.stopped is not None:
-        more = f"; {summary.read} mails are done; run it again for the rest" if summary.read else ""
+        more = "" if summary.for_good else f"; {summary.read} mails are done; run it again for the rest"
         print(f"mailwicket: {summary.stopped}{more}", file=sys.stderr)
 
 
