@@ -22,6 +22,9 @@ from tests.receiver import SECRET, Hook, Receiver, answers, hangs, nothing_speci
 pytestmark = pytest.mark.real
 
 
+CANARIES = (SECRET, "canary-path", "canary-query")
+
+
 class Site:
     """Mailboxes, a daemon and a receiver, and what was laid into the mailboxes in which order."""
 
@@ -76,7 +79,7 @@ class Site:
         assert not any(bad.values()), figures
         assert self.daemon.ask("SELECT count(*) FROM intake WHERE parked = 1") == [(0,)]
         assert [user for user in self.boxes if self.dovecot.uids(user, criterion="UNSEEN")] == []
-        assert not any(canary in self.daemon.log for canary in (SECRET, "canary-path", "canary-query"))
+        assert not any(canary in self.daemon.log for canary in CANARIES)
         return figures
 
 
@@ -125,7 +128,11 @@ def test_while_the_desk_is_out_mail_waits_and_then_comes_in_order_at_the_rate_th
         backend = site.unit("backend")
         assert (backend["state"], backend["reason"]) in {("waiting", "backend_down"), ("starting", "backend_down")}
         assert [site.unit(f"incoming/{user}")["state"] for user in site.boxes] == ["running"] * 3
-        assert daemon.command("status").returncode == 2
+        told = daemon.command("status")
+        assert told.returncode == 2
+        routes = ("/metrics", "/readyz", "/api/v1/status", "/api/v1/plan")
+        heard = [told.stdout.encode(), *map(daemon.get, routes)]
+        assert not any(canary.encode() in one for canary in CANARIES for one in heard)
         site.assert_nothing_is_marked_without_its_effect()
     site.receiver.asked.clear()
     site.does(nothing_special)
