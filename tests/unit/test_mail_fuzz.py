@@ -23,7 +23,8 @@ TOKENS: Final = [
     b"=?utf-8?q?=", b"?=", b"=?iso-2022-jp?B?GyRC?=", b"charset=utf-16", b"charset=utf-7", b"=\n", b"=C3",
     b"Content-Transfer-Encoding: base64\n", b"filename*0*=utf-8''%", b"begin 644 a\n", b"end\n", b"From ", b"> ",
     b"<div>", b"<!--", b"&#x0;", b"</", b"\xff\xfe", b"\x1b$B", b"~{", b"From: ", b"wrote:\n",
-    b"-----Original Message-----\n", b"Final-Recipient: rfc822;", b"<", b"(", b'"', b",", b"Date: ", b"9" * 40, b" " * 300,
+    b"-----Original Message-----\n", b"Final-Recipient: rfc822;", b"<", b"(", b'"', b",", b"Date: ",
+    b"9" * 40, b" " * 300,
 ]  # fmt: skip
 SLOWEST_S: Final = 5.0
 GROWTH_BYTES: Final = 64 * 1024 * 1024
