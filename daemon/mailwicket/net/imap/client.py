@@ -19,9 +19,12 @@ from mailwicket.errors import BlockedError, TransientError, is_shortage
 from mailwicket.net import descriptors
 from mailwicket.net.dial import dial, why
 from mailwicket.net.imap.protocol import Exchange, ImapProtocol, Literal
-from mailwicket.net.imap.reader import Room
+from mailwicket.net.imap.reader import Response, Room
 from mailwicket.net.imap.signal import Signal
 from mailwicket.net.imap.tokens import read_search
+
+SHORT_BYTES: Final = 1024
+SHORT_RESPONSES: Final = 8
 
 SEARCH_ROOM: Final = Room(line_bytes=8 * 1024 * 1024)
 """One line tells all UIDs: room for a million of seven digits. Twice that is in memory for a moment."""
@@ -275,6 +278,8 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         """
         exchange = await self.run_well("SEARCH", criteria, by_uid=True, room=SEARCH_ROOM)
         try:
+            if _is_short(exchange.responses):  # as nearly all are; a thread costs more than the reading
+                return read_search(exchange.responses)
             return await anyio.to_thread.run_sync(read_search, exchange.responses, abandon_on_cancel=True)
         except ValueError as error:
             words = f"{self.peer} sent an answer to SEARCH with {error}"
@@ -366,3 +371,13 @@ class _Watch:
             self._timer = protocol.loop.call_at(due_at, self._check)
             return
         protocol.fail(f"{protocol.peer} did not answer {self._exchange.name} in time", "timeout")
+
+
+def _is_short(responses: Sequence[Response]) -> bool:
+    """Tell whether *responses* name few numbers: no set is among them, which says a million in ten bytes."""
+    return len(responses) <= SHORT_RESPONSES and all(
+        len(part) <= SHORT_BYTES and b":" not in part
+        for parts in responses
+        for part in parts
+        if isinstance(part, bytes)
+    )
