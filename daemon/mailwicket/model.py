@@ -162,6 +162,16 @@ class Bounce:
 
 
 @dataclass(frozen=True, slots=True)
+class Enclosed:
+    """A whole mail (message/rfc822) inside a mail: what a forward as attachment passes on."""
+
+    author: Address | None
+    subject: str
+    text: str
+    date: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """What one mail says, decoded. Made by `mail.parse`; no lone surrogates, no NUL."""
 
@@ -180,6 +190,8 @@ class Mail:
     html: str | None
     """The HTML body as received: hostile. Sanitise before any display."""
     attachments: Sequence[Attachment]
+    enclosed: Sequence[Enclosed]
+    """The mails that lie in it as attachments, in order, without those that they enclose themselves."""
     automatic: Automatic | None
     bounce: Bounce | None
     content_digest: Sha256

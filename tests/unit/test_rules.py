@@ -47,6 +47,7 @@ PLAIN = Mail(
     text="It burns.",
     html=None,
     attachments=(),
+    enclosed=(),
     automatic=None,
     bounce=None,
     content_digest=DIGEST,

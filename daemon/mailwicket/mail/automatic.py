@@ -9,7 +9,7 @@ BULK = frozenset({"bulk", "junk", "list", "auto_reply"})
 MARKS = ("x-autoreply", "x-autorespond", "x-auto-reply-from")
 
 
-def automatic(header: Header) -> Automatic | None:
+def automatic(header: Header, subject: str, text: str) -> Automatic | None:  # noqa: ARG001
     """Tell why a machine is held to have written the mail, or None; List-Id alone does not make it automatic.
 
     Source: RFC 3834 5 (Auto-Submitted other than "no") and its relatives. An unreadable value counts as

@@ -13,7 +13,7 @@ from mailwicket.model import Address, Mail
 
 def explain(mail: Mail) -> dict[str, Any]:
     """Return every field that JSON consumers are promised, without `file`."""
-    inner = forwarded(mail.subject, mail.text)
+    inner = forwarded(mail.subject, mail.text, mail.enclosed)
     return {
         "subject": mail.subject,
         "from": None if mail.author is None else _person(mail.author),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from mailwicket.mail.address import people
 from mailwicket.mail.quoted import LINE_MAX_CHARS, quoted_header, reply_text
-from mailwicket.model import Address
+from mailwicket.model import Address, Enclosed
 
 _SUBJECT: Final = re.compile(r"\s*(?:fwd?|wg|tr|rv|i|enc|vs|vb|vl|doorst|pd|továbbítás|пересл)\s*[:：]", re.IGNORECASE)
 _MARK: Final = re.compile(
@@ -40,7 +41,7 @@ class Forwarded:
     """What the forwarder wrote above it; `""` for nothing."""
 
 
-def forwarded(subject: str, text: str) -> Forwarded | None:
+def forwarded(subject: str, text: str, enclosed: Sequence[Enclosed] = ()) -> Forwarded | None:  # noqa: ARG001
     """Find the mail that *text* forwards, or return None: a reply that quotes is none."""
     lines = text.replace("\r\n", "\n").split("\n")
     titled = _SUBJECT.match(subject) is not None

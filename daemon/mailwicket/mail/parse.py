@@ -58,8 +58,9 @@ def parse(raw: Raw) -> Mail:
         text=text,
         html=html,
         attachments=body.attachments,
-        automatic=automatic(header),
-        bounce=bounce(header, body.status, body.returned),
+        enclosed=(),
+        automatic=automatic(header, subject, text),
+        bounce=bounce(header, subject, text, body.status, body.returned),
         content_digest=Sha256(hashlib.sha256("\0".join(f"{len(s)}:{s}" for s in said).encode()).hexdigest()),
         damage=tuple(dict.fromkeys(damage)),
     )

@@ -8,10 +8,17 @@ from mailwicket.mail.header import Header, ids, parameters
 from mailwicket.model import Bounce
 
 
-def bounce(header: Header, status: Sequence[str], returned: Sequence[Header]) -> Bounce | None:
+def bounce(
+    header: Header,
+    subject: str,  # noqa: ARG001
+    text: str,  # noqa: ARG001
+    status: Sequence[str],
+    returned: Sequence[Header],
+) -> Bounce | None:
     """Read the report that a mail is, or None.
 
-    *status* are its message/delivery-status parts, *returned* the headers of the mails that it returns.
+    *subject* and *text* are decoded; *status* are its message/delivery-status parts, *returned* the
+    headers of the mails that it returns.
     """
     if not status:  # nearly all mail
         return None
