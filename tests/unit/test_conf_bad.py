@@ -20,7 +20,7 @@ from mailwicket.cli import app
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.keys import keys_of
 from mailwicket.config.mistake import dotted
-from mailwicket.config.tables import PLAIN
+from mailwicket.config.tables import NAMES, PLAIN
 
 BAD = Path(__file__).parents[1] / "bad_conf"
 CASES = sorted(path.name for path in BAD.iterdir() if path.is_dir())
@@ -143,7 +143,7 @@ def test_names_that_are_no_utf_8_or_give_orders_to_a_terminal_are_told_harmlessl
     for name in (b"\xff.toml", b"\x1b[2J\n.toml"):
         Path(os.fsdecode(os.path.join(os.fsencode(conf.directory), name))).write_text("x = 1\n")  # noqa: PTH118 - bytes
     told = conf.lines({"MAILWICKET__\udcff": "1"})
-    known = "unknown key; known here: backend, daemon, http, incoming, store"
+    known = f"unknown key; known here: {', '.join(sorted(NAMES))}"
     assert told == [
         f"conf.d/\\udcff.toml:1: x: {known}",
         f'environment MAILWICKET__\\udcff: "\\udcff": {known}',

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
+from mailwicket.config.filter import Filter
 from mailwicket.config.model import AddrSpec, FilePath, HostName, Says, Table, Text, wrong
 from mailwicket.config.secret import Secret
 
@@ -118,4 +119,16 @@ class Incoming(Table):
         ge=1,
         le=2**40,
         description="Bytes. A larger mail becomes a ticket from its headers alone, flagged, and is never deleted.",
+    )
+    filter: Filter | None = Field(default=None, description="Which mail it takes; unset: all. Its keys: below.")
+    trusted_authserv_ids: Annotated[tuple[Text, ...], Strict(strict=False)] = Field(
+        default=(),
+        description="Names under which our own mail servers tell in Authentication-Results (RFC 8601) whether a sender "
+        "is who he says. None: nobody is told apart, and technicians have no proof by mail.",
+    )
+    trusted_received_by: Annotated[tuple[Text, ...], Strict(strict=False)] = Field(
+        default=(),
+        description="Hosts of our own edge, as their Received fields name them (`by`): what stands below the first one "
+        "was written outside and is not believed.",
+        json_schema_extra={"default": "the value of trusted_authserv_ids"},
     )

@@ -42,8 +42,13 @@ def _text(value: str) -> str:
     return value
 
 
+def is_addr_spec(text: str) -> bool:
+    """Tell whether *text* is an address without display name, as we take them in conf.d."""
+    return re.fullmatch(r"[^@\s<>,;:\"()]+@[^@\s<>,;:\"()]+", text) is not None
+
+
 def _address(value: str) -> str:
-    if not re.fullmatch(r"[^@\s<>,;:\"()]+@[^@\s<>,;:\"()]+", value):
+    if not is_addr_spec(value):
         raise wrong("is no address")
     return value
 

@@ -8,13 +8,15 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from mailwicket.config.filter import Filter
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.keys import Key, keys_of
 from mailwicket.config.model import UNIT_NAME
 from mailwicket.config.plugins import installed
+from mailwicket.config.preferences import ReplyToClosed
 from mailwicket.config.secret import COMMAND_S, LIMIT_BYTES
 from mailwicket.config.settings import Backend
-from mailwicket.config.tables import PLAIN
+from mailwicket.config.tables import NAMED, PLAIN, shown
 
 HEAD: Final = """\
 # Configuration
@@ -152,6 +154,57 @@ password = { file = "/etc/mailwicket/support.password" }
 group = "First level"
 start_from = 2026-01-31
 after = "move:Done"
+trusted_authserv_ids = ["mx.example.org"]
+""",
+    "incoming.NAME.filter": """\
+[incoming.support]
+email = "support@example.org"
+server = "imap.example.org"
+password = { file = "/etc/mailwicket/support.password" }
+
+[incoming.support.filter]
+type = "ignore"
+domains = ["*.example.com"]
+keywords = ["lottery", "re:you (have )?won"]
+mode = "log"
+""",
+    "preferences": """\
+[preferences]
+allow_guests = false
+cc_from = ["to", "cc"]
+forwarded_by_technician_uses_original_sender = true
+reply_to_closed = { action = "reopen", grace_days = 14 }
+""",
+    "preferences.reply_to_closed": """\
+[preferences.reply_to_closed]
+action = "new"
+""",
+    "msp": """\
+[msp]
+enabled = true
+""",
+    "technician": """\
+[technician."ann@example.org"]
+name = "Ann"
+groups = ["First level"]
+addresses = ["ann@example.com"]
+""",
+    "group": """\
+[group."First level"]
+name = "First level support"
+""",
+    "category": """\
+[category.Hardware]
+name = "Hardware and printers"
+""",
+    "company": """\
+[company.Example]
+domains = ["example.com", "*.example.com"]
+""",
+    "requester": """\
+[requester."cy@example.com"]
+name = "Cy"
+company = "Example"
 """,
 }
 """An example of each table, and of each type of backend that has keys."""
@@ -160,6 +213,8 @@ after = "move:Done"
 def reference() -> str:
     """Return the page."""
     tables: dict[str, type[BaseModel]] = {**PLAIN, "backend": Backend, "incoming.NAME": Incoming}
+    tables |= {"incoming.NAME.filter": Filter, "preferences.reply_to_closed": ReplyToClosed}
+    tables |= {shown(name): model for name, model in NAMED.items()}
     secret = keys_of(Incoming)["password"].allowed
     head = HEAD.format(
         tables=", ".join(f"[`[{name}]`](#{_anchor(name)})" for name in tables),
@@ -184,8 +239,9 @@ def _types(name: str) -> list[str]:
 
 
 def _section(name: str, model: type[BaseModel]) -> str:
-    more = [f"`NAME`: {UNIT_NAME.words}.", ""] if name.endswith("NAME") else []
-    return _table(f"## `[{name}]`", model, EXAMPLES[name], more)
+    more = [f"`NAME`: {UNIT_NAME.words}.", ""] if name.startswith("incoming.") else []
+    example = EXAMPLES.get(name) or EXAMPLES[name.partition(".")[0]]
+    return _table(f"## `[{name}]`", model, example, more)
 
 
 def _table(heading: str, model: type[BaseModel], example: str, more: Sequence[str] = ()) -> str:
@@ -209,7 +265,7 @@ def _cell(text: str) -> str:
 
 
 def _anchor(name: str) -> str:
-    return name.lower().replace(".", "")
+    return name.lower().replace(".", "").replace('"', "")
 
 
 if __name__ == "__main__":

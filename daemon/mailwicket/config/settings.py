@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, Field, InstanceOf, Strict, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from mailwicket.config.directory import Category, Company, Group, Requester, Technician
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.model import AddrSpec, DirectoryPath, FilePath, Says, Table, Text, is_address, is_loopback, wrong
+from mailwicket.config.preferences import Msp, Preferences
 from mailwicket.config.secret import Secret
 
 UNIX_PATH_BYTES: Final = 107
@@ -176,6 +178,13 @@ class Settings(BaseSettings):
     store: Store = Field(default_factory=Store)
     backend: InstanceOf[BackendChoice]
     incoming: dict[str, Incoming] = Field(default_factory=dict)
+    preferences: Preferences = Field(default_factory=Preferences)
+    msp: Msp = Field(default_factory=Msp)
+    technician: dict[str, Technician] = Field(default_factory=dict)
+    group: dict[str, Group] = Field(default_factory=dict)
+    category: dict[str, Category] = Field(default_factory=dict)
+    company: dict[str, Company] = Field(default_factory=dict)
+    requester: dict[str, Requester] = Field(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(

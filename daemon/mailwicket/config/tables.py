@@ -7,15 +7,41 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from mailwicket.config.directory import Category, Company, Group, Requester, Technician
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.keys import Key, below, keys_of, to_toml
 from mailwicket.config.merge import KeyPath
+from mailwicket.config.preferences import Msp, Preferences
 from mailwicket.config.settings import Backend, Daemon, Http, Store
 
-PLAIN: Final[Mapping[str, type[BaseModel]]] = {"daemon": Daemon, "http": Http, "store": Store}
+PLAIN: Final[Mapping[str, type[BaseModel]]] = {
+    "daemon": Daemon,
+    "http": Http,
+    "store": Store,
+    "preferences": Preferences,
+    "msp": Msp,
+}
 """The tables that are alike whatever is installed."""
 
-NAMES: Final = (*PLAIN, "backend", "incoming")
+NAMED: Final[Mapping[str, type[BaseModel]]] = {
+    "technician": Technician,
+    "group": Group,
+    "category": Category,
+    "company": Company,
+    "requester": Requester,
+}
+"""The tables of the directory: `[TABLE.NAME]`, or `[TABLE."ADDRESS"]`."""
+
+BY_ADDRESS: Final = frozenset({"technician", "requester"})
+
+NAMES: Final = (*PLAIN, "backend", "incoming", *NAMED)
+
+
+def shown(table: str) -> str:
+    """Return how a table is written: with what stands for a name."""
+    if table in NAMED:
+        return f'{table}."ADDRESS"' if table in BY_ADDRESS else f"{table}.NAME"
+    return f"{table}.NAME" if table == "incoming" else table
 
 
 class Tables:
@@ -40,7 +66,7 @@ class Tables:
         return any(key.is_text for key in self._keys_at(path)) or self.is_secret(path[:-1])
 
     def _keys_at(self, path: KeyPath) -> Iterator[Key]:
-        rest = path[2:] if path[:1] == ("incoming",) else path[1:]
+        rest = path[2:] if path[:1] == ("incoming",) or (path and path[0] in NAMED) else path[1:]
         for model in self._models_at(path):
             key: Key | None = Key(model, "")
             for step in rest:
@@ -54,6 +80,8 @@ class Tables:
                 return self.sources.values()
             case ("backend", _, *_):
                 return [Backend, *self.backends.values()]
+            case (name, _, _, *_) if name in NAMED:
+                return [NAMED[name]]
             case (name, _, *_) if name in PLAIN:
                 return [PLAIN[name]]
         return []
@@ -63,6 +91,8 @@ class Tables:
         yield from (((name,), model, "") for name, model in PLAIN.items())
         yield ("incoming", "NAME"), Incoming, ""
         yield ("backend",), Backend, ""
+        for name, model in NAMED.items():
+            yield (name, "ADDRESS" if name in BY_ADDRESS else "NAME"), model, ""
         for kind, source in self.sources.items():
             yield ("incoming", "NAME"), source, f" with protocol = {to_toml(kind)}"
         for kind, backend in self.backends.items():

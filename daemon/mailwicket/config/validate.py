@@ -11,10 +11,10 @@ from mailwicket.config.incoming import CLEAR_PORT, TLS_PORT, Incoming
 from mailwicket.config.keys import keys_of, to_toml
 from mailwicket.config.locate import TreePath
 from mailwicket.config.merge import Merged
-from mailwicket.config.mistake import ConfigError, mistakes, unknown, with_allowed
-from mailwicket.config.model import UNIT_NAME, is_unit_name
+from mailwicket.config.mistake import ConfigError, dotted, mistakes, unknown, with_allowed
+from mailwicket.config.model import UNIT_NAME, is_addr_spec, is_unit_name
 from mailwicket.config.settings import DEFAULT_BACKEND, Backend, BackendChoice, Settings
-from mailwicket.config.tables import NAMES, PLAIN, Tables
+from mailwicket.config.tables import BY_ADDRESS, NAMED, NAMES, PLAIN, Tables, shown
 
 UNKNOWN: Final = "extra_forbidden"
 MISSING: Final = "missing"
@@ -47,9 +47,34 @@ class Validation:
         backend = self._backend(values.get("backend", {}))
         incoming = self.incoming = self._units(values.get("incoming", {}))
         self._check_mailboxes(incoming)
+        named = {name: self._named(name, values.get(name, {}), model) for name, model in NAMED.items()}
         if self.errors:
             return None
-        return Settings.model_validate({**plain, "backend": backend, "incoming": incoming})
+        return Settings.model_validate({**plain, "backend": backend, "incoming": incoming, **named})
+
+    def _named(self, table: str, entries: Any, model: type[BaseModel]) -> dict[str, BaseModel]:  # noqa: ANN401 - whatever TOML holds
+        """Validate a table of the directory: one of entries, each with a name or an address."""
+        if not isinstance(entries, dict):
+            self._no_table((table,))
+            return {}
+        found: dict[str, BaseModel] = {}
+        for name, values in entries.items():
+            if table in BY_ADDRESS and not is_addr_spec(name):
+                self._wrong((table, name), 'is named by no address, "local@domain"')
+            if (entry := self._table((table, name), values, model)) is not None:
+                found[name] = entry
+        if table in BY_ADDRESS:
+            self._check_addresses(table, found)
+        return found
+
+    def _check_addresses(self, table: str, entries: Mapping[str, BaseModel]) -> None:
+        """Find addresses that are two people's."""
+        owners: dict[str, str] = {}
+        for name, entry in entries.items():
+            for address in (name, *getattr(entry, "addresses", ())):
+                first = owners.setdefault(address.casefold(), name)
+                if first != name:
+                    self._wrong((table, name), f"has an address of {dotted((table, first))}, and one of them must not")
 
     def _plain(self, name: str) -> Any:  # noqa: ANN401 - whatever TOML holds
         values = self._merged.values.get(name, {})
@@ -153,8 +178,7 @@ class Validation:
         return None
 
     def _no_table(self, path: TreePath) -> None:
-        header = "incoming.NAME" if path[0] == "incoming" else path[0]
-        self._wrong(path, f"is no table; [{header}] and its keys")
+        self._wrong(path, f"is no table; [{shown(str(path[0]))}] and its keys")
 
     def _wrong(self, path: TreePath, message: str) -> None:
         self.errors.append(self._merged.tell(path, message))

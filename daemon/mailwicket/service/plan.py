@@ -10,7 +10,9 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from mailwicket.config.incoming import Incoming
+from mailwicket.config.mistake import dotted
 from mailwicket.config.settings import Settings
+from mailwicket.config.tables import NAMED
 
 AFTER_RESTART: Final = frozenset(
     {"daemon.state_dir", "http.listen", "http.tls_certificate", "http.tls_key", "store.url", "backend.type"}
@@ -134,9 +136,16 @@ def _others(old: Settings, new: Settings) -> list[str]:
         before, after = getattr(old, table), getattr(new, table)
         if isinstance(before, BaseModel) and isinstance(after, BaseModel):
             found.extend(f"{table}.{key}" for key in _changed(before, after))
+        elif table in NAMED:
+            found.extend(dotted((table, name)) for name in _differing(before, after))
     if old.backend.type != new.backend.type:
         found.append("backend.type")
     return found
+
+
+def _differing(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    """Return the names that are not in both, or stand for something else."""
+    return [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
 
 
 def _changed(old: BaseModel, new: BaseModel) -> tuple[str, ...]:
