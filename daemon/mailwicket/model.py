@@ -194,6 +194,8 @@ class Mail:
     """The mails that lie in it as attachments, in order, without those that they enclose themselves."""
     automatic: Automatic | None
     bounce: Bounce | None
+    header: bytes
+    """The header as it came, at most 256 KiB: for rules that look at more than stands above."""
     content_digest: Sha256
     """Over author, date, subject, text and attachments; trace headers left out."""
     damage: Sequence[str] = ()
@@ -207,26 +209,51 @@ class Reason(StrEnum):
     """Why a mail ended as it did: one a mail, a public contract (docs/states.md)."""
 
     CREATED = "created"
+    CREATED_FORWARD = "created_forward"
+    CREATED_FOLLOWUP = "created_followup"
     REPLY_PUBLIC = "reply_public"
+    REPLY_CC = "reply_cc"
+    COLLABORATION = "collaboration"
+    COLLABORATION_STRANGER = "collaboration_stranger"
+    REOPENED = "reopened"
+    ADDED_CLOSED = "added_closed"
     JOINED_LATE = "joined_late"
     DUPLICATE = "duplicate"
     LOOP_OWN_ADDRESS = "loop_own_address"
+    LOOP_OWN_MESSAGE = "loop_own_message"
+    LOOP_RATE = "loop_rate"
     AUTO_REPLY_ATTACHED = "auto_reply_attached"
     AUTO_IGNORED = "auto_ignored"
     BOUNCE_ATTACHED = "bounce_attached"
     BACKSCATTER = "backscatter"
+    FILTER_IGNORED = "filter_ignored"
+    FILTER_NOT_ALLOWED = "filter_not_allowed"
+    EMAIL_TO_TICKET_OFF = "email_to_ticket_off"
+    GUEST_NOT_ALLOWED = "guest_not_allowed"
+    SENDER_BLOCKED = "sender_blocked"
+    AUTH_FAILED = "auth_failed"
+    FORWARD_UNPARSED = "forward_unparsed"
     NO_SENDER = "no_sender"
     UNPARSEABLE = "unparseable"
     FAILED_REPEATEDLY = "failed_repeatedly"
     TOO_LARGE_TRUNCATED = "too_large_truncated"
+    SERVER_PAUSED = "server_paused"
+    TICKET_IS_SPAM = "ticket_is_spam"
+    DROPPED_BY_ADMIN = "dropped_by_admin"
     EXPIRED_FROM_QUARANTINE = "expired_from_quarantine"
 
 
 class Flag(StrEnum):
     """What a technician should know about an entry."""
 
+    UNVERIFIED = "unverified"
+    STRANGER = "stranger"
+    REPLY_TO_MISMATCH = "reply_to_mismatch"
+    COMPANY_MISMATCH = "company_mismatch"
+    TOO_MANY_CC = "too_many_cc"
     SAME_ID_OTHER_CONTENT = "same_id_other_content"
     TRUNCATED = "truncated"
+    DELIVERY_UNCERTAIN = "delivery_uncertain"
 
 
 class EntryKind(StrEnum):
@@ -270,7 +297,8 @@ class EntryDraft:
     message_id: MessageId | None
     raw_sha256: Sha256
     attachments: Sequence[Attachment]
-    reason: Reason
+    reason: Reason | None
+    """Why the mail ended here; None for what no mail says."""
     flags: Sequence[Flag] = ()
 
 
@@ -285,23 +313,52 @@ class TicketDraft:
     category: str | None
     company: str | None
     entry: EntryDraft
-
-
-@dataclass(frozen=True, slots=True)
-class TicketChange:
-    """What else a mail changes about a ticket; None and empty mean: leave as it is."""
-
-    status: TicketStatus | None = None
-    add_cc: Sequence[Address] = ()
+    followers: Sequence[str] = ()
+    """Technicians who hear of it beside the assigned one."""
+    notes: Sequence[EntryDraft] = ()
+    """Further entries, for technicians only."""
     linked_to: TicketNumber | None = None
 
 
 @dataclass(frozen=True, slots=True)
+class TicketChange:
+    """What else changes about a ticket; None and empty mean: leave as it is."""
+
+    status: TicketStatus | None = None
+    add_cc: Sequence[Address] = ()
+    remove_cc: Sequence[str] = ()
+    add_followers: Sequence[str] = ()
+    assignee: str | None = None
+    """`""` takes it from whoever has it."""
+    linked_to: TicketNumber | None = None
+    merged_into: TicketNumber | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TicketFacts:
-    """What the rules need to know of a ticket, whichever desk keeps it."""
+    """What the rules need to know of a ticket, whichever desk keeps it. Addresses are canonical (`rules.own`)."""
 
     number: TicketNumber
     status: TicketStatus
+    requester: str = ""
+    cc: frozenset[str] = frozenset()
+    followers: frozenset[str] = frozenset()
+    removed: frozenset[str] = frozenset()
+    """CCs that a technician took off: they come back by nobody's mail."""
+    assignee: str | None = None
+    group: str | None = None
+    category: str | None = None
+    company: str | None = None
+    source: str | None = None
+    """The mailbox (`incoming/NAME` without `incoming/`) that it is at home in."""
+    closed_at: datetime | None = None
+    """When it was closed last, aware; None where it never was."""
+    merged_into: TicketNumber | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is: the one state that a reply can be too late for."""
+        return self.status is TicketStatus.CLOSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,18 +368,35 @@ class KnownMail:
     intake_id: IntakeId
     content_digest: Sha256
     ticket: TicketNumber | None
+    source: str = ""
+    """The mailbox that it came by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """How much one correspondent sent within the time that a budget looks at."""
+
+    opened: int = 0
+    """Tickets that his mail opened."""
+    joined: int = 0
+    """Entries that his mail added to the ticket that this one would join."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Everything from our store that `rules.decide` may look at for one mail."""
 
-    cited: Mapping[MessageId, TicketFacts] = field(default_factory=dict)
-    """Tickets that hold a mail with an id which this mail cites."""
-    awaited_by: TicketFacts | None = None
-    """The ticket whose mails cite this mail's own id: the answer came before the question."""
+    borne: Mapping[MessageId, Sequence[TicketNumber]] = field(default_factory=dict)
+    """Tickets that hold a mail with an id which this mail cites, the newest first."""
+    awaited_by: Sequence[TicketNumber] = ()
+    """Tickets whose mails cite this mail's own id: the answer came before the question. The newest first."""
+    tickets: Mapping[TicketNumber, TicketFacts] = field(default_factory=dict)
+    """Every ticket that is named above or by a proof or tag in the mail, and into which these were merged."""
     same_id: Sequence[KnownMail] = ()
-    same_content: KnownMail | None = None
+    same_content: Sequence[KnownMail] = ()
+    lately: Lately = Lately()
+    dkim: bool | None = None
+    """Whether a DKIM signature of the author's domain was verified by ourselves; None: not looked at."""
 
 
 @dataclass(frozen=True, slots=True)

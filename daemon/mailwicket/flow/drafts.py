@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from mailwicket.model import Address, EntryDraft, EntryKind, Mail, TicketDraft
-from mailwicket.rules.decide import Append, Create, Policy
-from mailwicket.rules.people import cc_of
+from mailwicket.model import Address, EntryDraft, EntryKind, Mail, TicketChange, TicketDraft, TicketStatus
+from mailwicket.rules.outcome import Append, Create
 from mailwicket.store.journal import Kept
-
-NO_SUBJECT = "(no subject)"
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """What a source's configuration says about the tickets of its mail."""
-
-    source: str
-    policy: Policy
-    group: str | None = None
-    category: str | None = None
-    company: str | None = None
-
-    @property
-    def unit(self) -> str:
-        """The unit's name in events and log lines."""
-        return f"incoming/{self.source}"
 
 
 def entry(kept: Kept, mail: Mail, outcome: Create | Append, now: datetime) -> EntryDraft:
     """Return the entry that *mail* becomes."""
+    passed_on = outcome.text if isinstance(outcome, Create) else None
     return EntryDraft(
-        author=mail.author,
+        author=outcome.author or mail.author,
         public=isinstance(outcome, Create) or outcome.public,
         kind=EntryKind.MAIL,
-        text=mail.text,
-        html=mail.html,
+        text=mail.text if passed_on is None else passed_on,
+        html=mail.html if passed_on is None else None,
         received_at=kept.ref.received_at or now,
         message_id=mail.message_id,
         raw_sha256=kept.raw.sha256,
@@ -46,14 +29,36 @@ def entry(kept: Kept, mail: Mail, outcome: Create | Append, now: datetime) -> En
     )
 
 
-def ticket(kept: Kept, mail: Mail, outcome: Create, home: Home, now: datetime) -> TicketDraft:
+def ticket(kept: Kept, mail: Mail, outcome: Create, now: datetime) -> TicketDraft:
     """Return the ticket that *mail* opens."""
+    first = entry(kept, mail, outcome, now)
     return TicketDraft(
-        subject=mail.subject or NO_SUBJECT,
-        requester=mail.author or Address(None, ""),  # decide parks a mail without author
-        cc=cc_of(mail, home.policy.own_addresses),
-        group=home.group,
-        category=home.category,
-        company=home.company,
-        entry=entry(kept, mail, outcome, now),
+        subject=outcome.subject,
+        requester=outcome.requester,
+        cc=outcome.cc,
+        group=outcome.group,
+        category=outcome.category,
+        company=outcome.company,
+        entry=first,
+        followers=outcome.followers,
+        notes=_notes(outcome, first),
+        linked_to=outcome.linked_to,
     )
+
+
+def change(outcome: Append) -> TicketChange | None:
+    """Return what else *outcome* changes about its ticket; None for nothing."""
+    if not (outcome.reopen or outcome.cc or outcome.followers):
+        return None
+    status = TicketStatus.OPEN if outcome.reopen else None
+    return TicketChange(status=status, add_cc=outcome.cc, add_followers=outcome.followers)
+
+
+def _notes(outcome: Create, first: EntryDraft) -> Sequence[EntryDraft]:
+    """For technicians only: what the forwarder wrote, and what we noticed."""
+    plain = replace(first, public=False, html=None, message_id=None, attachments=(), flags=())
+    notes = [replace(plain, kind=EntryKind.EVENT, author=None, text=line) for line in outcome.told]
+    if outcome.note:
+        forwarder: Address | None = outcome.note_author
+        notes.insert(0, replace(plain, kind=EntryKind.NOTE, author=forwarder, text=outcome.note))
+    return notes

@@ -9,31 +9,43 @@ import hashlib
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from mailwicket.errors import PermanentError, TransientError
 from mailwicket.failpoint import failpoint
 from mailwicket.flow import drafts
 from mailwicket.flow.backend import Door, DoorRetiredError, StubbornError
-from mailwicket.flow.drafts import Home
+from mailwicket.flow.budget import Budget
+from mailwicket.flow.judgement import Judgement, Told, change_key, refused
 from mailwicket.flow.observe import Observer
 from mailwicket.flow.reading import Read
-from mailwicket.model import IntakeKey, Reason, Step, TicketNumber, TicketRef
-from mailwicket.ports import Desk, Joined, JoinsTransaction, Transaction
-from mailwicket.rules.decide import Append, Create, Ignore, Outcome, Quarantine, decide
+from mailwicket.model import IntakeKey, TicketNumber, TicketRef
+from mailwicket.ports import Desk, JoinsTransaction, Transaction
+from mailwicket.rules.outcome import Append, Create, Outcome, Quarantine
+from mailwicket.rules.policy import Policy
 from mailwicket.store import journal
 from mailwicket.store.inhand import Slot
-from mailwicket.store.journal import Decided, Event
 from mailwicket.store.store import Store
-from mailwicket.store.threads import Threads
-from mailwicket.timestamp import timestamp
 
 log = logging.getLogger(__name__)
 
 OF_A_ROW = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 """The database refuses what a mail holds; its other errors mean that it does not work."""
 
-Told = tuple[Read, Outcome, Decided]
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """By what a source's mails are judged."""
+
+    source: str
+    policy: Policy
+    budget: Budget = field(default_factory=Budget)
+
+    @property
+    def unit(self) -> str:
+        """The unit's name in events and log lines."""
+        return f"incoming/{self.source}"
 
 
 def utc_now() -> datetime:
@@ -48,21 +60,21 @@ class Judge:
         self,
         store: Store,
         desk: JoinsTransaction | Door,
-        home: Home,
+        bench: Bench,
         observer: Observer,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """Work for the source *home*, telling *observer* what is committed; a *desk* elsewhere is behind its door."""
+        """Work by *bench*, telling *observer* what is committed; a *desk* elsewhere is behind its door."""
         self._store = store
         self._desk = desk
-        self._home = home
+        self._bench = bench
         self._observer = observer
         self._clock = clock
-        self._adopted: tuple[Home, JoinsTransaction | Door] | None = None
+        self._adopted: tuple[Bench, JoinsTransaction | Door] | None = None
 
-    def adopt(self, home: Home, desk: JoinsTransaction | Door) -> None:
-        """Work for *home* and *desk* from the next batch on; a batch that waits at a retired door goes there, too."""
-        self._adopted = home, desk
+    def adopt(self, bench: Bench, desk: JoinsTransaction | Door) -> None:
+        """Work by *bench* and for *desk* from the next batch on; what waits at a retired door goes there, too."""
+        self._adopted = bench, desk
 
     async def judge(self, mails: Sequence[Read], slot: Slot) -> None:
         """Bring every mail of *mails* to `done`, in order; one that fails by itself stops none of the others.
@@ -71,7 +83,7 @@ class Judge:
             StoreError: our disk: an outage; the rows tell how far it came.
         """
         if self._adopted is not None:
-            (self._home, self._desk), self._adopted = self._adopted, None
+            (self._bench, self._desk), self._adopted = self._adopted, None
         desk = self._desk
         if isinstance(desk, Door):
             await self._judge_remote(desk, mails, slot)
@@ -97,7 +109,7 @@ class Judge:
                 told = [one for mail in mails for one in self._judge_joined(tx, desk, [mail], slot)]
             else:
                 kept = mails[0].kept
-                log.exception("mail undecided unit=%s intake=%s", self._home.unit, kept.intake_id)
+                log.exception("mail undecided unit=%s intake=%s", self._bench.unit, kept.intake_id)
                 journal.count_attempts(tx, [kept.intake_id])
         tx.execute("RELEASE mails")
         slot.put_down()
@@ -105,36 +117,31 @@ class Judge:
         return told
 
     def _decide_all(self, tx: Transaction, desk: JoinsTransaction, mails: Sequence[Read], slot: Slot) -> list[Told]:
-        threads = Threads(tx, [one.mail for one in mails if one.mail is not None])
-        joined = desk.join(tx, [self._key(one) for one in mails])
+        judgement = self._judgement(tx, mails)
+        joined = desk.join(tx, [key for one in mails for key in _with_change(self._key(one))])
         told: list[Told] = []
         for one in mails:
             slot.take(one.kept.intake_id)
-            outcome = self._outcome(threads, one)
-            try:
-                ticket = self._join(joined, one, outcome)
-            except PermanentError as error:
-                outcome, ticket = _refused(error), None
-            decided = self._decided(one, outcome, ticket)
-            threads.learn(decided, new=isinstance(outcome, Create))
-            told.append((one, outcome, decided))
+            outcome, ticket = judgement.join(joined, one, judgement.outcome(one), self._key(one))
+            told.append(judgement.conclude(one, outcome, ticket))
         if len(mails) > 1:
             slot.put_down()
         joined.write()
-        self._note(tx, threads, told)
+        judgement.write(told)
         return told
 
-    def _join(self, desk: Joined, one: Read, outcome: Outcome) -> TicketNumber | None:
-        if one.mail is None:
-            return None
-        if isinstance(outcome, Create):
-            draft = drafts.ticket(one.kept, one.mail, outcome, self._home, self._clock())
-            return desk.create(draft, self._key(one)).number
-        if isinstance(outcome, Append):
-            entry = drafts.entry(one.kept, one.mail, outcome, self._clock())
-            desk.append(TicketRef(outcome.ticket), entry, self._key(one))
-            return outcome.ticket
-        return None
+    def _judgement(self, tx: Transaction, mails: Sequence[Read]) -> Judgement:
+        read = [one.mail for one in mails if one.mail is not None]
+        bench = self._bench
+        return Judgement(
+            tx,
+            bench.policy,
+            bench.source,
+            read,
+            self._clock(),
+            budget=bench.budget,
+            set_apart=self._store.raw.set_apart,
+        )
 
     # --- a desk that keeps its own books
 
@@ -145,7 +152,7 @@ class Judge:
                 self._tell(await self._judge_one(door, one))
             except StubbornError as error:
                 kept = one.kept
-                log.error("mail undecided unit=%s intake=%s: %s", self._home.unit, kept.intake_id, error)  # noqa: TRY400 - no bug
+                log.error("mail undecided unit=%s intake=%s: %s", self._bench.unit, kept.intake_id, error)  # noqa: TRY400 - no bug
                 await self._store.write(lambda tx: journal.count_attempts(tx, [kept.intake_id]))  # noqa: B023 - awaited
             except DoorRetiredError:
                 if self._adopted is None:
@@ -173,11 +180,11 @@ class Judge:
             told = await self._write_down(one, outcome, ticket)  # before the next is let through: it may cite this one
             return ticket
 
-        name = f"unit={self._home.unit} intake={one.kept.intake_id}"
+        name = f"unit={self._bench.unit} intake={one.kept.intake_id}"
         try:
             await door.bring(effect, name)
         except PermanentError as error:
-            told = await self._write_down(one, _refused(error), None)
+            told = await self._write_down(one, refused(error), None)
         except StubbornError:
             if (done := await self._find(door, one, name)) is None:
                 raise
@@ -200,56 +207,31 @@ class Judge:
         return found
 
     def _outcome_now(self, one: Read) -> Outcome:
-        known = [] if one.mail is None else [one.mail]
-        return self._store.read(lambda tx: self._outcome(Threads(tx, known), one))
+        return self._store.read(lambda tx: self._judgement(tx, [one]).outcome(one))
 
     async def _write_down(self, one: Read, outcome: Outcome, ticket: TicketNumber | None) -> Told:
-        told: Told = (one, outcome, self._decided(one, outcome, ticket))
+        def note(tx: Transaction) -> Told:
+            judgement = self._judgement(tx, [one])
+            told = judgement.conclude(one, outcome, ticket)
+            judgement.write([told])
+            return told
 
-        def note(tx: Transaction) -> None:
-            threads = Threads(tx, [] if one.mail is None else [one.mail])
-            threads.learn(told[2], new=isinstance(outcome, Create))
-            self._note(tx, threads, [told])
-
-        await self._store.write(note)
-        return told
+        return await self._store.write(note)
 
     async def _bring(self, desk: Desk, one: Read, outcome: Outcome) -> TicketNumber | None:
         """Ask for the effect; None where there is none to ask for."""
         if one.mail is None:
             return None
+        key = self._key_of_place(one)
         if isinstance(outcome, Create):
-            draft = drafts.ticket(one.kept, one.mail, outcome, self._home, self._clock())
-            return (await desk.create(draft, self._key_of_place(one))).number
+            return (await desk.create(drafts.ticket(one.kept, one.mail, outcome, self._clock()), key)).number
         if isinstance(outcome, Append):
-            entry = drafts.entry(one.kept, one.mail, outcome, self._clock())
-            await desk.append(TicketRef(outcome.ticket), entry, self._key_of_place(one))
+            ticket = TicketRef(outcome.ticket)
+            await desk.append(ticket, drafts.entry(one.kept, one.mail, outcome, self._clock()), key)
+            if (change := drafts.change(outcome)) is not None:
+                await desk.change(ticket, change, change_key(key))
             return outcome.ticket
         return None
-
-    def _outcome(self, threads: Threads, one: Read) -> Outcome:
-        if one.unread is not None:
-            return one.unread
-        assert one.mail is not None  # noqa: S101 - a Read holds one or the other
-        return decide(one.mail, threads.facts(one.mail), self._home.policy, headers_only=one.kept.headers_only)
-
-    def _decided(self, one: Read, outcome: Outcome, ticket: TicketNumber | None) -> Decided:
-        """Return what is to be written down; a mail that waits for a person is set apart."""
-        intake_id, parked = one.kept.intake_id, None
-        if isinstance(outcome, Quarantine):
-            parked = self._store.raw.set_apart(one.kept.raw, intake_id)
-        ours = outcome.ticket if isinstance(outcome, Ignore) else ticket
-        return Decided(intake_id, one.mail, outcome.reason, outcome.trace, ours, parked)
-
-    def _note(self, tx: Transaction, threads: Threads, told: Sequence[Told]) -> None:
-        """Write down what became of the mails, beside their tickets."""
-        now = timestamp(self._clock())
-        for _, outcome, decided in told:
-            if decided.parked is not None:
-                reason = {"reason": outcome.reason}
-                journal.note_event(tx, Event(now, "MailQuarantined", self._home.unit, reason, decided.intake_id))
-        journal.note_decided(tx, [decided for _, _, decided in told], now)
-        threads.write()
 
     def _key(self, one: Read) -> IntakeKey:
         return IntakeKey(f"{self._store.instance}-{one.kept.intake_id}")
@@ -260,16 +242,16 @@ class Judge:
         A row's number is then given again, to another mail perhaps; the place on the server still names this one.
         """
         ref = one.kept.ref
-        place = f"{self._home.source}\0{ref.folder}\0{ref.epoch}\0{ref.remote_id}"
+        place = f"{self._bench.source}\0{ref.folder}\0{ref.epoch}\0{ref.remote_id}"
         return IntakeKey(f"{self._store.instance}-{hashlib.sha256(place.encode()).hexdigest()[:32]}")
 
     def _tell(self, told: Told) -> None:
-        one, outcome, decided = told
+        one, outcome, decided = told.read, told.outcome, told.decided
         say = log.warning if isinstance(outcome, Quarantine) else log.info
         words = "mail parked" if isinstance(outcome, Quarantine) else "mail done"
         say(
             "%s unit=%s intake=%s remote_id=%s reason=%s ticket=%s",
-            words, self._home.unit, one.kept.intake_id, one.kept.ref.remote_id, outcome.reason, decided.ticket or "-",
+            words, self._bench.unit, one.kept.intake_id, one.kept.ref.remote_id, outcome.reason, decided.ticket or "-",
         )  # fmt: skip
         self._observer.done(outcome.reason)
 
@@ -286,5 +268,5 @@ async def _happened(desk: Desk, key: IntakeKey) -> bool:
         return True  # it cannot tell: to ask for the same again is right in either case
 
 
-def _refused(error: PermanentError) -> Quarantine:
-    return Quarantine(Reason.FAILED_REPEATEDLY, [Step("desk", str(error))])
+def _with_change(key: IntakeKey) -> tuple[IntakeKey, IntakeKey]:
+    return key, change_key(key)

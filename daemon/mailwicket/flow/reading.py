@@ -19,7 +19,7 @@ import anyio.to_thread
 from mailwicket.failpoint import ENVIRON, failpoint
 from mailwicket.flow.reader import PATIENCE_S, Job, Unreadable, read_all, receive, send
 from mailwicket.model import IntakeId, Mail, Reason, Sha256, Step
-from mailwicket.rules.decide import Quarantine
+from mailwicket.rules.outcome import Quarantine
 from mailwicket.store import journal
 from mailwicket.store.inhand import Slot
 from mailwicket.store.journal import Kept

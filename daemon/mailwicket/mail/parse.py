@@ -10,7 +10,7 @@ from typing import Final
 from mailwicket.mail.address import people
 from mailwicket.mail.automatic import automatic
 from mailwicket.mail.decode import SLICE_BYTES, Raw, clean, decode, decoded, to_text
-from mailwicket.mail.header import Header, ids, moment, parameters, words
+from mailwicket.mail.header import HEADER_MAX_BYTES, Header, ids, moment, parameters, words
 from mailwicket.mail.html import to_plain
 from mailwicket.mail.parts import Part, leaves, split_header
 from mailwicket.mail.report import bounce
@@ -61,6 +61,7 @@ def parse(raw: Raw) -> Mail:
         enclosed=(),
         automatic=automatic(header, subject, text),
         bounce=bounce(header, subject, text, body.status, body.returned),
+        header=bytes(raw[: min(begin, HEADER_MAX_BYTES)]),
         content_digest=Sha256(hashlib.sha256("\0".join(f"{len(s)}:{s}" for s in said).encode()).hexdigest()),
         damage=tuple(dict.fromkeys(damage)),
     )

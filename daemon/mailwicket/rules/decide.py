@@ -2,148 +2,158 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from mailwicket.model import Facts, Flag, KnownMail, Mail, Reason, TicketFacts
+from mailwicket.rules.case import Arrival, Case
+from mailwicket.rules.letter import Letter
+from mailwicket.rules.opening import Asked, asked_by, filtered, is_allowed, opening
+from mailwicket.rules.outcome import Append, Create, Ignore, Outcome, Quarantine, Trace
+from mailwicket.rules.people import sender_of
+from mailwicket.rules.policy import Home, Policy
+from mailwicket.rules.reply import reply, tagged
+from mailwicket.rules.thread import Candidates, Evidence, Match, candidates, match, proof_of
+from mailwicket.rules.thread import tagged as tagged_tickets
+from mailwicket.rules.trust import Standing, verdict
 
-from mailwicket.model import Facts, Flag, KnownMail, Mail, Reason, Step, TicketFacts, TicketNumber
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What a mailbox's configuration says about its mail."""
-
-    own_addresses: AbstractSet[str] = frozenset()
-    """Every address at which the desk itself receives or sends, case-folded."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    reason: Reason
-    trace: Sequence[Step]
-    flags: Sequence[Flag] = field(default=(), kw_only=True)
+__all__ = ["Append", "Arrival", "Create", "Ignore", "Outcome", "Policy", "Quarantine", "decide", "home_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Create(_Outcome):
-    """A new ticket."""
+def decide(mail: Mail, facts: Facts, policy: Policy, arrival: Arrival, found: Candidates | None = None) -> Outcome:
+    """Return what becomes of *mail*; *found* is what `thread.candidates` said, where that was asked before.
 
-
-@dataclass(frozen=True, slots=True)
-class Append(_Outcome):
-    """An entry of an existing ticket; *public* when the requester may see it."""
-
-    ticket: TicketNumber
-    public: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Ignore(_Outcome):
-    """No effect on any ticket; *ticket* is where a first copy of the mail went."""
-
-    ticket: TicketNumber | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantine(_Outcome):
-    """Kept for a person's decision."""
-
-
-Outcome = Create | Append | Ignore | Quarantine
-
-
-class _Trace:
-    """The steps so far."""
-
-    def __init__(self) -> None:
-        self.steps: list[Step] = []
-
-    def __call__(self, rule: str, answer: str) -> None:
-        self.steps.append(Step(rule, answer))
-
-
-def decide(mail: Mail, facts: Facts, policy: Policy, *, headers_only: bool = False) -> Outcome:
-    """Return what becomes of *mail*.
-
-    *headers_only*: the mail was over `max_mail_bytes`, its body was not fetched. The order of the rules
-    is their priority: a copy is never anything but a copy, a report never opens a ticket, a loop is cut
-    before a thread is looked for.
+    The order of the rules is their priority: a copy is never anything but a copy, a report never opens a ticket, a
+    loop is cut before a thread is looked for.
     """
-    trace = _Trace()
-    if (copy := _first_copy(mail, facts, trace)) is not None:
+    letter, trace = Letter(mail), Trace()
+    home = home_of(mail, policy, arrival.source)
+    found = found or candidates(mail, policy)
+    if (copy := _first_copy(mail, facts, policy, home, trace)) is not None:
         return Ignore(Reason.DUPLICATE, trace.steps, ticket=copy.ticket)
-    flags = _flags(mail, facts, trace, headers_only=headers_only)
+    flags = _flags(mail, facts, arrival, trace)
     if mail.bounce is not None:
-        return _bounce(mail, facts, trace, flags)
+        return _bounce(facts, found, home, trace, flags)
     if mail.author is None:
         trace("author", "none that can be answered")
         return Quarantine(Reason.NO_SENDER, trace.steps, flags=flags)
-    if mail.author.address.casefold() in policy.own_addresses:
+    if proof_of(letter, policy) is not None or (letter.loop_mark and policy.keys.is_loop_mark(letter.loop_mark)):
+        trace("loop", "a mail of our own came back")
+        return Ignore(Reason.LOOP_OWN_MESSAGE, trace.steps, flags=flags)
+    if (sender := sender_of(letter, policy)) is None:
         trace("author", f"{mail.author.address} is our own address")
         return Ignore(Reason.LOOP_OWN_ADDRESS, trace.steps, flags=flags)
-    trace("author", mail.author.address)
-    ticket, late = _thread(mail, facts, trace)
-    if mail.automatic is not None:
-        trace("automatic", mail.automatic.reason)
-        if ticket is None:
-            return Ignore(Reason.AUTO_IGNORED, trace.steps, flags=flags)
-        return Append(Reason.AUTO_REPLY_ATTACHED, trace.steps, ticket.number, public=False, flags=flags)
-    trace("automatic", "no")
-    if ticket is not None:
-        reason = Reason.JOINED_LATE if late else Reason.REPLY_PUBLIC
-        return Append(reason, trace.steps, ticket.number, public=True, flags=flags)
-    return Create(Reason.TOO_LARGE_TRUNCATED if headers_only else Reason.CREATED, trace.steps, flags=flags)
+    trace("author", sender.told)
+    received = policy.homes.get(arrival.source, home)
+    standing = verdict(letter, facts, received, policy.preferences.auth_policy)
+    trace("authentication", standing.told)
+    case = Case(letter, facts, policy, arrival, home, found, standing, sender, trace, [*flags, *sender.flags])
+    return _judged(case)
 
 
-def _first_copy(mail: Mail, facts: Facts, trace: _Trace) -> KnownMail | None:
-    """Two copies of one mail: same Message-ID and same content; without an id the content decides."""
+def home_of(mail: Mail, policy: Policy, source: str) -> Home:
+    """Return the mailbox that *mail* is addressed to: the first own address in To, then in Cc, else where it came.
+
+    So that a mail to two of our addresses ends alike, whichever mailbox is looked at first. With
+    `cross_mailbox = "per_mailbox"` each mailbox has its own.
+    """
+    if policy.preferences.cross_mailbox == "one":
+        for person in (*mail.to, *mail.cc):
+            name = policy.own.source(person.address)
+            if name is not None and name in policy.homes:
+                return policy.homes[name]
+    return policy.homes.get(source) or Home(source)
+
+
+def _judged(case: Case) -> Outcome:
+    trace, policy, standing = case.trace, case.policy, case.verdict
+    if standing.standing is Standing.REJECT and policy.preferences.auth_policy == "quarantine":
+        return Quarantine(Reason.AUTH_FAILED, trace.steps, flags=tuple(case.flags))
+    if (standing.looked and not standing.passed) or len(case.letter.authors) > 1:
+        case.flag(Flag.UNVERIFIED)
+    if not case.author.active:
+        trace("sender", f"{case.author.address} is not active")
+        return Quarantine(Reason.SENDER_BLOCKED, trace.steps, flags=tuple(case.flags))
+    thread = _thread(case)
+    if _is_forward_of_a_technician(case):
+        trace("thread", "a technician's forward opens a ticket of its own")
+        thread = None
+    trace("automatic", "no" if case.mail.automatic is None else case.mail.automatic.reason)
+    previous: TicketFacts | None = None
+    if thread is not None:
+        scope = None if case.home.filter is None else case.home.filter.scope
+        if scope == "all" and (outcome := filtered(case, case.sender.person)) is not None:
+            return outcome
+        if (outcome := reply(case, thread)) is not None:
+            return outcome
+        previous = thread.ticket if thread.ticket.is_closed else None
+    elif case.mail.automatic is not None and not is_allowed(case):
+        return Ignore(Reason.AUTO_IGNORED, trace.steps, flags=tuple(case.flags))
+    return _opened(case, previous)
+
+
+def _opened(case: Case, previous: TicketFacts | None) -> Outcome:
+    asked = Asked(case.sender.person, Reason.CREATED_FOLLOWUP) if previous is not None else asked_by(case)
+    if case.is_technician and not case.has_pass:
+        case.flag(Flag.UNVERIFIED)
+    if (outcome := filtered(case, asked.requester)) is not None:
+        return outcome
+    return opening(case, asked, previous)
+
+
+def _thread(case: Case) -> Match | None:
+    thread = match(case.found, case.facts, case.home.source)
+    if thread is None and case.found.tags:
+        thread = tagged(case, list(tagged_tickets(case.found, case.facts)))
+    if thread is not None:
+        if thread.evidence is Evidence.LATE and not (case.takes_part(thread.ticket) or _is_first_mail(case, thread)):
+            case.trace("thread", f"{thread.told}, but its author is nobody of it")
+            return None
+        case.trace("thread", thread.told)
+    else:
+        case.trace("thread", "cites no mail of a ticket" if case.found.ids else "cites nothing")
+    return thread
+
+
+def _is_first_mail(case: Case, thread: Match) -> bool:
+    """Whether a late mail is the question that the ticket's mails answer: its author need not be known there yet."""
+    return thread.evidence is Evidence.LATE and not case.mail.in_reply_to and not case.mail.references
+
+
+def _is_forward_of_a_technician(case: Case) -> bool:
+    return case.is_technician and case.mail.automatic is None and bool(case.forwards)
+
+
+def _first_copy(mail: Mail, facts: Facts, policy: Policy, home: Home, trace: Trace) -> KnownMail | None:
+    """Two copies of one mail: same Message-ID and same content; without an id the content decides.
+
+    With `cross_mailbox = "per_mailbox"` the copy in another mailbox is another mail.
+    """
+    alone = policy.preferences.cross_mailbox == "per_mailbox"
     if mail.message_id is None:
-        trace(
-            "duplicate", "no Message-ID; " + ("the same content came before" if facts.same_content else "new content")
-        )
-        return facts.same_content
-    for known in facts.same_id:
-        if known.content_digest == mail.content_digest:
-            trace("duplicate", f"the same Message-ID and content came before, intake {known.intake_id}")
-            return known
+        known = [one for one in facts.same_content if not alone or one.source == home.source]
+        trace("duplicate", "no Message-ID; " + ("the same content came before" if known else "new content"))
+        return known[0] if known else None
+    for one in facts.same_id:
+        if one.content_digest == mail.content_digest and (not alone or one.source == home.source):
+            trace("duplicate", f"the same Message-ID and content came before, intake {one.intake_id}")
+            return one
     trace("duplicate", "Message-ID seen with other content" if facts.same_id else "new Message-ID")
     return None
 
 
-def _flags(mail: Mail, facts: Facts, trace: _Trace, *, headers_only: bool) -> Sequence[Flag]:
+def _flags(mail: Mail, facts: Facts, arrival: Arrival, trace: Trace) -> list[Flag]:
     flags: list[Flag] = []
-    if facts.same_id:
+    if any(one.content_digest != mail.content_digest for one in facts.same_id):
         flags.append(Flag.SAME_ID_OTHER_CONTENT)
-    if headers_only or "text_cut" in mail.damage:
+    if arrival.headers_only or "text_cut" in mail.damage:
         flags.append(Flag.TRUNCATED)
-        trace("size", "over max_mail_bytes: headers only" if headers_only else "the text was cut")
-    return tuple(flags)
+        trace("size", "over max_mail_bytes: headers only" if arrival.headers_only else "the text was cut")
+    return flags
 
 
-def _bounce(mail: Mail, facts: Facts, trace: _Trace, flags: Sequence[Flag]) -> Outcome:
+def _bounce(facts: Facts, found: Candidates, home: Home, trace: Trace, flags: list[Flag]) -> Outcome:
     """RFC 3464: a report belongs to the ticket whose mail it is about, or to nobody."""
-    ticket, _ = _thread(mail, facts, trace)
-    if ticket is None:
+    thread = match(found, facts, home.source)
+    if thread is None or thread.evidence is Evidence.LATE:
         trace("bounce", "of a mail that no ticket holds")
-        return Quarantine(Reason.BACKSCATTER, trace.steps, flags=flags)
-    trace("bounce", f"about a mail of ticket {ticket.number}")
-    return Append(Reason.BOUNCE_ATTACHED, trace.steps, ticket.number, public=False, flags=flags)
-
-
-def _thread(mail: Mail, facts: Facts, trace: _Trace) -> tuple[TicketFacts | None, bool]:
-    """Find the ticket that *mail* answers; True when the answers came before it.
-
-    Source: RFC 5322 3.6.4. In-Reply-To names the parent; References lists the ancestors, the newest last.
-    """
-    returned = (
-        () if mail.bounce is None or mail.bounce.original_message_id is None else (mail.bounce.original_message_id,)
-    )
-    for message_id in (*returned, *mail.in_reply_to, *reversed(mail.references)):
-        if (ticket := facts.cited.get(message_id)) is not None:
-            trace("thread", f"cites {message_id} of ticket {ticket.number}")
-            return ticket, False
-    if facts.awaited_by is not None:
-        trace("thread", f"cited by mails of ticket {facts.awaited_by.number}")
-        return facts.awaited_by, True
-    trace("thread", "cites no mail of a ticket" if mail.in_reply_to or mail.references else "cites nothing")
-    return None, False
+        return Quarantine(Reason.BACKSCATTER, trace.steps, flags=tuple(flags))
+    trace("bounce", f"about a mail of ticket {thread.ticket.number}")
+    return Append(Reason.BOUNCE_ATTACHED, trace.steps, thread.ticket.number, public=False, flags=tuple(flags))

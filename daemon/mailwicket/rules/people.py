@@ -1,24 +1,141 @@
-"""Who is on a ticket. Pure."""
+"""Who is on a ticket: who asks, who gets copies, who follows. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
 
-from mailwicket.model import Address, Mail
+from mailwicket.mail.address import people
+from mailwicket.model import Address, Flag, Mail, TicketFacts
+from mailwicket.rules.directory import Role
+from mailwicket.rules.letter import Letter
+from mailwicket.rules.own import canonical
+from mailwicket.rules.policy import Policy
 
-CC_MAX = 48  # addresses a ticket; beyond it a mailing would become a ticket's audience
+NOBODY: Final = frozenset(
+    {
+        "noreply",
+        "no-reply",
+        "no_reply",
+        "do-not-reply",
+        "donotreply",
+        "do_not_reply",
+        "mailer-daemon",
+        "postmaster",
+        "nobody",
+    }
+)
+"""Local parts that no person reads (RFC 2142 5 for postmaster): never a CC, never a requester by Reply-To."""
 
 
-def cc_of(mail: Mail, own_addresses: AbstractSet[str]) -> Sequence[Address]:
-    """Return the CCs that *mail* sets: its Cc without ourselves and the author, each once, in order."""
-    seen = set(own_addresses)
-    if mail.author is not None:
-        seen.add(mail.author.address.casefold())
-    found: list[Address] = []
-    for person in mail.cc:
-        key = person.address.casefold()
-        if key not in seen and len(found) < CC_MAX:
-            seen.add(key)
-            found.append(person)
-    return found
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who a mail is from."""
+
+    author: Address
+    """The From that counts: of mail that a list rewrote, the one whom it names."""
+    person: Address
+    """Who asks: the author, or the Reply-To where that is wanted and usable."""
+    flags: Sequence[Flag]
+    told: str
+
+
+def sender_of(letter: Letter, policy: Policy) -> Sender | None:
+    """Return who *letter* is from; None where From is our own address and no list wrote it there."""
+    author = letter.mail.author
+    if author is None:
+        return None
+    told = author.address
+    if author.address in policy.own:
+        rescued = _rescued(letter, policy)
+        if rescued is None:
+            return None
+        author, told = rescued, f"{rescued.address}, whom a mailing list replaced by {author.address}"
+    reply_to = letter.mail.reply_to
+    if not reply_to:
+        return Sender(author, author, (), told)
+    first = next((one for one in reply_to if _is_usable(one, author, letter, policy)), None)
+    mismatch = () if any(canonical(one.address) == canonical(author.address) for one in reply_to) else (_MISMATCH,)
+    if first is None:
+        return Sender(author, author, mismatch, f"{told}; no address of Reply-To is usable")
+    if not policy.preferences.requester_from_reply_to:
+        return Sender(author, author, mismatch, f"{told}; Reply-To {first.address} is not asked for")
+    if canonical(first.address) == canonical(author.address):
+        return Sender(author, author, mismatch, told)
+    return Sender(
+        author,
+        Address(first.name or author.name, first.address),
+        (_MISMATCH,),
+        f"{first.address} of Reply-To, from {told}",
+    )
+
+
+_MISMATCH: Final = Flag.REPLY_TO_MISMATCH
+
+
+def _rescued(letter: Letter, policy: Policy) -> Address | None:
+    """Return the person whom a list replaced by our own address in From."""
+    if not letter.is_from_a_list:
+        return None
+    for name in ("x-original-from", "x-original-sender"):
+        for person in people(letter.header.get(name)):
+            if person.address not in policy.own:
+                return person
+    return next((one for one in letter.mail.reply_to if one.address not in policy.own and not _is_nobody(one)), None)
+
+
+def _is_usable(one: Address, author: Address, letter: Letter, policy: Policy) -> bool:
+    """Tell whether Reply-To's *one* may be the requester: not ourselves, no robot, no list, no borrowed technician."""
+    address = canonical(one.address)
+    if one.address in policy.own or _is_nobody(one) or address.endswith("@unknown") or address.startswith("@"):
+        return False
+    if address == canonical(letter.header.get("list-post").strip("<> ").removeprefix("mailto:").partition("?")[0]):
+        return False
+    return not policy.directory.is_technician(address) or policy.directory.is_technician(author.address)
+
+
+def _is_nobody(person: Address) -> bool:
+    return canonical(person.address).partition("@")[0].partition("+")[0] in NOBODY
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who else gets to know of a ticket."""
+
+    cc: Sequence[Address]
+    followers: Sequence[str]
+    """Technicians, canonical."""
+    left_out: Sequence[Address]
+    """Those beyond `max_cc`."""
+
+
+def audience(mail: Mail, policy: Policy, but: Iterable[str], ticket: TicketFacts | None = None) -> Audience:
+    """Return the people whom *mail* adds by To and Cc (`cc_from`), without ourselves and *but*, each once, in order.
+
+    Of a *ticket* that exists those who are on it count for `max_cc`, and whom a technician took off stays off.
+    """
+    preferences = policy.preferences
+    seen = {canonical(address) for address in but if address}
+    room = preferences.max_cc
+    if ticket is not None:
+        seen |= {ticket.requester} | ticket.cc | ticket.followers | ticket.removed
+        room = max(0, room - len(ticket.cc))
+    named = [person for kind in ("to", "cc") if kind in preferences.cc_from for person in getattr(mail, kind)]
+    cc: list[Address] = []
+    left_out: list[Address] = []
+    followers: list[str] = []
+    for person in named:
+        address = canonical(person.address)
+        if address in seen or person.address in policy.own or _is_nobody(person):
+            continue
+        seen.add(address)
+        known = policy.directory.find(address)
+        if known.role is Role.TECHNICIAN and preferences.technician_cc != "cc":
+            if preferences.technician_cc == "follower" and known.active and known.address not in followers:
+                followers.append(known.address)
+        elif len(cc) < room:
+            cc.append(person)
+        else:
+            left_out.append(person)
+    return Audience(cc, followers, left_out)

@@ -17,14 +17,15 @@ from mailwicket.config.secret import Secret
 from mailwicket.config.settings import Settings
 from mailwicket.errors import UnknownError
 from mailwicket.flow.backend import Door
-from mailwicket.flow.drafts import Home
+from mailwicket.flow.budget import Budget
 from mailwicket.flow.importing import NO_UNIT, SOURCE, Way
 from mailwicket.flow.intake import Intake
-from mailwicket.flow.judge import Judge
+from mailwicket.flow.judge import Bench, Judge
 from mailwicket.flow.observe import Unwatched
 from mailwicket.flow.reading import Reading
 from mailwicket.ports import JoinsTransaction, Net, Source
-from mailwicket.rules.decide import Policy
+from mailwicket.rules.configured import policy_of
+from mailwicket.rules.policy import Policy
 from mailwicket.service.plan import BACKEND, Act, Change, Plan, enabled
 from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import Unit, UnitState
@@ -63,11 +64,12 @@ class Fleet:
         self._net = net
         self._sources = sources
         self._crews: dict[str, Crew] = {}
+        self._budget = Budget()
 
     def man(self, settings: Settings) -> None:
         """Make a crew for every enabled mailbox of *settings*; none is started."""
         held = self._store.read(journal.held_units)
-        policy = _policy(settings)
+        policy = self._policy(settings)
         for name, config in enabled(settings).items():
             crew = self._crews[PREFIX + name] = self._make(name, config, policy)
             crew.unit.held = crew.unit.name in held
@@ -85,16 +87,16 @@ class Fleet:
         Raises:
             Exception: an adapter could not be made.
         """
-        policy, mailboxes = _policy(settings), enabled(settings)
+        policy, mailboxes = self._policy(settings), enabled(settings)
         names = [change.unit.removeprefix(PREFIX) for change in _ours(plan) if change.act is not Act.STOP]
         return {PREFIX + name: self._make(name, mailboxes[name], policy) for name in names}
 
     async def follow(self, plan: Plan, settings: Settings, crews: Mapping[str, Crew], supervisor: Supervisor) -> None:
         """Carry out *plan*, which leads to *settings*, with *crews*. Who is not named in it notices nothing."""
-        policy, mailboxes = _policy(settings), enabled(settings)
+        policy, mailboxes = self._policy(settings), enabled(settings)
         for unit, crew in {**self._crews, **crews}.items():
-            if (config := mailboxes.get(name := unit.removeprefix(PREFIX))) is not None:
-                crew.judge.adopt(_home(name, config, policy), self.desk)
+            if (name := unit.removeprefix(PREFIX)) in mailboxes:
+                crew.judge.adopt(self._bench(name, policy), self.desk)
         held = self._store.read(journal.held_units) if crews else ()
         for unit, crew in crews.items():
             crew.unit.held = unit in held
@@ -109,13 +111,13 @@ class Fleet:
         Raises:
             UnknownError: there is no such mailbox.
         """
-        policy = _policy(settings)
+        policy = self._policy(settings)
         if name == NO_UNIT:
-            judge = Judge(self._store, self.desk, Home(SOURCE, policy), Unwatched())
+            judge = Judge(self._store, self.desk, self._bench(SOURCE, policy), Unwatched())
             return Way(judge, Incoming.model_fields["max_mail_bytes"].default)
         if (config := settings.incoming.get(name)) is None:
             raise UnknownError(f"there is no mailbox {name}; there are: {', '.join(settings.incoming) or 'none'}")
-        judge = Judge(self._store, self.desk, _home(name, config, policy), self._unit(name, config))
+        judge = Judge(self._store, self.desk, self._bench(name, policy), self._unit(name, config))
         return Way(judge, config.max_mail_bytes)
 
     def retry(self, reasons: Collection[str], supervisor: Supervisor) -> list[str]:
@@ -138,12 +140,18 @@ class Fleet:
     def _make(self, name: str, config: Incoming, policy: Policy) -> Crew:
         unit = self._unit(name, config)
         source = self._sources[config.protocol](name, config, self._net)
-        judge = Judge(self._store, self.desk, _home(name, config, policy), unit)
+        judge = Judge(self._store, self.desk, self._bench(name, policy), unit)
         return Crew(unit, Intake(name, source, self._store, self._reading, judge, unit), judge)
 
     def _unit(self, name: str, config: Incoming) -> Unit:
         """Return the unit of this name; one that there was keeps what it counted."""
         return self.units.get(PREFIX + name) or Unit(PREFIX + name, f"{config.server}:{config.port}")
+
+    def _policy(self, settings: Settings) -> Policy:
+        return policy_of(settings, self._store.keys)
+
+    def _bench(self, name: str, policy: Policy) -> Bench:
+        return Bench(name, policy, self._budget)
 
     def _list(self, settings: Settings) -> None:
         """Have `units` say what the configuration says, in its order."""
@@ -161,16 +169,6 @@ class Fleet:
 
 def _ours(plan: Plan) -> list[Change]:
     return [change for change in plan.changes if change.unit.startswith(PREFIX)]
-
-
-def _policy(settings: Settings) -> Policy:
-    """What all mailboxes share: mail from any of our own addresses is ours."""
-    units = settings.incoming.values()
-    return Policy(frozenset(address.casefold() for one in units for address in (one.email, *one.aliases)))
-
-
-def _home(name: str, config: Incoming, policy: Policy) -> Home:
-    return Home(name, policy, config.group, config.category, config.company)
 
 
 async def stale_secrets(settings: Settings, forms: Collection[str]) -> dict[str, list[str]]:

@@ -146,25 +146,27 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 -- The raw bytes have another place.
 UPDATE kept SET file = ?, first_byte = ? WHERE intake_id = ?
 
--- name: cited_tickets
--- For each id of a JSON list that a mail of a ticket bears: the newest such ticket.
-SELECT t.message_id, max(f.ticket), f.status
-FROM json_each(?) AS j JOIN thread_id AS t ON t.message_id = j.value JOIN ticket_facts AS f ON f.ticket = t.ticket
-WHERE t.own = 1 GROUP BY t.message_id
+-- name: holders
+-- For each id of a JSON list the tickets that hold a mail which bears it, the newest first; ten of each will do.
+SELECT j.value, t.ticket FROM json_each(?) AS j JOIN thread_id AS t ON t.message_id = j.value AND t.intake_id IN (
+    SELECT intake_id FROM thread_id WHERE message_id = j.value AND own = 1 AND ticket IS NOT NULL ORDER BY ticket DESC LIMIT 10)
+GROUP BY j.value, t.ticket ORDER BY j.value, t.ticket DESC
 
 -- name: known_ids
 -- Mails that bear or cite the ids of a JSON list, with what is known of them; the oldest of each id will do.
-SELECT t.message_id, t.intake_id, t.own, t.ticket, f.status, d.content_digest, d.reason, d.parked
+SELECT t.message_id, t.intake_id, t.own, t.ticket, d.content_digest, d.reason, d.parked, p.source
 FROM json_each(?) AS j JOIN thread_id AS t ON t.message_id = j.value AND t.intake_id IN (
     SELECT intake_id FROM thread_id WHERE message_id = j.value ORDER BY intake_id LIMIT 40)
-JOIN decision AS d ON d.intake_id = t.intake_id LEFT JOIN ticket_facts AS f ON f.ticket = t.ticket
+JOIN decision AS d ON d.intake_id = t.intake_id
+JOIN intake_row AS r ON r.intake_id = t.intake_id JOIN place AS p ON p.place_id = r.place_id
 ORDER BY t.intake_id
 
 -- name: same_contents
--- Earlier mails without any id and with a content of a JSON list: the oldest of each.
-SELECT min(d.intake_id), d.content_digest, d.ticket
+-- Earlier mails without any id and with a content of a JSON list: the oldest of each, and of each mailbox.
+SELECT min(d.intake_id), d.content_digest, d.ticket, p.source
 FROM json_each(?) AS j JOIN decision AS d ON d.content_digest = j.value
-WHERE d.message_id IS NULL AND d.parked = 0 GROUP BY d.content_digest
+JOIN intake_row AS r ON r.intake_id = d.intake_id JOIN place AS p ON p.place_id = r.place_id
+WHERE d.message_id IS NULL AND d.parked = 0 GROUP BY d.content_digest, p.source
 
 -- name: bears_ids
 -- A mail bears an id.
@@ -177,10 +179,6 @@ INSERT INTO thread_id (message_id, intake_id, own, ticket)
 SELECT j.value ->> 0, j.value ->> 1, 0, j.value ->> 2 FROM json_each(?) AS j
 WHERE NOT EXISTS (SELECT 1 FROM thread_id WHERE message_id = j.value ->> 0 AND ticket = j.value ->> 2)
 ON CONFLICT (message_id, intake_id) DO NOTHING
-
--- name: note_tickets
--- What the rules need to know of a ticket.
-INSERT INTO ticket_facts (ticket, status) VALUES (?, ?) ON CONFLICT (ticket) DO UPDATE SET status = excluded.status
 
 -- name: note_event
 -- Something happened.
@@ -249,3 +247,11 @@ INSERT INTO held_unit (unit, held_at) VALUES (?, ?) ON CONFLICT (unit) DO NOTHIN
 -- name: release_unit
 -- An admin resumed a unit.
 DELETE FROM held_unit WHERE unit = ?
+
+-- name: mac_keys
+-- The newest keys of the MACs, the newest first.
+SELECT key, made_at FROM mac_key ORDER BY key_id DESC LIMIT ?
+
+-- name: add_mac_key
+-- A new key signs from now on.
+INSERT INTO mac_key (key, made_at) VALUES (?, ?)

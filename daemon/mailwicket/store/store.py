@@ -6,6 +6,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -18,6 +19,7 @@ from mailwicket.ports import Schema
 from mailwicket.store import journal
 from mailwicket.store.database import JOURNAL, migrate, open_reader, open_writer, store_error
 from mailwicket.store.inhand import InHand
+from mailwicket.store.keys import keyring
 from mailwicket.store.lock import StateLock
 from mailwicket.store.raw import RawStore, disk_error
 from mailwicket.store.writer import Writer
@@ -53,6 +55,7 @@ class Store:
             try:
                 migrate(connection, (JOURNAL, *schemas))
                 self.instance = journal.instance(connection, new_name=uuid.uuid4().hex[:12])
+                self.keys = keyring(connection, datetime.now(UTC))
                 self.in_hand = InHand(state_dir)
                 journal.count_attempts(connection, self.in_hand.left_over)
                 self.in_hand.begin()

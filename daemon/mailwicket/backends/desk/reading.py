@@ -45,11 +45,19 @@ def _tickets(tx: Transaction, which: dict[str, int]) -> list[Shown]:
     entries: dict[int, list[str | None]] = defaultdict(list)
     for ticket, message_id in tx.execute(READING.entry_ids, which).fetchall():
         entries[ticket].append(message_id)
+    followers: dict[int, list[str]] = defaultdict(list)
+    for ticket, person in tx.execute(READING.followers, which).fetchall():
+        followers[ticket].append(person)
+    links: dict[int, list[int]] = defaultdict(list)
+    for ticket, other in tx.execute(READING.links, which).fetchall():
+        links[ticket].append(other)
     shown = []
     for row in tx.execute(READING.tickets, which).fetchall():
         number, ids = row[0], entries[row[0]]
         ticket = dict(zip(_KEYS, row, strict=True))
         ticket["cc"] = cc[number]
+        ticket["followers"] = followers[number]
+        ticket["linked"] = links[number]
         ticket["entries"] = len(ids)
         ticket["message_ids"] = [message_id for message_id in ids if message_id is not None]
         shown.append(ticket)

@@ -11,6 +11,19 @@ FROM desk_cc JOIN desk_ticket ON number = ticket
 WHERE number BETWEEN :first AND :last AND (:all OR status = 'open')
 ORDER BY ticket, position
 
+-- name: followers
+-- Technicians who hear of those tickets.
+SELECT ticket, person
+FROM desk_follower JOIN desk_ticket ON number = ticket
+WHERE number BETWEEN :first AND :last AND (:all OR status = 'open')
+ORDER BY ticket, person
+
+-- name: links
+-- What those tickets are linked to, either way.
+SELECT ticket, linked_to FROM desk_link WHERE ticket BETWEEN :first AND :last
+UNION SELECT linked_to, ticket FROM desk_link WHERE linked_to BETWEEN :first AND :last
+ORDER BY 1, 2
+
 -- name: entry_ids
 -- The entries of those tickets, oldest first, each with the id under which it came in.
 SELECT ticket, iif(kind = 'mail', message_id, NULL)

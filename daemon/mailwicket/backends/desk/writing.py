@@ -38,6 +38,8 @@ class Writing:
         self._attachments: list[Row] = []
         self._people: dict[str, str | None] = {}
         self._cc: list[Row] = []
+        self._followers: list[Row] = []
+        self._links: list[Row] = []
         self._events: list[Row] = []
 
     def find(self, key: IntakeKey) -> TicketRef | None:
@@ -55,6 +57,11 @@ class Writing:
         of_desk = (draft.group, draft.category, draft.company)
         self._tickets[number] = [number, draft.subject, draft.requester.address, *of_desk, received, received]
         entry = self._add_entry(number, draft.entry, received)
+        for note in draft.notes:
+            self._add_entry(number, note, received)
+        self._followers += ([number, person] for person in draft.followers)
+        if draft.linked_to is not None:
+            self._links.append([number, draft.linked_to])
         self._note_people((draft.requester, *draft.cc))
         self._cc += ([number, person.address.casefold(), person.address] for person in draft.cc)
         self._note_effect(key, "TicketCreated", number, f'{{"entry": {entry}}}')
@@ -88,14 +95,19 @@ class Writing:
         if self.find(key) is not None:
             return
         tx = self._tx
-        if change.linked_to is not None and tx.execute(SQL.ticket_exists, (change.linked_to,)).fetchone() is None:
-            raise _no_ticket(change.linked_to)
-        if tx.execute(SQL.change_ticket, (change.status, self._now, ticket.number)).fetchone() is None:
+        for other in (change.linked_to, change.merged_into):
+            if other is not None and tx.execute(SQL.ticket_exists, (other,)).fetchone() is None:
+                raise _no_ticket(other)
+        told = (change.status, change.assignee, change.merged_into, self._now, ticket.number)
+        if tx.execute(SQL.change_ticket, told).fetchone() is None:
             raise _no_ticket(ticket.number)
         self._note_people(change.add_cc)
         self._cc += ([ticket.number, person.address.casefold(), person.address] for person in change.add_cc)
+        self._followers += ([ticket.number, person] for person in change.add_followers)
+        for person in change.remove_cc:
+            tx.execute(SQL.remove_cc, (ticket.number, person.casefold()))
         if change.linked_to is not None:
-            tx.execute(SQL.insert_link, (ticket.number, change.linked_to))
+            self._links.append([ticket.number, change.linked_to])
         self._note_effect(key, "TicketChanged", ticket.number, _told(change))
         self.write()
 
@@ -110,13 +122,17 @@ class Writing:
         insert(tx, SQL.note_person, [(address, name, self._now) for address, name in self._people.items()])
         for row in self._cc:
             tx.execute(SQL.insert_cc, row)
+        for row in self._links:
+            tx.execute(SQL.insert_link, row)
+        for row in self._followers:
+            tx.execute(SQL.insert_follower, row)
         insert(tx, SQL.insert_event, self._events)
         kinds = {kind for _, _, kind, *_ in self._events}
         if "TicketCreated" in kinds:
             failpoint("desk.created")
         if "EntryAppended" in kinds:
             failpoint("desk.appended")
-        for rows in (self._entries, self._attachments, self._cc, self._events):
+        for rows in (self._entries, self._attachments, self._cc, self._followers, self._links, self._events):
             rows.clear()
         for told in (self._tickets, self._touched, self._people):
             told.clear()
@@ -126,7 +142,7 @@ class Writing:
         entry: int = self._last_entry
         author = None if draft.author is None else draft.author.address
         flags = json.dumps(draft.flags) if draft.flags else "[]"
-        where_from = (author, received, draft.message_id, draft.raw_sha256, draft.reason.value, flags)
+        where_from = (author, received, draft.message_id, draft.raw_sha256, draft.reason or "", flags)
         self._entries.append([entry, ticket, draft.public, draft.kind.value, *where_from, draft.text, draft.html])
         for position, a in enumerate(draft.attachments, 1):
             told = (a.filename, a.content_type, a.size, a.sha256, a.inline, a.content_id)
@@ -152,5 +168,13 @@ def _no_ticket(number: TicketNumber) -> PermanentError:
 def _told(change: TicketChange) -> str:
     """The *change* as its event tells it: only what was asked for."""
     cc = [person.address for person in change.add_cc]
-    told = {"status": change.status, "add_cc": cc, "linked_to": change.linked_to}
+    told = {
+        "status": change.status,
+        "add_cc": cc,
+        "remove_cc": list(change.remove_cc),
+        "add_followers": list(change.add_followers),
+        "assignee": change.assignee,
+        "linked_to": change.linked_to,
+        "merged_into": change.merged_into,
+    }
     return json.dumps({word: value for word, value in told.items() if value}, ensure_ascii=False)

@@ -16,8 +16,9 @@ VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?)
 UPDATE desk_ticket SET updated = max(updated, j.value ->> 1) FROM json_each(?) AS j WHERE number = j.value ->> 0
 
 -- name: change_ticket
--- Change the state, NULL leaves it as it is: no row when there is no such ticket.
-UPDATE desk_ticket SET status = coalesce(?, status), updated = max(updated, ?) WHERE number = ? RETURNING number
+-- Change state, assignee ('' is nobody) and survivor, NULL leaves each as it is: no row when there is no such ticket.
+UPDATE desk_ticket SET status = coalesce(?1, status), assignee = iif(?2 IS NULL, assignee, nullif(?2, '')),
+    merged_into = coalesce(?3, merged_into), updated = max(updated, ?4) WHERE number = ?5 RETURNING number
 
 -- name: ticket_exists
 -- Tell whether there is a ticket of this number.
@@ -40,6 +41,14 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 INSERT INTO desk_cc (ticket, person, position, address)
 VALUES (?1, ?2, (SELECT coalesce(max(position), 0) + 1 FROM desk_cc WHERE ticket = ?1), ?3)
 ON CONFLICT (ticket, person) DO NOTHING
+
+-- name: remove_cc
+-- Somebody gets no more copies.
+DELETE FROM desk_cc WHERE ticket = ? AND person = ?
+
+-- name: insert_follower
+-- A technician hears of a ticket.
+INSERT INTO desk_follower (ticket, person) VALUES (?, ?) ON CONFLICT DO NOTHING
 
 -- name: note_person
 -- Remember somebody; a name is filled in as soon as one is told.

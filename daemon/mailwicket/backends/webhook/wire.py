@@ -31,6 +31,9 @@ def create(draft: TicketDraft, key: IntakeKey) -> Body:
         "category": draft.category,
         "company": draft.company,
         "entry": _entry(draft.entry),
+        "followers": list(draft.followers),
+        "notes": [_entry(note) for note in draft.notes],
+        "linked_to": draft.linked_to,
     }
 
 
@@ -47,7 +50,11 @@ def change(ticket: TicketRef, change: TicketChange, key: IntakeKey) -> Body:
         "ticket": ticket.number,
         "status": change.status,
         "add_cc": [_address(one) for one in change.add_cc],
+        "remove_cc": list(change.remove_cc),
+        "add_followers": list(change.add_followers),
+        "assignee": change.assignee,
         "linked_to": change.linked_to,
+        "merged_into": change.merged_into,
     }
 
 

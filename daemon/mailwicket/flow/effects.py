@@ -1,0 +1,34 @@
+"""What a decision changes in what we know of tickets. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mailwicket.model import TicketFacts, TicketNumber, TicketStatus
+from mailwicket.rules.outcome import Append, Create
+from mailwicket.rules.own import canonical
+
+
+def opened(outcome: Create, number: TicketNumber) -> TicketFacts:
+    """Return the facts of the ticket that *outcome* opened."""
+    return TicketFacts(
+        number,
+        TicketStatus.OPEN,
+        requester=canonical(outcome.requester.address),
+        cc=frozenset(canonical(one.address) for one in outcome.cc),
+        followers=frozenset(outcome.followers),
+        group=outcome.group,
+        category=outcome.category,
+        company=outcome.company,
+        source=outcome.source,
+    )
+
+
+def joined(outcome: Append, facts: TicketFacts) -> TicketFacts:
+    """Return *facts* of a ticket as they are after *outcome*."""
+    return replace(
+        facts,
+        status=TicketStatus.OPEN if outcome.reopen else facts.status,
+        cc=facts.cc | {canonical(one.address) for one in outcome.cc},
+        followers=facts.followers | set(outcome.followers),
+    )

@@ -1,0 +1,124 @@
+"""One mail under decision, with everything that was found out about it so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Final
+
+from mailwicket.mail.forwarded import Forwarded, chain
+from mailwicket.mail.quoted import reply_text
+from mailwicket.model import Facts, Flag, Mail, TicketFacts
+from mailwicket.rules.directory import Person, Role
+from mailwicket.rules.letter import Letter
+from mailwicket.rules.outcome import Trace
+from mailwicket.rules.own import canonical
+from mailwicket.rules.people import Sender
+from mailwicket.rules.policy import Home, Policy
+from mailwicket.rules.thread import Candidates, Match
+from mailwicket.rules.trust import Verdict
+
+SHORT_WORDS: Final = 20
+"""A reply of more words says more than thanks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How a mail came: by which mailbox, when, and how much of it."""
+
+    source: str
+    received_at: datetime
+    """When our mail server received it, aware: neither the Date field, which anybody writes, nor when we looked."""
+    now: datetime
+    headers_only: bool = False
+    """It was over `max_mail_bytes`; its body was not fetched."""
+
+
+@dataclass
+class Case:
+    """What the rules look at."""
+
+    letter: Letter
+    facts: Facts
+    policy: Policy
+    arrival: Arrival
+    home: Home
+    """The mailbox that the mail is addressed to, which need not be the one that it was fetched from."""
+    found: Candidates
+    verdict: Verdict
+    sender: Sender
+    trace: Trace
+    flags: list[Flag] = field(default_factory=list)
+
+    @property
+    def mail(self) -> Mail:
+        """The mail itself."""
+        return self.letter.mail
+
+    @cached_property
+    def author(self) -> Person:
+        """Who wrote it, as the directory knows him."""
+        return self.policy.directory.find(self.sender.author.address)
+
+    @cached_property
+    def person(self) -> Person:
+        """Who asks by it."""
+        return self.policy.directory.find(self.sender.person.address)
+
+    @property
+    def is_technician(self) -> bool:
+        """Whether the author's address is a technician's."""
+        return self.author.role is Role.TECHNICIAN
+
+    @property
+    def has_pass(self) -> bool:
+        """Whether the author is who he says, or nobody is asked for proof (`technician_proof`)."""
+        return self.verdict.passed or (self.is_technician and self.policy.preferences.technician_proof == "none")
+
+    @cached_property
+    def addresses(self) -> frozenset[str]:
+        """Every address under which the sender may be on a ticket, canonical."""
+        own = {canonical(self.sender.author.address), canonical(self.sender.person.address)}
+        return frozenset(own | self.author.addresses | self.person.addresses)
+
+    @cached_property
+    def new_words(self) -> str:
+        """The text without what it quotes."""
+        return reply_text(self.mail.text)
+
+    @cached_property
+    def forwards(self) -> list[Forwarded]:
+        """The mails that it passes on, the outermost first."""
+        return list(chain(self.mail.subject, self.mail.text, self.mail.enclosed))
+
+    def flag(self, flag: Flag) -> None:
+        """Note what a technician should know."""
+        if flag not in self.flags:
+            self.flags.append(flag)
+
+    def is_requester(self, ticket: TicketFacts) -> bool:
+        """Whether the sender is the one who asked."""
+        return ticket.requester in self.addresses
+
+    def is_cc(self, ticket: TicketFacts) -> bool:
+        """Whether the sender gets copies of *ticket*; whom a technician took off does not."""
+        return bool(self.addresses & (ticket.cc - ticket.removed))
+
+    def takes_part(self, ticket: TicketFacts) -> bool:
+        """Whether the sender is on *ticket* as requester or CC."""
+        return self.is_requester(ticket) or self.is_cc(ticket)
+
+    def may_change(self, match: Match) -> bool:
+        """Whether the mail may change state and people: its sender has a pass, or shows that he received our mail.
+
+        A failed verdict takes that away, and so do several addresses in From.
+        """
+        return (self.has_pass or match.signed) and not self.verdict.failed and len(self.letter.authors) <= 1
+
+    def is_in_time(self, closed_at: datetime | None) -> bool:
+        """Whether the mail was received within the days of grace after *closed_at*, the last moment included."""
+        days = self.policy.preferences.reply_to_closed.grace_days
+        if closed_at is None or days == 0:
+            return False
+        return self.arrival.received_at <= closed_at + timedelta(days=days)

@@ -1,0 +1,67 @@
+"""From conf.d to what the rules look at."""
+
+from __future__ import annotations
+
+from mailwicket.config.incoming import Incoming
+from mailwicket.config.settings import Settings
+from mailwicket.mail.subject import SubjectTag
+from mailwicket.mail.token import Keyring
+from mailwicket.rules.directory import Directory, Person, Role
+from mailwicket.rules.own import OwnAddresses, canonical
+from mailwicket.rules.policy import Home, Policy
+
+
+def policy_of(settings: Settings, keys: Keyring) -> Policy:
+    """Return what *settings* say to the rules; *keys* sign and verify."""
+    preferences = settings.preferences
+    return Policy(
+        own=_own(settings),
+        directory=_directory(settings),
+        preferences=preferences,
+        homes={name: _home(name, unit) for name, unit in settings.incoming.items()},
+        keys=keys,
+        msp=settings.msp.enabled,
+        tag=SubjectTag(preferences.subject_tag),
+    )
+
+
+def _own(settings: Settings) -> OwnAddresses:
+    """All that we receive at, of disabled mailboxes too; an enabled one comes first where two share an address."""
+    sources: dict[str, str] = {}
+    for name, unit in sorted(settings.incoming.items(), key=lambda item: not item[1].enabled):
+        for address in (unit.email, *unit.aliases):
+            sources.setdefault(canonical(address), name)
+    return OwnAddresses(sources, sources)
+
+
+def _home(name: str, unit: Incoming) -> Home:
+    ids = frozenset(one.casefold() for one in unit.trusted_authserv_ids)
+    edges = frozenset(one.casefold() for one in unit.trusted_received_by)
+    return Home(name, unit.group, unit.category, unit.company, unit.filter, ids, edges or ids)
+
+
+def _directory(settings: Settings) -> Directory:
+    people = [
+        Person(
+            canonical(address),
+            one.name,
+            Role.TECHNICIAN,
+            one.active,
+            groups=frozenset(one.groups),
+            addresses=frozenset(map(canonical, (address, *one.addresses))),
+        )
+        for address, one in settings.technician.items()
+    ]
+    people += [
+        Person(
+            canonical(address),
+            one.name,
+            Role.REQUESTER,
+            one.active,
+            company=one.company,
+            addresses=frozenset(map(canonical, (address, *one.addresses))),
+        )
+        for address, one in settings.requester.items()
+    ]
+    domains = {domain: name for name, company in settings.company.items() for domain in company.domains}
+    return Directory(people, domains)

@@ -1,0 +1,46 @@
+"""A mail with the fields of its header that only some rules look at, read when they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from mailwicket.mail.address import people
+from mailwicket.mail.header import Header
+from mailwicket.mail.trace import fields
+from mailwicket.model import Address, Mail
+
+LOOP_FIELD = "x-mailwicket-loop"
+
+
+class Letter:
+    """One mail under decision."""
+
+    def __init__(self, mail: Mail) -> None:
+        """Take the *mail*."""
+        self.mail = mail
+
+    @cached_property
+    def header(self) -> Header:
+        """Its header."""
+        return Header(self.mail.header)
+
+    @cached_property
+    def authors(self) -> Sequence[Address]:
+        """Everybody whom From names: more than one proves nothing."""
+        return people(self.header.get("from"))
+
+    @cached_property
+    def path(self) -> Sequence[tuple[str, str]]:
+        """Its Received and Authentication-Results fields, as (name, value), the newest first."""
+        return fields(self.mail.header, ("received", "authentication-results"))
+
+    @property
+    def loop_mark(self) -> str:
+        """The mark that all our mail bears; `""` where there is none."""
+        return self.header.get(LOOP_FIELD)
+
+    @property
+    def is_from_a_list(self) -> bool:
+        """Whether a mailing list passed it on, which may have written itself into From."""
+        return any(name in self.header for name in ("list-id", "mailing-list", "list-post", "x-google-group-id"))
