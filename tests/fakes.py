@@ -14,6 +14,7 @@ import anyio
 from pydantic import BaseModel
 
 from mailwicket.errors import BlockedError, PermanentError, StoreError, TransientError
+from mailwicket.flow.judge import Rulebook
 from mailwicket.model import (
     EntryDraft,
     Fetched,
@@ -29,10 +30,17 @@ from mailwicket.model import (
     TicketRef,
     Unread,
 )
+from mailwicket.rules.own import OwnAddresses
+from mailwicket.rules.policy import Home, Policy
 from mailwicket.service.report import Disk, Report
 from mailwicket.service.units import Unit
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def rulebook(source: str, *own: str, group: str | None = None) -> Rulebook:
+    """The rules of a mailbox *source* of a desk that receives at *own*."""
+    return Rulebook(source, Policy(own=OwnAddresses(own), homes={source: Home(source, group=group)}))
 
 
 @dataclass

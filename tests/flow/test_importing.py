@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.fakes import DeskWatcher, FakeDesk, FakeNet, Watcher, mail
+from tests.fakes import DeskWatcher, FakeDesk, FakeNet, Watcher, mail, rulebook
 from tests.flow.test_intake import at_once
 from tests.lab import mailmix
 
@@ -19,13 +19,11 @@ from mailwicket.backends.desk import EmbeddedDesk
 from mailwicket.backends.desk.writing import Writing
 from mailwicket.errors import StoreError, TransientError, UnknownError
 from mailwicket.flow.backend import Door
-from mailwicket.flow.drafts import Home
 from mailwicket.flow.importing import EPOCH, NO_UNIT, SOURCE, Became, Importing, Way
 from mailwicket.flow.judge import Judge
 from mailwicket.flow.reading import Reading
 from mailwicket.model import Fetched, MailRef, Reason, SpooledMail
 from mailwicket.ports import Desk, JoinsTransaction
-from mailwicket.rules.decide import Policy
 from mailwicket.store.store import Store
 
 THEN = datetime(2020, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -54,7 +52,7 @@ class Counter:
     def way(self, unit: str) -> Way:
         if unit not in self.units:
             raise UnknownError(f"there is no mailbox {unit}")
-        home = Home(unit or SOURCE, Policy(frozenset({"desk@example.net"})), group=self.units[unit])
+        home = rulebook(unit or SOURCE, "desk@example.net", group=self.units[unit])
         desk = self.desk if isinstance(self.desk, JoinsTransaction) else Door(self.desk, DeskWatcher(), pause=at_once)
         return Way(Judge(self.store, desk, home, self.watcher), 10_000)
 

@@ -10,20 +10,18 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.fakes import DeskWatcher, FakeDesk, FakeNet, FakeServer, FakeSource, Watcher, mail
+from tests.fakes import DeskWatcher, FakeDesk, FakeNet, FakeServer, FakeSource, Watcher, mail, rulebook
 
 from mailwicket.backends.desk import EmbeddedDesk
 from mailwicket.backends.desk.writing import Writing
 from mailwicket.errors import PermanentError, StoreError, TransientError
 from mailwicket.flow import reader
 from mailwicket.flow.backend import Door
-from mailwicket.flow.drafts import Home
 from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge
 from mailwicket.flow.reading import Reading
 from mailwicket.model import IntakeKey, Reason, TicketDraft, TicketRef
 from mailwicket.ports import Desk, JoinsTransaction
-from mailwicket.rules.decide import Policy
 from mailwicket.store import journal
 from mailwicket.store.store import Store
 
@@ -55,7 +53,7 @@ class Bench:
         await self.store.close()
 
     def intake(self) -> Intake:
-        home = Home("box", Policy(frozenset({"desk@example.net"})), group="first line")
+        home = rulebook("box", "desk@example.net", group="first line")
         desk = self.desk if isinstance(self.desk, JoinsTransaction) else Door(self.desk, DeskWatcher(), pause=at_once)
         judge = Judge(self.store, desk, home, self.watcher)
         return Intake("box", self.source, self.store, self.reading, judge, self.watcher)

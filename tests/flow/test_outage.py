@@ -17,18 +17,16 @@ from typing import Any
 import anyio
 import pytest
 from aiohttp import web
-from tests.fakes import DeskWatcher, FakeServer, FakeSource, Watcher, mail
+from tests.fakes import DeskWatcher, FakeServer, FakeSource, Watcher, mail, rulebook
 from tests.receiver import Hook, Receiver, answers, hangs, nothing_special, receiving
 
 from mailwicket.backends.webhook import WebhookDesk
 from mailwicket.backends.webhook.config import WebhookConfig
 from mailwicket.flow.backend import Door
-from mailwicket.flow.drafts import Home
 from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge
 from mailwicket.flow.reading import Reading
 from mailwicket.net.machine import Machine
-from mailwicket.rules.decide import Policy
 from mailwicket.rules.schedule import pause_s
 from mailwicket.store import journal
 from mailwicket.store.store import Store
@@ -64,7 +62,7 @@ class Fleet:
         self.judges: list[Judge] = []
         self.intakes: list[Intake] = []
         for number, (source, observer) in enumerate(zip(self.sources, self.observers, strict=True)):
-            home = Home(f"box{number}", Policy(frozenset({"desk@example.net"})))
+            home = rulebook(f"box{number}", "desk@example.net")
             self.judges.append(Judge(self.store, self.door, home, observer))
             self.intakes.append(Intake(f"box{number}", source, self.store, self.reading, self.judges[-1], observer))
         self.made = 0
@@ -324,7 +322,7 @@ async def test_a_judge_takes_a_new_home_and_a_new_door_without_reconnecting(tmp_
         one.deliver(3)
         await one.wait_for(lambda: "blocked" in one.watcher.told)
         one.receiver.before = nothing_special
-        home = Home("box0", Policy(frozenset({"desk@example.net"})), group="second level")
+        home = rulebook("box0", "desk@example.net", group="second level")
         watcher = DeskWatcher()
         one.judges[0].adopt(home, Door(one.desk, watcher))
         one.door.retire()

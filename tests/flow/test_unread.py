@@ -8,16 +8,14 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.fakes import DeskWatcher, FakeDesk, FakeServer, FakeSource, Watcher, mail
+from tests.fakes import DeskWatcher, FakeDesk, FakeServer, FakeSource, Watcher, mail, rulebook
 
 from mailwicket.errors import TransientError
 from mailwicket.flow.backend import Door
 from mailwicket.flow.batches import PAGE_ROWS
-from mailwicket.flow.drafts import Home
 from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge
 from mailwicket.flow.reading import Reading
-from mailwicket.rules.decide import Policy
 from mailwicket.store.store import Store
 
 
@@ -40,7 +38,7 @@ class Bench:
 
     async def run_until(self, event: anyio.Event) -> None:
         door = Door(self.desk, self.outage)
-        judge = Judge(self.store, door, Home("box", Policy(frozenset())), self.watcher)
+        judge = Judge(self.store, door, rulebook("box"), self.watcher)
         intake = Intake("box", FakeSource(self.server), self.store, self.reading, judge, self.watcher)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(intake.run)

@@ -15,17 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import trustme
+from tests.fakes import rulebook
 from tests.lab.stall import ALONE
 
 from mailwicket.backends.desk import EmbeddedDesk
 from mailwicket.config.incoming import Incoming
-from mailwicket.flow.drafts import Home
 from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge
 from mailwicket.flow.reading import Reading
 from mailwicket.net.imap.client import Deadlines
 from mailwicket.net.machine import Machine
-from mailwicket.rules.decide import Policy
 from mailwicket.service.supervisor import Keeper
 from mailwicket.service.units import Unit, UnitState
 from mailwicket.sources.imap import ImapSource
@@ -150,7 +149,7 @@ class House:
         }
         config = Incoming.model_validate(table)
         unit = Unit(f"incoming/{name}", f"{config.server}:{port}")
-        judge = Judge(self.store, self.desk, Home(name, Policy(frozenset())), unit)
+        judge = Judge(self.store, self.desk, rulebook(name), unit)
         intake = Intake(name, source(name, config, self.machine), self.store, self.reading, judge, unit)
         self.tenants.append(Tenant(unit, intake, name))
         return self.tenants[-1]

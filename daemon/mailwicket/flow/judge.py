@@ -35,7 +35,7 @@ OF_A_ROW = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError,
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class Rulebook:
     """By what a source's mails are judged."""
 
     source: str
@@ -60,21 +60,21 @@ class Judge:
         self,
         store: Store,
         desk: JoinsTransaction | Door,
-        bench: Bench,
+        rulebook: Rulebook,
         observer: Observer,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """Work by *bench*, telling *observer* what is committed; a *desk* elsewhere is behind its door."""
+        """Work by *rulebook*, telling *observer* what is committed; a *desk* elsewhere is behind its door."""
         self._store = store
         self._desk = desk
-        self._bench = bench
+        self._rulebook = rulebook
         self._observer = observer
         self._clock = clock
-        self._adopted: tuple[Bench, JoinsTransaction | Door] | None = None
+        self._adopted: tuple[Rulebook, JoinsTransaction | Door] | None = None
 
-    def adopt(self, bench: Bench, desk: JoinsTransaction | Door) -> None:
-        """Work by *bench* and for *desk* from the next batch on; what waits at a retired door goes there, too."""
-        self._adopted = bench, desk
+    def adopt(self, rulebook: Rulebook, desk: JoinsTransaction | Door) -> None:
+        """Work by *rulebook* and for *desk* from the next batch on; what waits at a retired door goes there, too."""
+        self._adopted = rulebook, desk
 
     async def judge(self, mails: Sequence[Read], slot: Slot) -> None:
         """Bring every mail of *mails* to `done`, in order; one that fails by itself stops none of the others.
@@ -83,7 +83,7 @@ class Judge:
             StoreError: our disk: an outage; the rows tell how far it came.
         """
         if self._adopted is not None:
-            (self._bench, self._desk), self._adopted = self._adopted, None
+            (self._rulebook, self._desk), self._adopted = self._adopted, None
         desk = self._desk
         if isinstance(desk, Door):
             await self._judge_remote(desk, mails, slot)
@@ -109,7 +109,7 @@ class Judge:
                 told = [one for mail in mails for one in self._judge_joined(tx, desk, [mail], slot)]
             else:
                 kept = mails[0].kept
-                log.exception("mail undecided unit=%s intake=%s", self._bench.unit, kept.intake_id)
+                log.exception("mail undecided unit=%s intake=%s", self._rulebook.unit, kept.intake_id)
                 journal.count_attempts(tx, [kept.intake_id])
         tx.execute("RELEASE mails")
         slot.put_down()
@@ -132,14 +132,14 @@ class Judge:
 
     def _judgement(self, tx: Transaction, mails: Sequence[Read]) -> Judgement:
         read = [one.mail for one in mails if one.mail is not None]
-        bench = self._bench
+        bench = self._rulebook
         return Judgement(
             tx,
-            bench.policy,
-            bench.source,
+            rulebook.policy,
+            rulebook.source,
             read,
             self._clock(),
-            budget=bench.budget,
+            budget=rulebook.budget,
             set_apart=self._store.raw.set_apart,
         )
 
@@ -152,7 +152,7 @@ class Judge:
                 self._tell(await self._judge_one(door, one))
             except StubbornError as error:
                 kept = one.kept
-                log.error("mail undecided unit=%s intake=%s: %s", self._bench.unit, kept.intake_id, error)  # noqa: TRY400 - no bug
+                log.error("mail undecided unit=%s intake=%s: %s", self._rulebook.unit, kept.intake_id, error)  # noqa: TRY400 - no bug
                 await self._store.write(lambda tx: journal.count_attempts(tx, [kept.intake_id]))  # noqa: B023 - awaited
             except DoorRetiredError:
                 if self._adopted is None:
@@ -180,7 +180,7 @@ class Judge:
             told = await self._write_down(one, outcome, ticket)  # before the next is let through: it may cite this one
             return ticket
 
-        name = f"unit={self._bench.unit} intake={one.kept.intake_id}"
+        name = f"unit={self._rulebook.unit} intake={one.kept.intake_id}"
         try:
             await door.bring(effect, name)
         except PermanentError as error:
@@ -242,7 +242,7 @@ class Judge:
         A row's number is then given again, to another mail perhaps; the place on the server still names this one.
         """
         ref = one.kept.ref
-        place = f"{self._bench.source}\0{ref.folder}\0{ref.epoch}\0{ref.remote_id}"
+        place = f"{self._rulebook.source}\0{ref.folder}\0{ref.epoch}\0{ref.remote_id}"
         return IntakeKey(f"{self._store.instance}-{hashlib.sha256(place.encode()).hexdigest()[:32]}")
 
     def _tell(self, told: Told) -> None:
@@ -251,7 +251,7 @@ class Judge:
         words = "mail parked" if isinstance(outcome, Quarantine) else "mail done"
         say(
             "%s unit=%s intake=%s remote_id=%s reason=%s ticket=%s",
-            words, self._bench.unit, one.kept.intake_id, one.kept.ref.remote_id, outcome.reason, decided.ticket or "-",
+            words, self._rulebook.unit, one.kept.intake_id, one.kept.ref.remote_id, outcome.reason, decided.ticket or "-",
         )  # fmt: skip
         self._observer.done(outcome.reason)
 

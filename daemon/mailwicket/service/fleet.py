@@ -20,7 +20,7 @@ from mailwicket.flow.backend import Door
 from mailwicket.flow.budget import Budget
 from mailwicket.flow.importing import NO_UNIT, SOURCE, Way
 from mailwicket.flow.intake import Intake
-from mailwicket.flow.judge import Bench, Judge
+from mailwicket.flow.judge import Judge, Rulebook
 from mailwicket.flow.observe import Unwatched
 from mailwicket.flow.reading import Reading
 from mailwicket.ports import JoinsTransaction, Net, Source
@@ -96,7 +96,7 @@ class Fleet:
         policy, mailboxes = self._policy(settings), enabled(settings)
         for unit, crew in {**self._crews, **crews}.items():
             if (name := unit.removeprefix(PREFIX)) in mailboxes:
-                crew.judge.adopt(self._bench(name, policy), self.desk)
+                crew.judge.adopt(self._rulebook(name, policy), self.desk)
         held = self._store.read(journal.held_units) if crews else ()
         for unit, crew in crews.items():
             crew.unit.held = unit in held
@@ -113,11 +113,11 @@ class Fleet:
         """
         policy = self._policy(settings)
         if name == NO_UNIT:
-            judge = Judge(self._store, self.desk, self._bench(SOURCE, policy), Unwatched())
+            judge = Judge(self._store, self.desk, self._rulebook(SOURCE, policy), Unwatched())
             return Way(judge, Incoming.model_fields["max_mail_bytes"].default)
         if (config := settings.incoming.get(name)) is None:
             raise UnknownError(f"there is no mailbox {name}; there are: {', '.join(settings.incoming) or 'none'}")
-        judge = Judge(self._store, self.desk, self._bench(name, policy), self._unit(name, config))
+        judge = Judge(self._store, self.desk, self._rulebook(name, policy), self._unit(name, config))
         return Way(judge, config.max_mail_bytes)
 
     def retry(self, reasons: Collection[str], supervisor: Supervisor) -> list[str]:
@@ -140,7 +140,7 @@ class Fleet:
     def _make(self, name: str, config: Incoming, policy: Policy) -> Crew:
         unit = self._unit(name, config)
         source = self._sources[config.protocol](name, config, self._net)
-        judge = Judge(self._store, self.desk, self._bench(name, policy), unit)
+        judge = Judge(self._store, self.desk, self._rulebook(name, policy), unit)
         return Crew(unit, Intake(name, source, self._store, self._reading, judge, unit), judge)
 
     def _unit(self, name: str, config: Incoming) -> Unit:
@@ -150,8 +150,8 @@ class Fleet:
     def _policy(self, settings: Settings) -> Policy:
         return policy_of(settings, self._store.keys)
 
-    def _bench(self, name: str, policy: Policy) -> Bench:
-        return Bench(name, policy, self._budget)
+    def _rulebook(self, name: str, policy: Policy) -> Rulebook:
+        return Rulebook(name, policy, self._budget)
 
     def _list(self, settings: Settings) -> None:
         """Have `units` say what the configuration says, in its order."""

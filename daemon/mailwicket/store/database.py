@@ -89,8 +89,8 @@ def store_error(path: Path | str, error: Exception) -> StoreError:
     return StoreError(f"store {path}: {text}{what_next}", reason=reason)
 
 
-def migrate(connection: sqlite3.Connection, schemas: Sequence[Schema]) -> None:
-    """Bring every schema to its newest version, each step in a transaction of its own.
+def migrate(connection: sqlite3.Connection, schemas: Sequence[Schema]) -> set[tuple[str, int]]:
+    """Bring every schema to its newest version, each step in a transaction of its own; return the steps.
 
     Raises:
         MailwicketError: the database was written by a newer mailwicket.
@@ -99,6 +99,7 @@ def migrate(connection: sqlite3.Connection, schemas: Sequence[Schema]) -> None:
         "CREATE TABLE IF NOT EXISTS schema_version ("
         "name TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (name, version)) STRICT, WITHOUT ROWID"
     )
+    taken: set[tuple[str, int]] = set()
     for schema in schemas:
         (done,) = connection.execute(
             "SELECT coalesce(max(version), 0) FROM schema_version WHERE name = ?", (schema.name,)
@@ -120,3 +121,5 @@ def migrate(connection: sqlite3.Connection, schemas: Sequence[Schema]) -> None:
                 f"BEGIN IMMEDIATE;\n{script}\n"
                 f"INSERT INTO schema_version (name, version) VALUES ('{schema.name}', {version});\nCOMMIT;"
             )
+            taken.add((schema.name, version))
+    return taken

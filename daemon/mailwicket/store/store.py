@@ -22,12 +22,16 @@ from mailwicket.store.inhand import InHand
 from mailwicket.store.keys import keyring
 from mailwicket.store.lock import StateLock
 from mailwicket.store.raw import RawStore, disk_error
+from mailwicket.store.tickets import SQL as TICKETS
 from mailwicket.store.writer import Writer
 
 T = TypeVar("T")
 
 LOOP_BUSY_MS: Final = 20
 """A question on the event loop waits no longer than this for whoever repairs the database's index of the moment."""
+
+FACTS_WIDENED: Final = {("journal", 5), ("desk", 2)}
+"""Steps after which the facts of older tickets of our own desk are to be filled in."""
 
 TELL_S: Final = 5
 """A write that has taken so long is told: a busy disk is not this slow."""
@@ -53,7 +57,8 @@ class Store:
             os.umask(0o077)
             connection = open_writer(state_dir)
             try:
-                migrate(connection, (JOURNAL, *schemas))
+                if migrate(connection, (JOURNAL, *schemas)) >= FACTS_WIDENED:
+                    connection.execute(TICKETS.fill_in)
                 self.instance = journal.instance(connection, new_name=uuid.uuid4().hex[:12])
                 self.keys = keyring(connection, datetime.now(UTC))
                 self.in_hand = InHand(state_dir)
