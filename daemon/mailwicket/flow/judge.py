@@ -132,7 +132,7 @@ class Judge:
 
     def _judgement(self, tx: Transaction, mails: Sequence[Read]) -> Judgement:
         read = [one.mail for one in mails if one.mail is not None]
-        bench = self._rulebook
+        rulebook = self._rulebook
         return Judgement(
             tx,
             rulebook.policy,
