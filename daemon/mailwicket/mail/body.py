@@ -27,6 +27,7 @@ WORDS_MAX_CHARS: Final = 64 * 1024
 SAME: Final = 0.9
 ALIKE: Final = 0.5
 
+_WIDE: Final = ("utf-16", "utf16", "utf-32", "utf32", "ucs", "unicode", "iso-10646")  # a CR may be half a character
 _AS_THEY_ARE: Final = frozenset({"", "7bit", "8bit", "binary"})
 _WORD: Final = re.compile(r"\w{1,40}")
 _COMMAND: Final = re.compile(r"<<|<param>[^<]{0,200}</param>|</?[A-Za-z0-9-]{1,60}>", re.IGNORECASE)
@@ -58,12 +59,15 @@ class Body:
         """Take *one*, which `is_body`, and return the files that stand in it: a text cut short is one as a whole."""
         part = one.part
         content, cut, whole = _content(raw, one)
-        text = to_text(content, part.parameters.get("charset"))
-        if "\r" in text:  # one letter is searched ten times as fast as two
-            text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
-        kind = HTML if part.content_type == HTML else PLAIN
-        if part.content_type in {"text/enriched", "text/richtext"}:
-            text = _unmarked(text, enriched=part.content_type == "text/enriched")
+        charset = part.parameters.get("charset")
+        if b"\r" in content and (charset is None or not charset.casefold().startswith(_WIDE)):
+            content = _ends_as_lf(content)
+        text = to_text(content, charset)
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        kind = part.content_type
+        if kind not in {PLAIN, HTML}:
+            text, kind = _unmarked(text, kind), PLAIN
         self.pieces.append(_Piece(kind, text, part))
         if not whole:
             self.damage.append("text_cut")
@@ -115,13 +119,13 @@ def _content(raw: Raw, one: Leaf) -> tuple[bytes, list[Cut], bool]:
     """Return the bytes of a text without the files in it, these, and whether it is all of the text."""
     begin, end, encoding = one.part.begin, one.part.end, one.encoding
     size = end - begin
-    if one.part.content_type == PLAIN and encoding in _AS_THEY_ARE and (found := blocks(raw, begin, end)):
+    may_hold_files = one.part.content_type == PLAIN and not one.part.around.choice
+    if may_hold_files and encoding in _AS_THEY_ARE and (found := blocks(raw, begin, end)):
         return _around(raw, (begin, end), found, "x-uuencode")
     content = decode(raw[begin : begin + min(size, TEXT_MAX_BYTES)], encoding)
-    whole = Cut(bare(one.name), (begin, end), encoding)
     if size > TEXT_MAX_BYTES:
-        return content, [whole], False
-    if one.part.content_type == PLAIN and b"begin " in content and (found := blocks(content, 0, len(content))):
+        return content, [Cut(bare(one.name), (begin, end), encoding)], False
+    if may_hold_files and encoding not in _AS_THEY_ARE and (found := blocks(content, 0, len(content))):
         text, cut, _ = _around(content, (0, len(content)), found, "")
         staged = [
             Cut(name, (begin, end), f"x-uuencode/cut:{first}:{stop - first}/{encoding}")
@@ -144,6 +148,17 @@ def _around(raw: Raw, span: tuple[int, int], found: Sequence[Block], encoding: s
     if not whole:
         cut.append(Cut(None, span, "8bit"))
     return b"".join(kept), cut, whole
+
+
+def _ends_as_lf(content: bytes) -> bytes:
+    """Return *content* with LF for CR LF and CR: lines are cut and joined twice as fast as one is replaced."""
+    if content[:2] in {b"\xff\xfe", b"\xfe\xff"}:  # UTF-16 under another label
+        return content
+    first = content.find(b"\r")
+    if content[first : first + 3] == b"\r\r\n":
+        content = content.replace(b"\r\r\n", b"\r\n")
+    joined = b"\n".join(content.splitlines())
+    return joined + b"\n" if content.endswith((b"\n", b"\r")) else joined
 
 
 def _choice(one: _Piece) -> int:
@@ -200,10 +215,12 @@ def _share(words: frozenset[str], said: frozenset[str]) -> float:
     return len(words & said) / len(words) if words else 1.0
 
 
-def _unmarked(text: str, *, enriched: bool) -> str:
-    """Take the commands out of text/enriched (RFC 1896) or text/richtext (RFC 1341)."""
-    if enriched:  # one line end is a blank, each further one a line
+def _unmarked(text: str, kind: str) -> str:
+    """Take the commands out of text/enriched (RFC 1896) or text/richtext (RFC 1341); other text is left as it is."""
+    if kind == "text/enriched":  # one line end is a blank, each further one a line
         text = _FOLDED.sub(lambda found: found[1] or " ", text)
+    elif kind != "text/richtext":
+        return text
     else:
         text = text.replace("\n", " ").replace("<nl>", "\n").replace("<lt>", "<<")
     return clean(_COMMAND.sub(lambda found: "<" if found[0] == "<<" else "", text))

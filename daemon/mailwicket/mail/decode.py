@@ -132,9 +132,10 @@ def _quoted_printable(raw: Raw, begin: int, end: int) -> Iterator[bytes]:
         if stop < end:
             stop = _between_characters(raw, begin, stop)
         piece = raw[begin:stop]
-        if _SOFT_ODD.search(piece):  # the library leaves the blanks, and skips a line behind CR alone
-            piece = _SOFT_ODD.sub(b"=\n", piece)
-        yield binascii.a2b_qp(piece)
+        content = binascii.a2b_qp(piece)
+        if b"=" in content or b"\n" not in piece:  # the library leaves the blanks, and skips a line behind CR alone
+            content = binascii.a2b_qp(_SOFT_ODD.sub(b"=\n", piece))
+        yield content
         begin = stop
 
 

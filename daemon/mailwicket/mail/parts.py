@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from mailwicket.mail.decode import Raw
@@ -63,22 +63,13 @@ class Part(NamedTuple):
     around: Around
 
 
-class _Open(NamedTuple):
-    """What is still to be looked into."""
-
-    header: Header
-    begin: int
-    end: int
-    around: Around
-
-
 def leaves(raw: Raw, header: Header, begin: int, end: int, damage: list[str]) -> Iterator[Part]:
     """Yield every leaf between *begin* and *end* in order; *header* is the mail's own.
 
     Beyond DEPTH_MAX, PARTS_MAX or ROUNDS_MAX a multipart is told as one leaf, and so are the parts of it that are too
     many: nothing is lost.
     """
-    stack = [_Open(header, begin, end, _NOTHING)]
+    stack = [(header, begin, end, _NOTHING)]
     count = serial = 0
     budget = ROUNDS_MAX * (end - begin)
     while stack:
@@ -98,10 +89,14 @@ def leaves(raw: Raw, header: Header, begin: int, end: int, damage: list[str]) ->
         budget -= last - first
         if spans:
             serial += 1
-            children = [_Open(*_child(raw, span), _inside(around, kind, options, serial, n)) for n, span in enumerate(spans)]
+            inside = _inside(around, kind, options, serial)
+            children = []
+            for index, (start, stop) in enumerate(spans):
+                child, body = split_header(raw, start, stop)
+                children.append((child, body, stop, inside(index)))
             if rest:
                 damage.append("too_many_parts")
-                children.append(_Open(_REST, rest, last, children[-1].around))
+                children.append((_REST, rest, last, inside(len(spans))))
             stack.extend(reversed(children))
             count += len(children)
         elif raw[first : first + GUESS_BYTES].strip():
@@ -110,26 +105,16 @@ def leaves(raw: Raw, header: Header, begin: int, end: int, damage: list[str]) ->
             yield Part(own, "text/plain", options, first, last, around)
 
 
-def _child(raw: Raw, span: tuple[int, int]) -> tuple[Header, int, int]:
-    header, body = split_header(raw, *span)
-    return header, body, span[1]
-
-
-def _inside(around: Around, kind: str, options: Mapping[str, str], serial: int, index: int) -> Around:
-    """Tell what the part at *index* of a multipart of that *kind* stands in."""
+def _inside(around: Around, kind: str, options: Mapping[str, str], serial: int) -> Callable[[int], Around]:
+    """Return what tells of a place in a multipart of that *kind* what a part there stands in."""
     alternative = kind == "multipart/alternative"
-    outermost = alternative and not around.choice
-    return Around(
-        kind,
-        serial,
-        index,
-        around.depth + 1,
-        serial if outermost else around.choice,
-        index if outermost else around.branch,
-        around.related or alternative or kind == "multipart/related",
-        around.report or kind == "multipart/report",
-        options.get("start", "").strip("<> ") if kind == "multipart/related" else "",
-    )
+    depth, choice, branch = around.depth + 1, around.choice, around.branch
+    related = around.related or alternative or kind == "multipart/related"
+    report = around.report or kind == "multipart/report"
+    start = options.get("start", "").strip("<> ") if kind == "multipart/related" else ""
+    if alternative and not choice:
+        return lambda index: Around(kind, serial, index, depth, serial, index, related, report, start)
+    return lambda index: Around(kind, serial, index, depth, choice, branch, related, report, start)
 
 
 def _spans(raw: Raw, boundary: str, begin: int, end: int, limit: int) -> tuple[list[tuple[int, int]], int]:

@@ -31,6 +31,8 @@ class Block(NamedTuple):
 def blocks(raw: bytes | bytearray | mmap.mmap, begin: int, end: int) -> list[Block]:
     """Return the files in the text `raw[begin:end]`, in order; what only begins like one is none."""
     found: list[Block] = []
+    if raw.find(b"`", begin, end) < 0 and raw.find(b"%", begin, end) < 0 and raw.find(b"#", begin, end) < 0:
+        return found  # a file has one of them, prose seldom; to look for a single letter is quick
     at = _find(raw, begin, end)
     while at >= 0 and len(found) < BLOCKS_MAX:
         opened = _BEGIN.match(raw, at, end)
