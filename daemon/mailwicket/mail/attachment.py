@@ -12,6 +12,9 @@ from mailwicket.mail.media import disposition
 from mailwicket.mail.parts import Part
 from mailwicket.model import Attachment, Sha256
 
+PACKED: Final = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
+PACKED_NAME: Final = "winmail.dat"
+
 NAME_MAX_CHARS: Final = 255
 
 SAMPLE_BYTES: Final = 1020
@@ -41,6 +44,11 @@ def leaf(raw: Raw, part: Part) -> Leaf:
     if encoding == "base64" and part.content_type.startswith(("text/", "message/")) and not _is_base64(raw, part):
         encoding = "8bit"
     return Leaf(part, encoding, word, name or part.parameters.get("filename"))
+
+
+def is_packed(one: Leaf) -> bool:
+    """Tell whether *one* is a winmail.dat, whatever it is labelled."""
+    return one.part.content_type in PACKED or (one.name is not None and one.name.strip().casefold() == PACKED_NAME)
 
 
 def listed(raw: Raw, one: Leaf) -> Attachment:

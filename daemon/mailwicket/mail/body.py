@@ -101,7 +101,7 @@ def is_body(one: Leaf) -> bool:
     part, around = one.part, one.part.around
     if part.content_type not in {PLAIN, HTML} or one.disposition == "attachment":
         return False
-    if around.kind == "multipart/related" and around.index > 0:
+    if around.kind == "multipart/related" and around.place > 0:
         root = around.start and around.start == part.header.get("content-id").strip("<> \t")
         return bool(root) or not (one.name or "content-id" in part.header or "content-location" in part.header)
     return not one.name or around.kind in {"", "multipart/alternative"}
@@ -175,7 +175,9 @@ def _chosen(choice: int, group: list[_Piece]) -> Iterator[_Piece]:
     told: list[frozenset[str]] = []
     for one in plain:
         own = _words(one.text)
-        if one.part.around.branch == plain[0].part.around.branch or not any(_share(own, said) >= ALIKE for said in told):
+        if one.part.around.branch == plain[0].part.around.branch or not any(
+            _share(own, said) >= ALIKE for said in told
+        ):
             yield one
         told.append(own)
     yield from (one for one in html if one.part.around.branch == html[-1].part.around.branch)
@@ -203,7 +205,7 @@ def _in_order(chosen: Sequence[_Piece]) -> Iterator[str]:
 def _is_next(one: Part, other: Part) -> bool:
     """Tell whether *other* stands directly behind *one*: an alternative under a wrong label."""
     first, second = one.around, other.around
-    return first.serial == second.serial and first.index + 1 == second.index
+    return first.serial == second.serial and first.place + 1 == second.place
 
 
 def _words(text: str) -> frozenset[str]:

@@ -67,7 +67,7 @@ _NOT_IN_A_WORD: Final = re.compile(r"\([^()]{0,200}\)|[^a-z0-9]+")
 
 
 def transfer_encoding(value: str) -> str:
-    """Return the Content-Transfer-Encoding that *value* means, as a word that `decoded` knows, else in its own words."""
+    """Return the Content-Transfer-Encoding that *value* means: a word that `decoded` knows, or its own."""
     word = value.strip().casefold()
     if word in _USUAL:
         return word

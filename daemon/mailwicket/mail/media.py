@@ -57,3 +57,20 @@ def _usable(kind: str) -> tuple[str, str]:
         rest = bare[found.end() :].strip()
         return f"{found[1]}/{found[2]}", rest if "=" in rest else ""
     return _ALONE.get(bare.strip(" \"'"), "text/plain"), ""
+
+
+_BY_ENDING: Final = {
+    "bmp": "image/bmp", "csv": "text/csv", "doc": "application/msword", "eml": "message/rfc822", "gif": "image/gif",
+    "htm": "text/html", "html": "text/html", "ics": "text/calendar", "jpeg": "image/jpeg", "jpg": "image/jpeg",
+    "pdf": "application/pdf", "png": "image/png", "ppt": "application/vnd.ms-powerpoint", "rtf": "text/rtf",
+    "txt": "text/plain", "vcf": "text/vcard", "xls": "application/vnd.ms-excel", "xml": "text/xml",
+    "zip": "application/zip",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}  # fmt: skip
+
+
+def type_by_name(name: str | None) -> str:
+    """Return the type of a file of which no more than its *name* is known."""
+    return _BY_ENDING.get((name or "").rpartition(".")[2].casefold(), "application/octet-stream")

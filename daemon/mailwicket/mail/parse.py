@@ -6,13 +6,15 @@ import hashlib
 from dataclasses import dataclass, field
 
 from mailwicket.mail.address import people
-from mailwicket.mail.attachment import Leaf, cut_out, leaf, listed
+from mailwicket.mail.attachment import Leaf, cut_out, is_packed, leaf, listed
 from mailwicket.mail.automatic import automatic
 from mailwicket.mail.body import TEXT_MAX_BYTES, Body, is_body, may_be_body
 from mailwicket.mail.decode import SLICE_BYTES, Raw, decode, to_text
 from mailwicket.mail.enclosed import ENCLOSED_MAX, enclosed, is_mail
 from mailwicket.mail.head import lines_as_lf, split_header, start_of
 from mailwicket.mail.header import HEADER_MAX_BYTES, Header, ids, moment, words
+from mailwicket.mail.html import to_plain
+from mailwicket.mail.media import type_by_name
 from mailwicket.mail.parts import leaves
 from mailwicket.mail.report import bounce
 from mailwicket.model import Attachment, Enclosed, Mail, Sha256
@@ -30,8 +32,8 @@ class _Content:
     status: list[str] = field(default_factory=list)
     returned: list[Header] = field(default_factory=list)
     last_resort: tuple[Leaf, Attachment] | None = None
-    packed: list[tuple[Leaf, int]] = field(default_factory=list)
-    """Parts that hold a body and files in Microsoft's own form, and where these belong in the list."""
+    packed: tuple[str, str | None] = "", None
+    """The text and the HTML in a winmail.dat."""
 
 
 def parse(raw: Raw) -> Mail:
@@ -48,6 +50,8 @@ def parse(raw: Raw) -> Mail:
     if content.last_resort is not None and not content.body.pieces:
         _take_last_resort(raw, content, *content.last_resort)
     text, html = content.body.read() if content.body.pieces else ("", None)
+    if content.packed != ("", None) and not text.strip():
+        text, html = content.packed[0] or to_plain(content.packed[1] or ""), html or content.packed[1]
     author = next(iter(people(header.get("from"))), None)
     subject = words(header.get("subject"))
     date = moment(header.get("date"))
@@ -79,6 +83,15 @@ def _take(raw: Raw, one: Leaf, content: _Content) -> None:
     if is_body(one):
         _take_body(raw, one, content)
         return
+    if is_packed(one):
+        from mailwicket.mail.unpacked import take_apart  # noqa: PLC0415 - few mails need it
+
+        taken = take_apart(raw, one)
+        if taken is not None:
+            content.attachments += taken.attachments
+            content.packed = taken.text or content.packed[0], taken.html or content.packed[1]
+            if taken.whole:
+                return
     _look_at(raw, one, content)
     attachment = listed(raw, one)
     content.attachments.append(attachment)
@@ -104,7 +117,7 @@ def _look_at(raw: Raw, one: Leaf, content: _Content) -> None:
 
 def _take_body(raw: Raw, one: Leaf, content: _Content) -> None:
     for cut in content.body.take(raw, one):
-        kind = "application/octet-stream" if "uuencode" in cut.encoding else one.part.content_type
+        kind = type_by_name(cut.name) if "uuencode" in cut.encoding else one.part.content_type
         content.attachments.append(cut_out(raw, cut.span, cut.encoding, filename=cut.name, content_type=kind))
 
 

@@ -34,7 +34,7 @@ class Around(NamedTuple):
     """The multipart directly around it; `""` for none."""
     serial: int
     """The number of that multipart in the mail."""
-    index: int
+    place: int
     """Its place in it, from 0."""
     depth: int
     choice: int
@@ -129,7 +129,8 @@ def _spans(raw: Raw, boundary: str, begin: int, end: int, limit: int) -> tuple[l
 
 def _opening(raw: Raw, begin: int, end: int) -> bytes:
     """Return the boundary of the first line that looks like one: a Content field follows it."""
-    found = _OPENING.search(raw, begin, min(end, begin + GUESS_BYTES))
+    limit = min(end, begin + GUESS_BYTES)
+    found = _OPENING.search(raw, begin, limit) if raw.find(b"--", begin, limit) >= 0 else None
     return found[1].rstrip() if found else b""
 
 
@@ -140,7 +141,7 @@ def _closing(raw: Raw, begin: int, end: int) -> bytes:
 
 
 def _split(raw: Raw, boundary: bytes, begin: int, end: int, limit: int) -> tuple[list[tuple[int, int]], int]:
-    """Return where the parts between the lines `--boundary` stand (RFC 2046 5.1.1), and where those beyond *limit* begin.
+    """Return where the parts between the lines `--boundary` stand (RFC 2046 5.1.1), and where those too many begin.
 
     A missing last line is forgiven. One that is not the last, too: a multipart inside has the same boundary.
     """

@@ -55,7 +55,9 @@ def undone(raw: bytes | bytearray | mmap.mmap, begin: int, end: int) -> Iterator
         if stop < end:
             stop = raw.rfind(b"\n", begin, stop) + 1 or stop
         lines = bytes(raw[begin:stop]).split(b"\n")
-        yield b"".join([_bytes_of(line) for line in lines if line and line[:6] != b"begin " and line.rstrip() != b"end"])
+        yield b"".join(
+            [_bytes_of(line) for line in lines if line and line[:6] != b"begin " and line.rstrip() != b"end"]
+        )
         begin = stop
 
 
