@@ -18,6 +18,9 @@ STRETCH_BYTES: Final = 4096  # searched for a boundary from a dash on: text is f
 ROUNDS_MAX: Final = 20
 """How often the bytes of a mail are searched in all: multiparts that never end are searched to the end each."""
 
+CLOSED_MAX: Final = 100
+"""How often a multipart may end, and go on: one inside it has the same boundary."""
+
 GUESS_BYTES: Final = 64 * 1024
 """Where a boundary that no header names is looked for."""
 
@@ -99,7 +102,7 @@ def leaves(raw: Raw, header: Header, begin: int, end: int, damage: list[str]) ->
                 children.append((_REST, rest, last, inside(len(spans))))
             stack.extend(reversed(children))
             count += len(children)
-        elif raw[first : first + GUESS_BYTES].strip():
+        elif raw[first : min(last, first + GUESS_BYTES)].strip():
             damage.append("no_parts")
             # What a person wrote stands there, under a wrong label.
             yield Part(own, "text/plain", options, first, last, around)
@@ -147,7 +150,7 @@ def _split(raw: Raw, boundary: bytes, begin: int, end: int, limit: int) -> tuple
     """
     mark = b"--" + boundary
     spans: list[tuple[int, int]] = []
-    start = -1
+    start, closed = -1, 0
     at = _find(raw, mark, begin, end)
     if at > begin and _TYPE.match(raw, begin, min(end, begin + 100)):
         start = begin  # the first boundary is missing
@@ -162,7 +165,9 @@ def _split(raw: Raw, boundary: bytes, begin: int, end: int, limit: int) -> tuple
             if len(spans) >= limit:
                 return spans, 0 if tail else start
             if tail:
-                start = -1
+                start, closed = -1, closed + 1
+                if closed > CLOSED_MAX:
+                    return spans, 0
         at = _find(raw, mark, after, end)
     if start >= 0:
         spans.append((start, end))
