@@ -20,8 +20,14 @@ TEXT_MAX_BYTES: Final = 1024 * 1024
 PLAIN: Final = "text/plain"
 HTML: Final = "text/html"
 
-LAST_RESORT: Final = frozenset({"text/enriched", "text/richtext", "text/markdown", "text/x-markdown", "text/rfc822"})
+LAST_RESORT: Final = frozenset({"text/enriched", "text/richtext", "text/markdown", "text/x-markdown"})
 """A body where there is no other; elsewhere an attachment."""
+
+FILES: Final = frozenset({
+    "text/calendar", "text/css", "text/csv", "text/directory", "text/javascript", "text/rfc822-headers", "text/rtf",
+    "text/vcard", "text/x-vcalendar", "text/x-vcard", "text/xml",
+})  # fmt: skip
+"""Text that is no prose: never a body, where any other that is a whole mail is one (RFC 2046 4.1.4)."""
 
 WORDS_MAX_CHARS: Final = 64 * 1024
 SAME: Final = 0.9
@@ -80,10 +86,11 @@ class Body:
             return self._read_few()
         chosen = [one for choice, group in groupby(pieces, _choice) for one in _chosen(choice, list(group))]
         html = [one.text for one in chosen if one.kind == HTML]
-        if len(html) == len(chosen) or not any(one.text.strip() for one in chosen if one.kind == PLAIN):
-            text = to_plain("\n".join(html)) if html else "\n".join(one.text for one in chosen)
+        plain = [one.text for one in chosen if one.kind == PLAIN and one.text.strip()]
+        if html:
+            text = "\n".join(_in_order(chosen)) if plain else to_plain("\n".join(html))
         else:
-            text = "\n".join(_in_order(chosen)) if html else "\n".join(one.text for one in chosen)
+            text = "\n".join(plain)
         return text, "\n".join(html) if html else None
 
     def _read_few(self) -> tuple[str, str | None]:
@@ -112,7 +119,10 @@ def may_be_body(one: Leaf) -> bool:
     kind = one.part.content_type
     if one.disposition == "attachment":
         return False
-    return kind in {PLAIN, HTML} or (kind in LAST_RESORT and not one.name)
+    if kind in {PLAIN, HTML}:
+        return True
+    whole = not one.part.around.kind and kind.startswith("text/") and kind not in FILES
+    return not one.name and (whole or kind in LAST_RESORT)
 
 
 def _content(raw: Raw, one: Leaf) -> tuple[bytes, list[Cut], bool]:
@@ -191,7 +201,8 @@ def _in_order(chosen: Sequence[_Piece]) -> Iterator[str]:
     left = HTML_MAX_CHARS
     for one in chosen:
         if one.kind == PLAIN:
-            yield one.text
+            if one.text.strip():
+                yield one.text
         elif one.part.around.choice not in spoken and left > 0:
             text = to_plain(one.text[:left])
             left -= len(one.text)
