@@ -87,11 +87,10 @@ class Body:
         chosen = [one for choice, group in groupby(pieces, _choice) for one in _chosen(choice, list(group))]
         html = [one.text for one in chosen if one.kind == HTML]
         plain = [one.text for one in chosen if one.kind == PLAIN and one.text.strip()]
-        if html:
-            text = "\n".join(_in_order(chosen)) if plain else to_plain("\n".join(html))
-        else:
-            text = "\n".join(plain)
-        return text, "\n".join(html) if html else None
+        if not html:
+            return "\n".join(plain), None
+        text = "\n".join(_in_order(chosen)) if plain else to_plain("\n".join(html))
+        return text, "\n".join(html)
 
     def _read_few(self) -> tuple[str, str | None]:
         """Do as `read` for nearly all mail: one text, or one and its HTML."""

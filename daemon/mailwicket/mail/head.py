@@ -51,7 +51,7 @@ def start_of(raw: Raw) -> int:
     envelope = _ENVELOPE.match(raw, blank, blank + START_MAX_BYTES)
     if envelope is not None:
         return envelope.end()
-    return blank if _KNOWN.match(head, blank) else at
+    return blank if _KNOWN.match(head[blank:]) else at
 
 
 def split_header(raw: Raw, begin: int, end: int) -> tuple[Header, int]:
@@ -60,13 +60,14 @@ def split_header(raw: Raw, begin: int, end: int) -> tuple[Header, int]:
     A line that is no field ends it too, unless fields that are known follow before the next blank line: then
     it is a damaged one among them.
     """
-    if raw[begin : begin + 1] == b"\n":
+    first = raw[begin : min(begin + 2, end)]
+    if first[:1] == b"\n":
         return Header(b""), begin + 1
-    if raw[begin : begin + 2] == b"\r\n":
+    if first == b"\r\n":
         return Header(b""), begin + 2
     limit = min(end, begin + HEADER_MAX_BYTES)
     stop = _end_of_fields(raw, begin, limit)
-    if stop == limit and raw[begin : begin + 1] not in b" \t":
+    if stop == limit and first[:1] not in b" \t":
         return Header(raw[begin:limit]), limit
     after = raw[stop : min(stop + 3, limit)]
     if after[:1] == b"\n" and stop > begin:

@@ -18,6 +18,9 @@ STRETCH_BYTES: Final = 4096  # searched for a boundary from a dash on: text is f
 ROUNDS_MAX: Final = 20
 """How often the bytes of a mail are searched in all: multiparts that never end are searched to the end each."""
 
+ROUND_MIN_BYTES: Final = 1024 * 1024
+"""A mail that is not larger may be searched once for each of DEPTH_MAX."""
+
 CLOSED_MAX: Final = 100
 """How often a multipart may end, and go on: one inside it has the same boundary."""
 
@@ -74,7 +77,7 @@ def leaves(raw: Raw, header: Header, begin: int, end: int, damage: list[str]) ->
     """
     stack = [(header, begin, end, _NOTHING)]
     count = serial = 0
-    budget = ROUNDS_MAX * (end - begin)
+    budget = max(ROUNDS_MAX * (end - begin), DEPTH_MAX * ROUND_MIN_BYTES)
     while stack:
         own, first, last, around = stack.pop()
         default = "message/rfc822" if around.kind == "multipart/digest" else "text/plain"

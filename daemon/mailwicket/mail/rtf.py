@@ -129,7 +129,9 @@ class _Page:
     def text(self) -> str:
         """Return what was said."""
         self._flush()
-        return clean("".join(self.told))
+        told = "".join(self.told)
+        # A character beyond 16 bits is told in two halves.
+        return clean(told.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
 
     def _command(self, word: str, number: int | None) -> None:
         group = self.group
