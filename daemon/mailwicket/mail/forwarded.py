@@ -8,12 +8,21 @@ from itertools import chain as joined
 from textwrap import dedent
 from typing import Final
 
-from mailwicket.mail.attribution import attribution
+from mailwicket.mail.attribution import Attribution, attribution
 from mailwicket.mail.html import to_plain
-from mailwicket.mail.labels import Block, announced_block, header_block, is_empty, quoted_header, run_on, unquoted
+from mailwicket.mail.labels import (
+    Block,
+    announced_block,
+    header_block,
+    is_empty,
+    quoted_header,
+    run_on,
+    unquoted,
+    with_colons,
+)
 from mailwicket.mail.labels import person as read_person
 from mailwicket.mail.quoted import reply_text
-from mailwicket.mail.separator import Kind, Separator, Title, separator, title
+from mailwicket.mail.separator import Kind, Separator, Title, is_bare_phrase, separator, title
 from mailwicket.model import Address, Enclosed, Mail
 
 CHAIN_MAX: Final = 5
@@ -25,6 +34,7 @@ BELOW_LINES: Final = 8
 
 RUN_ON_LABELS: Final = 3
 CLOSING_CHARS: Final = 40
+BLANKS: Final = " \t\r\n\xa0\u200b\ufeff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,27 +159,49 @@ def _announced(said: Title, lines: list[str], number: int, mark: Separator) -> _
 
 
 def _header_below(lines: list[str], number: int, mark: Separator) -> tuple[_Found, Block | None] | None:
+    """Find the header in the lines below a separator, or on its own line."""
     begin = _next_line(lines, number + 1)
-    pieces = run_on(mark.rest) if mark.rest else ()
-    if not pieces and begin < len(lines) and len(split := run_on(lines[begin])) >= RUN_ON_LABELS:
-        pieces = split
-    if pieces:
-        behind = number + 1 if mark.rest else begin + 1
-        block = announced_block([*pieces, *lines[behind : behind + HEADER_MAX_LABELS]], 0, within=HEADER_MAX_LABELS)
-        if block is not None:
-            return _of(block, number, behind + block.end - len(pieces), mark), block
+    if (told := _run_on(lines, number, begin, mark)) is not None:
+        return told
     block = announced_block(lines, begin, within=HEADER_MAX_LABELS)
     if block is None:
-        if (told := attribution(lines, begin)) is not None:
-            return _Found(number, told.end, told.quotes, mark, told.author, told.author_name, is_attributed=True), None
-        for at in range(begin + 1, min(len(lines), begin + BELOW_LINES)):
-            if (block := header_block(lines, at)) is not None:
-                break
-    if block is None or not (block.is_sure or block.author or block.author_name or block.subject):
+        if (told_by := attribution(lines, begin)) is not None:
+            return _by(told_by, lines, number, mark), None
+        bare = announced_block(with_colons(lines, begin), 0)
+        if bare is not None:
+            return _of(bare, number, begin + bare.end, mark), bare
+        return _author_above(lines, number, begin, mark)
+    if not (block.is_sure or block.author or block.author_name or block.subject):
         return None
     if not mark.dashed and not block.is_sure:
         return None
     return _of(block, number, block.end, mark), block
+
+
+def _run_on(lines: list[str], number: int, begin: int, mark: Separator) -> tuple[_Found, Block] | None:
+    """Read a header whose labels stand behind one another, as Yahoo writes it."""
+    pieces, behind = run_on(mark.rest) if mark.rest else (), number + 1
+    if not pieces and begin < len(lines) and len(split := run_on(lines[begin])) >= RUN_ON_LABELS:
+        pieces, behind = split, begin + 1
+    block = announced_block(pieces, 0)
+    if block is not None and block.subject is None:
+        block = announced_block([*pieces, *lines[behind : behind + HEADER_MAX_LABELS]], 0, within=HEADER_MAX_LABELS)
+    return None if block is None else (_of(block, number, behind + block.end - len(pieces), mark), block)
+
+
+def _author_above(lines: list[str], number: int, begin: int, mark: Separator) -> tuple[_Found, Block] | None:
+    """Read a header that begins some lines below, or whose author stands above it without a label (Lotus Notes)."""
+    for at in range(begin + 1, min(len(lines), begin + BELOW_LINES)):
+        block = announced_block(lines, at, within=HEADER_MAX_LABELS)
+        if block is None:
+            continue
+        if block.is_sure:
+            return _of(block, number, block.end, mark), block
+        if mark.dashed and block.subject is not None and block.to is not None:
+            author, name = read_person(lines[begin])
+            return _Found(number, block.end, block.quotes, mark, author, name, block.subject), block
+        return None
+    return None
 
 
 def _of(block: Block, number: int, body: int, mark: Separator | None) -> _Found:
@@ -184,7 +216,7 @@ def _unannounced(said: Title, lines: list[str], number: int) -> _Found | None:
     line = lines[number]
     block = header_block(lines, number) if ":" in line or "：" in line or "|" in line else None
     if block is None:
-        return _attributed(said, lines, number) if "@" in line else None
+        return _attributed(said, lines, number)
     if not _is_believed(said, block) or (block.subject is None and block.author is None):
         return None
     return _of(block, number, block.end, None)
@@ -195,12 +227,20 @@ def _is_believed(said: Title, block: Block | None) -> bool:
 
 
 def _attributed(said: Title, lines: list[str], number: int) -> _Found | None:
-    if said.languages or (number > 0 and not is_empty(lines[number - 1])):
+    if said.languages or not any("@" in line for line in lines[number : number + 2]):
+        return None
+    if number > 0 and not is_empty(lines[number - 1]):
         return None
     told = attribution(lines, number)
-    if told is None:
-        return None
-    return _Found(number, told.end, told.quotes, None, told.author, told.author_name, is_attributed=True)
+    return None if told is None else _by(told, lines, number, None)
+
+
+def _by(told: Attribution, lines: list[str], number: int, mark: Separator | None) -> _Found:
+    """Take the author from an attribution, and the rest from a header below it if there is one (old Yahoo)."""
+    block = header_block(lines, _next_line(lines, told.end))
+    if block is not None:
+        return _of(block, number, block.end, mark)
+    return _Found(number, told.end, told.quotes, mark, told.author, told.author_name, is_attributed=True)
 
 
 def _next_line(lines: list[str], at: int) -> int:
@@ -217,28 +257,48 @@ def _read(lines: list[str], found: _Found) -> Forwarded:
     if found.is_attributed and not quotes:
         body = _next_line(lines, body)
         quotes = int(body < len(lines) and lines[body].startswith(">"))
+    body = _below_rule(lines, found, body)
     last, below = _end(lines, found, body)
     if quotes:
         last, below = _unquoted_tail(lines, body, last, below)
     inner = lines[body:last]
+    if not quotes and all(line.startswith(">") or is_empty(line) for line in inner):
+        quotes = 1
     if quotes:
         inner = [unquoted(line, quotes) for line in inner]
     text = "\n".join(inner).strip("\n")
-    text = (dedent(text) if found.is_attributed and text.startswith((" ", "\t")) else text).strip()
+    text = (dedent(text) if found.is_attributed and text.startswith((" ", "\t")) else text).strip(BLANKS)
     above = _above(lines, found.mark)
     own = "\n".join(joined(lines[:above], lines[below:]))
     return Forwarded(found.author, found.author_name, found.subject, text, _own(own))
+
+
+def _below_rule(lines: list[str], found: _Found, body: int) -> int:
+    """Leave out the line with which Zoho and SquirrelMail close the header."""
+    begin = _next_line(lines, body)
+    mark = separator(lines[begin]) if found.mark_of is not None and begin < len(lines) else None
+    if mark is None or found.mark_of is None or not found.mark_of.dashed:
+        return body
+    is_rule = mark.kind is Kind.RULE and len(lines[begin].strip()) >= CLOSING_CHARS
+    is_same = lines[begin].strip() == lines[found.mark].strip()
+    is_closing = is_rule or (is_same and announced_block(lines, _next_line(lines, begin + 1)) is None)
+    return begin + 1 if is_closing else body
 
 
 def _above(lines: list[str], mark: int) -> int:
     """Return where the forwarder's words end: a rule above the header is none of them."""
     number = mark
     while number > 0 and mark - number < BELOW_LINES:
-        rule = separator(lines[number - 1])
-        if not is_empty(lines[number - 1]) and (rule is None or rule.kind is not Kind.RULE):
+        line = lines[number - 1]
+        if not is_empty(line) and not is_bare_phrase(line) and not _is_rule(line):
             break
         number -= 1
     return number
+
+
+def _is_rule(line: str) -> bool:
+    mark = separator(line)
+    return mark is not None and mark.kind is Kind.RULE
 
 
 def _end(lines: list[str], found: _Found, body: int) -> tuple[int, int]:
@@ -256,7 +316,7 @@ def _end(lines: list[str], found: _Found, body: int) -> tuple[int, int]:
     last = len(lines)
     while last > body and is_empty(lines[last - 1]):
         last -= 1
-    if last > body and (rule := separator(lines[last - 1])) is not None and rule.kind is Kind.RULE:
+    if last > body and _is_rule(lines[last - 1]):
         last -= len(lines[last - 1].strip()) >= CLOSING_CHARS  # KMail closes with one
     return last, len(lines)
 

@@ -32,7 +32,7 @@ LEAD: Final = re.compile(rf"[{WHITE}>]*")
 _MARKS: Final = re.compile(r"[\xa0\u2007\u202f\u3000]")
 INVISIBLE: Final = re.compile(r"[\xad\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _BOLD: Final = re.compile(r"\*{1,3}|_{1,2}")
-_MAILTO: Final = re.compile(r"[<\[(]\s*mailto:\s*([^\s<>\[\]()]{1,320})\s*[>\])]", re.IGNORECASE)
+_MAILTO: Final = re.compile(r"[<\[(]\s*(?:mailto|smtp):\s*([^\s<>\[\]()]{1,320})\s*[>\])]", re.IGNORECASE)
 _ADDR: Final = r"[^\s<>,;:\"()\[\]\\|]{1,200}@[^\s<>,;:\"()\[\]\\|]{1,255}"
 _BRACKETED: Final = re.compile(rf"[<\[(]\s*'?({_ADDR}?)'?\s*(?=[<>\])\s])")
 _ANYWHERE: Final = re.compile(_ADDR)
@@ -63,7 +63,7 @@ def key(word: str) -> str:
     """Spell *word* so that case, accents' encoding and blanks make no difference."""
     if not word.isascii():
         word = unicodedata.normalize("NFC", INVISIBLE.sub("", word))
-    return "".join(word.casefold().split())
+    return "".join(word.casefold().replace("\u0307", "").split())  # of the Turkish capital I with a dot
 
 
 def _table() -> Mapping[str, Mapping[Label, frozenset[str]]]:
@@ -224,7 +224,22 @@ def run_on(text: str) -> Sequence[str]:
         starts.append(begin)
         if Label.SUBJECT in _LABELS[key(text[begin : found.start()].strip("*_"))]:
             break
-    return [text[begin:end].strip() for begin, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    ends = [*starts[1:], len(text)] if starts else []
+    return [text[begin:end].strip() for begin, end in zip(starts, ends, strict=True)]
+
+
+def with_colons(lines: Sequence[str], at: int) -> Sequence[str]:
+    """Return the lines at *at* that begin with a label but bear no colon (eM Client), as if they did; in a header only.
+
+    At least LABELS_LEAST of them must follow one another.
+    """
+    told: list[str] = []
+    for line in lines[at : at + WITHIN_LINES]:
+        word, _, value = line[:LINE_MAX_CHARS].strip(WHITE).partition(" ")
+        if not value or key(word) not in _LABELS:
+            break
+        told.append(f"{word}: {value}")
+    return told if len(told) >= LABELS_LEAST else ()
 
 
 def is_empty(line: str) -> bool:
@@ -313,6 +328,8 @@ def _folds(lines: Sequence[str], number: int, first: _Line, fields: _Fields, *, 
         return True
     if not so_far[-1]:
         return (below and fields.labels > 1) or _label_soon(lines, number, fields)
+    if so_far[-1].endswith("<"):  # an address that was too long for the line
+        return True
     if fields.last in {Label.TO, Label.CC, Label.BCC} and so_far[-1].endswith((",", ";")):
         return True
     return _label_soon(lines, number, fields)
@@ -353,6 +370,8 @@ def _labelled(text: str) -> _Line | None:
     if bold and not closed:
         value = value.strip(WHITE)
         value = value.removeprefix(bold[0]) if value.startswith(bold[0]) else value.removesuffix(bold[0])
+        if value.startswith(bold[0]) and value.endswith(bold[0]):
+            value = value.strip(bold[0])
     return _line(meanings, value, text[:begin])
 
 

@@ -26,7 +26,7 @@ _FORWARD: Final = (
     "reencaminhad|encaminhad|inoltrat|inoltro|doorgestuur|doorgezonden|doorsturen|vidarebefordr|videresend|vidaresend|"
     "välitet|edelleenlähet|framsen|áframsen|przekaz|przesłan|přeposl|přeposíl|přesměrov|preposl|preposiel|továbbít|"
     "redirecțion|redirecţion|redirectionat|proslijeđ|prosleđ|prosljeđ|проследјен|прослеђ|posredov|препратен|препращ|"
-    "пересыл|пересла|перенаправ|переадрес|перасла|προωθ|iletil|iletilen|yönlendir|הועבר|מועבר|המועבר|שהועבר|"
+    "пересыл|пересил|пересла|перенаправ|переадрес|перасла|προωθ|iletil|iletilen|yönlendir|הועבר|מועבר|המועבר|שהועבר|"
     "توجيه|محول|محوّل|بازارسال|هدایت شده|فوروارد|转发|轉寄|轉發|転送|전달|ส่งต่อ|chuyển tiếp|diteruskan|terusan|"
     "dimajukan|edastat|pārsūt|persiųst|peradres|reenviat|birbidal|përcjell|anfonwyd ymlaen|अग्रेषित"
 )
@@ -101,7 +101,7 @@ def _dashed(text: str, quotes: int) -> Separator | None:
         return None
     if not phrase.isascii():
         phrase = INVISIBLE.sub("", phrase).replace("\xa0", " ")
-    folded = phrase.casefold()
+    folded = _folded(phrase)
     if _FORWARDED.search(folded):
         if _ENDING.match(phrase):
             return Separator(Kind.END, quotes, rest=rest)
@@ -112,9 +112,18 @@ def _dashed(text: str, quotes: int) -> Separator | None:
     return Separator(Kind.ORIGINAL, quotes, rest=rest) if _ORIGINALLY.search(folded) else None
 
 
+def _folded(phrase: str) -> str:
+    return phrase.casefold().replace("\u0307", "")  # of the Turkish capital I with a dot
+
+
+def is_bare_phrase(line: str) -> bool:
+    """Tell whether *line* is the phrase of a separator without dashes or colon: only a header below makes it one."""
+    return len(line) < 60 and key(line.strip("\r" + WHITE + ".:")) in _BARE
+
+
 def _announced(text: str, quotes: int) -> Separator | None:
     """Apple's sentences, and "Forwarded message:" alone (MailMate, elm)."""
-    if len(text) > 80 or not _FORWARDED.search(text.casefold()):
+    if len(text) > 80 or not _FORWARDED.search(_folded(text)):
         return None
     return Separator(Kind.FORWARD, quotes, dashed=False)
 
@@ -123,10 +132,17 @@ def _prefixes(words: str) -> frozenset[str]:
     return frozenset(map(key, words.split(", ")))
 
 
+_BARE: Final = _prefixes(
+    "forwarded message, forwarded email, forwarded mail, forwarded conversation, original message, original email, "
+    "weitergeleitete nachricht, weitergeleitete e-mail, ursprüngliche nachricht, message transféré, message original, "
+    "message d'origine, mensaje reenviado, mensaje original, mensagem encaminhada, mensagem original, messaggio "
+    "inoltrato, messaggio originale, doorgestuurd bericht, oorspronkelijk bericht, vidarebefordrat meddelande, "
+    "videresendt besked, videresendt melding, przekazana wiadomość, пересылаемое сообщение, 转发的邮件, 原始邮件"
+)
 _TITLES: Final = _prefixes(
     "fw, fwd, forward, forwarded, wg, weitergeleitet, tr, trans, transf, transféré, transfert, rv, reenv, renv, "
-    "reenviado, i, inoltra, inoltrato, enc, encaminhada, encaminhado, vs, vb, vl, doorst, doorgestuurd, pd, przekazano, "
-    "podaj dalej, redir, redir., videresend, videresendt, vidarebefordrat, välitetty, ilt, i̇lt, iletilen, továbbítás, "
+    "reenviado, i, inoltra, inoltrato, enc, encaminhada, encaminhado, vs, vb, vl, doorst, doorgestuurd, pd, "
+    "przekazano, podaj dalej, redir, redir., videresend, videresendt, vidarebefordrat, välitetty, ilt, i̇lt, iletilen, továbbítás, "
     "tov, továbbítva, пересл, пересл., пересылка, переслано, пересылаемое, fs, áfr, trs, πρθ, προωθ, yml, přeposl, "
     "přeposláno, preposlané, prosl, proslijeđeno, prosleđeno, posredovano, pp, препр, препратено, pārs, pārsūtīts, "
     "persiųsta, pers, edasi, edastatud, ed, birbidalia, 转发, 轉寄, 轉發, 転送, 전달, fwd., fw., הועבר, העברה, "
