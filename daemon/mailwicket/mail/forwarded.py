@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain as joined
 from textwrap import dedent
@@ -31,6 +31,9 @@ HEADER_MAX_LABELS: Final = 60
 
 BELOW_LINES: Final = 8
 """So far below its separator a header may begin."""
+
+SUSPECTS_MAX: Final = 5000
+"""So many lines with a colon or of dashes are looked at: none of them comes free, and a forward begins long before."""
 
 RUN_ON_LABELS: Final = 3
 CLOSING_CHARS: Final = 40
@@ -115,10 +118,7 @@ def passed_on(mail: Mail) -> Forwarded | None:
 
 
 def _find(said: Title, lines: list[str]) -> _Found | None:
-    for number, line in enumerate(lines):
-        if not line:
-            continue
-        mark = separator(line)
+    for number, mark in _suspects(lines):
         if mark is not None:
             if (found := _announced(said, lines, number, mark)) is not None:
                 return found
@@ -127,17 +127,20 @@ def _find(said: Title, lines: list[str]) -> _Found | None:
         elif said.is_forward:
             if (found := _unannounced(said, lines, number)) is not None:
                 return found
-        elif _begins_quote(lines, number):
-            return None
+        elif quoted_header(lines, number) or attribution(lines, number) is not None:
+            return None  # from here on it is what a reply quotes
     return None
 
 
-def _begins_quote(lines: list[str], number: int) -> bool:
-    """Tell whether from this line on a reply quotes."""
-    line = lines[number]
-    return (":" in line or "：" in line or "|" in line) and bool(
-        quoted_header(lines, number) or attribution(lines, number)
-    )
+def _suspects(lines: list[str]) -> Iterator[tuple[int, Separator | None]]:
+    """Yield the numbers of the first lines that may announce or begin a header, with the separator if there is one."""
+    left = SUSPECTS_MAX
+    for number, line in enumerate(lines):
+        if line and left:
+            mark = separator(line)
+            if mark is not None or ":" in line or "@" in line or "：" in line or "|" in line:
+                yield number, mark
+                left -= 1
 
 
 def _announced(said: Title, lines: list[str], number: int, mark: Separator) -> _Found | None:
@@ -148,6 +151,8 @@ def _announced(said: Title, lines: list[str], number: int, mark: Separator) -> _
         return None
     needs_header = not said.is_forward or not mark.dashed or bool(said.languages)
     found = _header_below(lines, number, mark)
+    if found is None and mark.rest:
+        return None  # words, and no header
     if found is None:
         author, name = read_person(mark.by) if mark.by else (None, None)
         if needs_header and author is None:
@@ -186,7 +191,9 @@ def _run_on(lines: list[str], number: int, begin: int, mark: Separator) -> tuple
     block = announced_block(pieces, 0)
     if block is not None and block.subject is None:
         block = announced_block([*pieces, *lines[behind : behind + HEADER_MAX_LABELS]], 0, within=HEADER_MAX_LABELS)
-    return None if block is None else (_of(block, number, behind + block.end - len(pieces), mark), block)
+    if block is None or block.end < len(pieces):
+        return None
+    return _of(block, number, behind + block.end - len(pieces), mark), block
 
 
 def _author_above(lines: list[str], number: int, begin: int, mark: Separator) -> tuple[_Found, Block] | None:
@@ -213,8 +220,7 @@ def _of(block: Block, number: int, body: int, mark: Separator | None) -> _Found:
 
 def _unannounced(said: Title, lines: list[str], number: int) -> _Found | None:
     """Read a header, or a line that names author and date, that no separator announces."""
-    line = lines[number]
-    block = header_block(lines, number) if ":" in line or "：" in line or "|" in line else None
+    block = header_block(lines, number)
     if block is None:
         return _attributed(said, lines, number)
     if not _is_believed(said, block) or (block.subject is None and block.author is None):

@@ -104,11 +104,11 @@ def _dashed(text: str, quotes: int) -> Separator | None:
     folded = _folded(phrase)
     if _FORWARDED.search(folded):
         if _ENDING.match(phrase):
-            return Separator(Kind.END, quotes, rest=rest)
+            return None if rest else Separator(Kind.END, quotes)
         named = _BY.search(phrase) if "@" in phrase and "/" not in phrase else None
         return Separator(Kind.FORWARD, quotes, rest=rest, by=named[1] if named else "")
-    if folded == "end":
-        return Separator(Kind.END, quotes, rest=rest)
+    if folded == "end" and not rest:
+        return Separator(Kind.END, quotes)
     return Separator(Kind.ORIGINAL, quotes, rest=rest) if _ORIGINALLY.search(folded) else None
 
 
@@ -140,13 +140,14 @@ _BARE: Final = _prefixes(
     "videresendt besked, videresendt melding, przekazana wiadomość, пересылаемое сообщение, 转发的邮件, 原始邮件"
 )
 _TITLES: Final = _prefixes(
-    "fw, fwd, forward, forwarded, wg, weitergeleitet, tr, trans, transf, transféré, transfert, rv, reenv, renv, "
-    "reenviado, i, inoltra, inoltrato, enc, encaminhada, encaminhado, vs, vb, vl, doorst, doorgestuurd, pd, "
-    "przekazano, podaj dalej, redir, redir., videresend, videresendt, vidarebefordrat, välitetty, ilt, i̇lt, iletilen, továbbítás, "
-    "tov, továbbítva, пересл, пересл., пересылка, переслано, пересылаемое, fs, áfr, trs, πρθ, προωθ, yml, přeposl, "
-    "přeposláno, preposlané, prosl, proslijeđeno, prosleđeno, posredovano, pp, препр, препратено, pārs, pārsūtīts, "
-    "persiųsta, pers, edasi, edastatud, ed, birbidalia, 转发, 轉寄, 轉發, 転送, 전달, fwd., fw., הועבר, העברה, "
-    "إعادة توجيه, إعادة إرسال, توجيه, بازارسال, هدایت, ส่งต่อ, chuyển tiếp, teruskan, terusan, majukan"
+    "fw, fwd, forward, forwarded, wg, weitergeleitet, tr, trans, transf, transféré, transfert, rv, reenv, "
+    "renv, reenviado, i, inoltra, inoltrato, enc, encaminhada, encaminhado, vs, vb, vl, doorst, "
+    "doorgestuurd, pd, przekazano, podaj dalej, redir, redir., videresend, videresendt, vidarebefordrat, "
+    "välitetty, ilt, iletilen, továbbítás, tov, továbbítva, пересл, пересл., пересылка, переслано, "
+    "пересылаемое, áfr, trs, πρθ, προωθ, fs, yml, přeposl, přeposláno, preposlané, prosl, proslijeđeno, "
+    "prosleđeno, posredovano, препр, препратено, pārs, pārsūtīts, persiųsta, pers, edasi, edastatud, ed, "
+    "birbidalia, 转发, 轉寄, 轉發, 転送, 전달, fwd., fw., הועבר, העברה, إعادة توجيه, إعادة إرسال, توجيه, بازارسال, "
+    "هدایت, ส่งต่อ, chuyển tiếp, teruskan, terusan, majukan"
 )
 _SHORT: Final = {key("i"): frozenset({"it"}), key("vs"): frozenset({"da", "nb"})}
 """Prefixes that mean something else, too (VS answers in Finnish): they need a header in one of these languages."""
