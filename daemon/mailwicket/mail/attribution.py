@@ -38,7 +38,7 @@ class Attribution:
 def attribution(lines: Sequence[str], at: int) -> Attribution | None:
     """Return whom line *at* (wrapped over LINES_MAX at most) names as the author, or None if it is no such line.
 
-    In any language: it holds a digit, and after it an address near the end, and ends with a colon.
+    In any language: it holds a date (or at least a digit) and an address, and ends with a colon soon after.
     """
     if at >= len(lines):
         return None
@@ -60,10 +60,11 @@ def attribution(lines: Sequence[str], at: int) -> Attribution | None:
 
 def _read(text: str, end: int, quotes: int) -> Attribution | None:
     found = _ADDRESS.search(text)
-    if found is None or len(text) - found.end() > BEHIND_MAX_CHARS + len(found[0]) + 10:
+    if found is None:
         return None
-    before = text[: found.start()]
-    if not _DIGIT.search(before):
+    before, behind = text[: found.start()], text[found.end() :].replace(found[0].strip("<(["), "", 1)
+    is_dated = _DIGIT.search(before) is not None
+    if len(behind) > BEHIND_MAX_CHARS or not (is_dated or _DIGIT.search(behind)):
         return None
     author, _ = person(text[found.start() :])
     if author is None:
@@ -75,7 +76,7 @@ def _read(text: str, end: int, quotes: int) -> Attribution | None:
 def _name(before: str) -> str | None:
     """Return the name that stands between a date and an address."""
     before = before.rstrip(" <([")
-    if before.endswith(('"', "”")) and (begin := max(before.rfind('"', 0, -1), before.rfind("“", 0, -1))) >= 0:
+    if before.endswith(('"', "”", "“")) and (begin := max(before.rfind(mark, 0, -1) for mark in '"“„')) >= 0:
         return before[begin + 1 : -1].strip(" '") or None
     when = _WHEN.match(before)
     words = before[when.end() if when else 0 :].strip(" ,")

@@ -93,7 +93,7 @@ def separator(line: str) -> Separator | None:
 def _dashed(text: str, quotes: int) -> Separator | None:
     begin = len(text) - len(text.lstrip(_DASHES))
     closing = _DASHED.search(text, begin, begin + PHRASE_MAX_CHARS)
-    phrase = text[begin : closing.start() if closing else begin + PHRASE_MAX_CHARS].strip(WHITE + "\xa0:>")
+    phrase = text[begin : closing.start() if closing else begin + PHRASE_MAX_CHARS].strip(WHITE + ":").lstrip(">")
     rest = text[closing.end() :].strip(WHITE + "]") if closing else ""
     if not phrase:
         return Separator(Kind.RULE, quotes) if begin >= 3 and not rest else None
