@@ -8,7 +8,7 @@ from itertools import chain as joined
 from textwrap import dedent
 from typing import Final
 
-from mailwicket.mail.attribution import Attribution, attribution
+from mailwicket.mail.byline import Byline, byline
 from mailwicket.mail.html import to_plain
 from mailwicket.mail.labels import (
     Block,
@@ -127,7 +127,7 @@ def _find(said: Title, lines: list[str]) -> _Found | None:
         elif said.is_forward:
             if (found := _unannounced(said, lines, number)) is not None:
                 return found
-        elif quoted_header(lines, number) or attribution(lines, number) is not None:
+        elif quoted_header(lines, number) or byline(lines, number) is not None:
             return None  # from here on it is what a reply quotes
     return None
 
@@ -170,7 +170,7 @@ def _header_below(lines: list[str], number: int, mark: Separator) -> tuple[_Foun
         return told
     block = announced_block(lines, begin, within=HEADER_MAX_LABELS)
     if block is None:
-        if (told_by := attribution(lines, begin)) is not None:
+        if (told_by := byline(lines, begin)) is not None:
             return _by(told_by, lines, number, mark), None
         bare = announced_block(with_colons(lines, begin), 0)
         if bare is not None:
@@ -237,11 +237,11 @@ def _attributed(said: Title, lines: list[str], number: int) -> _Found | None:
         return None
     if number > 0 and not is_empty(lines[number - 1]):
         return None
-    told = attribution(lines, number)
+    told = byline(lines, number)
     return None if told is None else _by(told, lines, number, None)
 
 
-def _by(told: Attribution, lines: list[str], number: int, mark: Separator | None) -> _Found:
+def _by(told: Byline, lines: list[str], number: int, mark: Separator | None) -> _Found:
     """Take the author from an attribution, and the rest from a header below it if there is one (old Yahoo)."""
     block = header_block(lines, _next_line(lines, told.end))
     if block is not None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailwicket.mail.attribution import attribution
+from mailwicket.mail.byline import byline
 
 CY = ("Cy Example", "cy@example.com")
 
@@ -48,9 +48,9 @@ CY = ("Cy Example", "cy@example.com")
         "> On Wed, 2 Jun 2021 at 10:59, Cy Example <cy@example.com> wrote:",
     ],
 )
-def test_an_attribution_names_the_author(line: str) -> None:
+def test_a_byline_names_the_author(line: str) -> None:
     lines = line.split("\n")
-    found = attribution([*lines, "", "> Backwards."], 0)
+    found = byline([*lines, "", "> Backwards."], 0)
     assert found is not None
     assert (found.author.name, found.author.address) == CY
     assert found.end == len(lines)
@@ -69,21 +69,21 @@ def test_an_attribution_names_the_author(line: str) -> None:
     ],
 )
 def test_what_lacks_date_address_or_colon_is_none(line: str) -> None:
-    assert attribution([line], 0) is None
+    assert byline([line], 0) is None
 
 
-def test_an_attribution_is_not_read_over_an_empty_line() -> None:
-    assert attribution(["On 2 Jun 2021 Cy <cy@example.com>", "", "wrote:"], 0) is None
+def test_a_byline_is_not_read_over_an_empty_line() -> None:
+    assert byline(["On 2 Jun 2021 Cy <cy@example.com>", "", "wrote:"], 0) is None
 
 
 def test_a_name_may_be_lacking() -> None:
-    found = attribution(["On 2 Jun 2021 at 10:59, <cy@example.com> wrote:"], 0)
+    found = byline(["On 2 Jun 2021 at 10:59, <cy@example.com> wrote:"], 0)
     assert found is not None
     assert (found.author.name, found.author_name) == (None, None)
 
 
 @given(st.lists(st.text(alphabet='On2 ,:<@>.a"\n'), max_size=4))
-def test_an_attribution_ends_within_three_lines(lines: list[str]) -> None:
+def test_a_byline_ends_within_three_lines(lines: list[str]) -> None:
     for at in range(len(lines)):
-        found = attribution(lines, at)
+        found = byline(lines, at)
         assert found is None or at < found.end <= at + 3

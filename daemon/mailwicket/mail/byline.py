@@ -24,7 +24,7 @@ _ZONE: Final = re.compile(r"^(?:[AaPp]\.?[Mm]\.?|Uhr|[A-Z]{3,4}|\([A-Z]{2,5}\)|h
 
 
 @dataclass(frozen=True, slots=True)
-class Attribution:
+class Byline:
     """Who wrote the mail below, as such a line tells."""
 
     author: Address
@@ -35,7 +35,7 @@ class Attribution:
     """How many `>` stand before it."""
 
 
-def attribution(lines: Sequence[str], at: int) -> Attribution | None:
+def byline(lines: Sequence[str], at: int) -> Byline | None:
     """Return whom line *at* (wrapped over LINES_MAX at most) names as the author, or None if it is no such line.
 
     In any language: it holds a date (or at least a digit) and an address, and ends with a colon soon after.
@@ -58,7 +58,7 @@ def attribution(lines: Sequence[str], at: int) -> Attribution | None:
     return None
 
 
-def _read(text: str, end: int, quotes: int) -> Attribution | None:
+def _read(text: str, end: int, quotes: int) -> Byline | None:
     found = _ADDRESS.search(text)
     if found is None:
         return None
@@ -70,7 +70,7 @@ def _read(text: str, end: int, quotes: int) -> Attribution | None:
     if author is None:
         return None
     name = _name(before)
-    return Attribution(Address(name, author.address), name, end, quotes)
+    return Byline(Address(name, author.address), name, end, quotes)
 
 
 def _name(before: str) -> str | None:
