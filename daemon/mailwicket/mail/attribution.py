@@ -44,32 +44,7 @@ _PLAIN_LAST: Final = re.compile(r"\S@\S{1,255}[:：]$")
 _INNER: Final = re.compile(
     r"(?<=[.!?)…:,])[ \xa0]{1,3}(?=(?:On|Am|Le|El|Il|Op|Den|Em|Dnia|W dniu|Dne|Dňa|Vào|Pada|În|Στις|Þann)[ \xa0])"
 )
-_MINE: Final = frozenset(
-    [
-        "i",
-        "we",
-        "ich",
-        "wir",
-        "je",
-        "j",
-        "nous",
-        "yo",
-        "nosotros",
-        "io",
-        "noi",
-        "ik",
-        "wij",
-        "jag",
-        "vi",
-        "jeg",
-        "eu",
-        "nós",
-        "ja",
-        "my",
-        "я",
-        "мы",
-    ]
-)
+_MINE: Final = frozenset(phrases("I"))
 
 
 class Attribution(NamedTuple):

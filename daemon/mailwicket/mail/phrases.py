@@ -4,6 +4,7 @@ One line a language and kind, phrases between commas:
 
 - `wrote`: the word that stands in the line above a quote ("On Monday Ada wrote:");
 - `opens`: how such a line begins, where it does not begin with a date or a name;
+- `I`: who speaks of himself is no mail program;
 - `original`: what stands between dashes above a mail that is quoted whole;
 - `device`: lines that a program adds below a mail; `*` stands for a name of a thing or a program.
 """
@@ -15,6 +16,17 @@ from __future__ import annotations
 from typing import Final
 
 TABLE: Final = """
+en I: i, we
+de I: ich, wir
+fr I: je, j, nous
+es I: yo, nosotros
+it I: io, noi
+nl I: ik, wij
+sv I: jag, vi
+nb I: jeg
+pt I: eu, nós
+pl I: ja, my
+ru I: я, мы
 en wrote: wrote, writes, quoting
 en opens: on, at, quoting, message from, from
 en original: original message, original message follows, original mail, original e-mail, original email, original
@@ -257,24 +269,25 @@ ADDRESSED: Final = (
     "reply above this line", "type your reply above", "write your reply above", "reply above this email",
     "reply to this email above", "please type your reply above this line", "reply above the line",
     "your reply above this line", "respond above this line", "replies above this line", "type your response above",
-    "enter your reply above", "add your reply above", "text above this line", "reply above here", "above this dashed line",
-    "reply above to respond", "reply above to add", "post your reply above", "place your reply above",
-    "antwort oberhalb dieser linie", "antwort über dieser linie", "antworten sie oberhalb dieser", "oberhalb dieser zeile",
-    "über dieser zeile", "oberhalb dieser linie", "über dieser linie",
-    "réponse au-dessus de cette ligne", "au-dessus de cette ligne", "ci-dessus de cette ligne",
+    "enter your reply above", "add your reply above", "text above this line", "reply above here",
+    "above this dashed line", "reply above to respond", "reply above to add", "post your reply above",
+    "place your reply above", "antwort oberhalb dieser linie", "antwort über dieser linie",
+    "antworten sie oberhalb dieser", "oberhalb dieser zeile", "über dieser zeile", "oberhalb dieser linie",
+    "über dieser linie", "réponse au-dessus de cette ligne", "au-dessus de cette ligne", "ci-dessus de cette ligne",
     "encima de esta línea", "encima de esta linea", "por encima de esta línea", "arriba de esta línea",
     "sobre esta línea", "acima desta linha", "por cima desta linha", "sopra questa riga", "sopra questa linea",
     "al di sopra di questa riga", "boven deze regel", "boven deze lijn", "over denne linje", "over denne linjen",
     "ovanför denna linje", "ovanför den här raden", "ovanför denna rad", "tämän rivin yläpuolelle",
     "nad tym wierszem", "powyżej tej linii", "nad tą linią", "powyżej tego wiersza", "nad tento řádek",
-    "nad tímto řádkem", "nad tento riadok", "nad týmto riadkom", "выше этой линии", "выше этой строки", "над этой строкой",
-    "вище цієї лінії", "вище цього рядка", "над этой чертой", "над тази линия", "iznad ove crte", "iznad ove linije",
-    "nad to vrstico", "e sor fölé", "ezen sor fölé", "e vonal fölé", "deasupra acestei linii", "deasupra acestui rând",
-    "bu satırın üstüne", "bu satırın üzerine", "bu çizginin üstüne", "πάνω από αυτή τη γραμμή", "πάνω από αυτήν τη γραμμή",
-    "מעל שורה זו", "מעל לשורה זו", "فوق هذا السطر", "بالای این خط", "在此行上方", "在此线上方", "在這行上方", "在此行以上",
-    "この行より上", "この線より上", "この行の上", "이 줄 위에", "이 선 위에", "เหนือบรรทัดนี้", "phía trên dòng này",
-    "di atas baris ini", "üle selle rea", "virš šios eilutės", "virs šīs līnijas", "virs šīs rindas",
-    "damunt d'aquesta línia", "sobre d'aquesta línia", "lerro honen gainean",
+    "nad tímto řádkem", "nad tento riadok", "nad týmto riadkom", "выше этой линии", "выше этой строки",
+    "над этой строкой", "вище цієї лінії", "вище цього рядка", "над этой чертой", "над тази линия", "iznad ove crte",
+    "iznad ove linije", "nad to vrstico", "e sor fölé", "ezen sor fölé", "e vonal fölé", "deasupra acestei linii",
+    "deasupra acestui rând", "bu satırın üstüne", "bu satırın üzerine", "bu çizginin üstüne",
+    "πάνω από αυτή τη γραμμή", "πάνω από αυτήν τη γραμμή", "מעל שורה זו", "מעל לשורה זו", "فوق هذا السطر",
+    "بالای این خط", "在此行上方", "在此线上方", "在這行上方", "在此行以上", "この行より上", "この線より上",
+    "この行の上", "이 줄 위에", "이 선 위에", "เหนือบรรทัดนี้", "phía trên dòng này", "di atas baris ini",
+    "üle selle rea", "virš šios eilutės", "virs šīs līnijas", "virs šīs rindas", "damunt d'aquesta línia",
+    "sobre d'aquesta línia", "lerro honen gainean",
 )  # fmt: skip
 """What the line says above which an answer to a desk shall stand."""
 
@@ -282,13 +295,14 @@ DEVICES: Final = (
     "iphone", "ipad", "ipod", "android", "samsung", "galaxy", "blackberry", "windows phone", "windows mail", "nokia",
     "huawei", "xiaomi", "motorola", "htc", "sony", "xperia", "oneplus", "oppo", "vivo", "honor", "lumia", "pixel",
     "outlook", "yahoo", "proton", "mailspring", "gmx", "web.de", "mail.ru", "gmail", "fastmail", "thunderbird",
-    "mail for windows", "smartphone", "spark", "airmail", "tutanota", "tuta", "smartfon", "handy", "telekom", "freenet",
-    "apple watch", "macbook", "imac", "mobile", "telephone", "workspace", "aol", "libero", "zoho", "canary", "k-9", "k9",
-    "bluemail", "blue mail", "mymail", "hotmail", "nine", "redmi", "realme", "tablet", "verizon", "t-mobile",
-    "at&t", "sprint", "smart phone", "orange", "ios", "newton", "polymail", "superhuman", "boxer", "edison", "touchmail",
-    "posteo", "mailbird", "hey", "avast", "avg", "mail.com", "qq", "网易", "foxmail", "手机", "рамблер", "яндекс", "mi phone",
-    "cell phone", "cellphone", "pda", "palm", "treo", "droid", "fairphone", "nexus", "iphonesta", "aquamail", "wp.pl",
-    "seznam", "telefon", "téléphone", "telefono", "teléfono", "telefone", "mobil", "móvil", "fairemail", "sailfish",
+    "mail for windows", "smartphone", "spark", "airmail", "tutanota", "tuta", "smartfon", "handy", "telekom",
+    "freenet", "apple watch", "macbook", "imac", "mobile", "telephone", "workspace", "aol", "libero", "zoho",
+    "canary", "k-9", "k9", "bluemail", "blue mail", "mymail", "hotmail", "nine", "redmi", "realme", "tablet",
+    "verizon", "t-mobile", "at&t", "sprint", "smart phone", "orange", "ios", "newton", "polymail", "superhuman",
+    "boxer", "edison", "touchmail", "posteo", "mailbird", "hey", "avast", "avg", "mail.com", "qq", "网易", "foxmail",
+    "手机", "рамблер", "яндекс", "mi phone", "cell phone", "cellphone", "pda", "palm", "treo", "droid", "fairphone",
+    "nexus", "iphonesta", "aquamail", "wp.pl", "seznam", "telefon", "téléphone", "telefono", "teléfono", "telefone",
+    "mobil", "móvil", "fairemail", "sailfish",
 )  # fmt: skip
 """Words that show that a line "sent from" speaks of a device or a program."""
 

@@ -15,31 +15,26 @@ from typing import Final
 
 from mailwicket.mail.attribution import WHITE, Attribution, attribution, may_end
 from mailwicket.mail.delimiter import delimiter
+from mailwicket.mail.labels import announced_block, quoted_header
 from mailwicket.mail.phrases import phrases
 from mailwicket.mail.signature import without_signature
+
+__all__ = ["own_words", "quoted_header", "reply_text"]
 
 EXAMINED_MAX_CHARS: Final = 1024 * 1024
 EXAMINED_MAX_LINES: Final = 20_000
 LINE_MAX_CHARS: Final = 400
-LABELS_LEAST: Final = 3
-LABELS_WITHIN: Final = 6
 GAP_LINES: Final = 6
 """Empty lines between an attribution and its quote."""
 
 WRAPPED_MIN_CHARS: Final = 60
 """From what length on a quoted line may have been broken by a program, its rest without mark."""
 
-_LABEL: Final = re.compile(
-    r"\s*\*?(from|sent|date|to|cc|subject|von|gesendet|datum|an|betreff|de|envoyé|date|à|objet|enviado|para|asunto|"
-    r"assunto|da|inviato|data|a|oggetto|van|verzonden|aan|onderwerp|fra|sendt|til|emne|från|skickat|till|ämne|"
-    r"od|wysłano|do|temat|odesláno|komu|předmět|от|отправлено|кому|тема|发件人|发送时间|收件人|主题|差出人|送信日時|宛先|件名)"
-    r"\s*\*?\s*[:：]",
-    re.IGNORECASE,
-)
 _ORIGINAL: Final = frozenset(phrases("original"))
 _BEGINS_ORIGINAL: Final = tuple(sorted(_ORIGINAL))
 _MARKS: Final = "-_*=~‐‑–—─<>+#"
 _RULE: Final = re.compile(r"[-_=*~‐–—─]{3,}$")
+_TIME: Final = re.compile(r"\d[:.]\d\d")
 _GROUPWISE: Final = re.compile(r">>> ?[^<>]{0,80}(?:<[^<>]{1,200}>)?[^<>]{0,60}\d[^<>]{0,30}>>>$")
 
 
@@ -51,7 +46,8 @@ def reply_text(text: str) -> str:
 def own_words(text: str) -> str:
     """Return what the writer of *text* wrote, without quoted text and signature; `""` if that is nothing.
 
-    At most EXAMINED_MAX_CHARS in EXAMINED_MAX_LINES are looked at; what comes behind is kept, unless a quote reaches there.
+    At most EXAMINED_MAX_CHARS in EXAMINED_MAX_LINES are looked at; what comes behind is kept, unless a quote
+    reaches there.
     """
     examined, rest = text[:EXAMINED_MAX_CHARS], text[EXAMINED_MAX_CHARS:]
     if "\r" in examined:
@@ -69,17 +65,6 @@ def own_words(text: str) -> str:
     reply = _Reply(lines)
     own = reply.words()
     return f"{own}\n{rest}".strip(WHITE + "\n") if rest and not reply.cut_short else own
-
-
-def quoted_header(lines: list[str], at: int) -> int:
-    """Return how many lines at *at* are the header of a quoted mail as mail programs print it; 0 for none."""
-    found = last = 0
-    for offset, line in enumerate(lines[at : at + LABELS_WITHIN]):
-        if _LABEL.match(line[:LINE_MAX_CHARS]):
-            found, last = found + 1, offset + 1
-        elif line.strip() == "" or found == 0:
-            break
-    return last if found >= LABELS_LEAST else 0
 
 
 @dataclass(slots=True)
@@ -241,7 +226,21 @@ def _headed(lines: list[str], at: int) -> int:
             return _ruled(lines, at)
         if inner in _ORIGINAL or (bare[-1] in _MARKS and inner.startswith(_BEGINS_ORIGINAL) and len(inner) < 60):
             return 1
-    return quoted_header(lines, at)
+    return _header(lines, at)
+
+
+def _header(lines: Sequence[str], at: int) -> int:
+    """Return how many lines the header of a quoted mail takes at *at*; 0 if there is none.
+
+    Two labels are enough where a time and an address stand behind them and nothing right above.
+    """
+    found = quoted_header(lines, at)
+    if found or (at and lines[at - 1].strip(WHITE + _MARKS)) or ":" not in lines[at][:LINE_MAX_CHARS]:
+        return found
+    block = announced_block(lines, at)
+    if block is None or not _TIME.search(block.date or "") or not (block.author or "@" in (block.to or "")):
+        return 0
+    return block.end - at
 
 
 def _ruled(lines: list[str], at: int) -> int:
@@ -251,7 +250,7 @@ def _ruled(lines: list[str], at: int) -> int:
     below = at + 1
     while below < min(len(lines), at + 4) and not lines[below].strip(WHITE):
         below += 1
-    head = quoted_header(lines, below) if below < len(lines) else 0
+    head = _header(lines, below) if below < len(lines) else 0
     return below + head - at if head else 0
 
 

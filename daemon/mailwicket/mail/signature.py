@@ -58,8 +58,8 @@ def _table() -> tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, str], .
 _BEHIND, _BEFORE, _WITHIN, _NOWHERE = _table()
 _HEADS: Final = tuple(head for head, _ in _WITHIN)
 _POSSESSIVE: Final = re.compile(
-    r"\b(?:my|meine[mnr]?|mon|ma|mi|mijn|minu?|mit|mitt|meu|minha|meva|moje\w*|mého|môjho|moj\w*|мо\w*|mio|mia|benim|az én|"
-    r"min|nire|μου|του|дома)\b|我的|나의|내|ของฉัน|שלי|الخاص بي|của tôi|saya"
+    r"\b(?:my|meine[mnr]?|mon|ma|mi|mijn|minu?|mit|mitt|meu|minha|meva|moje\w*|mého|môjho|мо\w*|mio|mia|benim|"
+    r"az én|min|nire|μου|του|дома)\b|我的|나의|내|ของฉัน|שלי|الخاص بي|của tôi|saya"
 )
 
 
