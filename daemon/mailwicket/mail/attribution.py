@@ -37,9 +37,11 @@ _DATE: Final = re.compile(
     r"\d{1,2} ?月|\d{1,2} ?월|1[34]\d\d/\d)"
 )
 _TIME: Final = re.compile(r"(?<!\d)\d{1,2} ?[:.h時时시：][ ]?\d{2}(?!\d)|\d ?(?:[ap]\.? ?m\b|Uhr)", re.IGNORECASE)
-_DAY_FIRST: Final = re.compile(r"\W{0,3}(?:\w{1,14}[.,]{0,2}[ ,]{1,3}){0,2}\d{1,4}\b")
+_DAY_FIRST: Final = re.compile(r"\W{0,3}(?:[^\s\d.,]{1,14}[.,]{0,2}[ ,]{1,3}){0,2}\d{1,4}\b")
 _ADDRESS: Final = re.compile(r"[^\s<>()\[\]\"',;:]{1,64}@[^\s<>()\[\]\"',;:]{1,255}")
 _ADDRESS_LAST: Final = re.compile(r"[<(\[][^<>()\[\]\s]{1,320}@[^<>()\[\]]{1,320}[>)\]]{1,3},?[ \xa0]?[:：]?$")
+_ADDRESS_WITHIN: Final = re.compile(r"<[^<>\s]{1,320}@[^<>\s]{1,320}>")
+_ABBREVIATED: Final = re.compile(r"\b\w{1,3}\.$")
 _PLAIN_LAST: Final = re.compile(r"\S@\S{1,255}[:：]$")
 _INNER: Final = re.compile(
     r"(?<=[.!?)…:,])[ \xa0]{1,3}(?=(?:On|Am|Le|El|Il|Op|Den|Em|Dnia|W dniu|Dne|Dňa|Vào|Pada|În|Στις|Þann)[ \xa0])"
@@ -129,25 +131,37 @@ def _is_above_marks(  # noqa: PLR0913 - the evidence, by name
 
 def _whole(lines: Sequence[str], begin: int, last: int, least: int, window: str) -> Attribution:
     """Take in the lines above *begin* that belong to it, leave out what stands before it in its first line."""
-    top = begin
-    if not (_opens(lines[begin]) and _is_dated(lines[begin])):
-        is_dated = _is_dated(window)
+    top, have = begin, _evidence(window)
+    is_complete = have >= {"wrote", "address"} and _WORDS.search(window[:1]) is not None
+    if not (_is_dated(lines[begin]) and len(have) > 1 and _opens(lines[begin], a_date="address" in have)):
         for above in range(begin - 1, max(least, last - LINES_MAX + 1) - 1, -1):
             line = lines[above].strip(WHITE)
             if not line or len(line) > LINE_MAX_CHARS or _is_sentence(line):
                 break
-            if _is_dated(line) and (_opens(line) or _inner(line) is not None or not is_dated):
-                top = above
+            told = _evidence(line)
+            opens = "date" in told and (_opens(line) or _inner(line) is not None)
+            if opens or (told - have and not is_complete):
+                top, have = above, have | told
+            if opens:
                 break
-            if above == begin - 1 and _ADDRESS.search(line) and not _ADDRESS.search(window) and line.endswith(">"):
-                top = above
-    if top == begin > least and window.startswith(("<", "[", "(")):
-        name = lines[begin - 1].strip(WHITE)
+    if top > least and lines[top].lstrip(WHITE).startswith(("<", "[", "(")):
+        name = lines[top - 1].strip(WHITE)
         if name and len(name) <= NAME_MAX_CHARS and not _is_sentence(name) and name[0].isupper():
-            top = begin - 1
+            top -= 1
     inner = _inner(lines[top])
     own = "" if inner is None else lines[top][:inner].rstrip(WHITE)
     return Attribution(top, last + 1, own)
+
+
+def _evidence(text: str) -> set[str]:
+    found = set()
+    if _is_dated(text):
+        found.add("date")
+    if _ADDRESS.search(text):
+        found.add("address")
+    if not _WROTE.isdisjoint(_WORDS.findall(text.casefold())) or any(word in text for word in JOINED_WROTE):
+        found.add("wrote")
+    return found
 
 
 def _inner(text: str) -> int | None:
@@ -163,17 +177,21 @@ def _is_dated(text: str) -> bool:
     return _DATE.search(text) is not None or _TIME.search(text) is not None
 
 
-def _opens(text: str) -> bool:
-    """Tell whether *text* begins as attributions do: with "On", "Am", "Le" or with a date."""
+def _opens(text: str, *, a_date: bool = True) -> bool:
+    """Tell whether *text* begins as attributions do: with "On", "Am", "Le" or with *a_date*."""
     bare = text.lstrip(_DRESS + '"').replace("\xa0", " ")
     if bare[:1].islower():
-        return _DAY_FIRST.match(bare) is not None and _is_dated(bare)
-    return bare.casefold().startswith(_OPENS) or (_DAY_FIRST.match(bare) is not None)
+        return a_date and _DAY_FIRST.match(bare) is not None and _is_dated(bare)
+    return bare.casefold().startswith(_OPENS) or (a_date and _DAY_FIRST.match(bare) is not None)
 
 
 def _is_sentence(line: str) -> bool:
     """Tell whether *line* ends as a sentence does."""
-    return line.endswith((".", "!", "?", "…", "。", "！", "？", ":", "：")) and not _is_dated(line[-12:])
+    if not line.endswith((".", "!", "?", "…", "。", "！", "？", ":", "：")) or _is_dated(line[-12:]):
+        return False
+    return not (
+        line.endswith(".") and (_ADDRESS_WITHIN.search(line) or (_ABBREVIATED.search(line) and _is_dated(line)))
+    )
 
 
 def joined(lines: Iterable[str]) -> str:

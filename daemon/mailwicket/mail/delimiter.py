@@ -15,7 +15,7 @@ LINE_MAX_CHARS: Final = 300
 PHRASE_MAX_CHARS: Final = 160
 """A sentence that speaks of such a line is longer than one."""
 
-_EVIDENCE: Final = ("##", "---", "===", "***", "___", "~~~", "——", "###", "- - -")
+_EVIDENCE: Final = ("##", "--", "===", "***", "___", "~~~", "——", "- - -")
 _MARKED: Final = re.compile(r"##-[^#]{1,200}-##")
 _MARKS: Final = frozenset("#-=*_~—–+<>[](){}|:.")
 

@@ -184,7 +184,7 @@ nl device: verzonden vanaf mijn *, verzonden vanaf *, verstuurd vanaf mijn *, ve
 nl device: verstuurd met *, verzonden via *, outlook voor * downloaden, download outlook voor *, verzonden van mijn *
 nl device: verstuurd via *, outlook voor * ophalen, virusvrij. *, virusvrij.*, gestuurd vanaf *, verzonden door *
 nl device: verzonden uit *, verkrijg outlook voor *
-pl wrote: napisał, napisała, pisze, napisali, napisano, pisał, pisała, użytkownik
+pl wrote: napisana, napisał, napisała, pisze, napisali, napisano, pisał, pisała, użytkownik
 pl opens: w dniu, dnia, dn., cytowanie, cytat, wiadomość od
 pl original: oryginalna wiadomość, wiadomość oryginalna, wiadomość pierwotna, oryginalny list, oryginalna wiadomosc
 pl original: treść oryginalnej wiadomości, wiadomość źródłowa
@@ -236,6 +236,7 @@ sv device: hämta outlook för *, sänt från min *, sänt från *, skaffa outlo
 sw wrote: aliandika, ameandika
 sw opens: mnamo, tarehe
 ta wrote: எழுதியது, எழுதினார்
+th opens: ในวันที่, เมื่อวันที่, เมื่อ, วันที่
 th original: ข้อความต้นฉบับ, ข้อความเดิม, อีเมลต้นฉบับ
 th device: ส่งจาก *, ส่งจาก*, ส่งมาจาก *, ส่งโดยใช้ *, รับ outlook สำหรับ *
 tl wrote: sumulat, sinulat, isinulat, nagsulat
@@ -292,7 +293,7 @@ ADDRESSED: Final = (
 """What the line says above which an answer to a desk shall stand."""
 
 DEVICES: Final = (
-    "iphone", "ipad", "ipod", "android", "samsung", "galaxy", "blackberry", "windows phone", "windows mail", "nokia",
+    "iphon", "ipad", "ipod", "android", "samsung", "galaxy", "blackberry", "windows", "nokia",
     "huawei", "xiaomi", "motorola", "htc", "sony", "xperia", "oneplus", "oppo", "vivo", "honor", "lumia", "pixel",
     "outlook", "yahoo", "proton", "mailspring", "gmx", "web.de", "mail.ru", "gmail", "fastmail", "thunderbird",
     "mail for windows", "smartphone", "spark", "airmail", "tutanota", "tuta", "smartfon", "handy", "telekom",

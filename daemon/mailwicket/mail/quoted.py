@@ -24,6 +24,9 @@ __all__ = ["own_words", "quoted_header", "reply_text"]
 EXAMINED_MAX_CHARS: Final = 1024 * 1024
 EXAMINED_MAX_LINES: Final = 20_000
 LINE_MAX_CHARS: Final = 400
+ATTEMPTS_MAX: Final = 500
+"""Looking closer at a line takes up to a millisecond; no person writes so many that end as an attribution does."""
+
 GAP_LINES: Final = 6
 """Empty lines between an attribution and its quote."""
 
@@ -85,6 +88,8 @@ class _Reply:
     quoted: list[bool] = field(init=False)
     pieces: list[_Piece] = field(default_factory=list)
     begin: int = 0  # of the piece that is being read
+    attempts: int = 0
+    """How often an attribution was looked for."""
     cut_short: bool = False
     """Whether everything from some line on was quoted."""
 
@@ -118,7 +123,7 @@ class _Reply:
         above = at - 1
         while above >= max(self.begin, at - GAP_LINES) and not self.lines[above].strip(WHITE):
             above -= 1
-        found = attribution(self.lines, above, self.begin, quoted=True) if above >= self.begin else None
+        found = self._attribution(above, quoted=True) if above >= self.begin else None
         if found is None:
             self._close(at)
             begin = at
@@ -158,8 +163,14 @@ class _Reply:
         below = self._next(at + 1)
         if below is not None and self.quoted[below]:
             return None  # _quote() will look up to it
-        found = attribution(self.lines, at, self.begin, quoted=below is None)
+        found = self._attribution(at, quoted=below is None)
         return None if found is None else self._all_below(found.begin, found.end, found)
+
+    def _attribution(self, last: int, *, quoted: bool) -> Attribution | None:
+        self.attempts += 1
+        if self.attempts > ATTEMPTS_MAX:
+            return None
+        return attribution(self.lines, last, self.begin, quoted=quoted)
 
     def _all_below(self, begin: int, end: int, found: Attribution | None) -> int:
         """Cut everything from *begin* on, unless marks show where the quote ends or nothing would remain."""
@@ -192,9 +203,7 @@ class _Reply:
         return None
 
     def _joined(self) -> str:
-        pieces = [
-            piece if piece.quote else _Piece(without_signature(piece.lines), quote=False) for piece in self.pieces
-        ]
+        pieces = [piece if piece.quote else _unsigned(piece.lines) for piece in self.pieces]
         pieces = [piece for piece in pieces if piece.lines]
         trailing = self.cut_short
         while pieces and pieces[-1].quote:
@@ -203,7 +212,15 @@ class _Reply:
         quotes = [number for number, piece in enumerate(pieces) if piece.quote]
         if len(quotes) == 1 and (quotes[0] == 0 or pieces[quotes[0]].announced) and not (trailing and quotes[0]):
             del pieces[quotes[0]]
-        return "\n\n".join("\n".join(_bare(piece.lines)) for piece in pieces).strip(WHITE + "\n")
+            return "\n\n".join("\n".join(_bare(piece.lines)) for piece in pieces).strip(WHITE + "\n")
+        return "\n".join("\n".join(piece.lines) for piece in pieces).strip(WHITE + "\n")
+
+
+def _unsigned(lines: Sequence[str]) -> _Piece:
+    """Return *lines* without signature, with as many empty ones behind them as there were."""
+    own = without_signature(lines)
+    empty = len(lines) - len(_bare(["|", *lines])) + 1 if own else 0
+    return _Piece([*own, *[""] * empty], quote=False)
 
 
 def _bare(lines: Sequence[str]) -> Sequence[str]:
@@ -219,7 +236,7 @@ def _headed(lines: list[str], at: int) -> int:
     """Return how many lines at *at* say that a whole mail follows without marks; 0 for none."""
     bare = lines[at][:LINE_MAX_CHARS].strip(WHITE)
     if bare[0] in _MARKS:
-        if _GROUPWISE.match(bare):
+        if _is_groupwise(bare):
             return 1
         inner = bare.strip(_MARKS + WHITE).casefold()
         if not inner:
@@ -279,7 +296,11 @@ def _is_quoted(line: str) -> bool:
 
 
 def _is_groupwise(line: str) -> bool:
-    return line.startswith(">>>") and _GROUPWISE.match(line[:LINE_MAX_CHARS].rstrip(WHITE)) is not None
+    return (
+        line.startswith(">>>")
+        and line.rstrip(WHITE).endswith(">>>")
+        and _GROUPWISE.match(line[:LINE_MAX_CHARS].rstrip(WHITE)) is not None
+    )
 
 
 def _is_no_quote(lines: Sequence[str], quoted: Sequence[bool], number: int) -> bool:
