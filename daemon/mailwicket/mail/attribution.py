@@ -40,6 +40,7 @@ _TIME: Final = re.compile(r"(?<!\d)\d{1,2} ?[:.h時时시：][ ]?\d{2}(?!\d)|\d 
 _DAY_FIRST: Final = re.compile(r"\W{0,3}(?:[^\s\d.,]{1,14}[.,]{0,2}[ ,]{1,3}){0,2}\d{1,4}\b")
 _ADDRESS: Final = re.compile(r"[^\s<>()\[\]\"',;:]{1,64}@[^\s<>()\[\]\"',;:]{1,255}")
 _ADDRESS_LAST: Final = re.compile(r"[<(\[][^<>()\[\]\s]{1,320}@[^<>()\[\]]{1,320}[>)\]]{1,3},?[ \xa0]?[:：]?$")
+_RUN_ON: Final = re.compile(r"@[^<>()\s]{1,255}[>)][ \xa0]?,?[ \xa0]?([^\W\d_]{3,14})[ \xa0]?[:：]\s")
 _ADDRESS_WITHIN: Final = re.compile(r"<[^<>\s]{1,320}@[^<>\s]{1,320}>")
 _ABBREVIATED: Final = re.compile(r"\b\w{1,3}\.$")
 _PLAIN_LAST: Final = re.compile(r"\S@\S{1,255}[:：]$")
@@ -65,6 +66,19 @@ def may_end(line: str) -> bool:
         return True
     last = bare[-24:].casefold().rpartition(" ")[2].strip(_DRESS + "()\"'.,")
     return last in _WROTE or (not last.isascii() and last.endswith(JOINED_WROTE))
+
+
+def run_on(line: str) -> int | None:
+    """Return where an attribution begins in *line* behind which the quoted text follows in the same line (Yahoo)."""
+    if len(line) > 40 * LINE_MAX_CHARS or "@" not in line[: 2 * LINE_MAX_CHARS]:
+        return None
+    found = _RUN_ON.search(line[: 2 * LINE_MAX_CHARS])
+    if found is None or found[1].casefold() not in _WROTE:
+        return None
+    text = line[: found.end()].rstrip(WHITE)
+    begin = _inner(text) or 0
+    text = text[begin:]
+    return begin if _opens(text) and _is_dated(text) and _is_one(text.strip(_DRESS), quoted=False) else None
 
 
 def attribution(lines: Sequence[str], last: int, least: int, *, quoted: bool) -> Attribution | None:

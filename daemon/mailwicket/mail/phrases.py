@@ -18,7 +18,7 @@ from typing import Final
 TABLE: Final = """
 en I: i, we
 de I: ich, wir
-fr I: je, j, nous
+fr I: j, nous
 es I: yo, nosotros
 it I: io, noi
 nl I: ik, wij

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from mailwicket.mail.attribution import WHITE, Attribution, attribution, may_end
+from mailwicket.mail.attribution import WHITE, Attribution, attribution, may_end, run_on
 from mailwicket.mail.delimiter import delimiter
 from mailwicket.mail.labels import announced_block, quoted_header
 from mailwicket.mail.phrases import phrases
@@ -52,7 +52,8 @@ def own_words(text: str) -> str:
     At most EXAMINED_MAX_CHARS in EXAMINED_MAX_LINES are looked at; what comes behind is kept, unless a quote
     reaches there.
     """
-    examined, rest = text[:EXAMINED_MAX_CHARS], text[EXAMINED_MAX_CHARS:]
+    end = len(text) if len(text) <= EXAMINED_MAX_CHARS else text.rfind("\n", 0, EXAMINED_MAX_CHARS) + 1
+    examined, rest = text[:end], text[end:]
     if "\r" in examined:
         examined = examined.replace("\r\n", "\n").replace("\r", "\n")
     lines = examined.split("\n", EXAMINED_MAX_LINES)
@@ -159,7 +160,8 @@ class _Reply:
         if head:
             return self._all_below(at, at + head, None)
         if not may_end(line):
-            return None
+            begin = run_on(line) if ": " in line else None
+            return None if begin is None else self._all_below(at, at + 1, Attribution(at, at + 1, line[:begin]))
         below = self._next(at + 1)
         if below is not None and self.quoted[below]:
             return None  # _quote() will look up to it
@@ -240,9 +242,9 @@ def _headed(lines: list[str], at: int) -> int:
             return 1
         inner = bare.strip(_MARKS + WHITE).casefold()
         if not inner:
-            return _ruled(lines, at)
+            return _ruled(lines, at, 0) if _RULE.match(bare) else 0
         if inner in _ORIGINAL or (bare[-1] in _MARKS and inner.startswith(_BEGINS_ORIGINAL) and len(inner) < 60):
-            return 1
+            return _ruled(lines, at, 1)
     return _header(lines, at)
 
 
@@ -260,15 +262,13 @@ def _header(lines: Sequence[str], at: int) -> int:
     return block.end - at
 
 
-def _ruled(lines: list[str], at: int) -> int:
-    """Return how many lines a rule and the header below it are; 0 if there is none."""
-    if not _RULE.match(lines[at][:LINE_MAX_CHARS].strip(WHITE)):
-        return 0
+def _ruled(lines: Sequence[str], at: int, least: int) -> int:
+    """Return how many lines a rule and the header below it are; *least* if there is no header."""
     below = at + 1
     while below < min(len(lines), at + 4) and not lines[below].strip(WHITE):
         below += 1
     head = _header(lines, below) if below < len(lines) else 0
-    return below + head - at if head else 0
+    return below + head - at if head else least
 
 
 def _marks(lines: Sequence[str]) -> list[bool]:

@@ -139,6 +139,8 @@ def is_device(line: str) -> bool:
     """Tell whether a program wrote *line* to say from which thing the mail was sent."""
     if len(line) > DEVICE_MAX_CHARS * 3:
         return False
+    if line[:1].islower() and not line[1:2].isupper():  # a program begins with a capital, or with "iPhone"
+        return False
     bare = _LINK.sub("", line.replace("](", "] (")) if not line.isalnum() else line
     bare = " ".join(bare.strip(WHITE + '-_*~–—+=|>·•"“”').replace("[", "").replace("]", "").casefold().split())
     if not 4 < len(bare) <= DEVICE_MAX_CHARS:
@@ -165,10 +167,13 @@ def _names_a_thing(name: str, whole: str) -> bool:
     """Tell whether *name* is that of a device or a program, not the rest of somebody's sentence."""
     bare = name.strip(" .!")
     if any(device in whole for device in DEVICES):
-        return len(bare) <= NAME_MAX_CHARS * 2 and ", " not in bare.partition(". ")[0].partition(", please")[0][:40]
+        known = bare.lstrip('"').startswith(DEVICES)
+        return len(bare) <= NAME_MAX_CHARS * 2 and (
+            known or ", " not in bare.partition(". ")[0].partition(", please")[0]
+        )
     return (
         0 < len(bare) <= NAME_MAX_CHARS
-        and len(bare.split()) <= 3
+        and len(bare.split()) <= 2
         and not any(mark in bare for mark in ",;:?!.")
         and _POSSESSIVE.search(whole) is not None
     )
