@@ -136,8 +136,15 @@ def _is_above_marks(  # noqa: PLR0913 - the evidence, by name
     """Weigh the evidence in a line that stands directly above a marked quote."""
     if wrote:
         return dated or address or (colon and len(words) <= BARE_MAX_WORDS)
+    if colon and dated and "said" in words:
+        return True
     if address and dated:
-        return _ADDRESS_LAST.search(text) is not None or _DAY_FIRST.match(text) is not None or _opens(text)
+        return (
+            (colon and len(words) <= BARE_MAX_WORDS)
+            or _ADDRESS_LAST.search(text) is not None
+            or _DAY_FIRST.match(text) is not None
+            or _opens(text)
+        )
     if colon and address:
         return len(words) <= 2 * BARE_MAX_WORDS and (_ADDRESS_LAST.search(text) is not None or _opens(text))
     return colon and dated and _DAY_FIRST.match(text) is not None

@@ -32,10 +32,10 @@ en opens: on, at, quoting, message from, from
 en original: original message, original message follows, original mail, original e-mail, original email, original
 en original: reply message, replied message, original appointment, quoted message, previous message
 en original: reply to original message, original letter
-en device: sent from my *, sent from *, sent via *, sent using *, sent with *, sent by *, get outlook for *
+en device: sent from my *, sent from *, sent via *, sent using *, sent with *, get outlook for *
 en device: send from my *, sent from a * device, sent on the go, sent on the go from *, sent while mobile
 en device: sent from phone, sent securely with *, sent securely from *, secured with *, via newton mail, sent on my *
-en device: virus-free. *, this email has been checked for viruses by *, download outlook for *, composed on *
+en device: virus-free. *, this email has been checked for viruses by *, download outlook for *
 en device: powered by *
 af wrote: geskryf, skryf
 af opens: op
@@ -203,7 +203,7 @@ ro opens: în, pe, la, în data de, pe data de, in data de
 ro original: mesaj original, mesajul original, mesaj inițial, mesajul inițial, mesaj iniţial
 ro device: trimis de pe *, trimis din *, trimis de la *, trimis cu *, trimis prin *, obțineți outlook pentru *
 ro device: descărcați outlook pentru *
-ru wrote: написал, написала, пишет, писал, писала, написали, написано
+ru wrote: писали, написал, написала, пишет, писал, писала, написали, написано
 ru opens: от, в, цитирую, сообщение от
 ru original: исходное сообщение, оригинальное сообщение, исходное письмо, первоначальное сообщение
 ru original: начало цитируемого сообщения, пересылаемое письмо, пересланное письмо, ответ на сообщение
@@ -267,12 +267,13 @@ JOINED_WROTE: Final = (
 """The same as `wrote`, in scripts that put no blanks between words."""
 
 ADDRESSED: Final = (
-    "reply above this line", "type your reply above", "write your reply above", "reply above this email",
-    "reply to this email above", "please type your reply above this line", "reply above the line",
-    "your reply above this line", "respond above this line", "replies above this line", "type your response above",
-    "enter your reply above", "add your reply above", "text above this line", "reply above here",
-    "above this dashed line", "reply above to respond", "reply above to add", "post your reply above",
-    "place your reply above", "antwort oberhalb dieser linie", "antwort über dieser linie",
+    "reply above this line", "reply directly above this line", "do not write below this line",
+    "type your reply above", "do not type below this line", "do not edit below this line", "write your reply above",
+    "reply above this email", "reply to this email above", "please type your reply above this line",
+    "reply above the line", "your reply above this line", "respond above this line", "replies above this line",
+    "type your response above", "enter your reply above", "add your reply above", "text above this line",
+    "reply above here", "above this dashed line", "reply above to respond", "reply above to add",
+    "post your reply above", "place your reply above", "antwort oberhalb dieser linie", "antwort über dieser linie",
     "antworten sie oberhalb dieser", "oberhalb dieser zeile", "über dieser zeile", "oberhalb dieser linie",
     "über dieser linie", "réponse au-dessus de cette ligne", "au-dessus de cette ligne", "ci-dessus de cette ligne",
     "encima de esta línea", "encima de esta linea", "por encima de esta línea", "arriba de esta línea",
@@ -293,17 +294,17 @@ ADDRESSED: Final = (
 """What the line says above which an answer to a desk shall stand."""
 
 DEVICES: Final = (
-    "iphon", "ipad", "ipod", "android", "samsung", "galaxy", "blackberry", "windows", "nokia",
-    "huawei", "xiaomi", "motorola", "htc", "sony", "xperia", "oneplus", "oppo", "vivo", "honor", "lumia", "pixel",
-    "outlook", "yahoo", "proton", "mailspring", "gmx", "web.de", "mail.ru", "gmail", "fastmail", "thunderbird",
-    "mail for windows", "smartphone", "spark", "airmail", "tutanota", "tuta", "smartfon", "handy", "telekom",
-    "freenet", "apple watch", "macbook", "imac", "mobile", "telephone", "workspace", "aol", "libero", "zoho",
-    "canary", "k-9", "k9", "bluemail", "blue mail", "mymail", "hotmail", "nine", "redmi", "realme", "tablet",
-    "verizon", "t-mobile", "at&t", "sprint", "smart phone", "orange", "ios", "newton", "polymail", "superhuman",
-    "boxer", "edison", "touchmail", "posteo", "mailbird", "hey", "avast", "avg", "mail.com", "qq", "网易", "foxmail",
-    "手机", "рамблер", "яндекс", "mi phone", "cell phone", "cellphone", "pda", "palm", "treo", "droid", "fairphone",
-    "nexus", "iphonesta", "aquamail", "wp.pl", "seznam", "telefon", "téléphone", "telefono", "teléfono", "telefone",
-    "mobil", "móvil", "fairemail", "sailfish",
+    "iphon", "phone", "mailbox", "nylas", "inbox", "laptop", "watch", "ipad", "ipod", "android", "samsung", "galaxy",
+    "blackberry", "windows", "nokia", "huawei", "xiaomi", "motorola", "htc", "sony", "xperia", "oneplus", "oppo",
+    "vivo", "honor", "lumia", "pixel", "outlook", "yahoo", "proton", "mailspring", "gmx", "web.de", "mail.ru",
+    "gmail", "fastmail", "thunderbird", "mail for windows", "smartphone", "spark", "airmail", "tutanota", "tuta",
+    "smartfon", "handy", "telekom", "freenet", "apple watch", "macbook", "imac", "mobile", "telephone", "workspace",
+    "aol", "libero", "zoho", "canary", "k-9", "k9", "bluemail", "blue mail", "mymail", "hotmail", "nine", "redmi",
+    "realme", "tablet", "verizon", "t-mobile", "at&t", "sprint", "smart phone", "orange", "ios", "newton", "polymail",
+    "superhuman", "boxer", "edison", "touchmail", "posteo", "mailbird", "hey", "avast", "avg", "mail.com", "qq",
+    "网易", "foxmail", "手机", "рамблер", "яндекс", "mi phone", "cell phone", "cellphone", "pda", "palm", "treo",
+    "droid", "fairphone", "nexus", "iphonesta", "aquamail", "wp.pl", "seznam", "telefon", "téléphone", "telefono",
+    "teléfono", "telefone", "mobil", "móvil", "fairemail", "sailfish",
 )  # fmt: skip
 """Words that show that a line "sent from" speaks of a device or a program."""
 

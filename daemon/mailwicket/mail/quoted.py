@@ -38,6 +38,7 @@ _BEGINS_ORIGINAL: Final = tuple(sorted(_ORIGINAL))
 _MARKS: Final = "-_*=~‐‑–—─<>+#"
 _RULE: Final = re.compile(r"[-_=*~‐–—─]{3,}$")
 _TIME: Final = re.compile(r"\d[:.]\d\d")
+_INITIALS: Final = re.compile(r"[A-ZА-Я]{2}>(?: |$)")
 _GROUPWISE: Final = re.compile(r">>> ?[^<>]{0,80}(?:<[^<>]{1,200}>)?[^<>]{0,60}\d[^<>]{0,30}>>>$")
 
 
@@ -245,7 +246,10 @@ def _headed(lines: list[str], at: int) -> int:
             return _ruled(lines, at, 0) if _RULE.match(bare) else 0
         if inner in _ORIGINAL or (bare[-1] in _MARKS and inner.startswith(_BEGINS_ORIGINAL) and len(inner) < 60):
             return _ruled(lines, at, 1)
-    return _header(lines, at)
+    head = _header(lines, at)
+    if not head and at + 1 < len(lines) and bare.startswith("Message ") and (head := _header(lines, at + 1)):
+        head += 1  # "Message du 02/11/26 10:11" (Orange)
+    return head
 
 
 def _header(lines: Sequence[str], at: int) -> int:
@@ -275,7 +279,8 @@ def _marks(lines: Sequence[str]) -> list[bool]:
     """Tell of each line whether a mark shows it as quoted."""
     quoted = [">" in line[:8] and _is_quoted(line) for line in lines]
     if True not in quoted:
-        return quoted
+        initials = [">" in line[:4] and _INITIALS.match(line) is not None for line in lines]
+        return initials if sum(initials) > 1 else quoted
     for number, line in enumerate(lines):
         if quoted[number]:
             if _is_no_quote(lines, quoted, number):

@@ -122,7 +122,7 @@ def _without_devices(lines: list[str]) -> list[str]:
         if bare:
             seen += 1
             above = lines[number - 1].strip(WHITE)
-            if is_device(bare):
+            if is_device(bare) or (not above and is_device(bare.capitalize())):
                 del lines[number]
             elif (_WRAPPED_LINK.match(bare) and (is_device(above) or is_device(f"{above} {bare}"))) or (
                 len(bare) + len(above) < DEVICE_MAX_CHARS and not bare[0].isupper() and is_device(f"{above} {bare}")
@@ -141,6 +141,8 @@ def is_device(line: str) -> bool:
         return False
     if line[:1].islower() and not line[1:2].isupper():  # a program begins with a capital, or with "iPhone"
         return False
+    if line[:1] in "([" and line[-1:] in ")]":
+        line = line[1:-1]
     bare = _LINK.sub("", line.replace("](", "] (")) if not line.isalnum() else line
     bare = " ".join(bare.strip(WHITE + '-_*~–—+=|>·•"“”').replace("[", "").replace("]", "").casefold().split())
     if not 4 < len(bare) <= DEVICE_MAX_CHARS:
