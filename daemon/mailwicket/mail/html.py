@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from mailwicket.mail.marked import own_part
 from mailwicket.mail.markup import MARKUP_MAX_CHARS, without_data
 from mailwicket.mail.render import Page
+
+__all__ = ["own_part", "sanitised", "to_plain"]
 
 
 def to_plain(markup: str) -> str:

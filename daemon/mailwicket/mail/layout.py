@@ -98,14 +98,17 @@ class Lines:
 
     def end_line(self) -> None:
         """What comes next begins a line."""
-        self._blank = False
+        blank, self._blank = self._blank, False
         if not self._parts:
             return
-        text = "".join(self._parts).replace("\xa0", " ").rstrip()
+        typed = "".join(self._parts).replace("\xa0", " ")
+        text = typed.rstrip()
         self._parts.clear()
         if not text:
             self._gap = max(self._gap, 1)
             return
+        if text == "--" and (blank or len(typed) > len(text)):
+            text = "-- "  # RFC 3676 4.3: how a signature begins
         if self.mark:
             text = self.mark + text.lstrip()
             self.mark = ""

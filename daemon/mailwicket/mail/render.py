@@ -57,6 +57,8 @@ class Page:
         self.show_hidden = show_hidden
         self.hidden = 0
         self.hid = False  # whether anything was left out
+        self.mute_until = 0  # words that stand before are not said
+        self.over = False  # nothing of what follows is read
         self._white = 0
         self._zero: list[bool] = [False]  # font-size 0, which what is inside may undo
         self._frames: list[tuple[str, int]] = []
@@ -71,7 +73,7 @@ class Page:
         """Return the text of *markup*."""
         for name, rest, end in tokens(markup):
             if not name:
-                if not self.hidden:
+                if not self.hidden and end > self.mute_until:
                     self._say(unescaped(rest) if "&" in rest else rest)
             elif name[0] == "/":
                 self._close(name[1:])
@@ -80,9 +82,11 @@ class Page:
                     self._say(rest)
             else:
                 self.begin(name, rest, markup, end)
+                if self.over:
+                    break
         return clean(self.out.text()).strip()
 
-    def begin(self, name: str, rest: str, _markup: str, _end: int) -> None:
+    def begin(self, name: str, rest: str, _markup: str, end: int) -> None:
         """Read a start tag; what is read of *markup* from *end* on is for those who know more marks."""
         if name == "style":
             self._flat = self._flat or FLAT_PARAGRAPHS.search(rest[:ATTRIBUTES_MAX_CHARS]) is not None
@@ -92,7 +96,7 @@ class Page:
             known = self._looks.get(rest)
             look = self._looks.setdefault(rest, look_of(rest)) if known is None else known
         if name in _VOID:
-            if not self.hidden and not look & Look.HIDDEN:
+            if not self.hidden and not look & Look.HIDDEN and end > self.mute_until:
                 self._void(name, rest)
             return
         self._make_room(name)
@@ -143,6 +147,8 @@ class Page:
     def _enter_block(self, name: str, rest: str, look: int) -> int:
         undo = BREAK
         if name in _SPACED and not (look & Look.FLAT or (name == "p" and (self._flat or "MsoNormal" in rest))):
+            undo |= SPACE
+        elif name == "div" and look & Look.RULED:
             undo |= SPACE
         if name == "table":
             self.out.begin_table()

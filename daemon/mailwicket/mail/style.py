@@ -20,6 +20,8 @@ class Look:
     ZERO: Final = 8
     """Of size 0; what is inside may have another."""
     SIZED: Final = 16
+    RULED: Final = 32
+    """A line is drawn above: how Outlook sets the header of a mail that it quotes apart."""
 
 
 FLAT_PARAGRAPHS: Final = re.compile(r"(?:^|[\s,}])p\s*+\{\s*+margin(?:-top)?\s*+:\s*+0", re.IGNORECASE)
@@ -33,6 +35,7 @@ _LOW: Final = re.compile(rf"(?:max-)?height\s*+:\s*+0{_END}")
 _SIZE: Final = re.compile(r"font-size\s*+:\s*+([0-9.]{1,10})|font\s*+:\s*+(0)/")
 _WHITE: Final = re.compile(r"white-space\s*+:\s*+(?:pre|break-spaces)")
 _FLAT: Final = re.compile(r"margin(?:-top)?\s*+:\s*+0")
+_RULED: Final = re.compile(r"border-top\s*+:\s*+(?!0|none)|border-style\s*+:\s*+solid none none")
 _EVIDENCE: Final = ("none", "hid", "opacity", "collapse")
 
 
@@ -50,6 +53,8 @@ def look_of(rest: str) -> int:
         return Look.HIDDEN
     if "margin" in low and _FLAT.search(low):
         look |= Look.FLAT
+    if "border" in low and _RULED.search(low):
+        look |= Look.RULED
     if "white-space" in low and _WHITE.search(low):
         look |= Look.WHITE
     if "font" in low and (size := _SIZE.search(low)):
