@@ -146,9 +146,8 @@ class Page:
 
     def _enter_block(self, name: str, rest: str, look: int) -> int:
         undo = BREAK
-        if name in _SPACED and not (look & Look.FLAT or (name == "p" and (self._flat or "MsoNormal" in rest))):
-            undo |= SPACE
-        elif name == "div" and look & Look.RULED:
+        flat = look & Look.FLAT or (name == "p" and (self._flat or "MsoNormal" in rest))
+        if (name in _SPACED and not flat) or (name == "div" and look & Look.RULED):
             undo |= SPACE
         if name == "table":
             self.out.begin_table()
