@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mailwicket.mail.forwarded import forwarded
+from mailwicket.mail.forwarded import passed_on
 from mailwicket.mail.html import sanitised
 from mailwicket.mail.quoted import reply_text
 from mailwicket.model import Address, Mail
@@ -13,7 +13,7 @@ from mailwicket.model import Address, Mail
 
 def explain(mail: Mail) -> dict[str, Any]:
     """Return every field that JSON consumers are promised, without `file`."""
-    inner = forwarded(mail.subject, mail.text, mail.enclosed)
+    inner = passed_on(mail)
     return {
         "subject": mail.subject,
         "from": None if mail.author is None else _person(mail.author),

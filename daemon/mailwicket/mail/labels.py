@@ -25,20 +25,20 @@ FOLDED_MAX_LINES: Final = 100
 LOOK_AHEAD_LINES: Final = 3
 RUN_ON_MAX_COLONS: Final = 40
 
-_WHITE: Final = (
-    " \t\xa0\u2007\u202f\u3000\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
-)
+WHITE: Final = " \t\xa0\u2007\u202f\u3000\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 _COLONS: Final = ":：\ufe30\ufe55"
 _COLON: Final = re.compile(f"[{_COLONS}]")
-_LEAD: Final = re.compile(rf"[{_WHITE}>]*")
+LEAD: Final = re.compile(rf"[{WHITE}>]*")
 _MARKS: Final = re.compile(r"[\xa0\u2007\u202f\u3000]")
-_INVISIBLE: Final = re.compile(r"[\xad\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+INVISIBLE: Final = re.compile(r"[\xad\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _BOLD: Final = re.compile(r"\*{1,3}|_{1,2}")
-_MAILTO: Final = re.compile(r"[<\[(]\s*mailto:\s*([^\s<>\[\]()]{1,320})\s*[>\])]", re.IGNORECASE)
+_MAILTO: Final = re.compile(r"[<\[(]\s*(?:mailto|smtp):\s*([^\s<>\[\]()]{1,320})\s*[>\])]", re.IGNORECASE)
 _ADDR: Final = r"[^\s<>,;:\"()\[\]\\|]{1,200}@[^\s<>,;:\"()\[\]\\|]{1,255}"
 _BRACKETED: Final = re.compile(rf"[<\[(]\s*'?({_ADDR}?)'?\s*(?=[<>\])\s])")
 _ANYWHERE: Final = re.compile(_ADDR)
+_DOTTED: Final = re.compile(rf"(?=[^\s@]{{1,200}}@[^\s@]{{1,200}}\.){_ADDR}")  # Notes has names like Cy Example@Office
 _AFTER: Final = re.compile(r"\s*>?\s*\(([^()@]{1,200})\)")
+_FIELD: Final = re.compile(r"(?:X-)?[A-Z][A-Za-z]*-[A-Za-z-]+|Received")  # of a raw header, as MH and mutt pass it on
 AUTHOR_MAX_CHARS: Final = 500
 
 
@@ -59,11 +59,11 @@ EVIDENCE: Final = frozenset({Label.DATE, Label.TO, Label.SUBJECT})
 _OFTEN: Final = frozenset({Label.DATE, Label.OTHER})  # "Sent" and "Received", "Attachments" and "Importance"
 
 
-def _key(word: str) -> str:
+def key(word: str) -> str:
     """Spell *word* so that case, accents' encoding and blanks make no difference."""
     if not word.isascii():
-        word = unicodedata.normalize("NFC", _INVISIBLE.sub("", word))
-    return "".join(word.casefold().split())
+        word = unicodedata.normalize("NFC", INVISIBLE.sub("", word))
+    return "".join(word.casefold().replace("\u0307", "").split())  # of the Turkish capital I with a dot
 
 
 def _table() -> Mapping[str, Mapping[Label, frozenset[str]]]:
@@ -72,12 +72,13 @@ def _table() -> Mapping[str, Mapping[Label, frozenset[str]]]:
         head, _, words = line.partition(": ")
         language, _, label = head.partition(" ")
         for word in words.split(", "):
-            meanings = table.setdefault(_key(word), {})
+            meanings = table.setdefault(key(word), {})
             meanings[Label(label)] = meanings.get(Label(label), frozenset()) | {language}
     return table
 
 
 _LABELS: Final = _table()
+_UNKNOWN: Final[Mapping[Label, frozenset[str]]] = {Label.OTHER: frozenset()}
 _LONGEST: Final = max(map(len, _LABELS)) + 6
 
 
@@ -121,6 +122,13 @@ class _Fields:
         values = self.values[label][:1] if label is Label.DATE else self.values[label]
         return " ".join(value for value in values if value).strip()
 
+    def spoken(self) -> frozenset[str]:
+        """Return the languages in which From is written and at least one label beside it, where there is one."""
+        author = self.languages.get(Label.FROM, frozenset())
+        return frozenset(
+            language for language in author if any(language in self.languages.get(label, ()) for label in EVIDENCE)
+        )
+
     def are_a_header(self) -> bool:
         """A From label and one of date, to and subject in its language, or two of them in any."""
         if Label.FROM not in self.values:
@@ -144,6 +152,8 @@ class Block:
     """The line after it."""
     quotes: int
     """How many `>` stand before its lines."""
+    languages: frozenset[str]
+    """Whose words its labels may be, each as a code of language."""
     is_sure: bool
     """Whether it has a From line and enough beside it to be a header even where nothing announces one."""
 
@@ -154,6 +164,9 @@ def header_block(lines: Sequence[str], at: int, *, within: int = WITHIN_LINES) -
     One other label of the same language is enough, or two of any, in *within* lines. `lines` bear no line ends (a CR is
     forgiven). Linear in the lines of the block, of which at most FOLDED_MAX_LINES are read.
     """
+    first = _labelled(lines[at]) if at < len(lines) else None
+    if first is None or Label.OTHER in first.meanings:
+        return None
     found = announced_block(lines, at, within=within)
     return found if found is not None and found.is_sure else None
 
@@ -173,6 +186,7 @@ def announced_block(lines: Sequence[str], at: int, *, within: int = WITHIN_LINES
         to=fields.text(Label.TO),
         end=end,
         quotes=first.quotes,
+        languages=fields.spoken(),
         is_sure=fields.are_a_header(),
     )
 
@@ -184,7 +198,7 @@ def quoted_header(lines: Sequence[str], at: int) -> int:
     Date, too. Cheap for lines without a label.
     """
     first = _labelled(lines[at])
-    if first is None:
+    if first is None or Label.OTHER in first.meanings:
         return 0
     fields, end = _read(lines, at, WITHIN_LINES, first)
     if fields.soon < LABELS_LEAST or not (Label.SUBJECT in fields.values or "@" in (fields.text(Label.FROM) or "")):
@@ -205,18 +219,48 @@ def run_on(text: str) -> Sequence[str]:
             if not starts:
                 return ()
             continue
-        if not starts and text[:begin].strip(_WHITE + ">*_"):
+        if not starts and text[:begin].strip(WHITE + ">*_"):
             return ()
         starts.append(begin)
-        if Label.SUBJECT in _LABELS[_key(text[begin : found.start()].strip("*_"))]:
+        if Label.SUBJECT in _LABELS[key(text[begin : found.start()].strip("*_"))]:
             break
-    return [text[begin:end].strip() for begin, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    ends = [*starts[1:], len(text)] if starts else []
+    return [text[begin:end].strip() for begin, end in zip(starts, ends, strict=True)]
+
+
+def with_colons(lines: Sequence[str], at: int) -> Sequence[str]:
+    """Return the lines at *at* that begin with a label but bear no colon (eM Client), as if they did; in a header only.
+
+    At least LABELS_LEAST of them must follow one another.
+    """
+    told: list[str] = []
+    for line in lines[at : at + WITHIN_LINES]:
+        word, _, value = line[:LINE_MAX_CHARS].strip(WHITE).partition(" ")
+        if not value or key(word) not in _LABELS:
+            break
+        told.append(f"{word}: {value}")
+    return told if len(told) >= LABELS_LEAST else ()
+
+
+def is_empty(line: str) -> bool:
+    """Tell whether there is nothing on *line*, quoted or not."""
+    return not line[:LINE_MAX_CHARS].strip(WHITE + ">\r")
+
+
+def unquoted(line: str, levels: int) -> str:
+    """Take *levels* marks of quotation from the begin of *line*, as far as there are any."""
+    for _ in range(levels):
+        bare = line.lstrip(" ")
+        if not bare.startswith(">"):
+            return line
+        line = bare[1:].removeprefix(" ")
+    return line
 
 
 def person(value: str) -> tuple[Address | None, str | None]:
     """Return the address in the value of a From line, and the name in it: each None if there is none."""
     value = _MAILTO.sub(r"<\1>", value[:AUTHOR_MAX_CHARS]).strip()
-    found = _BRACKETED.search(value) or _ANYWHERE.search(value)
+    found = _BRACKETED.search(value) or _ANYWHERE.fullmatch(value) or _DOTTED.search(value)
     if found is None:
         return None, _name(value)
     address = (found[1] if found.re is _BRACKETED else found[0]).strip("'.").removeprefix("mailto:")
@@ -245,7 +289,7 @@ def _read(lines: Sequence[str], at: int, within: int, first: _Line) -> tuple[_Fi
     limit = min(len(lines), at + FOLDED_MAX_LINES)
     while number < limit and counted < within:
         text = lines[number][:LINE_MAX_CHARS]
-        bare = text.strip(_WHITE + ">\r")
+        bare = text.strip(WHITE + ">\r")
         if not bare:
             if spaced is False or not _goes_on(lines, number, first.quotes, fields):
                 break
@@ -275,7 +319,7 @@ def _goes_on(lines: Sequence[str], number: int, quotes: int, fields: _Fields) ->
 def _folds(lines: Sequence[str], number: int, first: _Line, fields: _Fields, *, below: bool) -> bool:
     """Tell whether line *number* goes on with the value of the line before it."""
     text = lines[number][:LINE_MAX_CHARS]
-    lead = _LEAD.match(text)
+    lead = LEAD.match(text)
     white = lead[0] if lead else ""
     if white.count(">") != first.quotes:
         return False
@@ -284,6 +328,8 @@ def _folds(lines: Sequence[str], number: int, first: _Line, fields: _Fields, *, 
         return True
     if not so_far[-1]:
         return (below and fields.labels > 1) or _label_soon(lines, number, fields)
+    if so_far[-1].endswith("<"):  # an address that was too long for the line
+        return True
     if fields.last in {Label.TO, Label.CC, Label.BCC} and so_far[-1].endswith((",", ";")):
         return True
     return _label_soon(lines, number, fields)
@@ -292,7 +338,7 @@ def _folds(lines: Sequence[str], number: int, first: _Line, fields: _Fields, *, 
 def _label_soon(lines: Sequence[str], number: int, fields: _Fields) -> bool:
     """Tell whether another label of the block follows before an empty line."""
     for text in lines[number + 1 : number + 1 + LOOK_AHEAD_LINES]:
-        if not text[:LINE_MAX_CHARS].strip(_WHITE + ">\r"):
+        if not text[:LINE_MAX_CHARS].strip(WHITE + ">\r"):
             return False
         line = _labelled(text)
         if line is not None:
@@ -305,7 +351,7 @@ def _labelled(text: str) -> _Line | None:
     if ":" not in text and "：" not in text and (text.isascii() or _COLON.search(text[:LINE_MAX_CHARS]) is None):
         return None if "|" not in text else _in_table(text)
     text = text[:LINE_MAX_CHARS]
-    lead = _LEAD.match(text)
+    lead = LEAD.match(text)
     begin = lead.end() if lead else 0
     colon = _COLON.search(text, begin, begin + LABEL_MAX_CHARS)
     if colon is None:
@@ -314,14 +360,18 @@ def _labelled(text: str) -> _Line | None:
     bold = _BOLD.match(word)
     if bold:
         word = word[bold.end() :]
-    closed = word.rstrip(_WHITE).endswith(("*", "_"))
-    meanings = _LABELS.get(_key(word.rstrip(_WHITE + "*_")))
+    closed = word.rstrip(WHITE).endswith(("*", "_"))
+    meanings = _LABELS.get(key(word.rstrip(WHITE + "*_")))
+    if meanings is None and _FIELD.fullmatch(word):
+        meanings = _UNKNOWN
     if meanings is None:
         return None
     value = text[colon.end() :]
     if bold and not closed:
-        value = value.strip(_WHITE)
+        value = value.strip(WHITE)
         value = value.removeprefix(bold[0]) if value.startswith(bold[0]) else value.removesuffix(bold[0])
+        if value.startswith(bold[0]) and value.endswith(bold[0]):
+            value = value.strip(bold[0])
     return _line(meanings, value, text[:begin])
 
 
@@ -329,15 +379,15 @@ def _in_table(text: str) -> _Line | None:
     """`| From | Ada Example<ada@example.org> |`, as the programs of NetEase write it."""
     lead, _, rest = text[:LINE_MAX_CHARS].partition("|")
     word, _, value = rest.partition("|")
-    if lead.strip(_WHITE + ">") or len(word) > LABEL_MAX_CHARS:
+    if lead.strip(WHITE + ">") or len(word) > LABEL_MAX_CHARS:
         return None
-    meanings = _LABELS.get(_key(word.strip(_WHITE + "*_" + _COLONS)))
-    return None if meanings is None else _line(meanings, value.rstrip(_WHITE + "|\r"), lead)
+    meanings = _LABELS.get(key(word.strip(WHITE + "*_" + _COLONS)))
+    return None if meanings is None else _line(meanings, value.rstrip(WHITE + "|\r"), lead)
 
 
 def _line(meanings: Mapping[Label, frozenset[str]], value: str, lead: str) -> _Line:
     if not value.isascii():
-        value = _INVISIBLE.sub("", _MARKS.sub(" ", value))
+        value = INVISIBLE.sub("", _MARKS.sub(" ", value))
     return _Line(meanings, value.strip(), lead.count(">"), len(lead.rpartition(">")[2]))
 
 
@@ -345,7 +395,7 @@ def _label_begins(text: str, colon: int, least: int) -> int | None:
     """Return where the longest known label that ends before *colon* begins; None for none."""
     for begin in range(max(least, colon - _LONGEST), colon):
         word = text[begin:colon].strip("*_")
-        if not word[:1].strip() or _key(word) not in _LABELS:
+        if not word[:1].strip() or key(word) not in _LABELS:
             continue
         before = text[begin - 1] if begin else " "
         if not before.isalnum() or word[0].isupper() or not word.isascii():
