@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailwicket.mail.html import to_plain
 from mailwicket.mail.quoted import EXAMINED_MAX_CHARS, EXAMINED_MAX_LINES, own_words, reply_text
 
 WROTE = "On Mon, Nov 2, 2026 at 10:11 AM Ada Example <ada@example.org> wrote:"
@@ -134,3 +135,13 @@ def test_the_first_words_are_never_lost(lines: list[str]) -> None:
 @settings(deadline=None)
 def test_any_text_has_new_words_unless_it_is_empty(text: str) -> None:
     assert bool(reply_text(text)) or not own_words(text)
+
+
+def test_what_html_marks_as_quoted_is_left_out_without_any_words_for_it() -> None:
+    markup = '<div>It runs.</div><div class="yahoo_quoted"><div>Ada, some day</div><div>Does it run?</div></div>'
+    assert reply_text(to_plain(markup), markup) == "It runs."
+
+
+def test_answers_between_quotes_marked_in_html_keep_what_they_answer() -> None:
+    markup = '<blockquote type="cite">Red?</blockquote><p>Yes.</p><blockquote type="cite">New?</blockquote><p>No.</p>'
+    assert reply_text(to_plain(markup), markup) == "> Red?\n\nYes.\n\n> New?\n\nNo."

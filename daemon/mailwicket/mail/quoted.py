@@ -16,10 +16,9 @@ from typing import Final
 from mailwicket.mail.attribution import WHITE, Attribution, attribution, may_end, run_on
 from mailwicket.mail.delimiter import delimiter
 from mailwicket.mail.labels import announced_block, quoted_header
+from mailwicket.mail.marked import own_part
 from mailwicket.mail.phrases import phrases
 from mailwicket.mail.signature import without_signature
-
-__all__ = ["own_words", "quoted_header", "reply_text"]
 
 EXAMINED_MAX_CHARS: Final = 1024 * 1024
 EXAMINED_MAX_LINES: Final = 20_000
@@ -42,13 +41,25 @@ _INITIALS: Final = re.compile(r"[A-ZА-Я]{2}>(?: |$)")
 _GROUPWISE: Final = re.compile(r">>> ?[^<>]{0,80}(?:<[^<>]{1,200}>)?[^<>]{0,60}\d[^<>]{0,30}>>>$")
 
 
-def reply_text(text: str) -> str:
-    """Return *text* without quoted text and signature; the whole where nothing else would remain."""
-    return own_words(text) or text.strip(WHITE + "\n")
+def reply_text(text: str, markup: str | None = None) -> str:
+    """Return *text* without quoted text and signature; the whole where nothing else would remain.
+
+    *markup* is the HTML that *text* was made from, if it was: what mail programs mark in it as quoted is left out, too.
+    """
+    own, is_between = _new(text)
+    if markup is not None and not is_between:
+        part = own_part(markup)
+        own = (_new(part)[0] if part else "") or own
+    return own or text.strip(WHITE + "\n")
 
 
 def own_words(text: str) -> str:
-    """Return what the writer of *text* wrote, without quoted text and signature; `""` if that is nothing.
+    """Return what the writer of *text* wrote, without quoted text and signature; `""` if that is nothing."""
+    return _new(text)[0]
+
+
+def _new(text: str) -> tuple[str, bool]:
+    """Return the new words of *text*, and whether they stand between quoted lines that are kept.
 
     At most EXAMINED_MAX_CHARS in EXAMINED_MAX_LINES are looked at; what comes behind is kept, unless a quote
     reaches there.
@@ -62,14 +73,17 @@ def own_words(text: str) -> str:
         rest = lines.pop() + rest
     mark = delimiter(lines)
     if mark is not None:
-        own = _Reply(lines[: mark[0]]).words()
+        above = _Reply(lines[: mark[0]])
+        own = above.words()
         if own:
-            return own
+            return own, above.is_between
         if not _is_quoted(lines[mark[0]]):
             lines = lines[mark[1] :]
     reply = _Reply(lines)
     own = reply.words()
-    return f"{own}\n{rest}".strip(WHITE + "\n") if rest and not reply.cut_short else own
+    if rest and not reply.cut_short:
+        own = f"{own}\n{rest}".strip(WHITE + "\n")
+    return own, reply.is_between
 
 
 @dataclass(slots=True)
@@ -92,6 +106,8 @@ class _Reply:
     begin: int = 0  # of the piece that is being read
     attempts: int = 0
     """How often an attribution was looked for."""
+    is_between: bool = False
+    """Whether answers stand between quoted lines, which are kept then."""
     cut_short: bool = False
     """Whether everything from some line on was quoted."""
 
@@ -216,6 +232,7 @@ class _Reply:
         if len(quotes) == 1 and (quotes[0] == 0 or pieces[quotes[0]].announced) and not (trailing and quotes[0]):
             del pieces[quotes[0]]
             return "\n\n".join("\n".join(_bare(piece.lines)) for piece in pieces).strip(WHITE + "\n")
+        self.is_between = bool(quotes)
         return "\n".join("\n".join(piece.lines) for piece in pieces).strip(WHITE + "\n")
 
 

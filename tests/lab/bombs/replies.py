@@ -13,8 +13,8 @@ BOMBS: Final = {
     "newlines": _PLAIN + b"\n" * 1_000_000,
     "quotes": _PLAIN + b"> " * 400_000 + b"\r\nOn x wrote:\r\n" * 40_000,
     "marks and words by turns": _PLAIN + b"> a\nb\n" * 200_000,
-    "colons": _PLAIN + b":\n" * 500_000,
-    "attributions": _PLAIN + b"On 2 Nov 2026 at 10:11 Ada\nwrote:\n" * 40_000,
+    "colons alone": _PLAIN + b":\n" * 500_000,
+    "attributions in a row": _PLAIN + b"On 2 Nov 2026 at 10:11 Ada\nwrote:\n" * 40_000,
     "nearly attributions": _PLAIN + b"Ada <a@b.c> at 10:11:\n" * 60_000,
     "verbs": _PLAIN + b"ada wrote\n" * 120_000,
     "long lines that end in a colon": _PLAIN + (b"@a" * 140 + b":\n") * 4_000,
@@ -29,7 +29,6 @@ BOMBS: Final = {
     "one line": _PLAIN + b"On 2026 wrote " * 100_000 + b":",
     # forwards
     "labels": heads(b"Subject: Fwd: x") + b"From: a\r\n" * 100_000,
-    # forwards
     "separators": heads(b"Subject: x") + b"---------- Forwarded message ---------\r\n" * 50_000,
     "separators and labels": heads(b"Subject: Fwd: x")
     + b"---------- Forwarded message ---------\r\nTo: a\r\nDate: b\r\n" * 30_000,
