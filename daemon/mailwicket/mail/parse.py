@@ -14,6 +14,7 @@ from mailwicket.mail.header import Header, ids, moment, parameters, words
 from mailwicket.mail.html import to_plain
 from mailwicket.mail.parts import Part, leaves, split_header
 from mailwicket.mail.report import bounce
+from mailwicket.mail.status import RETURNED_TYPES, STATUS_TYPES
 from mailwicket.model import Attachment, Mail, Sha256
 
 TEXT_MAX_BYTES: Final = 1024 * 1024
@@ -81,9 +82,9 @@ def _take(raw: Raw, part: Part, body: _Body, damage: list[str]) -> None:
         if size <= TEXT_MAX_BYTES:
             return
         damage.append("text_cut")
-    elif part.content_type == "message/delivery-status":
+    elif part.content_type in STATUS_TYPES:
         body.status.append(to_text(decode(raw[part.begin : min(part.end, part.begin + SLICE_BYTES)], encoding), None))
-    elif part.content_type in {"message/rfc822", "text/rfc822-headers"}:
+    elif part.content_type in RETURNED_TYPES:
         body.returned.append(split_header(raw, part.begin, part.end)[0])
     digest, size = hashlib.sha256(), 0
     for piece in decoded(raw, part.begin, part.end, encoding):
