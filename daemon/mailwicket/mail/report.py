@@ -101,8 +101,10 @@ class _Report:
     sure: bool
 
     def told(self, status: Sequence[str]) -> Bounce | None:
-        if not status and "-recipient:" in self.text and "action:" in (low := self.text[:LOOK_MAX_CHARS].casefold()):
-            status = (self.text[:LOOK_MAX_CHARS],) if "final-recipient:" in low or "original-recipient:" in low else ()
+        if not status:
+            low = self.text[:LOOK_MAX_CHARS].casefold()
+            if "action:" in low and ("final-recipient:" in low or "original-recipient:" in low):
+                status = (self.text[:LOOK_MAX_CHARS],)  # lost its type on the way
         found = fields(status)
         if found.failed and Fate.FAILED in found.fates:
             return self._bounce(found.failed, found, None, permanent=True)
@@ -120,10 +122,11 @@ class _Report:
         title = self.subject.casefold()
         late = any(word in notice.words or word in title for word in LATE)
         failed = any(word in notice.words for word in FAILED)
-        if not (late or failed) and (not self.sure or any(word in notice.words for word in PASSED)):
+        passed = not (late or failed) and any(word in notice.words for word in PASSED)
+        if passed or not (late or failed or self.sure or found.failed):
             return None
         who = found.failed or found.late or self._recipients(notice)
-        permanent: bool | None = False if late else True if failed else None
+        permanent: bool | None = False if late else (failed or self.sure) or None
         if Fate.FAILED in found.fates:
             permanent = True
         elif Fate.LATE in found.fates:
