@@ -26,8 +26,7 @@ _AUTOMATIC: Final = (
     "پاسخ خودکار", "ตอบกลับอัตโนมัติ", "trả lời tự động", "thư trả lời tự động", "balasan otomatis",
     "balasan automatik", "स्वत: उत्तर", "स्वचालित उत्तर", "erantzun automatikoa", "resposta automàtica",
     "sjálfvirkt svar", "자동 회신", "자동 응답", "자동회신", "자동응답", "自動応答", "自動返信", "自动答复",
-    "自动回复", "自動回覆", "自動答覆", "自動回復",
-    "自動返答",
+    "自动回复", "自動回覆", "自動答覆", "自動回復", "自動返答",
 )  # fmt: skip
 """A program puts these before the subject of the mail that it answers; no person begins a subject so."""
 _AWAY: Final = (
@@ -57,8 +56,8 @@ _ENDS: Final = (
     "is out of the office", "is out of office", "is out of the office.", "is on vacation", "is away from the office",
     "will be out of the office", "is currently out of the office", "ist außer haus", "ist nicht im büro",
     "ist abwesend", "est absent", "est absent(e)", "est absente", "è fuori ufficio", "is afwezig",
-    "er ikke på kontoret",
-    "(automatic reply)", "(auto-reply)", "(autoreply)", "[autoreply]", "[auto-reply]", "(out of office)",
+    "er ikke på kontoret", "(automatic reply)", "(auto-reply)", "(autoreply)", "[autoreply]", "[auto-reply]",
+    "(out of office)",
 )  # fmt: skip
 _WITHIN: Final = ("is out of the office", "will be out of the office", "ist außer haus", "(autosvar)")
 _ANY: Final = _AUTOMATIC + _AWAY

@@ -10,17 +10,13 @@ from typing import Final
 from mailwicket.mail.absence import absent
 from mailwicket.mail.header import Header, ids, parameters, words
 from mailwicket.mail.notice import Notice, addresses, read
-from mailwicket.mail.phrases import FAILED, LATE, MACHINES, MASTERS, PASSED, SUBJECTS
+from mailwicket.mail.phrases import FAILED, LATE, PASSED, SUBJECTS
+from mailwicket.mail.postmaster import nowhere, server
 from mailwicket.mail.status import Fate, Fields, fields
 from mailwicket.model import Bounce, MessageId
 
 LOOK_MAX_CHARS: Final = 64 * 1024
 
-# Each word of MACHINES and MASTERS holds one of these: for nearly all mail this is the only look.
-_SENDER: Final = re.compile(
-    r"daemon|master|deliver|syst|admin|gateway|server|marshal|scanner|router|secur|transp|transf|sweeper|control|"
-    r"netmail|vpop3|mailer@|mailgate|root@|uucp@|return|сист|postbote|zustell|exchange329"
-)
 _REPLIED: Final = re.compile(
     r"\s{0,8}(?:re|aw|antw|antwort|sv|vs|ynt|odp|ref|fwd?|wg|tr|rv|enc|i|r|vb|vl|doorst|pd|回复|答复|转发|回覆|轉寄|отв|ha|atb)"
     r"\s{0,2}(?:\[\d{1,3}\]|\(\d{1,3}\))?\s{0,2}[:：]",
@@ -65,29 +61,13 @@ def evidence(header: Header, subject: str) -> int:
 
     ENOUGH: its text may be read as a report's. SURE: it is one even if no phrase in it is known.
     """
-    sender = header.get("from").casefold()
-    weight = 0
-    if not sender or sender == "<>":
-        weight = 1
-    elif "=?" in sender or _SENDER.search(sender):
-        sender = words(header.get("from")).casefold() if "=?" in sender else sender
-        weight = 2 if any(word in sender for word in MACHINES) else int(any(word in sender for word in MASTERS))
-    if "x-failed-recipients" in header:
-        weight += 2
-    if _nowhere(header):
-        weight += 1
+    weight = server(header.get("from")) + 2 * ("x-failed-recipients" in header) + nowhere(header)
     said = header.get("auto-submitted")[:5].casefold() == "auto-"
     if (not weight and not said) or _REPLIED.match(subject) or absent(subject):
         return weight if weight >= ENOUGH else 0
     title = subject.casefold().strip(" *[]-!").replace("\u2019", "'")
     about = any(word in title for word in SUBJECTS) if weight else title.startswith(SUBJECTS)
     return weight + about + (said and (weight > 0 or about))
-
-
-def _nowhere(header: Header) -> bool:
-    """Whether an answer would go nowhere (RFC 5321 4.5.5)."""
-    path = header.get("return-path").casefold()
-    return path == "<>" or path.startswith(("<mailer-daemon", "mailer-daemon", "<#@[]"))
 
 
 @dataclass(frozen=True)
