@@ -114,8 +114,8 @@ def read(text: str, own: Iterable[str], domain: str) -> Notice:
 
 
 def addresses(text: str) -> Sequence[str]:
-    """Return the addresses that stand in *text*, up to LINE_MAX_CHARS of it."""
-    return unique([tidy(one) for one in _ADDRESS.findall(text[:LINE_MAX_CHARS])])
+    """Return the addresses that stand in a line or field, each once."""
+    return unique([clean(tidy(one)) for one in _ADDRESS.findall(text)[:RECIPIENTS_MAX]])
 
 
 def _end(lines: Sequence[str]) -> int:
@@ -183,6 +183,8 @@ def _bare(lines: Sequence[str], domain: str) -> Sequence[str]:
     announced = False
     for line in lines if domain else ():
         if not line.strip():
+            if found:
+                break
             continue
         name = _BARE.fullmatch(line) if announced else None
         if name and not name[1].isdigit():

@@ -32,7 +32,7 @@ MASTERS: Final = (
 
 # Each of those holds one of these: for nearly all mail this is the only look.
 _QUICK: Final = re.compile(
-    r"daemon|master|deliver|syst|admin|gate|server|marshal|scanner|router|secur|transp|transf|sweeper|surfcontrol|netmail|"
+    r"daemon|master|deliver|syst|sist|minist|admin|beheer|gate|server|marshal|scanner|router|secur|transp|transf|sweeper|surfcontrol|netmail|"
     r"vpop3|mailer@|root@|uucp@|listserv|return|сист|postbote|zustell|exchange"
 )
 _DOMAIN: Final = re.compile(r"@[^\s<>\"]*")
