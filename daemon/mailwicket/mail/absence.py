@@ -62,6 +62,11 @@ _ENDS: Final = (
 _WITHIN: Final = ("is out of the office", "will be out of the office", "ist außer haus", "(autosvar)")
 _ANY: Final = _AUTOMATIC + _AWAY
 _FIRST: Final = frozenset(prefix[0] for prefix in _ANY)
+_ANSWERS: Final = re.compile(
+    r"\s{0,8}(?:re|aw|antw|antwort|sv|vs|ynt|odp|ref|fwd?|wg|tr|rv|enc|i|r|vb|vl|doorst|pd|回复|答复|转发|回覆|轉寄|отв|ha|atb)"
+    r"\s{0,2}(?:\[\d{1,3}\]|\(\d{1,3}\))?\s{0,2}[:：]",
+    re.IGNORECASE,
+)
 _TAG: Final = re.compile(r"\s{0,8}(?:\[[^\]]{1,30}\]|\*{2,5}[^*]{1,30}\*{2,5})\s{0,8}")
 
 
@@ -77,6 +82,11 @@ def automatic_subject(subject: str) -> bool:
     """Tell whether *subject* begins as only programs begin one. "Re:" before it: no."""
     start = _start(subject)
     return start[:1] in _FIRST and start.startswith(_AUTOMATIC)
+
+
+def answers(subject: str) -> bool:
+    """Tell whether *subject* begins as a person's program begins that of an answer or a forward."""
+    return _ANSWERS.match(subject) is not None
 
 
 def _start(subject: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mailwicket.mail.absence import absent, automatic_subject
+from mailwicket.mail.absence import absent, answers, automatic_subject
 from mailwicket.mail.header import Header, parameters, words
 from mailwicket.mail.postmaster import nowhere, server, unnamed
 from mailwicket.model import Automatic
@@ -47,7 +47,7 @@ def automatic(header: Header, subject: str, text: str) -> Automatic | None:
     automatic: a missing answer costs less than a mail loop. But what a person may have written is never called
     so: not for an address that nobody reads, not for X-Auto-Response-Suppress, not for a subject alone.
     """
-    reason = _said(header) or _marked(header) or _nobody(header) or _away(header, subject, text)
+    reason = _said(header) or _marked(header) or _nobody(header, subject) or _away(header, subject, text)
     return Automatic(reason) if reason else None
 
 
@@ -88,7 +88,7 @@ def _marked(header: Header) -> str | None:
     return None
 
 
-def _nobody(header: Header) -> str | None:
+def _nobody(header: Header, subject: str) -> str | None:
     """An author who is no person, or a path on which no answer would arrive (RFC 5321 4.5.5)."""
     if nowhere(header):
         return "Return-Path: <>"
@@ -96,7 +96,7 @@ def _nobody(header: Header) -> str | None:
     weight = server(author)
     if weight > 1:
         return "From: mailer-daemon"
-    if weight and "postmaster@" in author.casefold() and unnamed(author):
+    if weight and "postmaster@" in author.casefold() and unnamed(author) and not answers(subject):
         return "From: postmaster"
     return None
 

@@ -18,7 +18,7 @@ RECIPIENTS_MAX: Final = 1000
 RETURNED_MAX_CHARS: Final = 16 * 1024
 
 # No Chinese, Japanese or Korean: there no blank sets an address apart from the sentence around it.
-_LETTER: Final = r"[A-Za-z0-9\u00c0-\u052f.!#$%&'*+/=?^_~-]"
+_LETTER: Final = r"[A-Za-z0-9\u00c0-\u052f.!#$%&'*+=?^_~-]"
 # Begins only where no letter of an address stands before: else each letter of a long word would be tried in turn.
 _ADDRESS: Final = re.compile(
     rf"(?:(?<!{_LETTER}){_LETTER}{{1,256}}|\"[^\"]{{1,64}}\")@"
@@ -60,7 +60,7 @@ _SAID: Final = re.compile(
     r"[>\"')\]}]{0,4}\s{0,4}(?:\.\.\.|:|\(|was ?n[o']t|could ?n[o']t|couldn't|can ?not|can't|is not|isn't|"
     r"does ?n[o']t|doesn't|"
     r"not |unknown|rejected|refused|failed|has |had |is over|konnte|n'a|no |não|non |nicht|kunne|kunde|не |"
-    r"undeliver|because|due|mailbox|user|wegen|with |as |yet)"
+    r"undeliver|invalid|=>|->|because|due|mailbox|user|wegen|with |as |yet)"
 )
 _BARE: Final = re.compile(r"[ \t]{0,16}([\w.+-]{2,40})(?:[ \t]{2,16}\S.{0,200})?[ \t]{0,16}")
 _NOBODY: Final = ("mailer-daemon@", "postmaster@", "abuse@", "mailerdaemon@", "mail-daemon@")

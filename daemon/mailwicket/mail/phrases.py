@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 SUBJECTS: Final = (
+    "undelivered", "delivery aborted", "mailbox full", "over quota", "mailbox is full", "quota exceeded",
+    "error sending", "mail failed", "problem sending", "not be delivered", "couldn't deliver", "delivery warning",
+    "mail warning", "could not be sent", "message not sent", "mail not sent", "permanent error", "permanent failure",
+    "permanent fail", "permanent delivery", "temporary error", "transient", "bounce", "auto-reject", "nie dostarcz",
     "undelivered mail", "undeliverable", "undelivered:", "undelivered message", "undeliverd", "delivery status notif",
     "delivery failure", "delivery fail", "delivery report", "delivery notification", "delivery status",
     "delivery delay", "delivery incomplete", "delivery error", "delivery problem", "delivery unsuccessful",
@@ -12,14 +16,14 @@ SUBJECTS: Final = (
     "delivery expired", "failure notice", "failure delivery", "failure message", "failed mail", "failed delivery",
     "failed message", "failed to deliver", "failed: ", "returned mail", "returned email", "returned message",
     "returned to sender", "return to sender", "mail returned", "message returned", "mail delivery",
-    "mail delivery fail", "mail could not be", "mail failure", "mail failed", "mail undeliverable",
-    "mail not delivered", "mail system error", "mail error", "mail status report", "mail transaction failed",
-    "mail rejected", "message rejected", "rejected mail", "rejected: ", "automatically rejected", "message delivery",
+    "mail delivery fail", "mail could not be", "mail failure", "mail undeliverable", "mail not delivered",
+    "mail system error", "mail error", "mail status report", "mail transaction failed", "mail rejected",
+    "message rejected", "rejected mail", "rejected: ", "automatically rejected", "message delivery",
     "message failure", "message undeliver", "message not delivered", "message could not be", "message blocked",
     "message status", "message you sent blocked", "your message to", "your mail to", "your email to",
     "warning: could not send", "warning: message", "warning - delayed", "warning: mail", "could not send message",
-    "could not deliver", "couldn't deliver", "couldn't be delivered", "unable to deliver", "unable to send",
-    "unzustellbar", "can't deliver", "cannot deliver", "cannot send message", "email could not", "email delivery",
+    "could not deliver", "couldn't be delivered", "unable to deliver", "unable to send", "unzustellbar",
+    "can't deliver", "cannot deliver", "cannot send message", "email could not", "email delivery",
     "email not delivered", "e-mail delivery", "email returned", "unknown user", "user unknown", "recipient unknown",
     "invalid recipient", "no such user", "nondeliverable", "non-deliverable", "nondelivery", "non-delivery",
     "non delivery", "not delivered", "not delivered:", "address not found", "delayed mail", "delayed delivery",
@@ -62,6 +66,11 @@ SUBJECTS: Final = (
 """In a subject: mails that were not delivered, or not yet."""
 
 FAILED: Final = (
+    "recipients failed", "recipient failed", "was aborted", "was stopped", "considered unsolicited", "error sending",
+    "may not exist", "bounced", "no longer accept", "not accept", "will not try", "could not send",
+    "mailbox for user is full", "is full", "disabled", "not known", "no mailbox", "was discarded", "not allowed",
+    "access denied", "relay denied", "relaying denied", "unsuccessful", "gave up", "giving up", "given up",
+    "not found", "not valid", "is invalid", "invalid mailbox", "no longer active", "not a member",
     "could not be delivered", "couldn't be delivered", "can not be delivered", "cannot be delivered",
     "can't be delivered", "not been delivered", "was not delivered", "wasn't delivered", "were not delivered",
     "weren't delivered", "not delivered to", "not delivered", "undeliverable", "undelivered", "unable to deliver",
@@ -147,10 +156,10 @@ LATE: Final = (
 """In a notice or subject: the server has not given up. Looked for before FAILED."""
 
 PASSED: Final = (
-    "successfully delivered", "successfully relayed", "was delivered to", "successful delivery",
-    "has been delivered to", "delivered successfully", "successfully sent", "erfolgreich zugestellt",
-    "remis avec succès", "entregado correctamente", "was successfully", "have been relayed", "has been relayed",
-    "delivery confirmation", "your message was read",
+    "abuse report", "feedback-type:", "complaint about", "successfully delivered", "successfully relayed",
+    "was delivered to", "successful delivery", "has been delivered to", "delivered successfully", "successfully sent",
+    "erfolgreich zugestellt", "remis avec succès", "entregado correctamente", "was successfully", "have been relayed",
+    "has been relayed", "delivery confirmation", "your message was read",
 )  # fmt: skip
 """In a notice: the mail arrived, or went on."""
 

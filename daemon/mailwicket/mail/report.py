@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from mailwicket.mail.absence import absent
+from mailwicket.mail.absence import absent, answers
 from mailwicket.mail.header import Header, ids, parameters, words
 from mailwicket.mail.notice import Notice, addresses, read
 from mailwicket.mail.phrases import FAILED, LATE, PASSED, SUBJECTS
-from mailwicket.mail.postmaster import nowhere, server
+from mailwicket.mail.postmaster import nowhere, server, unnamed
 from mailwicket.mail.status import Fate, Fields, fields
 from mailwicket.model import Bounce, MessageId
 
 LOOK_MAX_CHARS: Final = 64 * 1024
 
-_REPLIED: Final = re.compile(
-    r"\s{0,8}(?:re|aw|antw|antwort|sv|vs|ynt|odp|ref|fwd?|wg|tr|rv|enc|i|r|vb|vl|doorst|pd|回复|答复|转发|回覆|轉寄|отв|ha|atb)"
-    r"\s{0,2}(?:\[\d{1,3}\]|\(\d{1,3}\))?\s{0,2}[:：]",
-    re.IGNORECASE,
-)
 _OTHER_REPORTS: Final = frozenset({"disposition-notification", "feedback-report", "tlsrpt"})
 ENOUGH: Final = 2
 SURE: Final = 3
@@ -42,13 +36,15 @@ def bounce(
     Source: RFC 3464, and the words of those who do not follow it.
     """
     kind, options = parameters(header.get("content-type"))
-    reported = kind == "multipart/report"
-    if reported and options.get("report-type", "").strip().casefold() in _OTHER_REPORTS and not _refused(text):
+    told = options.get("report-type", "").strip().casefold()
+    reported = kind == "multipart/report" or told == "delivery-status"
+    if reported and told in _OTHER_REPORTS and not _refused(text):
         return None
-    weight = evidence(header, subject) + 2 * reported
+    seen = evidence(header, subject)
+    weight = seen.weight + 2 * reported
     if weight < ENOUGH:
         return None
-    return _Report(header, subject, text, tuple(returned), sure=weight >= SURE).told(status)
+    return _Report(header, subject, text, tuple(returned), sure=seen.titled and weight >= SURE).told(status)
 
 
 def _refused(text: str) -> bool:
@@ -56,18 +52,29 @@ def _refused(text: str) -> bool:
     return "automatically rejected" in text[:2000]
 
 
-def evidence(header: Header, subject: str) -> int:
-    """Weigh what the header says for a mail server as the author.
+class Evidence(NamedTuple):
+    """What a header says for a mail server as the author of a report."""
 
-    ENOUGH: its text may be read as a report's. SURE: it is one even if no phrase in it is known.
-    """
-    weight = server(header.get("from")) + 2 * ("x-failed-recipients" in header) + nowhere(header)
+    weight: int
+    """ENOUGH: the text may be read as a report's. SURE: it is one even if no phrase in it is known."""
+    titled: bool
+    """The subject, or a field made for it, speaks of mail that did not arrive."""
+
+
+def evidence(header: Header, subject: str) -> Evidence:
+    """Weigh a header; a subject counts only beside something that people's mail does not have."""
+    author = header.get("from")
+    weight = server(author)
+    if weight == 1 and "postmaster@" in author.casefold() and unnamed(author) and not answers(subject):
+        weight = 2
+    failed = "x-failed-recipients" in header
+    weight += 2 * failed + nowhere(header)
     said = header.get("auto-submitted")[:5].casefold() == "auto-"
-    if (not weight and not said) or _REPLIED.match(subject) or absent(subject):
-        return weight if weight >= ENOUGH else 0
+    if (not weight and not said) or answers(subject) or absent(subject):
+        return Evidence(weight if weight >= ENOUGH else 0, failed)
     title = subject.casefold().strip(" *[]-!").replace("\u2019", "'")
-    about = any(word in title for word in SUBJECTS) if weight else title.startswith(SUBJECTS)
-    return weight + about + (said and (weight > 0 or about))
+    titled = any(word in title for word in SUBJECTS) if weight else title.startswith(SUBJECTS)
+    return Evidence(weight + titled + (said and (weight > 0 or titled)), failed or titled)
 
 
 @dataclass(frozen=True)
