@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from email.utils import getaddresses
 from typing import Final
 
-from mailwicket.mail.decode import clean
+from mailwicket.mail.charset import clean
 from mailwicket.mail.header import words
 from mailwicket.model import Address
 

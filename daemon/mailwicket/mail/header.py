@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from mailwicket.mail.decode import clean, decode, to_text
+from mailwicket.mail.charset import clean, to_text
+from mailwicket.mail.decode import decode
 from mailwicket.model import MessageId
 
 HEADER_MAX_BYTES: Final = 256 * 1024

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from mailwicket.mail.decode import clean
+from mailwicket.mail.charset import clean
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode

@@ -9,7 +9,8 @@ from typing import Final
 
 from mailwicket.mail.address import people
 from mailwicket.mail.automatic import automatic
-from mailwicket.mail.decode import SLICE_BYTES, Raw, clean, decode, decoded, to_text
+from mailwicket.mail.charset import clean, to_text
+from mailwicket.mail.decode import SLICE_BYTES, Raw, decode, decoded
 from mailwicket.mail.header import Header, ids, moment, parameters, words
 from mailwicket.mail.html import to_plain
 from mailwicket.mail.parts import Part, leaves, split_header
