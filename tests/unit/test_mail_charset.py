@@ -9,7 +9,8 @@ from itertools import product
 import pytest
 
 from mailwicket.mail import charset
-from mailwicket.mail.charset import ALIASES, clean, to_text
+from mailwicket.mail.charset import clean, to_text
+from mailwicket.mail.labels import codec_of
 
 
 def test_what_is_not_cleaned_has_nothing_to_clean() -> None:
@@ -33,6 +34,6 @@ def test_what_is_not_cleaned_has_nothing_to_clean() -> None:
 
 @pytest.mark.parametrize("label", ["utf-8", "iso-8859-1", "koi8-r", "gb2312", "iso-2022-jp", "utf-7", "utf-16"])
 def test_no_text_holds_nul_whatever_it_is_labelled(label: str) -> None:
-    name = ALIASES.get(label, label)
+    name = codec_of(label) or label
     text = to_text("a\0b".encode(name), label)
     assert text == "ab"
