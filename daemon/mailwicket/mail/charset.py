@@ -46,14 +46,17 @@ def to_text(content: bytes, charset: str | None) -> str:
     """
     codec = _codec(charset) if charset else None
     if codec not in _NOT_ASCII and content.isascii():
-        if b"\x1b$" in content or b"\x1b(I" in content:
+        if b"\x1b" in content and (b"\x1b$" in content or b"\x1b(I" in content):
             return clean(iso2022.japanese(content))
         return clean(content.decode("ascii"))
     if codec == "utf-8" or codec not in _SURE:
         try:
             text = content.decode("utf-8")
-        except UnicodeDecodeError:
-            codec, text = _not_utf8(content, codec)
+        except UnicodeDecodeError as error:
+            if codec == "cp1252" and content[: error.start].isascii():
+                text = content.decode("cp1252", "replace")
+            else:
+                codec, text = _not_utf8(content, codec)
         else:
             codec = "utf-8"
     else:

@@ -13,6 +13,7 @@ from mailwicket.model import MessageId
 IDS_MAX: Final = 200
 ID_MAX_CHARS: Final = 996
 
+_PLAIN: Final = re.compile(r"<([^<>\s]{1,996})>")
 _BRACKETED: Final = re.compile(r"<([^<>]{1,2000})>")
 _BARE: Final = re.compile(r"[^\s<>,;]{1,996}")
 
@@ -25,6 +26,15 @@ def ids(value: str) -> Sequence[MessageId]:
     """
     if not value:
         return []
+    found = _PLAIN.findall(value)
+    if len(found) != value.count("<") or not found:  # nearly all mail has nothing else
+        found = _odd(value)
+    if len(found) > IDS_MAX:
+        found = [found[0], *found[1 - IDS_MAX :]]
+    return [MessageId(clean(one)) for one in found]
+
+
+def _odd(value: str) -> list[str]:
     if "=?" in value and "@" not in value:  # some programs encode what may not be encoded
         value = words(value)
     found = [one for text in _BRACKETED.findall(value) if (one := _id(text))]
@@ -32,14 +42,12 @@ def ids(value: str) -> Sequence[MessageId]:
         bare: list[str] = _BARE.findall(value)
         if len(bare) == 1 or all("@" in one for one in bare):
             found = [one.strip("\"'") for one in bare if len(one) > 1]
-    if len(found) > IDS_MAX:
-        found = [found[0], *found[1 - IDS_MAX :]]
-    return [MessageId(clean(one)) for one in found if one]
+    return [one for one in found if one]
 
 
 def _id(text: str) -> str:
-    if any(letter.isspace() for letter in text):
-        if "@" not in text:  # words, not an id: "<your mail of Monday>"
-            return text.strip() if len(text.split()) == 1 else ""
-        text = "".join(text.split())
-    return text if len(text) <= ID_MAX_CHARS else ""
+    pieces = text.split()
+    if len(pieces) > 1 and "@" not in text:  # words, not an id: "<your mail of Monday>"
+        return ""
+    joined = "".join(pieces)
+    return joined if len(joined) <= ID_MAX_CHARS else ""
