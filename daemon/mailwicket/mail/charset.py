@@ -46,7 +46,7 @@ def to_text(content: bytes, charset: str | None) -> str:
     """
     codec = _codec(charset) if charset else None
     if codec not in _NOT_ASCII and content.isascii():
-        if b"\x1b" in content and (b"\x1b$" in content or b"\x1b(I" in content):
+        if b"\x1b" in content and codec != "utf-8" and (b"\x1b$B" in content or b"\x1b$@" in content):
             return clean(iso2022.japanese(content))
         return clean(content.decode("ascii"))
     if codec == "utf-8" or codec not in _SURE:
