@@ -9,7 +9,8 @@ from mailwicket.mail.address import people
 from mailwicket.mail.attachment import Leaf, cut_out, is_packed, leaf, listed
 from mailwicket.mail.automatic import automatic
 from mailwicket.mail.body import TEXT_MAX_BYTES, Body, is_body, may_be_body
-from mailwicket.mail.decode import SLICE_BYTES, Raw, decode, to_text
+from mailwicket.mail.charset import to_text
+from mailwicket.mail.decode import SLICE_BYTES, Raw, decode
 from mailwicket.mail.enclosed import ENCLOSED_MAX, enclosed, is_mail
 from mailwicket.mail.head import lines_as_lf, split_header, start_of
 from mailwicket.mail.header import HEADER_MAX_BYTES, Header, ids, moment, words

@@ -255,7 +255,7 @@ def _bare(lines: Sequence[str]) -> Sequence[str]:
 def _headed(lines: list[str], at: int) -> int:
     """Return how many lines at *at* say that a whole mail follows without marks; 0 for none."""
     bare = lines[at][:LINE_MAX_CHARS].strip(WHITE)
-    if bare[0] in _MARKS:
+    if bare and bare[0] in _MARKS:
         if _is_groupwise(bare):
             return 1
         inner = bare.strip(_MARKS + WHITE).casefold()

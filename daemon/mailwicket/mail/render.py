@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from mailwicket.mail.decode import clean
+from mailwicket.mail.charset import clean
 from mailwicket.mail.layout import Lines, Numbering, address_of, emoji
 from mailwicket.mail.markup import ATTRIBUTES_MAX_CHARS, RAW, attributes, names, tokens, unescaped
 from mailwicket.mail.style import FLAT_PARAGRAPHS, Look, look_of

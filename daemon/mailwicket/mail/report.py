@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 from mailwicket.mail.absence import absent, answers
 from mailwicket.mail.header import Header, ids, parameters, words
 from mailwicket.mail.notice import Notice, addresses, read
-from mailwicket.mail.report_words import FAILED, LATE, PASSED, SUBJECTS
 from mailwicket.mail.postmaster import nowhere, server, unnamed
+from mailwicket.mail.report_words import FAILED, LATE, PASSED, SUBJECTS
 from mailwicket.mail.status import Fate, Fields, fields
 from mailwicket.model import Bounce, MessageId
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from mailwicket.mail.decode import clean
+from mailwicket.mail.charset import clean
 from mailwicket.mail.header import ids, words
 from mailwicket.model import MessageId
 
