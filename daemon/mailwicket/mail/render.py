@@ -117,8 +117,9 @@ class Page:
 
     def skip(self, name: str) -> None:
         """Leave out the element that begins here, and what is in it."""
-        if not self.hidden:
-            self.out.end_line()
+        self.out.end_line()
+        if name == "blockquote":
+            self.out.space()
         if self._open.get("p"):
             self._close_to("p")
         self._frames.append((name, HIDE | BREAK))
