@@ -211,6 +211,7 @@ el subject: Θέμα
 el reply: Απάντηση σε, Απάντηση προς, Απάντηση
 tr from: Kimden, Gönderen, Kimden gelen
 tr date: Tarih, Gönderildi, Gönderim Tarihi, Gönderme Tarihi, Gönderilme Tarihi, Gönderim zamanı, Gönderildiği tarih
+tr date: Gönderilen
 tr to: Kime, Alıcı, Alıcılar
 tr cc: Bilgi, Cc, Kopya, Bilgi için
 tr bcc: Gizli

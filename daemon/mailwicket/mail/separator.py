@@ -16,7 +16,7 @@ from mailwicket.mail.labels import INVISIBLE, LEAD, WHITE, key
 
 LINE_MAX_CHARS: Final = 1000
 PHRASE_MAX_CHARS: Final = 160
-PREFIX_MAX_CHARS: Final = 200
+SUBJECT_MAX_CHARS: Final = 500
 
 _DASHES: Final = "-=_*~#+‐‑‒–—―−─━═"
 _DASHED: Final = re.compile(rf"[{_DASHES}]{{2,200}}")
@@ -26,7 +26,7 @@ _FORWARD: Final = (
     "reencaminhad|encaminhad|inoltrat|inoltro|doorgestuur|doorgezonden|doorsturen|vidarebefordr|videresend|vidaresend|"
     "välitet|edelleenlähet|framsen|áframsen|przekaz|przesłan|přeposl|přeposíl|přesměrov|preposl|preposiel|továbbít|"
     "redirecțion|redirecţion|redirectionat|proslijeđ|prosleđ|prosljeđ|проследјен|прослеђ|posredov|препратен|препращ|"
-    "пересыл|пересла|перенаправ|переадрес|перасла|προωθ|iletil|iletilen|yönlendir|הועבר|מועבר|המועבר|שהועבר|"
+    "пересыл|пересил|пересла|перенаправ|переадрес|перасла|προωθ|iletil|iletilen|yönlendir|הועבר|מועבר|המועבר|שהועבר|"
     "توجيه|محول|محوّل|بازارسال|هدایت شده|فوروارد|转发|轉寄|轉發|転送|전달|ส่งต่อ|chuyển tiếp|diteruskan|terusan|"
     "dimajukan|edastat|pārsūt|persiųst|peradres|reenviat|birbidal|përcjell|anfonwyd ymlaen|अग्रेषित"
 )
@@ -93,7 +93,7 @@ def separator(line: str) -> Separator | None:
 def _dashed(text: str, quotes: int) -> Separator | None:
     begin = len(text) - len(text.lstrip(_DASHES))
     closing = _DASHED.search(text, begin, begin + PHRASE_MAX_CHARS)
-    phrase = text[begin : closing.start() if closing else begin + PHRASE_MAX_CHARS].strip(WHITE + "\xa0:>")
+    phrase = text[begin : closing.start() if closing else begin + PHRASE_MAX_CHARS].strip(WHITE + ":").lstrip(">")
     rest = text[closing.end() :].strip(WHITE + "]") if closing else ""
     if not phrase:
         return Separator(Kind.RULE, quotes) if begin >= 3 and not rest else None
@@ -101,20 +101,29 @@ def _dashed(text: str, quotes: int) -> Separator | None:
         return None
     if not phrase.isascii():
         phrase = INVISIBLE.sub("", phrase).replace("\xa0", " ")
-    folded = phrase.casefold()
+    folded = _folded(phrase)
     if _FORWARDED.search(folded):
         if _ENDING.match(phrase):
-            return Separator(Kind.END, quotes, rest=rest)
+            return None if rest else Separator(Kind.END, quotes)
         named = _BY.search(phrase) if "@" in phrase and "/" not in phrase else None
         return Separator(Kind.FORWARD, quotes, rest=rest, by=named[1] if named else "")
-    if folded == "end":
-        return Separator(Kind.END, quotes, rest=rest)
+    if folded == "end" and not rest:
+        return Separator(Kind.END, quotes)
     return Separator(Kind.ORIGINAL, quotes, rest=rest) if _ORIGINALLY.search(folded) else None
+
+
+def _folded(phrase: str) -> str:
+    return phrase.casefold().replace("\u0307", "")  # of the Turkish capital I with a dot
+
+
+def is_bare_phrase(line: str) -> bool:
+    """Tell whether *line* is the phrase of a separator without dashes or colon: only a header below makes it one."""
+    return len(line) < 60 and key(line.strip("\r" + WHITE + ".:")) in _BARE
 
 
 def _announced(text: str, quotes: int) -> Separator | None:
     """Apple's sentences, and "Forwarded message:" alone (MailMate, elm)."""
-    if len(text) > 80 or not _FORWARDED.search(text.casefold()):
+    if len(text) > 80 or not _FORWARDED.search(_folded(text)):
         return None
     return Separator(Kind.FORWARD, quotes, dashed=False)
 
@@ -123,17 +132,31 @@ def _prefixes(words: str) -> frozenset[str]:
     return frozenset(map(key, words.split(", ")))
 
 
-_TITLES: Final = _prefixes(
-    "fw, fwd, forward, forwarded, wg, weitergeleitet, tr, trans, transf, transféré, transfert, rv, reenv, renv, "
-    "reenviado, i, inoltra, inoltrato, enc, encaminhada, encaminhado, vs, vb, vl, doorst, doorgestuurd, pd, przekazano, "
-    "podaj dalej, redir, redir., videresend, videresendt, vidarebefordrat, välitetty, ilt, i̇lt, iletilen, továbbítás, "
-    "tov, továbbítva, пересл, пересл., пересылка, переслано, пересылаемое, fs, áfr, trs, πρθ, προωθ, yml, přeposl, "
-    "přeposláno, preposlané, prosl, proslijeđeno, prosleđeno, posredovano, pp, препр, препратено, pārs, pārsūtīts, "
-    "persiųsta, pers, edasi, edastatud, ed, birbidalia, 转发, 轉寄, 轉發, 転送, 전달, fwd., fw., הועבר, העברה, "
-    "إعادة توجيه, إعادة إرسال, توجيه, بازارسال, هدایت, ส่งต่อ, chuyển tiếp, teruskan, terusan, majukan"
+_BARE: Final = _prefixes(
+    "forwarded message, forwarded email, forwarded mail, forwarded conversation, original message, original email, "
+    "weitergeleitete nachricht, weitergeleitete e-mail, ursprüngliche nachricht, message transféré, message original, "
+    "message d'origine, mensaje reenviado, mensaje original, mensagem encaminhada, mensagem original, messaggio "
+    "inoltrato, messaggio originale, doorgestuurd bericht, oorspronkelijk bericht, vidarebefordrat meddelande, "
+    "videresendt besked, videresendt melding, przekazana wiadomość, пересылаемое сообщение, 转发的邮件, 原始邮件"
 )
-_SHORT: Final = {key("i"): frozenset({"it"}), key("vs"): frozenset({"da", "nb"})}
-"""Prefixes that mean something else, too (VS answers in Finnish): they need a header in one of these languages."""
+_TITLES: Final = _prefixes(
+    "fw, fwd, forward, forwarded, wg, weitergeleitet, tr, trans, transf, transféré, transfert, rv, reenv, "
+    "renv, reenviado, i, inoltra, inoltrato, enc, encaminhada, encaminhado, vs, vb, vl, doorst, "
+    "doorgestuurd, pd, przekazano, podaj dalej, redir, redir., videresend, videresendt, vidarebefordrat, "
+    "välitetty, ilt, iletilen, továbbítás, tov, továbbítva, пересл, пересл., пересылка, переслано, "
+    "пересылаемое, áfr, trs, πρθ, προωθ, fs, yml, přeposl, přeposláno, preposlané, prosl, proslijeđeno, "
+    "prosleđeno, posredovano, препр, препратено, pārs, pārsūtīts, persiųsta, pers, edasi, edastatud, ed, "
+    "birbidalia, 转发, 轉寄, 轉發, 転送, 전달, fwd., fw., הועבר, העברה, إعادة توجيه, إعادة إرسال, توجيه, بازارسال, "
+    "هدایت, ส่งต่อ, chuyển tiếp, teruskan, terusan, majukan"
+)
+_SHORT: Final = {
+    key("i"): (frozenset({"it"}), frozenset[str]()),
+    key("vs"): (frozenset({"da", "nb"}), frozenset({"fi", "et"})),
+}
+"""Prefixes that mean something else, too: in whose language a header confirms it, and in whose it denies it.
+
+Finns and Estonians answer with VS.
+"""
 
 _PREFIX: Final = re.compile(
     r"(?:\s|\[[^\[\]]{0,60}\]){0,4}\s*[\[(]?\s*([^:：\[\]()\d<>\"]{1,24})\s*(?:[\[(^]?\d{1,3}[\])]?)?\s*[:：]"
@@ -146,15 +169,22 @@ class Title:
     """What the subject says about forwarding."""
 
     is_forward: bool
-    languages: frozenset[str]
-    """In one of which the header must be, for it to be believed; empty if the prefix says enough."""
+    rest: str = ""
+    """The subject behind the prefix."""
+    languages: frozenset[str] = frozenset()
+    """Not empty if the prefix says too little: a header in one of them confirms it."""
+    denied_by: frozenset[str] = frozenset()
+    """A header in one of these languages denies it."""
 
 
 def title(subject: str) -> Title:
     """Read the prefix of *subject*: the outermost tells, a reply to a forward is a reply."""
-    subject = INVISIBLE.sub("", subject[:PREFIX_MAX_CHARS])
+    subject = INVISIBLE.sub("", subject[:SUBJECT_MAX_CHARS])
     found = _PREFIX.match(subject)
-    word = key(found[1]) if found else ""
-    if word in _TITLES:
-        return Title(is_forward=True, languages=_SHORT.get(word, frozenset()))
-    return Title(is_forward=found is None and _LAST.search(subject) is not None, languages=frozenset())
+    if found is None:
+        return Title(is_forward=_LAST.search(subject) is not None)
+    word = key(found[1])
+    if word not in _TITLES:
+        return Title(is_forward=False)
+    languages, denied_by = _SHORT.get(word, (frozenset(), frozenset()))
+    return Title(is_forward=True, rest=subject[found.end() :].strip(), languages=languages, denied_by=denied_by)
