@@ -35,7 +35,7 @@ PRINTER, INVOICE = "Printer on the second floor prints blank pages", "Invoice 20
 FATES = [
     ("printer.1@mail.example.com", PRINTER, "created", 1),
     ("20261102073105.2041@mail.example.com", INVOICE, "created", 2),
-    ("printer.2@mail.example.com", f"Re: {PRINTER}", "reply_public", 1),
+    ("printer.2@mail.example.com", f"Re: {PRINTER}", "reply_cc", 1),
     ("vpn-7f31@smtp.example.net", "VPN asks for a code that never comes \N{EN DASH} urgent", "created", 3),
     ("vacation.88@mail.example.com", f"Auto: Re: {PRINTER}", "auto_reply_attached", 1),
     ("20261102081001.3F2A1@mx.example.net", "Undelivered Mail Returned to Sender", "backscatter", None),
@@ -202,7 +202,13 @@ def test_a_folder_that_it_cannot_use_is_told_in_a_line(place: Path) -> None:
 
 def test_a_mail_that_is_sent_while_it_stays_becomes_a_ticket_and_its_answer_joins_it(staying: Staying) -> None:
     staying.send("From: you@example.net\nSubject: The gate\nMessage-ID: <gate@example.net>\n\nis open.")
-    staying.shows("ticket 8, created: The gate  (duplicate? new Message-ID · thread? cites nothing · automatic? no)\n")
+    steps = [
+        "duplicate? new Message-ID",
+        "authentication? no verifier is configured (trusted_authserv_ids)",
+        "thread? cites nothing",
+        "automatic? no",
+    ]
+    staying.shows(f"ticket 8, created: The gate  ({' · '.join(steps)})\n")
     staying.send("From: you@example.net\nSubject: Re: The gate\nIn-Reply-To: <gate@example.net>\n\nIt is shut.")
     staying.shows("ticket 8, reply_public: Re: The gate  (")
     staying.send("Subject: nobody\n\nsays this")
@@ -223,7 +229,7 @@ def test_the_commands_that_it_prints_work_from_a_second_terminal(staying: Stayin
         run(sys.executable, *rest)
     staying.shows("ticket 8, created: Hello  (")
     staying.shows("ticket 8, duplicate: Hello  (duplicate? no Message-ID; the same content came before)")
-    staying.shows("ticket 1, reply_public: Re: Printer  (")
+    staying.shows("ticket 1, collaboration_stranger: Re: Printer  (")
     (*_, known), = staying.commands("curl smtp:")  # fmt: skip
     staying.send(Path(known).read_text(encoding="utf-8"))
     staying.shows(f"ticket 2, duplicate: {INVOICE}  (")

@@ -65,6 +65,8 @@ def test_a_list_has_exactly_the_promised_keys(filled: sqlite3.Connection) -> Non
             "assignee": None,
             "created": "2026-01-01T09:00:00.000000Z",
             "updated": "2026-01-01T10:00:00.000000Z",
+            "followers": [],
+            "linked": [],
             "entries": 3,
             "message_ids": ["1@example.org", "2@example.org"],
         }

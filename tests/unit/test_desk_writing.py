@@ -107,7 +107,7 @@ def test_events_tell_what_happened_and_nothing_that_did_not(desk: EmbeddedDesk, 
     desk.create_in(tx, ticket_draft(), IntakeKey("k1"))
     desk.create_in(tx, ticket_draft(), IntakeKey("k2"))
     desk.append_in(tx, ONE, entry_draft(), IntakeKey("k3"))
-    change = TicketChange(TicketStatus.CLOSED, [BEN], TicketNumber(2))
+    change = TicketChange(status=TicketStatus.CLOSED, add_cc=[BEN], linked_to=TicketNumber(2))
     desk.change_in(tx, ONE, change, IntakeKey("k4"))
     desk.change_in(tx, ONE, TicketChange(status=TicketStatus.OPEN), IntakeKey("k5"))
     told = rows(tx, "SELECT kind, ticket, detail FROM desk_event ORDER BY event")

@@ -68,7 +68,7 @@ def show_what_next(conf: Path, smtp_port: int) -> None:
     _say(console, f"Now it waits for mail on SMTP port {smtp_port} of this machine. From a second terminal:", "bold")
     for what, commands in {
         "open a ticket; the same again is known as a copy": [_sending(QUESTION, smtp_port)],
-        "answer a mail of ticket 1": [_sending(ANSWER, smtp_port)],
+        "answer a mail of ticket 1 as a stranger: for technicians only": [_sending(ANSWER, smtp_port)],
         "send a mail from a file; this one came before": [f"{curl} {shlex.quote(str(DIRECTORY / '02-invoice.eml'))}"],
         "see the tickets, all of one ticket, how the daemon is": [
             f"{command} {words} {options}" for words in ("tickets list", "tickets show 1", "status")

@@ -251,7 +251,8 @@ class Judge:
         words = "mail parked" if isinstance(outcome, Quarantine) else "mail done"
         say(
             "%s unit=%s intake=%s remote_id=%s reason=%s ticket=%s",
-            words, self._rulebook.unit, one.kept.intake_id, one.kept.ref.remote_id, outcome.reason, decided.ticket or "-",
+            words, self._rulebook.unit, one.kept.intake_id, one.kept.ref.remote_id, outcome.reason,
+            decided.ticket or "-",
         )  # fmt: skip
         self._observer.done(outcome.reason)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mailwicket.errors import PermanentError
@@ -67,7 +67,10 @@ class Judgement:
         said = self._threads.said(mail)
         arrival = self._arrival(one.kept)
         lately = self._budget.lately(mail, self._joins(mail, said), arrival.received_at)
-        return decide(mail, self._threads.facts(mail, lately), self._policy, arrival, said)
+        outcome = decide(mail, self._threads.facts(mail, lately), self._policy, arrival, said)
+        if one.replayed:
+            return replace(outcome, trace=[Step("quarantine", "replayed"), *outcome.trace])
+        return outcome
 
     def _joins(self, mail: Mail, said: Candidates) -> TicketNumber | None:
         if not (said.ids or said.signed or said.tags):

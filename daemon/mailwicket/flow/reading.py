@@ -59,6 +59,8 @@ class Read:
     kept: Kept
     mail: Mail | None
     unread: Quarantine | None = None
+    replayed: bool = False
+    """It was parked before: a person asked to decide it again."""
 
 
 class ReaderDiedError(Exception):

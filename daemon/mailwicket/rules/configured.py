@@ -37,7 +37,7 @@ def _own(settings: Settings) -> OwnAddresses:
 def _home(name: str, unit: Incoming) -> Home:
     ids = frozenset(one.casefold() for one in unit.trusted_authserv_ids)
     edges = frozenset(one.casefold() for one in unit.trusted_received_by)
-    return Home(name, unit.group, unit.category, unit.company, unit.filter, ids, edges or ids)
+    return Home(name, unit.email, unit.group, unit.category, unit.company, unit.filter, ids, edges or ids)
 
 
 def _directory(settings: Settings) -> Directory:

@@ -60,6 +60,11 @@ class Directory:
         found = self._by_name.get(_name(name), ())
         return found[0] if len(found) == 1 else None
 
+    def members(self, group: str | None) -> list[str]:
+        """Return the addresses of the active technicians of *group*, in the order of the configuration."""
+        people = {one.address: one for one in self._people.values()}.values()
+        return [one.address for one in people if group is not None and group in one.groups and one.active]
+
     def company_of(self, address: str) -> str | None:
         """Return the company of the person, else of his domain."""
         person = self.find(address)

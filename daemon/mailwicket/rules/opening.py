@@ -125,6 +125,7 @@ def opening(case: Case, asked: Asked, previous: TicketFacts | None) -> Outcome:
         linked_to=None if previous is None else previous.number,
         told=_told(case),
         acknowledge=_may_be_told(case, asked.requester),
+        verified=case.verdict.passed,
         flags=tuple(case.flags),
     )
 

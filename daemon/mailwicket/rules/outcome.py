@@ -40,6 +40,8 @@ class Create(_Outcome):
     """What technicians should know, a line each."""
     acknowledge: bool = False
     """Whether its requester may be told that it arrived: a person wrote, and nobody who would answer by itself."""
+    verified: bool = False
+    """Whether the author is who he says."""
 
 
 @dataclass(frozen=True, slots=True)

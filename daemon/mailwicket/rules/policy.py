@@ -19,6 +19,8 @@ class Home:
     """What a mailbox says about the mail that comes by it, and about the tickets that are at home in it."""
 
     source: str
+    address: str = ""
+    """Where it receives: its tickets' mail comes from there."""
     group: str | None = None
     category: str | None = None
     company: str | None = None
@@ -45,3 +47,8 @@ class Policy:
     keys: Keyring = field(default_factory=lambda: Keyring([b"\0" * 32]))
     msp: bool = False
     tag: SubjectTag = field(default_factory=lambda: SubjectTag("[#{number}]"))
+
+    def address_of(self, source: str | None) -> str | None:
+        """Return the address of a mailbox; None where there is no such."""
+        home = self.homes.get(source) if source is not None else None
+        return None if home is None else home.address or None

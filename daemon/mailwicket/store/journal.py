@@ -362,6 +362,72 @@ def expire(tx: Transaction, intake_id: IntakeId, source: str, file: str, now: st
     note_event(tx, Event(now, "MailExpired", f"incoming/{source}", reason, intake_id))
 
 
+# --- quarantine -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A mail that waits for a person."""
+
+    kept: Kept
+    source: str
+    reason: Reason
+    message_id: str | None
+    trace: Sequence[Step]
+    decided_at: str
+
+
+def parked(tx: Transaction, intake_id: IntakeId) -> Parked | None:
+    """Return the parked mail of that number; None where it is not parked."""
+    return next(iter(_parked(tx, intake_id, intake_id)), None)
+
+
+def all_parked(tx: Transaction) -> list[Parked]:
+    """Return every parked mail, the oldest first."""
+    return _parked(tx, 0, 2**63 - 1)
+
+
+def _parked(tx: Transaction, first: int, last: int) -> list[Parked]:
+    found: list[Parked] = []
+    for row in tx.execute(SQL.parked_mails, (first, last)).fetchall():
+        (
+            intake_id,
+            source,
+            folder,
+            epoch,
+            *ref,
+            file,
+            start,
+            length,
+            digest,
+            headers_only,
+            reason,
+            message_id,
+            trace,
+            at,
+        ) = row
+        kept = Kept(
+            IntakeId(intake_id),
+            _ref(folder, epoch, *ref),
+            RawPlace(file, start, length, Sha256(digest)),
+            bool(headers_only),
+        )
+        steps = [Step(rule, answer) for rule, answer in json.loads(trace)]
+        found.append(Parked(kept, source, Reason(reason), message_id, steps, at))
+    return found
+
+
+def undecide(tx: Transaction, intake_id: IntakeId) -> None:
+    """A parked mail is to be decided again, in this transaction: what was decided is forgotten."""
+    tx.execute(SQL.undecide, (intake_id,))
+    tx.execute(SQL.state, (State.FETCHED, intake_id))
+
+
+def drop(tx: Transaction, intake_id: IntakeId) -> bool:
+    """A person gave a parked mail up; that it was here stays known. False where it is not parked."""
+    return tx.execute(SQL.drop_parked, (intake_id,)).fetchone() is not None
+
+
 # --- units ----------------------------------------------------------------------------------------------------------
 
 

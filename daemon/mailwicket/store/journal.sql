@@ -171,7 +171,7 @@ WHERE d.message_id IS NULL AND d.parked = 0 GROUP BY d.content_digest, p.source
 -- name: bears_ids
 -- A mail bears an id.
 INSERT INTO thread_id (message_id, intake_id, own, ticket) VALUES (?, ?, 1, ?)
-ON CONFLICT (message_id, intake_id) DO UPDATE SET own = 1
+ON CONFLICT (message_id, intake_id) DO UPDATE SET own = 1, ticket = coalesce(excluded.ticket, ticket)
 
 -- name: cites_ids
 -- Mails of tickets cite ids that none of their ticket's mails is known to bear or cite: a JSON list of [id, mail, ticket].
@@ -227,6 +227,22 @@ WHERE d.parked = 1 AND (d.decided_at < ? OR d.decided_at > ?)
 -- name: expire
 -- Nobody asked for the parked mail in time.
 UPDATE decision SET parked = 0, reason = 'expired_from_quarantine' WHERE intake_id = ?
+
+-- name: parked_mails
+-- Parked mails in a range of numbers.
+SELECT d.intake_id, p.source, p.folder, p.epoch, r.remote_id, r.size_bytes, r.received_at,
+       k.file, k.first_byte, k.length, k.sha256, k.headers_only, d.reason, d.message_id, d.trace, d.decided_at
+FROM decision AS d JOIN kept AS k ON k.intake_id = d.intake_id
+JOIN intake_row AS r ON r.intake_id = d.intake_id JOIN place AS p ON p.place_id = r.place_id
+WHERE d.parked = 1 AND d.intake_id BETWEEN ? AND ? AND k.file IS NOT NULL ORDER BY d.intake_id
+
+-- name: undecide
+-- A parked mail is to be decided again.
+DELETE FROM decision WHERE intake_id = ? AND parked = 1
+
+-- name: drop_parked
+-- A person gave a parked mail up.
+UPDATE decision SET parked = 0, reason = 'dropped_by_admin' WHERE intake_id = ? AND parked = 1 RETURNING intake_id
 
 -- name: clock
 -- What the clock said when it was last read, and after it last leapt.

@@ -1,0 +1,1 @@
+"""Scenarios played through the real rules in memory: an admin's policy under test. Contract: docs/rehearse.md."""
