@@ -39,7 +39,9 @@ def test_what_people_write_to_a_list_is_theirs() -> None:
     post = b"List-Id: <pumps.example.org>\nList-Post: <mailto:pumps@example.org>\nList-Unsubscribe: <https://example.org>\n"
     assert reason(post) is None
     assert reason(post + b"Precedence: list\n") is None
-    assert reason(post + b"Precedence: bulk\n") == "Precedence: bulk"
+    assert reason(post + b"Precedence: bulk\n") is None
+    assert reason(post + b"Precedence: junk\n") == "Precedence: junk"
+    assert reason(b"Mailing-List: list x@example.org\nList-Unsubscribe: <x>\nPrecedence: bulk\n") is None
     assert reason(post.replace(b"<mailto:pumps@example.org>", b"NO") + b"Precedence: list\n") == "Precedence: list"
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from email import message_from_bytes
+from pathlib import Path
+
 import pytest
 
 from mailwicket.mail.header import Header
+from mailwicket.mail.parse import parse
 from mailwicket.mail.report import ENOUGH, SURE, bounce, evidence
 from mailwicket.model import Bounce
 
@@ -60,6 +64,8 @@ def test_an_absent_person_is_no_bounce() -> None:
 
 def test_a_machine_that_speaks_of_something_else_has_written_none() -> None:
     assert read(MACHINE, "Your digest", "Three mails are held.\n") is None
+    assert read(MACHINE + b"Return-Path: <>\n", "Your mailbox", "Your mailbox desk@example.net is full.\n") is None
+    assert read(MACHINE, "Delivery report", "This is an abuse report about <bob@example.org>.\n") is None
     assert read(MACHINE, "Delivery report", "Your mail was successfully delivered to <bob@example.org>.\n") is None
 
 
@@ -143,3 +149,20 @@ def test_the_id_of_our_mail_is_found_wherever_it_is_told() -> None:
     ):
         assert told is not None
         assert told.original_message_id == expected
+
+
+CORPUS = sorted((Path(__file__).parent.parent / "corpus").glob("bo-*.eml"))
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+def test_no_report_is_one_when_a_person_passes_it_on(path: Path) -> None:
+    message = message_from_bytes(path.read_bytes())
+    body = path.read_bytes().replace(b"\r\n", b"\n").partition(b"\n\n")[2]
+    kind = str(message.get("content-type") or "text/plain").replace("multipart/report", "multipart/mixed")
+    kind = kind.replace("report-type=", "x=").replace("message/delivery-status", "text/plain")
+    subject = str(message["subject"]).replace("\n", "")
+    for title in (subject, f"Fwd: {subject}"):
+        head = f"From: Ada <ada@example.org>\nTo: desk@example.net\nSubject: {title}\nContent-Type: {kind}\n"
+        head += f"Content-Transfer-Encoding: {message.get('content-transfer-encoding', '8bit')}\n\n"
+        mail = parse(head.encode() + body)
+        assert (mail.bounce, mail.automatic) == (None, None)

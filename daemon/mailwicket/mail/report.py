@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from mailwicket.mail.absence import absent, answers
 from mailwicket.mail.header import Header, ids, parameters, words
 from mailwicket.mail.notice import Notice, addresses, read
-from mailwicket.mail.phrases import FAILED, LATE, PASSED, SUBJECTS
+from mailwicket.mail.phrases import FAILED, LATE, PASSED, REASONS, SUBJECTS
 from mailwicket.mail.postmaster import nowhere, server, unnamed
 from mailwicket.mail.status import Fate, Fields, fields
 from mailwicket.model import Bounce, MessageId
@@ -44,7 +44,8 @@ def bounce(
     weight = seen.weight + 2 * reported
     if weight < ENOUGH:
         return None
-    return _Report(header, subject, text, tuple(returned), sure=seen.titled and weight >= SURE).told(status)
+    sure = seen.titled and weight >= SURE
+    return _Report(header, subject, text, tuple(returned), titled=seen.titled, sure=sure).told(status)
 
 
 def _refused(text: str) -> bool:
@@ -85,6 +86,7 @@ class _Report:
     subject: str
     text: str
     returned: Sequence[Header]
+    titled: bool
     sure: bool
 
     def told(self, status: Sequence[str]) -> Bounce | None:
@@ -108,7 +110,8 @@ class _Report:
         notice = read(self.text, own, sender.rpartition("@")[2])
         title = self.subject.casefold()
         late = any(word in notice.words or word in title for word in LATE)
-        failed = any(word in notice.words for word in FAILED)
+        reasons = FAILED + REASONS if self.titled else FAILED
+        failed = any(word in notice.words for word in reasons)
         passed = not (late or failed) and any(word in notice.words for word in PASSED)
         if passed or not (late or failed or self.sure or found.failed):
             return None
