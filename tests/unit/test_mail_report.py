@@ -69,6 +69,11 @@ def test_a_machine_that_speaks_of_something_else_has_written_none() -> None:
     assert read(MACHINE, "Delivery report", "Your mail was successfully delivered to <bob@example.org>.\n") is None
 
 
+def test_who_confirms_that_a_mail_came_has_written_none() -> None:
+    head = b"From: Shop <help@example.com>\nReturn-Path: <>\nAuto-Submitted: auto-replied\n"
+    assert read(head, "Your message to the shop", "We got it. If it is not found, write to <bob@example.org>.") is None
+
+
 def test_fields_go_before_words_and_success_is_no_bounce() -> None:
     for action, expected in (("failed", True), ("delayed", False)):
         told = read(MACHINE + REPORT, TITLE, TEXT.replace("bob", "carl"), FIELDS.format(action))

@@ -41,11 +41,11 @@ def bounce(
     if reported and told in _OTHER_REPORTS and not _refused(text):
         return None
     seen = evidence(header, subject)
-    weight = seen.weight + 2 * reported
-    if weight < ENOUGH:
+    if seen.weight + 2 * reported < ENOUGH:
         return None
-    sure = seen.titled and weight >= SURE
-    return _Report(header, subject, text, tuple(returned), titled=seen.titled, sure=sure).told(status)
+    titled = seen.titled and (seen.server or reported)
+    sure = titled and seen.weight + 2 * reported >= SURE
+    return _Report(header, subject, text, tuple(returned), titled=titled, sure=sure).told(status)
 
 
 def _refused(text: str) -> bool:
@@ -58,8 +58,10 @@ class Evidence(NamedTuple):
 
     weight: int
     """ENOUGH: the text may be read as a report's. SURE: it is one even if no phrase in it is known."""
+    server: bool
+    """The author, or a field that only servers set, says that a mail server wrote it."""
     titled: bool
-    """The subject, or a field made for it, speaks of mail that did not arrive."""
+    """The subject, or that field, speaks of mail that did not arrive."""
 
 
 def evidence(header: Header, subject: str) -> Evidence:
@@ -69,13 +71,14 @@ def evidence(header: Header, subject: str) -> Evidence:
     if weight == 1 and "postmaster@" in author.casefold() and unnamed(author) and not answers(subject):
         weight = 2
     failed = "x-failed-recipients" in header
+    by_server = weight > 0 or failed
     weight += 2 * failed + nowhere(header)
     said = header.get("auto-submitted")[:5].casefold() == "auto-"
     if (not weight and not said) or answers(subject) or absent(subject):
-        return Evidence(weight if weight >= ENOUGH else 0, failed)
+        return Evidence(weight if weight >= ENOUGH else 0, by_server, failed)
     title = subject.casefold().strip(" *[]-!").replace("\u2019", "'")
     titled = any(word in title for word in SUBJECTS) if weight else title.startswith(SUBJECTS)
-    return Evidence(weight + titled + (said and (weight > 0 or titled)), failed or titled)
+    return Evidence(weight + titled + (said and (weight > 0 or titled)), by_server, failed or titled)
 
 
 @dataclass(frozen=True)
