@@ -140,6 +140,14 @@ def test_where_nobody_is_named_the_returned_mail_says_for_whom_it_was() -> None:
     assert two == Bounce((), permanent=True, original_message_id=None)
 
 
+def test_somebody_mentioned_is_the_recipient_only_if_the_returned_mail_does_not_say() -> None:
+    text = "Failed. Told by dora@example.org, ward 7."
+    told = read(MACHINE, TITLE, text, returned=b"To: bob@example.org\n")
+    assert (told and told.recipients) == ("bob@example.org",)
+    told = read(MACHINE, TITLE, "Failed. So says dora@example.org, ward 7.")
+    assert (told and told.recipients) == ("dora@example.org",)
+
+
 def test_the_id_of_our_mail_is_found_wherever_it_is_told() -> None:
     returned = b"Message-ID: <1@example.net>\n"
     cited = b"In-Reply-To: <4@example.net>\n"

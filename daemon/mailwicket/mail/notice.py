@@ -47,7 +47,7 @@ _OTHERS: Final = re.compile(
 )
 _TO: Final = re.compile(
     r"(?:\b(?:to|for|user|users|mailbox|account|recipients?|recipient\(s\)|addressee|address|address\(es\)|reach|reached|"
-    r"rcpt|an|empfänger|adresse|destinataires?|destinatario|destinatarios|destinatário|à|para|naar|aan|till|til|do|"
+    r"rcpt|dda|smtp|rfc822|mailto|an|empfänger|adresse|destinataires?|destinatario|destinatarios|destinatário|à|para|naar|aan|till|til|do|"
     r"кому|получател\w|адрес\w{0,3}|пользовател\w)|收件人|收信人|宛先|受信者|あて先|받는 사람|"
     r"수신자|收件者)[^\w@]{0,12}$"
 )
@@ -76,6 +76,8 @@ class Notice:
     """In lower case, blanks single: to look for phrases in."""
     recipients: Sequence[str]
     """Whom the mail did not reach, as far as the notice names them."""
+    others: Sequence[str]
+    """Who else is mentioned: recipients, if nobody is named for sure."""
     returned_to: Sequence[str]
     """Whom the returned mail was for."""
     message_id: str | None
@@ -90,12 +92,15 @@ class _Named:
     told: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
 
-    def best(self, own: frozenset[str]) -> Sequence[str]:
-        """Return the surest; our own address and that of the server only where nobody else is named."""
-        for found in (self.listed, self.told, self.others):
-            if strangers := [one for one in found if one.casefold() not in own and not _nobody(one)]:
-                return unique(strangers[:RECIPIENTS_MAX])
-        return unique((self.listed or self.told)[:RECIPIENTS_MAX])
+    def without(self, own: frozenset[str]) -> tuple[Sequence[str], Sequence[str]]:
+        """Return the recipients and the others; our own address and the server's only where nobody else is named."""
+        kinds = [
+            unique([one for one in found if one.casefold() not in own and not _nobody(one)][:RECIPIENTS_MAX])
+            for found in (self.listed, self.told, self.others)
+        ]
+        if any(kinds):
+            return kinds[0] or kinds[1], kinds[2]
+        return unique((self.listed or self.told)[:RECIPIENTS_MAX]), ()
 
 
 def read(text: str, own: Iterable[str], domain: str) -> Notice:
@@ -104,12 +109,13 @@ def read(text: str, own: Iterable[str], domain: str) -> Notice:
     end = _end(lines)
     notice, returned = lines[:end], "\n".join(lines[end:])[:RETURNED_MAX_CHARS]
     ours = frozenset(one.casefold() for one in own)
-    recipients = _named(notice).best(ours) or _bare(notice, domain)
+    recipients, others = _named(notice).without(ours)
     found = _ID.search(returned) or _ID.search("\n".join(notice))
     to = next((m for line in (*returned.split("\n"), *notice) if (m := _LABELLED.match(line)) and "@" in m[1]), None)
     return Notice(
         words=" ".join(" ".join(notice).replace("\u2019", "'").casefold().split()),
-        recipients=recipients,
+        recipients=recipients or _bare(notice, domain),
+        others=others,
         returned_to=addresses(to[1]) if to else (),
         message_id=clean(found[1]) if found else None,
     )
