@@ -77,7 +77,8 @@ def test_a_list_goes_before_what_sentences_tell() -> None:
 
 def test_our_own_address_counts_only_where_no_other_is() -> None:
     assert named("<desk@example.net>: no\n<ada@example.org>: no") == ("ada@example.org",)
-    assert named("<desk@example.net>: no") == ("desk@example.net",)
+    assert named("<desk@example.net>: no\nAsked carl@example.org, ward 7.") == ("desk@example.net",)
+    assert named("no mail to desk@example.net") == ("desk@example.net",)
 
 
 @pytest.mark.parametrize(

@@ -98,9 +98,10 @@ class _Named:
             unique([one for one in found if one.casefold() not in own and not _nobody(one)][:RECIPIENTS_MAX])
             for found in (self.listed, self.told, self.others)
         ]
-        if any(kinds):
-            return kinds[0] or kinds[1], kinds[2]
-        return unique((self.listed or self.told)[:RECIPIENTS_MAX]), ()
+        surely = kinds[0] or kinds[1] or unique(self.listed[:RECIPIENTS_MAX])
+        if not surely and not kinds[2]:
+            surely = unique(self.told[:RECIPIENTS_MAX])
+        return surely, kinds[2]
 
 
 def read(text: str, own: Iterable[str], domain: str) -> Notice:

@@ -133,8 +133,10 @@ REASONS: Final = (
 """In a notice: why a mail would not arrive, or that something failed; said of other things, too."""
 
 LATE: Final = (
-    "yet to be delivered", "will attempt to", "we will keep", "retrying for", "will be tried again",
-    "will be made again", "attempt delivery again", "being retried", "warning message only", "do not need to resend",
+    "advisory-only", "advisory only", "has been postponed", "just a warning", "only a warning", "re-attempted",
+    "temporary failure report", "is only temporary", "not failed yet", "has not failed", "yet to be delivered",
+    "will attempt to", "we will keep", "retrying for", "will be tried again", "will be made again",
+    "attempt delivery again", "being retried", "warning message only", "do not need to resend",
     "don't need to resend", "need not resend", "no need to resend", "will keep trying", "will continue trying",
     "will continue to try", "will continue to be", "keep on trying", "continue to retry", "attempts will continue",
     "will be retried", "will be retrying", "still being retried", "still trying", "will retry", "will try again",

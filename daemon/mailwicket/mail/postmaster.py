@@ -17,6 +17,7 @@ MACHINES: Final = (
 """Nobody but a mail server calls itself so."""
 
 MASTERS: Final = (
+    "bounce@", "bounces@", "mail agent", "internet mail service", "email administrator", "mta@", "mmdf@", "smtp@",
     "postmaster", "post_master", "post-master", "system administrator", "systemadministrator", "administrateur syst",
     "administrador del sistema", "administrador do sistema", "amministratore di sistema", "systeembeheerder",
     "systemansvarig", "systemadministratör", "mailadmin", "mail-admin", "mailmaster", "administrator@",
@@ -32,7 +33,7 @@ MASTERS: Final = (
 
 # Each of those holds one of these: for nearly all mail this is the only look.
 _QUICK: Final = re.compile(
-    r"daemon|master|deliver|syst|sist|minist|admin|beheer|gate|server|marshal|scanner|router|secur|transp|transf|sweeper|surfcontrol|netmail|"
+    r"daemon|master|bounce|agent|service|mta@|mmdf@|smtp|deliver|syst|sist|minist|admin|beheer|gate|server|marshal|scanner|router|secur|transp|transf|sweeper|surfcontrol|netmail|"
     r"vpop3|mailer@|root@|uucp@|listserv|return|сист|postbote|zustell|exchange"
 )
 _DOMAIN: Final = re.compile(r"@[^\s<>\"]*")
