@@ -77,7 +77,9 @@ def _said(header: Header) -> str | None:
 
 def _open_to_all(header: Header) -> bool:
     """Whether a list takes mail (RFC 2369 3.4): then people write there, and its program hands that on."""
-    if "mailing-list" in header:  # of lists that know no List-Post
+    if "mailing-list" in header or "x-mailing-list" in header:  # of lists that know no List-Post
+        return True
+    if header.get("sender").lstrip("< ").casefold().startswith("owner-"):  # Majordomo
         return True
     return "list-post" in header and header.get("list-post").partition("(")[0].strip().casefold() != "no"
 
@@ -92,7 +94,8 @@ def _marked(header: Header) -> str | None:
     for name, values in _VALUES:
         if name in header and header.get(name).strip("<> ").casefold() in values:
             return name
-    if "list-unsubscribe" in header and not _open_to_all(header):
+    threaded = "in-reply-to" in header or "references" in header  # no newsletter answers anybody
+    if "list-unsubscribe" in header and not threaded and not _open_to_all(header):
         return "List-Unsubscribe without List-Post"
     return None
 
