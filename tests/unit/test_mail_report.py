@@ -69,6 +69,12 @@ def test_a_machine_that_speaks_of_something_else_has_written_none() -> None:
     assert read(MACHINE, "Delivery report", "Your mail was successfully delivered to <bob@example.org>.\n") is None
 
 
+@pytest.mark.parametrize("title", ["Delivery Status Notification (Success)", "Successful Mail Delivery Report"])
+def test_a_title_of_success_is_no_bounce_whatever_the_words(title: str) -> None:
+    assert read(MACHINE, title, "Not found is who fails; <bob@example.org> is fine.") is None
+    assert read(MACHINE, "Unsuccessful delivery: not delivered", TEXT) is not None
+
+
 def test_who_confirms_that_a_mail_came_has_written_none() -> None:
     head = b"From: Shop <help@example.com>\nReturn-Path: <>\nAuto-Submitted: auto-replied\n"
     assert read(head, "Your message to the shop", "We got it. If it is not found, write to <bob@example.org>.") is None

@@ -173,6 +173,12 @@ PASSED: Final = (
 )  # fmt: skip
 """In a notice: the mail arrived, or went on."""
 
+PASSED_TITLES: Final = (
+    "(success", "successful mail", "successful deliv", "successfully", "return receipt", "(relay", "relayed: ",
+    "delivered: ", "delivery receipt",
+)  # fmt: skip
+"""In a subject: the mail arrived, or went on. Not behind "un"."""
+
 RETURNED_MARKED: Final = (
     "original message", "original mail", "unsent message", "message header", "returned m", "message follows",
     "non-delivered mail", "undelivered m", "message text", "this is a copy", "below this line", "start of returned",

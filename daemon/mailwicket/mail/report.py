@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from mailwicket.mail.absence import absent, answers
 from mailwicket.mail.header import Header, ids, parameters, words
 from mailwicket.mail.notice import Notice, addresses, read
-from mailwicket.mail.phrases import FAILED, LATE, PASSED, REASONS, SUBJECTS
+from mailwicket.mail.phrases import FAILED, LATE, PASSED, PASSED_TITLES, REASONS, SUBJECTS
 from mailwicket.mail.postmaster import nowhere, server, unnamed
 from mailwicket.mail.status import Fate, Fields, fields
 from mailwicket.model import Bounce, MessageId
@@ -17,6 +17,7 @@ from mailwicket.model import Bounce, MessageId
 LOOK_MAX_CHARS: Final = 64 * 1024
 
 _OTHER_REPORTS: Final = frozenset({"disposition-notification", "feedback-report", "tlsrpt"})
+_NOT_PASSED: Final = ("unsuccess", "undelivered", "not ")
 ENOUGH: Final = 2
 SURE: Final = 3
 
@@ -108,10 +109,12 @@ class _Report:
 
     def _in_words(self, found: Fields) -> Bounce | None:
         """Read the text: there is no status, or it leaves out whom it is about or what became of the mail."""
+        title = self.subject.casefold()
+        if any(word in title for word in PASSED_TITLES) and not any(word in title for word in _NOT_PASSED):
+            return None
         own = [one for name in ("to", "from", "reply-to") for one in addresses(self.header.get(name))]
         sender = next(iter(addresses(self.header.get("from"))), "")
         notice = read(self.text, own, sender.rpartition("@")[2])
-        title = self.subject.casefold()
         late = any(word in notice.words or word in title for word in LATE)
         reasons = FAILED + REASONS if self.titled else FAILED
         failed = any(word in notice.words for word in reasons)
