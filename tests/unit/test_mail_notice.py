@@ -56,6 +56,15 @@ def test_a_recipient_is_found_however_he_is_named(line: str) -> None:
     )
 
 
+def test_recipients_in_a_row_are_all_found() -> None:
+    assert named("not delivered to: a@example.org, <b@example.org>; c@example.org and so says d@example.org of us") == (
+        "a@example.org",
+        "b@example.org",
+        "c@example.org",
+    )
+    assert named("Mail from desk@example.net, x@example.net was lost on the way to a@example.org") == ("a@example.org",)
+
+
 def test_what_is_further_in_explains_and_names_nobody() -> None:
     text = "  ada@example.org\n    550 5.1.1 <bob@example.org>: unknown\n    carl@example.org\n\n  dora@example.org\n"
     assert named(text) == ("ada@example.org", "dora@example.org")

@@ -65,6 +65,7 @@ _SAID: Final = re.compile(
 _BARE: Final = re.compile(r"[ \t]{0,16}([\w.+-]{2,40})(?:[ \t]{2,16}\S.{0,200})?[ \t]{0,16}")
 # Exim names the address that we wrote to below the one, or the program or file, that it leads to.
 _SOURCE: Final = re.compile(r"[ \t]{1,16}\(?(?:ultimately )?generated (?:by|from) ")
+_BETWEEN: Final = " \t,;<>\"'"
 _NOBODY: Final = ("mailer-daemon@", "postmaster@", "abuse@", "mailerdaemon@", "mail-daemon@")
 
 
@@ -161,31 +162,32 @@ def _named(lines: Sequence[str]) -> _Named:
         if "@" in line and (source := _SOURCE.match(line)):
             named.listed += addresses(line[source.end() :])[:1]
         elif "@" in line:
+            end, place = -1, None
             for found in _ADDRESS.finditer(line):
-                kept = _place(named, line, found, before, explains=explains)
-                if kept is named.listed:
+                if place is None or line[end : found.start()].strip(_BETWEEN):  # else: one more in a row
+                    place = _place(named, line, found, before, explains=explains)
+                if place is not None:
+                    place.append(clean(tidy(found[0])))
+                if place is named.listed:
                     indent = depth
+                end = found.end()
         before = bare.rstrip()
     return named
 
 
 def _place(named: _Named, line: str, found: re.Match[str], before: str, *, explains: bool) -> list[str] | None:
-    """Put an address where it belongs, and return where that is."""
+    """Return where an address belongs, or None for one that is no recipient's."""
     prefix = line[max(0, found.start() - 80) : found.start()].strip(" \t<>\"'([{*-•|=").casefold()
     suffix = line[found.end() : found.end() + 40].casefold()
-    address = clean(tidy(found[0]))
     if not prefix and not explains and _ALONE.match(suffix):
         if before[-1:] not in {":", "."} and _aside(before[-80:].casefold().rstrip(" :<")):
             return None  # the end of a sentence
-        place = named.listed
-    elif _aside(prefix):
+        return named.listed
+    if _aside(prefix):
         return None
-    elif not explains and (_TO.search(prefix) or _REPLY.search(prefix) or _SAID.match(suffix)):
-        place = named.told
-    else:
-        place = named.others
-    place.append(address)
-    return place
+    if not explains and (_TO.search(prefix) or _REPLY.search(prefix) or _SAID.match(suffix)):
+        return named.told
+    return named.others
 
 
 def _bare(lines: Sequence[str], domain: str) -> Sequence[str]:

@@ -73,7 +73,7 @@ def evidence(header: Header, subject: str) -> Evidence:
         weight = 2
     failed = "x-failed-recipients" in header
     by_server = weight > 0 or failed
-    weight += 2 * failed + nowhere(header)
+    weight += SURE * failed + nowhere(header)
     said = header.get("auto-submitted")[:5].casefold() == "auto-"
     if (not weight and not said) or answers(subject) or absent(subject):
         return Evidence(weight if weight >= ENOUGH else 0, by_server, failed)
