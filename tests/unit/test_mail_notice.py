@@ -99,9 +99,11 @@ def test_a_sender_or_a_helper_is_no_recipient(line: str) -> None:
 
 
 def test_names_below_an_announcement_are_of_the_servers_own_domain() -> None:
-    text = "could not be delivered to:\n\n\tada17\n\tbob   (full)\n\nBye."
-    assert named(text) == ("ada17@mx.example.org", "bob@mx.example.org")
-    assert read(text, OWN, "").recipients == ()
+    text = "could not be delivered to these {}:\n\n\tada17\n\tbob   (full)\n\nBye."
+    told = read(text.format("recipients"), OWN, "mx.example.org")
+    assert (told.bare, told.recipients) == (("ada17@mx.example.org", "bob@mx.example.org"), ())
+    assert read(text.format("recipients for the reason"), OWN, "mx.example.org").bare == ()
+    assert read(text.format("recipients"), OWN, "").bare == ()
 
 
 @pytest.mark.parametrize(

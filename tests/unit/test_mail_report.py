@@ -146,6 +146,19 @@ def test_where_nobody_is_named_the_returned_mail_says_for_whom_it_was() -> None:
     assert two == Bounce((), permanent=True, original_message_id=None)
 
 
+def test_a_bare_name_is_a_recipient_if_the_returned_mail_agrees_or_does_not_say() -> None:
+    text = "Not delivered to the following:\n\n  ada17\n"
+    for to, expected in (
+        (b"X: y\n", ("ada17@mx.example.org",)),
+        (b"To: ada17@mx.example.org, bob@example.org\n", ("ada17@mx.example.org",)),
+        (b"To: ada17@pool.example.org\n", ("ada17@pool.example.org",)),
+        (b"To: carl@example.org, bob@example.org\n", ()),
+    ):
+        told = read(MACHINE, TITLE, text, returned=to)
+        assert told is not None
+        assert told.recipients == expected
+
+
 def test_somebody_mentioned_is_the_recipient_only_if_the_returned_mail_does_not_say() -> None:
     text = "Failed. Told by dora@example.org, ward 7."
     told = read(MACHINE, TITLE, text, returned=b"To: bob@example.org\n")

@@ -63,6 +63,8 @@ _SAID: Final = re.compile(
     r"undeliver|invalid|=>|->|because|due|mailbox|user|wegen|with |as |yet)"
 )
 _BARE: Final = re.compile(r"[ \t]{0,16}([\w.+-]{2,40})(?:[ \t]{2,16}\S.{0,200})?[ \t]{0,16}")
+_ANNOUNCED: Final = re.compile(r"recipient|address|following|users|destinat|empfänger|reach", re.IGNORECASE)
+_WHY: Final = re.compile(r"reason|error|said|answer|respon", re.IGNORECASE)
 # Exim names the address that we wrote to below the one, or the program or file, that it leads to.
 _SOURCE: Final = re.compile(r"[ \t]{1,16}\(?(?:ultimately )?generated (?:by|from) ")
 _BETWEEN: Final = " \t,;<>\"'"
@@ -79,6 +81,8 @@ class Notice:
     """Whom the mail did not reach, as far as the notice names them."""
     others: Sequence[str]
     """Who else is mentioned: recipients, if nobody is named for sure."""
+    bare: Sequence[str]
+    """Names without a domain, one a line below an announcement, as addresses of the server's own domain."""
     returned_to: Sequence[str]
     """Whom the returned mail was for."""
     message_id: str | None
@@ -116,8 +120,9 @@ def read(text: str, own: Iterable[str], domain: str) -> Notice:
     to = next((m for line in (*returned.split("\n"), *notice) if (m := _LABELLED.match(line)) and "@" in m[1]), None)
     return Notice(
         words=" ".join(" ".join(notice).replace("\u2019", "'").casefold().split()),
-        recipients=recipients or _bare(notice, domain),
+        recipients=recipients,
         others=others,
+        bare=() if recipients else _bare(notice, domain),
         returned_to=addresses(to[1]) if to else (),
         message_id=clean(found[1]) if found else None,
     )
@@ -191,7 +196,6 @@ def _place(named: _Named, line: str, found: re.Match[str], before: str, *, expla
 
 
 def _bare(lines: Sequence[str], domain: str) -> Sequence[str]:
-    """Return the names without a domain, one a line below an announcement, as addresses of the server's own domain."""
     found: list[str] = []
     announced = False
     for line in lines if domain else ():
@@ -205,7 +209,7 @@ def _bare(lines: Sequence[str], domain: str) -> Sequence[str]:
         elif found:
             break
         else:
-            announced = line.rstrip().endswith(":")
+            announced = line.rstrip().endswith(":") and _ANNOUNCED.search(line) is not None and not _WHY.search(line)
     return unique(found[:RECIPIENTS_MAX])
 
 

@@ -136,9 +136,11 @@ class _Report:
         if notice.recipients:
             return notice.recipients
         for to in (*(addresses(words(one.get("to"))) for one in self.returned), notice.returned_to):
-            if to:
-                return to if len(to) == 1 else notice.others  # of several we cannot tell which
-        return notice.others
+            if len(to) == 1:
+                return to
+            if to:  # of several we cannot tell which
+                return notice.others or [one for one in notice.bare if one in to]
+        return notice.others or notice.bare
 
     def _bounce(self, who: Sequence[str], found: Fields, notice: Notice | None, *, permanent: bool | None) -> Bounce:
         about = next((known for one in self.returned if (known := ids(one.get("message-id")))), None)
