@@ -179,6 +179,19 @@ PASSED_TITLES: Final = (
 )  # fmt: skip
 """In a subject: the mail arrived, or went on. Not behind "un"."""
 
+DIGESTS: Final = (
+    "quarantin",
+    "quarantän",
+    "cuarentena",
+    "карантин",
+    "隔離",
+    "隔离",
+    "spam digest",
+    "spam report",
+    "held messages",
+)
+"""In a notice without a title of failure: it tells of mails that somebody else sent."""
+
 RETURNED_MARKED: Final = (
     "original message", "original mail", "unsent message", "message header", "returned m", "message follows",
     "non-delivered mail", "undelivered m", "message text", "this is a copy", "below this line", "start of returned",

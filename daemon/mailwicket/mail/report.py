@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from mailwicket.mail.absence import absent, answers
 from mailwicket.mail.header import Header, ids, parameters, words
 from mailwicket.mail.notice import Notice, addresses, read
-from mailwicket.mail.phrases import FAILED, LATE, PASSED, PASSED_TITLES, REASONS, SUBJECTS
+from mailwicket.mail.phrases import DIGESTS, FAILED, LATE, PASSED, PASSED_TITLES, REASONS, SUBJECTS
 from mailwicket.mail.postmaster import nowhere, server, unnamed
 from mailwicket.mail.status import Fate, Fields, fields
 from mailwicket.model import Bounce, MessageId
@@ -118,6 +118,8 @@ class _Report:
         late = any(word in notice.words or word in title for word in LATE)
         reasons = FAILED + REASONS if self.titled else FAILED
         failed = any(word in notice.words for word in reasons)
+        if not self.titled and any(word in notice.words for word in DIGESTS):
+            return None
         passed = not (late or failed) and any(word in notice.words for word in PASSED)
         if passed or not (late or failed or self.sure or found.failed):
             return None
