@@ -59,6 +59,8 @@ def test_a_file_name_is_bare(name: str | None, expected: str | None) -> None:
         ([b"Content-Type: image/png", b"Content-ID: x"], (None, False, "x")),
         ([b"Content-Type: image/png", b"Content-ID: <x>"], (None, False, "x")),
         ([b"Content-Type: image/png", b"Content-ID: "], (None, False, None)),
+        ([b"Content-Type: image/png", b"Content-Location: e.png"], ("e.png", False, None)),
+        ([b"Content-Type: image/png", b"Content-Location: http://www.example.org/e.png"], (None, False, None)),
     ],
 )
 def test_an_attachment_says_what_its_header_says(

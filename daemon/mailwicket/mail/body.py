@@ -29,6 +29,9 @@ FILES: Final = frozenset({
 })  # fmt: skip
 """Text that is no prose: never a body, where any other that is a whole mail is one (RFC 2046 4.1.4)."""
 
+TOLD_MAX: Final = 8
+"""So many texts of an alternative are compared with each further one."""
+
 WORDS_MAX_CHARS: Final = 64 * 1024
 SAME: Final = 0.9
 ALIKE: Final = 0.5
@@ -82,6 +85,8 @@ class Body:
     def read(self) -> tuple[str, str | None]:
         """Return the text and the HTML."""
         pieces = self.pieces
+        if len(pieces) == 1 and pieces[0].kind == PLAIN:
+            return pieces[0].text, None
         if len(pieces) == 1 or (len(pieces) == 2 and pieces[0].part.around.choice == pieces[1].part.around.choice != 0):
             return self._read_few()
         chosen = [one for choice, group in groupby(pieces, _choice) for one in _chosen(choice, list(group))]
@@ -188,7 +193,8 @@ def _chosen(choice: int, group: list[_Piece]) -> Iterator[_Piece]:
             _share(own, said) >= ALIKE for said in told
         ):
             yield one
-        told.append(own)
+        if len(told) < TOLD_MAX:
+            told.append(own)
     yield from (one for one in html if one.part.around.branch == html[-1].part.around.branch)
 
 
