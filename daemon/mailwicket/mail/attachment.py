@@ -6,7 +6,8 @@ import hashlib
 import re
 from typing import Final, NamedTuple
 
-from mailwicket.mail.decode import Raw, clean, decode, decoded, transfer_encoding
+from mailwicket.mail.charset import clean
+from mailwicket.mail.decode import Raw, decode, decoded, transfer_encoding
 from mailwicket.mail.header import ids, words
 from mailwicket.mail.media import disposition
 from mailwicket.mail.parts import Part

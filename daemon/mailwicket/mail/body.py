@@ -9,8 +9,10 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 from mailwicket.mail.attachment import Leaf, bare
-from mailwicket.mail.decode import Raw, clean, decode, to_text
-from mailwicket.mail.html import HTML_MAX_CHARS, to_plain
+from mailwicket.mail.charset import clean, to_text
+from mailwicket.mail.decode import Raw, decode
+from mailwicket.mail.html import to_plain
+from mailwicket.mail.markup import MARKUP_MAX_CHARS
 from mailwicket.mail.parts import Part
 from mailwicket.mail.uuencode import Block, blocks
 
@@ -203,7 +205,7 @@ def _in_order(chosen: Sequence[_Piece]) -> Iterator[str]:
     spoken = {one.part.around.choice for one in chosen if one.kind == PLAIN and one.part.around.choice}
     said = frozenset().union(*(_words(one.text) for one in chosen if one.kind == PLAIN))
     before: _Piece | None = None
-    left = HTML_MAX_CHARS
+    left = MARKUP_MAX_CHARS
     for one in chosen:
         if one.kind == PLAIN:
             if one.text.strip():

@@ -9,7 +9,8 @@ from mailwicket.mail.address import people
 from mailwicket.mail.attachment import Leaf, cut_out, is_packed, leaf, listed
 from mailwicket.mail.automatic import automatic
 from mailwicket.mail.body import TEXT_MAX_BYTES, Body, is_body, may_be_body
-from mailwicket.mail.decode import SLICE_BYTES, Raw, decode, to_text
+from mailwicket.mail.charset import to_text
+from mailwicket.mail.decode import SLICE_BYTES, Raw, decode
 from mailwicket.mail.enclosed import ENCLOSED_MAX, enclosed, is_mail
 from mailwicket.mail.head import lines_as_lf, split_header, start_of
 from mailwicket.mail.header import HEADER_MAX_BYTES, Header, ids, moment, words
@@ -17,6 +18,7 @@ from mailwicket.mail.html import to_plain
 from mailwicket.mail.media import type_by_name
 from mailwicket.mail.parts import leaves
 from mailwicket.mail.report import bounce
+from mailwicket.mail.status import RETURNED_TYPES, STATUS_TYPES
 from mailwicket.model import Attachment, Enclosed, Mail, Sha256
 
 __all__ = ["TEXT_MAX_BYTES", "parse"]
@@ -102,10 +104,10 @@ def _take(raw: Raw, one: Leaf, content: _Content) -> None:
 def _look_at(raw: Raw, one: Leaf, content: _Content) -> None:
     """Read what an attachment says about the mail."""
     part = one.part
-    if part.content_type in {"message/delivery-status", "message/global-delivery-status"}:
+    if part.content_type in STATUS_TYPES:
         status = decode(raw[part.begin : min(part.end, part.begin + SLICE_BYTES)], one.encoding)
         content.status.append(to_text(status, None))
-    elif part.content_type in {"message/rfc822", "message/global", "text/rfc822-headers"}:
+    elif part.content_type in RETURNED_TYPES:
         if one.encoding in {"base64", "quoted-printable"}:
             head = decode(raw[part.begin : min(part.end, part.begin + HEADER_MAX_BYTES)], one.encoding)
             content.returned.append(split_header(head, 0, len(head))[0])

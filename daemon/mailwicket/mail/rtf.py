@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from mailwicket.mail.decode import clean, to_text
+from mailwicket.mail.charset import clean, to_text
 
 RTF_MAX_BYTES: Final = 512 * 1024
 """So much is unpacked and read: a file of 4 kB can say that it holds gigabytes."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import Final, NamedTuple
 
-from mailwicket.mail.decode import to_text
+from mailwicket.mail.charset import to_text
 
 PACKED_MAX_BYTES: Final = 16 * 1024 * 1024
 """A larger one stays packed: it has to be in memory as a whole."""
