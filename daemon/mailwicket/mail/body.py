@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from mailwicket.mail.attachment import Leaf, bare
 from mailwicket.mail.charset import clean, to_text
 from mailwicket.mail.decode import Raw, decode
+from mailwicket.mail.flowed import unbroken
 from mailwicket.mail.html import to_plain
 from mailwicket.mail.markup import MARKUP_MAX_CHARS
 from mailwicket.mail.parts import Part
@@ -38,7 +39,16 @@ WORDS_MAX_CHARS: Final = 64 * 1024
 SAME: Final = 0.9
 ALIKE: Final = 0.5
 
-_WIDE: Final = ("utf-16", "utf16", "utf-32", "utf32", "ucs", "unicode", "iso-10646")  # a CR may be half a character
+_WIDE: Final = (
+    "utf-16",
+    "utf16",
+    "utf-32",
+    "utf32",
+    "ucs",
+    "cs",
+    "unicode",
+    "iso-10646",
+)  # a CR may be half a character
 _AS_THEY_ARE: Final = frozenset({"", "7bit", "8bit", "binary"})
 _WORD: Final = re.compile(r"\w{1,40}")
 _COMMAND: Final = re.compile(r"<<|<param>[^<]{0,200}</param>|</?[A-Za-z0-9-]{1,60}>", re.IGNORECASE)
@@ -79,6 +89,8 @@ class Body:
         kind = part.content_type
         if kind not in {PLAIN, HTML}:
             text, kind = _unmarked(text, kind), PLAIN
+        elif "delsp" in part.parameters and part.parameters["delsp"].casefold() == "yes":
+            text = unbroken(text)
         self.pieces.append(_Piece(kind, text, part))
         if not whole:
             self.damage.append("text_cut")
