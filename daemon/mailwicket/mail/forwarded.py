@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain as joined
 from textwrap import dedent
@@ -19,6 +19,7 @@ CHAIN_MAX: Final = 5
 CLOSING_CHARS: Final = 40
 WRAPPED_CHARS: Final = 20
 WRAPPED_MAX_CHARS: Final = 200
+_QUOTE: Final = (">", " >")
 BLANKS: Final = " \t\r\n\xa0\u200b\ufeff"
 
 
@@ -77,13 +78,23 @@ def passed_on(mail: Mail) -> Forwarded | None:
     Reports and other machines enclose what they speak of: they pass nothing on, unless the subject says so. Where
     the plain body has lost what the HTML body shows of a forward, that one is read.
     """
+    told = (forwarded(mail.subject, text, enclosed) for text, enclosed in _bodies(mail))
+    return next((one for one in told if one is not None), None)
+
+
+def chain_of(mail: Mail) -> Sequence[Forwarded]:
+    """Return the mail that *mail* passes on and those that it passes on itself, as `chain` does."""
+    told = (chain(mail.subject, text, enclosed) for text, enclosed in _bodies(mail))
+    return next((one for one in told if one), ())
+
+
+def _bodies(mail: Mail) -> Iterator[tuple[str, Sequence[Enclosed]]]:
     if mail.bounce is not None:
-        return None
+        return
     is_titled = title(mail.subject).is_forward
-    found = forwarded(mail.subject, mail.text, mail.enclosed if mail.automatic is None or is_titled else ())
-    if found is None and mail.html is not None and is_titled:
-        found = forwarded(mail.subject, to_plain(mail.html))
-    return found
+    yield mail.text, mail.enclosed if mail.automatic is None or is_titled else ()
+    if mail.html is not None and is_titled:
+        yield to_plain(mail.html), ()
 
 
 def _read(lines: list[str], found: Passage) -> Forwarded:
@@ -176,8 +187,11 @@ def _end(lines: list[str], found: Passage, body: int) -> tuple[int, int]:
 
 def _unquoted_tail(lines: list[str], body: int, last: int, below: int) -> tuple[int, int]:
     """Leave the forwarder what stands below a quoted mail, unquoted and behind an empty line."""
+    first = next_line(lines, body)
+    if first >= last or not lines[first].startswith(_QUOTE):
+        return last, below
     end = last
-    while end > body and not lines[end - 1].startswith((">", " >")):
+    while end > body and not lines[end - 1].startswith(_QUOTE):
         end -= 1
     if end <= body or end >= last or lines[end].strip():
         return last, below

@@ -21,6 +21,7 @@ BELOW_LINES: Final = 8
 SUSPECTS_MAX: Final = 5000
 """So many lines with a colon or of dashes are looked at: none of them comes free, and a forward begins long before."""
 
+LINE_MAX_CHARS: Final = 1000
 RUN_ON_LABELS: Final = 3
 
 
@@ -76,7 +77,7 @@ def _announced(said: Title, lines: list[str], number: int, mark: Separator) -> P
         return None
     if mark.kind is Kind.ORIGINAL and not said.is_forward:
         return None
-    needs_header = not said.is_forward or not mark.dashed or bool(said.languages)
+    needs_header = not said.is_forward or not mark.dashed or mark.kind is Kind.ORIGINAL or bool(said.languages)
     found = _header_below(lines, number, mark)
     if found is None and mark.rest:
         return None  # words, and no header
@@ -85,6 +86,8 @@ def _announced(said: Title, lines: list[str], number: int, mark: Separator) -> P
         if needs_header and author is None:
             return None
         return Passage(number, number + 1, mark.quotes, mark, author, name)
+    if not said.is_forward and found[0].author_name is None and found[0].author is None:
+        return None
     if mark.kind is Kind.ORIGINAL and not _is_believed(said, found[1]):
         return None
     return found[0]
@@ -132,10 +135,16 @@ def _author_above(lines: list[str], number: int, begin: int, mark: Separator) ->
         if block.is_sure:
             return _of(block, number, block.end, mark), block
         if mark.dashed and block.subject is not None and block.to is not None:
-            author, name = person(lines[begin])
+            author, name = person(_without_label(lines[begin]))
             return Passage(number, block.end, block.quotes, mark, author, name, block.subject), block
         return None
     return None
+
+
+def _without_label(line: str) -> str:
+    """Take a label off that is in none of our languages."""
+    label, colon, value = line[:LINE_MAX_CHARS].partition(":")
+    return value if colon and "@" in value and "@" not in label else line[:LINE_MAX_CHARS]
 
 
 def _of(block: Block, number: int, body: int, mark: Separator | None) -> Passage:

@@ -22,7 +22,8 @@ _DASHES: Final = "-=_*~#+‐‑‒–—―−─━═"
 _DASHED: Final = re.compile(rf"[{_DASHES}]{{2,200}}")
 
 _FORWARD: Final = (
-    "forward|fwd message|weitergeleit|weiterleitung|transféré|transférer|réexpédi|transmis|faire suivre|reenvi|"
+    "forward|fwd message|weitergeleit|weiterleitung|transféré|transférer|réexpédi|faire suivre|reenvi|"
+    "message transmis|mail transmis|courriel transmis|"
     "reencaminhad|encaminhad|inoltrat|inoltro|doorgestuur|doorgezonden|doorsturen|vidarebefordr|videresend|vidaresend|"
     "välitet|edelleenlähet|framsen|áframsen|przekaz|przesłan|přeposl|přeposíl|přesměrov|preposl|preposiel|továbbít|"
     "redirecțion|redirecţion|redirectionat|proslijeđ|prosleđ|prosljeđ|проследјен|прослеђ|posredov|препратен|препращ|"
