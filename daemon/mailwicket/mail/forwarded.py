@@ -99,11 +99,11 @@ def _bodies(mail: Mail) -> Iterator[tuple[str, Sequence[Enclosed]]]:
 
 def _read(lines: list[str], found: Passage) -> Forwarded:
     """Cut the text of the forwarded mail and the forwarder's words out of the lines."""
+    found = _below_rule(lines, found)
     body, quotes = found.body, found.quotes
     if found.is_attributed and not quotes:
         body = next_line(lines, body)
         quotes = int(body < len(lines) and lines[body].startswith(">"))
-    body = _below_rule(lines, found, body)
     last, below = _end(lines, found, body)
     if quotes:
         last, below = _unquoted_tail(lines, body, last, below)
@@ -134,16 +134,20 @@ def _with_whole_subject(subject: str, lines: list[str], found: Passage) -> Passa
     return found
 
 
-def _below_rule(lines: list[str], found: Passage, body: int) -> int:
-    """Leave out the line with which Zoho and SquirrelMail close the header."""
-    begin = next_line(lines, body)
-    mark = separator(lines[begin]) if found.mark_of is not None and begin < len(lines) else None
-    if mark is None or found.mark_of is None or not found.mark_of.dashed:
-        return body
+def _below_rule(lines: list[str], found: Passage) -> Passage:
+    """Leave out the line that closes the header: Zoho and SquirrelMail have one, and The Bat! an announcement."""
+    begin = next_line(lines, found.body)
+    if begin < len(lines) and lines[begin].strip() == "--" and found.mark_of is not None:  # Becky!
+        return replace(found, body=begin + 1)
+    mark = separator(lines[begin]) if begin < len(lines) else None
+    if mark is None or announced_block(lines, next_line(lines, begin + 1)) is not None:
+        return found
+    if found.mark_of is None:
+        is_closing = mark.kind is Kind.ORIGINAL
+        return replace(found, mark_of=mark, body=begin + 1) if is_closing else found
     is_rule = mark.kind is Kind.RULE and len(lines[begin].strip()) >= CLOSING_CHARS
     is_same = lines[begin].strip() == lines[found.mark].strip()
-    is_closing = is_rule or (is_same and announced_block(lines, next_line(lines, begin + 1)) is None)
-    return begin + 1 if is_closing else body
+    return replace(found, body=begin + 1) if found.mark_of.dashed and (is_rule or is_same) else found
 
 
 def _above(lines: list[str], mark: int) -> int:

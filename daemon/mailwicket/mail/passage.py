@@ -73,9 +73,9 @@ def _suspects(lines: list[str]) -> Iterator[tuple[int, Separator | None]]:
 
 def _announced(said: Title, lines: list[str], number: int, mark: Separator) -> Passage | None:
     """Read what stands below (or behind) a separator; None if it announces nothing."""
-    if mark.kind not in {Kind.FORWARD, Kind.ORIGINAL} or (mark.quotes and not said.is_forward):
+    if mark.kind is not Kind.FORWARD and not (mark.kind is Kind.ORIGINAL and said.is_forward):
         return None
-    if mark.kind is Kind.ORIGINAL and not said.is_forward:
+    if mark.quotes and not said.is_forward and (said.is_reply or _is_inside_quote(lines, number)):
         return None
     needs_header = not said.is_forward or not mark.dashed or mark.kind is Kind.ORIGINAL or bool(said.languages)
     found = _header_below(lines, number, mark)
@@ -91,6 +91,14 @@ def _announced(said: Title, lines: list[str], number: int, mark: Separator) -> P
     if mark.kind is Kind.ORIGINAL and not _is_believed(said, found[1]):
         return None
     return found[0]
+
+
+def _is_inside_quote(lines: list[str], number: int) -> bool:
+    """Tell whether something is quoted above line *number*: Apple Mail quotes its own separator, and nothing before."""
+    above = number - 1
+    while above >= 0 and number - above < BELOW_LINES and is_empty(lines[above]):
+        above -= 1
+    return above >= 0 and lines[above].lstrip().startswith(">")
 
 
 def _header_below(lines: list[str], number: int, mark: Separator) -> tuple[Passage, Block | None] | None:
