@@ -11,7 +11,7 @@ from typing import Final
 from mailwicket.mail.html import to_plain
 from mailwicket.mail.labels import announced_block, is_empty, unquoted
 from mailwicket.mail.passage import BELOW_LINES, Passage, find, next_line
-from mailwicket.mail.quoted import reply_text
+from mailwicket.mail.quoted import own_words
 from mailwicket.mail.separator import Kind, is_bare_phrase, separator, title
 from mailwicket.model import Address, Enclosed, Mail
 
@@ -52,7 +52,7 @@ def forwarded(subject: str, text: str, enclosed: Sequence[Enclosed] = ()) -> For
         return None
     inner = enclosed[0]
     name = inner.author.name if inner.author else None
-    return Forwarded(inner.author, name, inner.subject, inner.text.strip(), _own(text))
+    return Forwarded(inner.author, name, inner.subject, inner.text.strip(), own_words(text))
 
 
 def chain(subject: str, text: str, enclosed: Sequence[Enclosed] = ()) -> Sequence[Forwarded]:
@@ -116,7 +116,7 @@ def _read(lines: list[str], found: Passage) -> Forwarded:
     text = (dedent(text) if found.is_attributed and text.startswith((" ", "\t")) else text).strip(BLANKS)
     above = _above(lines, found.mark)
     own = "\n".join(joined(lines[:above], lines[below:]))
-    return Forwarded(found.author, found.author_name, found.subject, text, _own(own))
+    return Forwarded(found.author, found.author_name, found.subject, text, own_words(own))
 
 
 def _with_whole_subject(subject: str, lines: list[str], found: Passage) -> Passage:
@@ -200,15 +200,3 @@ def _unquoted_tail(lines: list[str], body: int, last: int, below: int) -> tuple[
     if end <= body or end >= last or lines[end].strip():
         return last, below
     return end, end
-
-
-def _own(text: str) -> str:
-    """Return the forwarder's words without signature; nothing where there is nothing else."""
-    if not text.strip():
-        return ""
-    # A reply cutter leaves a text whole of which nothing would remain; a word before it remains.
-    words = reply_text(f"{_WORD}\n\n{text.strip()}")
-    return words.removeprefix(_WORD).strip() if words.startswith(_WORD) else words
-
-
-_WORD: Final = "Hello,"
