@@ -17,7 +17,6 @@ from mailwicket.model import Address, Enclosed, Mail
 
 CHAIN_MAX: Final = 5
 CLOSING_CHARS: Final = 40
-WRAPPED_CHARS: Final = 20
 WRAPPED_MAX_CHARS: Final = 200
 _QUOTE: Final = (">", " >")
 BLANKS: Final = " \t\r\n\xa0\u200b\ufeff"
@@ -123,11 +122,14 @@ def _with_whole_subject(subject: str, lines: list[str], found: Passage) -> Passa
     """Join a subject that was wrapped at the end of the header, where the mail's own subject shows that it was."""
     told, body = found.subject or "", found.body
     outer = " ".join(subject.split())
-    if len(told) < WRAPPED_CHARS or outer.endswith(told):
+    if found.subject is None or (told and outer.endswith(told)):
         return found
     for line in lines[body : body + BELOW_LINES]:
-        told, body = f"{told} {' '.join(unquoted(line, found.quotes)[:WRAPPED_MAX_CHARS].split())}", body + 1
-        if outer.endswith(told):
+        if is_empty(line):
+            break
+        told = f"{told} {' '.join(unquoted(line, found.quotes)[:WRAPPED_MAX_CHARS].split())}".strip()
+        body += 1
+        if told and outer.endswith(told):
             return replace(found, subject=told, body=body)
         if told not in outer:
             break

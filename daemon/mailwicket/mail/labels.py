@@ -224,6 +224,12 @@ def run_on(text: str) -> Sequence[str]:
     return [text[begin:end].strip() for begin, end in zip(starts, ends, strict=True)]
 
 
+def ends_in_subject(pieces: Sequence[str]) -> bool:
+    """Tell whether the last of *pieces*, as `run_on` returns them, is a subject."""
+    last = _labelled(pieces[-1]) if pieces else None
+    return last is not None and Label.SUBJECT in last.meanings
+
+
 def with_colons(lines: Sequence[str], at: int) -> Sequence[str]:
     """Return the lines at *at* that begin with a label but bear no colon (eM Client), as if they did; in a header only.
 
@@ -336,7 +342,7 @@ def _labelled(text: str) -> _Line | None:
     if bold:
         word = word[bold.end() :]
     closed = word.rstrip(WHITE).endswith(("*", "_"))
-    meanings = _LABELS.get(key(word.rstrip(WHITE + "*_")))
+    meanings = _LABELS.get(key(word.rstrip(WHITE + "*_.")))
     if meanings is None and _FIELD.fullmatch(word):
         meanings = _UNKNOWN
     if meanings is None:

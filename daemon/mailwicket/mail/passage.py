@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mailwicket.mail.byline import Byline, byline
-from mailwicket.mail.labels import Block, announced_block, header_block, is_empty, quoted_header, run_on, with_colons
+from mailwicket.mail.byline import LINES_MAX, Byline, byline
+from mailwicket.mail.labels import (
+    Block,
+    announced_block,
+    ends_in_subject,
+    header_block,
+    is_empty,
+    quoted_header,
+    run_on,
+    with_colons,
+)
 from mailwicket.mail.named import person
 from mailwicket.mail.separator import Kind, Separator, Title, separator
 from mailwicket.model import Address
@@ -23,6 +32,7 @@ SUSPECTS_MAX: Final = 5000
 
 LINE_MAX_CHARS: Final = 1000
 RUN_ON_LABELS: Final = 3
+RUN_ON_MAX_LABELS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +133,33 @@ def _header_below(lines: list[str], number: int, mark: Separator) -> tuple[Passa
 
 def _run_on(lines: list[str], number: int, begin: int, mark: Separator) -> tuple[Passage, Block] | None:
     """Read a header whose labels stand behind one another, as Yahoo writes it."""
-    pieces, behind = run_on(mark.rest) if mark.rest else (), number + 1
-    if not pieces and begin < len(lines) and len(split := run_on(lines[begin])) >= RUN_ON_LABELS:
-        pieces, behind = split, begin + 1
+    if mark.rest:
+        pieces, behind = _wrapped_run(mark.rest, lines, number + 1)
+    else:
+        pieces, behind = run_on(lines[begin]) if begin < len(lines) else (), begin + 1
+        if len(pieces) < RUN_ON_LABELS:
+            return None
     block = announced_block(pieces, 0)
     if block is not None and block.subject is None:
         block = announced_block([*pieces, *lines[behind : behind + HEADER_MAX_LABELS]], 0, within=HEADER_MAX_LABELS)
     if block is None or block.end < len(pieces):
         return None
     return _of(block, number, behind + block.end - len(pieces), mark), block
+
+
+def _wrapped_run(text: str, lines: list[str], at: int) -> tuple[Sequence[str], int]:
+    """Split labels that run on from *text* into the lines at *at*, up to the subject; return where they end."""
+    alone = run_on(text)
+    if len(alone) > RUN_ON_MAX_LABELS:
+        return alone, at
+    for end in range(at, min(len(lines), at + BELOW_LINES)):
+        pieces = run_on(text)
+        if ends_in_subject(pieces):
+            return pieces, end
+        if not pieces or is_empty(lines[end]):
+            break
+        text = f"{text} {lines[end][:LINE_MAX_CHARS].strip()}"
+    return alone, at
 
 
 def _author_above(lines: list[str], number: int, begin: int, mark: Separator) -> tuple[Passage, Block] | None:
@@ -183,7 +211,7 @@ def _is_believed(said: Title, block: Block | None) -> bool:
 
 
 def _attributed(said: Title, lines: list[str], number: int) -> Passage | None:
-    if said.languages or not any("@" in line for line in lines[number : number + 2]):
+    if said.languages or not any("@" in line for line in lines[number : number + LINES_MAX]):
         return None
     if number > 0 and not is_empty(lines[number - 1]):
         return None
