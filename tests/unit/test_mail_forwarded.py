@@ -104,6 +104,12 @@ def test_a_name_alone_is_kept_for_who_can_look_it_up() -> None:
     assert (found.author, found.author_name) == (None, "Example, Cy")
 
 
+def test_the_date_is_told_as_it_is_written() -> None:
+    found = forwarded("FW: Meter", block())
+    assert found is not None
+    assert found.date == "2 June 2021"
+
+
 def test_a_signature_is_none_of_the_forwarders_words() -> None:
     text = "-- \nAda Example\nSupport\n\n---------- Forwarded message ---------\n" + block()
     found = forwarded("Fwd: Meter", text)

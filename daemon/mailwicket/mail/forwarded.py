@@ -34,6 +34,8 @@ class Forwarded:
     text: str
     own_words: str
     """What the forwarder wrote beside it, without signature; `""` for nothing."""
+    date: str | None = None
+    """As it is written there (of an enclosed mail in ISO 8601): for people to read."""
 
 
 def forwarded(subject: str, text: str, enclosed: Sequence[Enclosed] = ()) -> Forwarded | None:
@@ -51,7 +53,8 @@ def forwarded(subject: str, text: str, enclosed: Sequence[Enclosed] = ()) -> For
         return None
     inner = enclosed[0]
     name = inner.author.name if inner.author else None
-    return Forwarded(inner.author, name, inner.subject, inner.text.strip(), own_words(text))
+    date = None if inner.date is None else inner.date.isoformat()
+    return Forwarded(inner.author, name, inner.subject, inner.text.strip(), own_words(text), date)
 
 
 def chain(subject: str, text: str, enclosed: Sequence[Enclosed] = ()) -> Sequence[Forwarded]:
@@ -115,7 +118,7 @@ def _read(lines: list[str], found: Passage) -> Forwarded:
     text = (dedent(text) if found.is_attributed and text.startswith((" ", "\t")) else text).strip(BLANKS)
     above = _above(lines, found.mark)
     own = "\n".join(joined(lines[:above], lines[below:]))
-    return Forwarded(found.author, found.author_name, found.subject, text, own_words(own))
+    return Forwarded(found.author, found.author_name, found.subject, text, own_words(own), found.date)
 
 
 def _with_whole_subject(subject: str, lines: list[str], found: Passage) -> Passage:

@@ -48,6 +48,7 @@ class Passage:
     author: Address | None = None
     author_name: str | None = None
     subject: str | None = None
+    date: str | None = None
     is_attributed: bool = False
 
 
@@ -172,7 +173,7 @@ def _author_above(lines: list[str], number: int, begin: int, mark: Separator) ->
             return _of(block, number, block.end, mark), block
         if mark.dashed and block.subject is not None and block.to is not None:
             author, name = person(_without_label(lines[begin]))
-            return Passage(number, block.end, block.quotes, mark, author, name, block.subject), block
+            return Passage(number, block.end, block.quotes, mark, author, name, block.subject, block.date), block
         return None
     return None
 
@@ -187,7 +188,7 @@ def _of(block: Block, number: int, body: int, mark: Separator | None) -> Passage
     author, name = block.author, block.author_name
     if author is None and name is None and mark is not None and mark.by:
         author, name = person(mark.by)
-    return Passage(number, body, block.quotes, mark, author, name, block.subject)
+    return Passage(number, body, block.quotes, mark, author, name, block.subject, block.date)
 
 
 def _unannounced(said: Title, lines: list[str], number: int) -> Passage | None:
