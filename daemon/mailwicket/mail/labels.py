@@ -34,6 +34,7 @@ LEAD: Final = re.compile(rf"[{WHITE}>]*")
 _MARKS: Final = re.compile(r"[\xa0\u2007\u202f\u3000]")
 INVISIBLE: Final = re.compile(r"[\xad\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _BOLD: Final = re.compile(r"\*{1,3}|_{1,2}")
+_LISTED: Final = re.compile(r"<[^\s<>@]{1,200}@[^\s<>@]{1,255}>\s*(?:[,;]|$)")
 _FIELD: Final = re.compile(r"(?:X-)?[A-Z][A-Za-z]*-[A-Za-z-]+|Received")  # of a raw header, as MH and mutt pass it on
 
 
@@ -309,7 +310,9 @@ def _folds(lines: Sequence[str], number: int, first: _Line, fields: _Fields, *, 
         return (below and fields.labels > 1) or _label_soon(lines, number, fields)
     if so_far[-1].endswith("<"):  # an address that was too long for the line
         return True
-    if fields.last in {Label.TO, Label.CC, Label.BCC} and so_far[-1].endswith((",", ";")):
+    if fields.last in {Label.TO, Label.CC, Label.BCC} and (
+        so_far[-1].endswith((",", ";")) or _LISTED.search(text) is not None
+    ):
         return True
     return _label_soon(lines, number, fields)
 
