@@ -119,6 +119,10 @@ class _Fields:
         told = " ".join(value for value in values if value).strip()
         return words(told) if "=?" in told else told  # a header as it came (RFC 2047)
 
+    def is_open(self) -> bool:
+        """Tell whether the last value ends within an address."""
+        return "<" in self.values[self.last or Label.OTHER][-1].rpartition(">")[2]
+
     def spoken(self) -> frozenset[str]:
         """Return the languages in which From is written and at least one label beside it, where there is one."""
         author = self.languages.get(Label.FROM, frozenset())
@@ -270,6 +274,9 @@ def _read(lines: Sequence[str], at: int, within: int, first: _Line) -> tuple[_Fi
     while number < limit and counted < within:
         text = lines[number][:LINE_MAX_CHARS]
         bare = text.strip(WHITE + ">\r")
+        if not bare and not first.quotes and ">" in text and fields.is_open():
+            number = end = number + 1  # the bracket alone did not fit on the line of its address
+            continue
         if not bare:
             if spaced is False or not _goes_on(lines, number, first.quotes, fields):
                 break
