@@ -160,6 +160,24 @@ def test_a_person_is_read_in_every_shape(value: str, address: str | None, name: 
     assert person(value) == (None if address is None else Address(name, address), name)
 
 
+@given(
+    st.sampled_from(list(languages().values())),
+    st.permutations(["from", "date", "to", "subject"]),
+    st.sampled_from(["", "> ", "> > ", "    ", "\u200f"]),
+    st.sampled_from(["{}:", "{} :", "{}\xa0:", "{}：", "*{}:*", "**{}:**", "*{}*:", "{}.:"]),
+    st.sampled_from([" ", "", "\t", "\xa0"]),
+    st.sampled_from(["", "\r", " "]),
+)
+def test_a_block_is_read_in_every_order_and_dress(
+    words: dict[str, list[str]], order: list[str], lead: str, label: str, gap: str, end: str
+) -> None:
+    values = {"from": "Cy Example <cy@example.com>", "date": "2.6.", "to": "a@example.org", "subject": "Meter"}
+    lines = [f"{lead}{label.format(words[name][0])}{gap}{values[name]}{end}" for name in order]
+    found = header_block([*lines, lead.strip("\u200f"), lead + "Words."], 0)
+    assert found is not None
+    assert (found.author, found.subject, found.to, found.end) == (CY, "Meter", "a@example.org", 4)
+
+
 @given(st.lists(st.sampled_from(["From: a@b", "To: c", "", " x", "> Date: y", "Subject:", "z", "|", "De : q", "\xa0"])))
 def test_a_block_ends_behind_its_begin_and_within_the_text(lines: list[str]) -> None:
     for at in range(len(lines)):

@@ -21,6 +21,7 @@ SCISSORS_CHARS: Final = 20
 SUBJECT_MAX_CHARS: Final = 500
 
 _DASHES: Final = "-=_*~#+‐‑‒–—―−─━═"
+_FRAMED: Final = re.compile(rf"[{_DASHES}]{{4,}}[^{_DASHES}]{{2,80}}[{_DASHES}]{{4,}}")
 _DASHED: Final = re.compile(rf"[{_DASHES}]{{2,200}}")
 
 # Of casefolded text: without a flag for that the first letter is looked up in a set.
@@ -104,8 +105,12 @@ def _folded(phrase: str) -> str:
 
 
 def is_bare_phrase(line: str) -> bool:
-    """Tell whether *line* is the phrase of a separator without dashes or colon: only a header below makes it one."""
-    return len(line) < 60 and key(line.strip("\r" + WHITE + ".:")) in _BARE
+    """Tell whether only a header below makes *line* a separator.
+
+    It is the phrase of one without dashes or colon, or words that we do not know between dashes.
+    """
+    text = line[:LINE_MAX_CHARS].strip("\r" + WHITE + ".:")
+    return len(text) < PHRASE_MAX_CHARS and (_FRAMED.fullmatch(text) is not None or key(text) in _BARE)
 
 
 def _announced(text: str, quotes: int) -> Separator | None:

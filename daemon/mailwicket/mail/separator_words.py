@@ -12,7 +12,8 @@ FORWARD: Final = (
     "proslijeđ|prosleđ|prosljeđ|проследјен|прослеђ|posredov|препратен|препращ|пересыл|пересил|пересла|перенаправ|"
     "переадрес|перасла|προωθ|iletil|iletilen|yönlendir|הועבר|מועבר|המועבר|שהועבר|توجيه|محول|محوّل|بازارسال|"
     "هدایت شده|فوروارد|转发|轉寄|轉發|転送|전달|ส่งต่อ|chuyển tiếp|diteruskan|terusan|dimajukan|edastat|pārsūt|persiųst|"
-    "peradres|reenviat|birbidal|përcjell|anfonwyd ymlaen|अग्रेषित"
+    "peradres|reenviat|birbidal|përcjell|anfonwyd ymlaen|अग्रेषित|перанакір|curtha ar aghaidh|sposrědk|"
+    "trochstjoerd|бағыттал|yönləndir|reunvi|געפֿאָרווערט"
 )
 """Stems of what announces a forward."""
 
