@@ -94,12 +94,12 @@ def attribution(lines: Sequence[str], last: int, least: int, *, quoted: bool) ->
         if begin < last and _is_sentence(line):
             return None
         window = f"{line} {window}" if window else line
-        if _is_one(window.strip(_DRESS), quoted=quoted):
+        if _is_one(window.strip(_DRESS), quoted=quoted, wrapped=begin < last):
             return _whole(lines, begin, last, least, window)
     return None
 
 
-def _is_one(text: str, *, quoted: bool) -> bool:
+def _is_one(text: str, *, quoted: bool, wrapped: bool = False) -> bool:
     if len(text) > LINE_MAX_CHARS:
         inner = _inner(text)
         if inner is None or len(text) - inner > LINE_MAX_CHARS:
@@ -116,7 +116,7 @@ def _is_one(text: str, *, quoted: bool) -> bool:
         return False
     if quoted:
         return _is_above_marks(text, words, colon=colon, wrote=wrote, address=address, dated=day or hour)
-    if not (colon or (wrote and may_end(text))):
+    if not (colon or (wrote and not wrapped and may_end(text))):
         return False
     if wrote:
         return (address and (day or hour or _ADDRESS_LAST.search(text[:-1].rpartition(">")[0] + ">") is not None)) or (
@@ -125,7 +125,8 @@ def _is_one(text: str, *, quoted: bool) -> bool:
     if not (address and (day or hour)):
         return False
     return _ADDRESS_LAST.search(text) is not None or (
-        (_opens(text) or _DAY_FIRST.match(text) is not None)
+        not wrapped
+        and (_opens(text) or _DAY_FIRST.match(text) is not None)
         and (_PLAIN_LAST.search(text) is not None or (day and hour))
     )
 

@@ -73,7 +73,7 @@ def _new(text: str) -> tuple[str, bool]:
         rest = lines.pop() + rest
     mark = delimiter(lines)
     if mark is not None:
-        above = _Reply(lines[: mark[0]])
+        above = _Reply(lines[: mark[0]], is_above=True)
         own = above.words()
         if own:
             return own, above.is_between
@@ -101,6 +101,8 @@ class _Reply:
     """A text, taken apart into what is quoted and what is not."""
 
     lines: list[str]
+    is_above: bool = False
+    """Whether a desk's delimiter stood right below."""
     quoted: list[bool] = field(init=False)
     pieces: list[_Piece] = field(default_factory=list)
     begin: int = 0  # of the piece that is being read
@@ -182,7 +184,7 @@ class _Reply:
         below = self._next(at + 1)
         if below is not None and self.quoted[below]:
             return None  # _quote() will look up to it
-        found = self._attribution(at, quoted=below is None)
+        found = self._attribution(at, quoted=below is None and self.is_above)
         return None if found is None else self._all_below(found.begin, found.end, found)
 
     def _attribution(self, last: int, *, quoted: bool) -> Attribution | None:
@@ -275,6 +277,8 @@ def _header(lines: Sequence[str], at: int) -> int:
     Two labels are enough where a time and an address stand behind them and nothing right above.
     """
     found = quoted_header(lines, at)
+    if found > 2 and not lines[at + 1].strip(WHITE) and quoted_header(lines, at + 2):
+        return 0  # somebody's own line above one
     if found or (at and lines[at - 1].strip(WHITE + _MARKS)) or ":" not in lines[at][:LINE_MAX_CHARS]:
         return found
     block = announced_block(lines, at)

@@ -20,6 +20,10 @@ SIGNATURE_LINES: Final = 30
 RULED_LINES: Final = 10
 """The same behind a rule, which people draw between paragraphs, too."""
 
+CARD_LINES: Final = 7
+CARD_MAX_CHARS: Final = 80
+"""What stands below a rule is taken for a visiting card up to that many lines, none longer."""
+
 DEVICE_LINES: Final = 8
 LINE_MAX_CHARS: Final = 200
 DEVICE_MAX_CHARS: Final = 110
@@ -27,7 +31,8 @@ NAME_MAX_CHARS: Final = 30
 
 _DELIMITERS: Final = frozenset(("--", "—", "–", "__", "- -", "―", "‐‐", "——", "––", "-- --", "=2D-"))
 _RULE: Final = re.compile(r"[-_=*~–—#]{3,}$")
-_CONTACT: Final = re.compile(r"https?://|www\.|@|mailing list|\+?\d[\d ()/.-]{6,}|unsubscribe|mailto:", re.IGNORECASE)
+_CONTACT: Final = re.compile(r"https?://|www\.|\S@\S|\+\d[\d ()/.-]{6,}|\b(?:tel|fax|phone)\b", re.IGNORECASE)
+_NAME: Final = re.compile(r"[*_]?[^\W\d_a-z][\w.'’-]{0,20}(?: [^\W\d_a-z][\w.'’-]{0,20}){1,3}[,*_]?$")
 _LIST: Final = re.compile(
     r"mailing list\b|mailman/|listinfo|unsubscribe|you received this message because|groups\.google|"
     r"reply to this email directly|view it on git|@lists?\.",
@@ -105,7 +110,13 @@ def _is_footer(below: Sequence[str], filled: int) -> bool:
         return False
     if any(_LIST.search(line[:LINE_MAX_CHARS]) for line in below):
         return True
-    return filled <= 7 and any(_CONTACT.search(line[:LINE_MAX_CHARS]) for line in below) and max(map(len, below)) <= 80
+    name = next((line.strip(WHITE) for line in below if line.strip(WHITE)), "")
+    return (
+        filled <= CARD_LINES
+        and _NAME.match(name) is not None
+        and max(map(len, below)) <= CARD_MAX_CHARS
+        and any(_CONTACT.search(line) for line in below)
+    )
 
 
 def _is_alone(lines: Sequence[str]) -> bool:
