@@ -15,7 +15,7 @@ from typing import Final
 
 from mailwicket.mail.attribution import WHITE, Attribution, attribution, may_end, run_on
 from mailwicket.mail.delimiter import delimiter
-from mailwicket.mail.labels import announced_block, quoted_header
+from mailwicket.mail.labels import announced_block, header_block, quoted_header
 from mailwicket.mail.marked import own_part
 from mailwicket.mail.phrases import phrases
 from mailwicket.mail.signature import without_signature
@@ -25,6 +25,9 @@ EXAMINED_MAX_LINES: Final = 20_000
 LINE_MAX_CHARS: Final = 400
 ATTEMPTS_MAX: Final = 500
 """Looking closer at a line takes up to a millisecond; no person writes so many that end as an attribution does."""
+
+RULE_MIN_CHARS: Final = 10
+SEPARATOR_MAX_CHARS: Final = 80
 
 GAP_LINES: Final = 6
 """Empty lines between an attribution and its quote."""
@@ -265,6 +268,8 @@ def _headed(lines: list[str], at: int) -> int:
             return _ruled(lines, at, 0) if _RULE.match(bare) else 0
         if inner in _ORIGINAL or (bare[-1] in _MARKS and inner.startswith(_BEGINS_ORIGINAL) and len(inner) < 60):
             return _ruled(lines, at, 1)
+        if bare[:2] == bare[-2:] and bare[1] in _MARKS and len(bare) <= SEPARATOR_MAX_CHARS:
+            return _ruled(lines, at, 0)  # in a language that we do not know
     head = _header(lines, at)
     if not head and at + 1 < len(lines) and bare.startswith("Message ") and (head := _header(lines, at + 1)):
         head += 1  # "Message du 02/11/26 10:11" (Orange)
@@ -292,7 +297,12 @@ def _ruled(lines: Sequence[str], at: int, least: int) -> int:
     below = at + 1
     while below < min(len(lines), at + 4) and not lines[below].strip(WHITE):
         below += 1
-    head = _header(lines, below) if below < len(lines) else 0
+    if below == len(lines):
+        return least
+    head = _header(lines, below)
+    if not head and len(lines[at].strip(WHITE)) >= RULE_MIN_CHARS:
+        block = header_block(lines, below)  # under a rule, an author and one label more will do
+        head = block.end - below if block is not None and block.author is not None else 0
     return below + head - at if head else least
 
 
