@@ -44,6 +44,11 @@ def test_an_answer_below_a_whole_sentence_is_none() -> None:
     assert quoted_lines([LONG + "?", "yes", "> b"]) == [True, False, True]
 
 
+def test_a_program_that_breaks_lines_breaks_the_last_one_too() -> None:
+    assert quoted_lines([LONG, "spot and runs.", LONG, "Spot", LONG, "spot.", "", "Yes."]) == [True] * 6 + [False] * 2
+    assert quoted_lines([LONG, "spot.", "", "Yes."]) == [True, False, False, False]
+
+
 def test_initials_are_marks_where_more_than_one_line_bears_them() -> None:
     assert quoted_lines(["Yes.", "AE> Does it", "AE> run?"]) == [False, True, True]
     assert quoted_lines(["Yes.", "OK> then"]) == [False, False]

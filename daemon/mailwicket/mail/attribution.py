@@ -89,6 +89,8 @@ def attribution(lines: Sequence[str], last: int, least: int, *, quoted: bool) ->
     window = ""
     for begin in range(last, max(least, last - LINES_MAX + 1) - 1, -1):
         line = lines[begin].strip(WHITE)
+        if not line and _is_fragment(window):
+            continue
         if not line or len(line) > 2 * LINE_MAX_CHARS:
             return None
         if begin < last and _is_sentence(line):
@@ -158,6 +160,8 @@ def _whole(lines: Sequence[str], begin: int, last: int, least: int, window: str)
     if not (_is_dated(lines[begin]) and len(have) > 1 and _opens(lines[begin], a_date="address" in have)):
         for above in range(begin - 1, max(least, last - LINES_MAX + 1) - 1, -1):
             line = lines[above].strip(WHITE)
+            if not line and top == above + 1 and _is_fragment(lines[top].strip(WHITE)):
+                continue
             if not line or len(line) > LINE_MAX_CHARS or _is_sentence(line):
                 break
             told = _evidence(line)
@@ -173,6 +177,17 @@ def _whole(lines: Sequence[str], begin: int, last: int, least: int, window: str)
     inner = _inner(lines[top])
     own = "" if inner is None else lines[top][:inner].rstrip(WHITE)
     return Attribution(top, last + 1, own)
+
+
+def _is_fragment(text: str) -> bool:
+    """Tell whether *text* is the end of an attribution that may be parted from its beginning by an empty line."""
+    return text[:1] in {"<", "("} or text.partition(" ")[0].strip(_DRESS + ":").casefold() in _WROTE
+
+
+def ends_in_verb(text: str) -> bool:
+    """Tell whether *text* is short and ends in "wrote" (telephones put it between dashes above a quote)."""
+    words = _WORDS.findall(text.casefold())
+    return 1 < len(words) <= BARE_MAX_WORDS and words[-1] in _WROTE
 
 
 def _evidence(text: str) -> set[str]:

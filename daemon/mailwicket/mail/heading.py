@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from mailwicket.mail.attribution import WHITE
+from mailwicket.mail.attribution import WHITE, ends_in_verb
 from mailwicket.mail.labels import announced_block, header_block, quoted_header
 from mailwicket.mail.marks import is_groupwise
 from mailwicket.mail.phrases import phrases
@@ -39,9 +39,13 @@ def heading(lines: Sequence[str], at: int) -> int:
             return _ruled(lines, at, 0) if _RULE.match(bare) else 0
         if _is_separator(bare, inner):
             return _ruled(lines, at, 1)
+        if bare[:2] == bare[-2:] == "--" and len(bare) <= SEPARATOR_MAX_CHARS and ends_in_verb(inner):
+            return 1
         if bare[:2] == bare[-2:] and bare[1] in _MARKS and len(bare) <= SEPARATOR_MAX_CHARS:
             return _ruled(lines, at, 0)  # in a language that we do not know
     head = _header(lines, at)
+    if not head and bare.casefold() in _ORIGINAL:
+        return _ruled(lines, at, 0)
     if not head and at + 1 < len(lines) and bare.startswith("Message ") and (head := _header(lines, at + 1)):
         head += 1  # "Message du 02/11/26 10:11" (Orange)
     return head

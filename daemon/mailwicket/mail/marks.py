@@ -23,17 +23,16 @@ def quoted_lines(lines: Sequence[str]) -> list[bool]:
     if True not in quoted:
         initials = [">" in line[:4] and _INITIALS.match(line) is not None for line in lines]
         return initials if sum(initials) > 1 else quoted
+    rests = 0
     for number, line in enumerate(lines):
         if quoted[number]:
             if _is_no_quote(lines, quoted, number):
                 quoted[number] = False
-        elif (
-            0 < number < len(lines) - 1
-            and quoted[number - 1]
-            and quoted[number + 1]
-            and _is_rest(lines[number - 1], line)
-        ):
-            quoted[number] = True
+        elif number and quoted[number - 1] and line and _is_rest(lines[number - 1], line, is_usual=rests > 0):
+            below = lines[number + 1].strip(WHITE) if number + 1 < len(lines) else ""
+            if (below and quoted[number + 1]) or (not below and rests):
+                quoted[number] = True
+                rests += 1
     return quoted
 
 
@@ -55,6 +54,8 @@ def is_groupwise(line: str) -> bool:
 def _is_no_quote(lines: Sequence[str], quoted: Sequence[bool], number: int) -> bool:
     """Tell whether the mark is the end of a link that was wrapped, or stands before a "From" that begins a line."""
     above = lines[number - 1] if number else ""
+    if above.startswith("mailto:") and lines[number].rstrip(WHITE).endswith(":"):
+        return True  # an address that was taken apart: "<", "mailto:...", "> wrote:"
     if quoted[number - 1] if number else True:
         return False
     if lines[number].lstrip().startswith("> <") or "<" in above[-LINE_MAX_CHARS:].rpartition(">")[2]:
@@ -68,15 +69,15 @@ def _is_no_quote(lines: Sequence[str], quoted: Sequence[bool], number: int) -> b
     )
 
 
-def _is_rest(above: str, line: str) -> bool:
-    """Tell whether *line* is what a program broke off the quoted line above it."""
+def _is_rest(above: str, line: str, *, is_usual: bool) -> bool:
+    """Tell whether *line* is what a program broke off the quoted line above it; *is_usual* if it broke others."""
     bare = line.strip(WHITE)
     if not bare or len(bare) > LINE_MAX_CHARS:
         return False
     if bare.startswith(("(http", "<http", "http")) and bare.rstrip(WHITE).endswith((">", ")")):
         return True
     return (
-        bare[0].islower()
+        (bare[0].islower() or is_usual)
         and len(above) >= WRAPPED_MIN_CHARS
         and len(above) + len(bare.split(maxsplit=1)[0]) > WRAPPED_AT_CHARS
         and not above.rstrip(WHITE).endswith((".", "!", "?", ":"))
