@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailwicket.mail.label_words import WORDS
-from mailwicket.mail.labels import _LABELS, header_block, person, quoted_header, run_on
+from mailwicket.mail.labels import _LABELS, header_block, quoted_header, run_on
+from mailwicket.mail.named import person
 from mailwicket.model import Address
 
 CY = Address("Cy Example", "cy@example.com")

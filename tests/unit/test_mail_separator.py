@@ -137,6 +137,7 @@ def test_other_subjects_are_no_forward(subject: str) -> None:
 def test_a_short_prefix_needs_a_header_in_its_language() -> None:
     assert title("I: Contatore").languages == {"it"}
     assert title("VS: Måler").languages == {"da", "nb"}
+    assert title("VS: Måler").rest == "Måler"
 
 
 @given(st.text(alphabet="-=_> \t:Forwadedmsg\xa0"), st.text())

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mailwicket.mail.labels import LEAD, WHITE, person
+from mailwicket.mail.labels import LEAD, WHITE
+from mailwicket.mail.named import person
 from mailwicket.model import Address
 
 LINES_MAX: Final = 3
@@ -69,7 +70,7 @@ def _read(text: str, end: int, quotes: int) -> Byline | None:
     author, _ = person(text[found.start() :])
     if author is None:
         return None
-    name = _name(before)
+    name = _name(before) if found[0][0] in "<([" or before.rstrip().endswith(('"', "”", "“")) else None
     return Byline(Address(name, author.address), name, end, quotes)
 
 

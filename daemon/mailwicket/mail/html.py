@@ -14,7 +14,7 @@ def to_plain(markup: str) -> str:
 
     Where all of it is hidden, it is shown: losing words is worse.
     """
-    markup = without_data(markup[:MARKUP_MAX_CHARS])
+    markup = without_data(markup)[:MARKUP_MAX_CHARS]
     page = Page()
     text = page.read(markup)
     return text if text or not page.hid else Page(show_hidden=True).read(markup)

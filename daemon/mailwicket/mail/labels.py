@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from mailwicket.mail.header import words
 from mailwicket.mail.label_words import WORDS
+from mailwicket.mail.named import person
 from mailwicket.model import Address
 
 WITHIN_LINES: Final = 12
@@ -32,14 +34,7 @@ LEAD: Final = re.compile(rf"[{WHITE}>]*")
 _MARKS: Final = re.compile(r"[\xa0\u2007\u202f\u3000]")
 INVISIBLE: Final = re.compile(r"[\xad\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _BOLD: Final = re.compile(r"\*{1,3}|_{1,2}")
-_MAILTO: Final = re.compile(r"[<\[(]\s*(?:mailto|smtp):\s*([^\s<>\[\]()]{1,320})\s*[>\])]", re.IGNORECASE)
-_ADDR: Final = r"[^\s<>,;:\"()\[\]\\|]{1,200}@[^\s<>,;:\"()\[\]\\|]{1,255}"
-_BRACKETED: Final = re.compile(rf"[<\[(]\s*'?({_ADDR}?)'?\s*(?=[<>\])\s])")
-_ANYWHERE: Final = re.compile(_ADDR)
-_DOTTED: Final = re.compile(rf"(?=[^\s@]{{1,200}}@[^\s@]{{1,200}}\.){_ADDR}")  # Notes has names like Cy Example@Office
-_AFTER: Final = re.compile(r"\s*>?\s*\(([^()@]{1,200})\)")
 _FIELD: Final = re.compile(r"(?:X-)?[A-Z][A-Za-z]*-[A-Za-z-]+|Received")  # of a raw header, as MH and mutt pass it on
-AUTHOR_MAX_CHARS: Final = 500
 
 
 class Label(StrEnum):
@@ -120,7 +115,8 @@ class _Fields:
         if label not in self.values:
             return None
         values = self.values[label][:1] if label is Label.DATE else self.values[label]
-        return " ".join(value for value in values if value).strip()
+        told = " ".join(value for value in values if value).strip()
+        return words(told) if "=?" in told else told  # a header as it came (RFC 2047)
 
     def spoken(self) -> frozenset[str]:
         """Return the languages in which From is written and at least one label beside it, where there is one."""
@@ -235,7 +231,7 @@ def with_colons(lines: Sequence[str], at: int) -> Sequence[str]:
     """
     told: list[str] = []
     for line in lines[at : at + WITHIN_LINES]:
-        word, _, value = line[:LINE_MAX_CHARS].strip(WHITE).partition(" ")
+        word, _, value = line[:LINE_MAX_CHARS].replace("\t", " ").strip(WHITE).partition(" ")
         if not value or key(word) not in _LABELS:
             break
         told.append(f"{word}: {value}")
@@ -255,29 +251,6 @@ def unquoted(line: str, levels: int) -> str:
             return line
         line = bare[1:].removeprefix(" ")
     return line
-
-
-def person(value: str) -> tuple[Address | None, str | None]:
-    """Return the address in the value of a From line, and the name in it: each None if there is none."""
-    value = _MAILTO.sub(r"<\1>", value[:AUTHOR_MAX_CHARS]).strip()
-    found = _BRACKETED.search(value) or _ANYWHERE.fullmatch(value) or _DOTTED.search(value)
-    if found is None:
-        return None, _name(value)
-    address = (found[1] if found.re is _BRACKETED else found[0]).strip("'.").removeprefix("mailto:")
-    name = _name(value[: found.start()])
-    if name is None and (behind := _AFTER.match(value, found.end())):
-        name = _name(behind[1])
-    if name is not None and name.casefold() == address.casefold():
-        name = None
-    return Address(name, address), name
-
-
-def _name(value: str) -> str | None:
-    name = " ".join(value.split()).strip(" <[(;,|:")
-    for quote in ('"', "'", "*", "“”", "«»", "\u2018\u2019"):
-        if len(name) > 1 and name[0] == quote[0] and name[-1] == quote[-1]:
-            name = name[1:-1].strip()
-    return name.replace('\\"', '"').strip(' "') or None
 
 
 def _read(lines: Sequence[str], at: int, within: int, first: _Line) -> tuple[_Fields, int]:
@@ -353,9 +326,11 @@ def _labelled(text: str) -> _Line | None:
     text = text[:LINE_MAX_CHARS]
     lead = LEAD.match(text)
     begin = lead.end() if lead else 0
+    if text[begin : begin + 1] == "|":
+        return _in_table(text)
     colon = _COLON.search(text, begin, begin + LABEL_MAX_CHARS)
     if colon is None:
-        return _in_table(text) if text[begin : begin + 1] == "|" else None
+        return None
     word = text[begin : colon.start()]
     bold = _BOLD.match(word)
     if bold:

@@ -14,6 +14,7 @@ ROW_MAX_CHARS: Final = 300
 EMPTY_LINES_MAX: Final = 3
 """How many empty lines in a row are kept where white space counts; elsewhere it is one."""
 
+NUMBER_CHARS: Final = 9
 ROMAN_MAX: Final = 3999
 _SCHEMES: Final = ("http://", "https://", "ftp://", "tel:", "mailto:")
 _ROMAN: Final = (
@@ -236,8 +237,8 @@ class Numbering:
 
 
 def _number(text: str, default: int) -> int:
-    text = text.strip()[:8]
-    return int(text) if text.isascii() and text.removeprefix("-").isdigit() else default
+    text = text.strip()
+    return int(text) if len(text) < NUMBER_CHARS and text.isascii() and text.removeprefix("-").isdigit() else default
 
 
 def _counted(kind: str, number: int) -> str:

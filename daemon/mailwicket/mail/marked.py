@@ -65,7 +65,7 @@ def own_part(markup: str) -> str | None:
     What stands beside or below a quote is kept: it answers it. None where nothing is marked, or nothing would remain.
     """
     page = _Own()
-    text = page.read(without_data(markup[:MARKUP_MAX_CHARS]))
+    text = page.read(without_data(markup)[:MARKUP_MAX_CHARS])
     return text if page.found and text.strip("-_> \n") else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from html.entities import html5
 from typing import Final
 
 MARKUP_MAX_CHARS: Final = 1024 * 1024
@@ -37,6 +38,7 @@ def names(words: str) -> frozenset[str]:
 _TAG: Final = re.compile(r"""<(/?[a-zA-Z][^\s/<>]*+)((?:[^>=]++|=\s*+"[^"]*+"|=\s*+'[^']*+'|=)*+)>""")
 _SIMPLE_TAG: Final = re.compile(r"<(/?[a-zA-Z][^\s/<>]*+)([^>]*+)>")
 _ATTRIBUTE: Final = re.compile(r"""([^\s"'<>/=]++)(?:\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s>]++))?""")
+_BARE_NAME: Final = re.compile(r"&([a-zA-Z][a-zA-Z0-9]*+)(?!;)(=?)")
 _ANY_TAG_NAME: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _LONG_NUMBER: Final = re.compile(r"&#[xX]?[0-9a-fA-F]{9,}+;?")
 _DATA_ADDRESS: Final = re.compile(r"data:[^\"'<>\s]{200,}+", re.IGNORECASE)
@@ -64,8 +66,17 @@ def attributes(rest: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in _ATTRIBUTE.findall(rest[:ATTRIBUTES_MAX_CHARS]):
         bare = value[1:-1] if value[:1] in {'"', "'"} and value[-1:] == value[:1] and len(value) > 1 else value
-        found.setdefault(name.lower(), unescaped(bare))
+        found.setdefault(name.lower(), _of_value(bare))
     return found
+
+
+def _of_value(value: str) -> str:
+    """Read the references of an attribute: `&copy=2` in an address is none (HTML standard 13.2.5.73)."""
+    return unescaped(_BARE_NAME.sub(_bare, value)) if "&" in value else value
+
+
+def _bare(found: re.Match[str]) -> str:
+    return found[0] if found[1] in html5 and not found[2] else f"&amp;{found[1]}{found[2]}"
 
 
 def without_data(markup: str) -> str:
@@ -186,9 +197,8 @@ def would_stall(markup: str) -> bool:
             formatting = max(0, formatting - 1) if close else formatting + 1
         else:
             copies += formatting
-            if name in _UNNESTED:
-                continue
-        depth = max(0, depth - 1) if close else depth + 1
+        if name not in _UNNESTED:
+            depth = max(0, depth - 1) if close else depth + 1
         if depth > DEPTH_MAX or copies > COPIES_MAX:
             return True
     return False

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from mailwicket.mail.decode import clean
+from mailwicket.mail.charset import clean
 from mailwicket.mail.layout import Lines, Numbering, address_of, emoji
 from mailwicket.mail.markup import ATTRIBUTES_MAX_CHARS, RAW, attributes, names, tokens, unescaped
 from mailwicket.mail.style import FLAT_PARAGRAPHS, Look, look_of
@@ -27,10 +27,12 @@ _SPACED: Final = names("blockquote dir dl fieldset figure h1 h2 h3 h4 h5 h6 list
 _PREFORMATTED: Final = names("pre listing xmp textarea")
 _LISTS: Final = names("ol ul menu dir")
 _CELLS: Final = names("td th caption")
+_PLAIN: Final = names("b strong i em u font small big sup sub s strike del ins code tt o:p nobr abbr")
+_ROOMY: Final = names("a li dd dt option td th caption tr tbody thead tfoot")
 _ROWS: Final = names("tr tbody thead tfoot")
 _ODD_ENDS: Final = names("table td th caption tr tbody thead tfoot p br")
 _CLOSES: Final = {"li": names("li"), "dd": names("dd dt"), "dt": names("dd dt"), "option": names("option")}
-_WHITE: Final = re.compile(r"[ \t\n\r\f]+")
+_WHITE: Final = re.compile(r"[\t\n\r\f][ \t\n\r\f]*+| [ \t\n\r\f]++")
 _INVISIBLE: Final = re.compile("[\u00ad\u034f\u061c\u180e\u200b\u2060-\u2064\ufeff]|(?<!\\w)\u200c|\u200c(?!\\w)")
 
 INLINE_LOOK_BACK: Final = 12
@@ -77,6 +79,8 @@ class Page:
                     self._say(unescaped(rest) if "&" in rest else rest)
             elif name[0] == "/":
                 self._close(name[1:])
+            elif not rest and name in _PLAIN:
+                pass
             elif name == RAW:
                 if not self.hidden:
                     self._say(rest)
@@ -99,7 +103,10 @@ class Page:
             if not self.hidden and not look & Look.HIDDEN and end > self.mute_until:
                 self._void(name, rest)
             return
-        self._make_room(name)
+        if name in _BLOCKS and self._open.get("p"):
+            self._close_to("p")
+        if name in _ROOMY:
+            self._make_room(name)
         self._frames.append((name, self._enter(name, rest, look)))
         if name == "table" or name in _CELLS:
             self._scopes.append((name, self._open))
@@ -110,9 +117,11 @@ class Page:
 
     def skip(self, name: str) -> None:
         """Leave out the element that begins here, and what is in it."""
-        if not self.hidden:
-            self.out.end_line()
-        self._make_room(name)
+        self.out.end_line()
+        if name == "blockquote":
+            self.out.space()
+        if self._open.get("p"):
+            self._close_to("p")
         self._frames.append((name, HIDE | BREAK))
         self._open[name] = self._open.get(name, 0) + 1
         self.hidden += 1
@@ -177,7 +186,7 @@ class Page:
             self.out.add("_" * 32 if "98%" in rest and "tabindex" in rest else "---")
             self.out.end_line()
         elif name == "img":
-            told = " ".join(attributes(rest).get("alt", "").split())
+            told = " ".join(attributes(rest).get("alt", "").split()) if "alt" in rest.lower() else ""
             if told:
                 self._words(told if emoji(told) else f"[{told}]")
             elif self._link is not None:
@@ -224,7 +233,9 @@ class Page:
             self._say_as_it_is(text)
             return
         text = _WHITE.sub(" ", text)
-        self._words(text)
+        if self._link is not None:
+            self._link.words.append(text)
+        self.out.add(text)
 
     def _words(self, text: str) -> None:
         if self._link is not None:
@@ -255,8 +266,6 @@ class Page:
 
     def _make_room(self, name: str) -> None:
         """Close what a start tag ends by itself (HTML standard 13.2.6.4.7 and on)."""
-        if name in _BLOCKS and self._open.get("p"):
-            self._close_to("p")
         if name == "a":
             if self._link is not None:
                 self._end_link()
@@ -280,14 +289,14 @@ class Page:
                 return
 
     def _close(self, name: str) -> None:
-        """Read an end tag; one that ends nothing says nothing."""
+        """Read an end tag: one that ends nothing says nothing, and text goes on behind the page's own."""
         if name in _ODD_ENDS:
             self._close_odd(name)
-        elif self._open.get(name) and name not in {"body", "html"}:
-            if name in _BLOCKS or name in _UNSEEN:
-                self._close_to(name)
-            else:
+        elif self._open.get(name):
+            if name not in _BLOCKS and name not in _UNSEEN:
                 self._close_inline(name)
+            elif name not in {"body", "html"}:
+                self._close_to(name)
 
     def _close_odd(self, name: str) -> None:
         if name == "table":

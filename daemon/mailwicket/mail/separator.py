@@ -16,7 +16,7 @@ from mailwicket.mail.labels import INVISIBLE, LEAD, WHITE, key
 
 LINE_MAX_CHARS: Final = 1000
 PHRASE_MAX_CHARS: Final = 160
-PREFIX_MAX_CHARS: Final = 200
+SUBJECT_MAX_CHARS: Final = 500
 
 _DASHES: Final = "-=_*~#+‐‑‒–—―−─━═"
 _DASHED: Final = re.compile(rf"[{_DASHES}]{{2,200}}")
@@ -149,8 +149,14 @@ _TITLES: Final = _prefixes(
     "birbidalia, 转发, 轉寄, 轉發, 転送, 전달, fwd., fw., הועבר, העברה, إعادة توجيه, إعادة إرسال, توجيه, بازارسال, "
     "هدایت, ส่งต่อ, chuyển tiếp, teruskan, terusan, majukan"
 )
-_SHORT: Final = {key("i"): frozenset({"it"}), key("vs"): frozenset({"da", "nb"})}
-"""Prefixes that mean something else, too (VS answers in Finnish): they need a header in one of these languages."""
+_SHORT: Final = {
+    key("i"): (frozenset({"it"}), frozenset[str]()),
+    key("vs"): (frozenset({"da", "nb"}), frozenset({"fi", "et"})),
+}
+"""Prefixes that mean something else, too: in whose language a header confirms it, and in whose it denies it.
+
+Finns and Estonians answer with VS.
+"""
 
 _PREFIX: Final = re.compile(
     r"(?:\s|\[[^\[\]]{0,60}\]){0,4}\s*[\[(]?\s*([^:：\[\]()\d<>\"]{1,24})\s*(?:[\[(^]?\d{1,3}[\])]?)?\s*[:：]"
@@ -163,15 +169,22 @@ class Title:
     """What the subject says about forwarding."""
 
     is_forward: bool
-    languages: frozenset[str]
-    """In one of which the header must be, for it to be believed; empty if the prefix says enough."""
+    rest: str = ""
+    """The subject behind the prefix."""
+    languages: frozenset[str] = frozenset()
+    """Not empty if the prefix says too little: a header in one of them confirms it."""
+    denied_by: frozenset[str] = frozenset()
+    """A header in one of these languages denies it."""
 
 
 def title(subject: str) -> Title:
     """Read the prefix of *subject*: the outermost tells, a reply to a forward is a reply."""
-    subject = INVISIBLE.sub("", subject[:PREFIX_MAX_CHARS])
+    subject = INVISIBLE.sub("", subject[:SUBJECT_MAX_CHARS])
     found = _PREFIX.match(subject)
-    word = key(found[1]) if found else ""
-    if word in _TITLES:
-        return Title(is_forward=True, languages=_SHORT.get(word, frozenset()))
-    return Title(is_forward=found is None and _LAST.search(subject) is not None, languages=frozenset())
+    if found is None:
+        return Title(is_forward=_LAST.search(subject) is not None)
+    word = key(found[1])
+    if word not in _TITLES:
+        return Title(is_forward=False)
+    languages, denied_by = _SHORT.get(word, (frozenset(), frozenset()))
+    return Title(is_forward=True, rest=subject[found.end() :].strip(), languages=languages, denied_by=denied_by)
