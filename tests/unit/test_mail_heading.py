@@ -54,6 +54,7 @@ def test_two_labels_are_enough_below_a_long_rule_or_with_a_time_and_an_address()
         ["## Original", "Body"],
         ["**Original**", "Body"],
         ["Message in a bottle"],
+        ["From: Ada <ada@example.org>", "To: desk@example.org", "Subject: Pump", "", "It leaks."],
         ["\u200b"],
         [" " * 500 + "x"],
         ["Subject: my own", "", *HEADER],

@@ -91,6 +91,12 @@ def test_a_name_behind_a_dash_is_one_only_alone() -> None:
         assert without_signature(text) == text
 
 
+def test_of_dashes_that_divide_a_text_the_last_ones_begin_it() -> None:
+    assert without_signature(["One", "--", "Two", "--", "Ada"]) == ["One", "--", "Two"]
+    assert without_signature(["One", "-- ", "Ada", "-- ", "The list"]) == ["One"]
+    assert without_signature(["One", "-- ", "Ada", "--", "The list"]) == ["One"]
+
+
 def test_a_closing_formula_stays() -> None:
     text = ["It runs.", "", "Best regards,", "Ada Example", "Tel. +44 20 7946 0000"]
     assert without_signature(text) == text

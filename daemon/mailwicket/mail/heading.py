@@ -46,7 +46,12 @@ def heading(lines: Sequence[str], at: int) -> int:
     head = _header(lines, at)
     if not head and bare.casefold() in _ORIGINAL:
         return _ruled(lines, at, 0)
-    if not head and at + 1 < len(lines) and bare.startswith("Message ") and (head := _header(lines, at + 1)):
+    if (
+        not head
+        and at + 1 < len(lines)
+        and bare.startswith("Message ")
+        and (head := _header(lines, at + 1, is_ruled=True))
+    ):
         head += 1  # "Message du 02/11/26 10:11" (Orange)
     return head
 
@@ -62,17 +67,22 @@ def _is_separator(bare: str, inner: str) -> bool:
     return bare[1] in _MARKS or bare[-1] in _MARKS
 
 
-def _header(lines: Sequence[str], at: int) -> int:
+def _header(lines: Sequence[str], at: int, *, is_ruled: bool = False) -> int:
     """Return how many lines the header of a quoted mail takes at *at*; 0 if there is none.
 
-    Two labels are enough where a time and an address stand behind them and nothing right above.
+    Two labels are enough where a time and an address stand behind them and nothing right above. Programs always print
+    the date; what has none, and no rule above it, is what a form of a web site tells of who filled it in.
     """
     found = quoted_header(lines, at)
     if found > 2 and not lines[at + 1].strip(WHITE) and quoted_header(lines, at + 2):
         return 0  # somebody's own line above one
-    if found or (at and lines[at - 1].strip(WHITE + _MARKS)) or ":" not in lines[at][:LINE_MAX_CHARS]:
+    if is_ruled and found:
         return found
+    if not found and ((at and lines[at - 1].strip(WHITE + _MARKS)) or ":" not in lines[at][:LINE_MAX_CHARS]):
+        return 0
     block = announced_block(lines, at)
+    if found:
+        return found if block is not None and block.date is not None else 0
     if block is None or not _TIME.search(block.date or "") or not (block.author or "@" in (block.to or "")):
         return 0
     return block.end - at
@@ -85,7 +95,7 @@ def _ruled(lines: Sequence[str], at: int, least: int) -> int:
         below += 1
     if below == len(lines):
         return least
-    head = _header(lines, below)
+    head = _header(lines, below, is_ruled=True)
     if not head and len(lines[at].strip(WHITE)) >= RULE_MIN_CHARS:
         block = header_block(lines, below)  # under a rule, an author and one label more will do
         head = block.end - below if block is not None and block.author is not None else 0

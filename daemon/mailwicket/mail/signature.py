@@ -71,9 +71,11 @@ _POSSESSIVE: Final = re.compile(
 def without_signature(lines: Sequence[str]) -> list[str]:
     """Return *lines* without signature and empty lines at their end; `[]` if there was nothing else."""
     own = _trimmed(list(lines))
+    had_divider = False
     for _ in range(4):  # a program's line may stand above the person's signature or below it
         before = len(own)
-        own = _trimmed(_without_devices(_trimmed(own[: _begins(own)])))
+        end, had_divider = _begins(own, had_divider=had_divider)
+        own = _trimmed(_without_devices(_trimmed(own[:end])))
         if len(own) == before:
             break
     return own
@@ -87,9 +89,9 @@ def _trimmed(lines: list[str]) -> list[str]:
     return lines[:end]
 
 
-def _begins(lines: Sequence[str]) -> int:
-    last = len(lines)
-    filled = 0
+def _begins(lines: Sequence[str], *, had_divider: bool) -> tuple[int, bool]:
+    """Return where the signature begins, and whether a line says so that might be a divider in somebody's text."""
+    last, divider, filled = len(lines), None, 0
     for number in range(len(lines) - 1, max(-1, len(lines) - 1 - 2 * SIGNATURE_LINES), -1):
         bare = lines[number][:LINE_MAX_CHARS].strip(WHITE)
         if not bare:
@@ -97,11 +99,17 @@ def _begins(lines: Sequence[str]) -> int:
         filled += 1
         if filled > SIGNATURE_LINES:
             break
-        if bare in _DELIMITERS or (_RULE.match(bare) and _is_footer(lines[number + 1 :], filled)):
+        if bare == "--" and lines[number].endswith(" "):
             last = number
+        elif bare in _DELIMITERS:
+            divider = divider or number
+        elif _RULE.match(bare) and _is_footer(lines[number + 1 :], filled):
+            last = number
+    if divider is not None and divider < last and not had_divider:
+        return divider, True
     if last == len(lines) and len(lines) > 1 and _OWN_NAME.match(lines[-1].strip(WHITE)) and _is_alone(lines):
         last = len(lines) - 1
-    return last
+    return last, had_divider
 
 
 def _is_footer(below: Sequence[str], filled: int) -> bool:
