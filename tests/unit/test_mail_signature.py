@@ -37,6 +37,11 @@ iPhoneから送信
 发自我的iPhone
 Sent from my telephone
 Virus-free. www.avast.com
+Sent from HEY
+Sent from my Pixel 7
+Sent via the Samsung Galaxy S7, an AT&T 4G LTE smartphone
+Отправлено из мобильной Почты Mail.ru
+삼성 갤럭시 스마트폰에서 보냈습니다.
 """.strip().splitlines()
 
 WORDS = """
@@ -45,6 +50,9 @@ sent from my office
 The parcel was sent from my iPhone shop.
 Sent by courier
 Sent from London on Monday
+Sent from a magnificent torch of pixels
+Sent via courier
+Sent with love
 Regards, Ada
 I sent it
 """.strip().splitlines()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from mailwicket.mail.attribution import WHITE
-from mailwicket.mail.phrases import DEVICES, phrases
+from mailwicket.mail.phrases import DEVICES, PROGRAMS, phrases
 
 SIGNATURE_LINES: Final = 30
 """How far from the end a signature may begin (RFC 3676 4.3 sets no limit, custom says 4 lines)."""
@@ -62,6 +62,8 @@ def _table() -> tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, str], .
 
 _BEHIND, _BEFORE, _WITHIN, _NOWHERE = _table()
 _HEADS: Final = tuple(head for head, _ in _WITHIN)
+_THING: Final = re.compile(f"(?<![a-z0-9])(?:{'|'.join(map(re.escape, DEVICES))})")
+_ARTICLE: Final = re.compile(r"(?:the|an?|my|l'|le|la|el|il|de|het|der|die|das|meinem|mon|mi|mijn) ")
 _POSSESSIVE: Final = re.compile(
     r"\b(?:my|meine[mnr]?|mon|ma|mi|mijn|minu?|mit|mitt|meu|minha|meva|moje\w*|mého|môjho|мо\w*|mio|mia|benim|"
     r"az én|min|nire|μου|του|дома)\b|我的|나의|내|ของฉัน|שלי|الخاص بي|của tôi|saya"
@@ -186,12 +188,11 @@ def is_device(line: str) -> bool:
 
 def _names_a_thing(name: str, whole: str) -> bool:
     """Tell whether *name* is that of a device or a program, not the rest of somebody's sentence."""
-    bare = name.strip(" .!")
-    if any(device in whole for device in DEVICES):
-        known = bare.lstrip('"').startswith(DEVICES)
-        return len(bare) <= NAME_MAX_CHARS * 2 and (
-            known or ", " not in bare.partition(". ")[0].partition(", please")[0]
-        )
+    bare = _ARTICLE.sub("", name.strip(' .!"'))
+    starts = bare.partition(" ")[0].strip(",.:") in PROGRAMS or _THING.match(bare) is not None
+    if starts or _THING.search(whole):
+        is_said_of_it = ", " in bare.partition(". ")[0].partition(", please")[0]
+        return len(bare) <= NAME_MAX_CHARS * 2 and (starts or not is_said_of_it)
     return (
         0 < len(bare) <= NAME_MAX_CHARS
         and len(bare.split()) <= 2
