@@ -43,6 +43,8 @@ _ADDRESS_LAST: Final = re.compile(r"[<(\[][^<>()\[\]\s]{1,320}@[^<>()\[\]]{1,320
 _RUN_ON: Final = re.compile(r"@[^<>()\s]{1,255}[>)][ \xa0]?,?[ \xa0]?([^\W\d_]{3,14})[ \xa0]?[:：]\s")
 _ADDRESS_WITHIN: Final = re.compile(r"<[^<>\s]{1,320}@[^<>\s]{1,320}>")
 _ABBREVIATED: Final = re.compile(r"\b\w{1,3}\.$")
+_GOES_ON: Final = re.compile(r"\d{1,2}[:.]\d\d|(?:19|20)\d\d\b(?![./-])|[a-zà-ÿ]{1,5}\b")
+_DIGIT: Final = re.compile(r"\d")
 _PLAIN_LAST: Final = re.compile(r"\S@\S{1,255}[:：]$")
 _INNER: Final = re.compile(
     r"(?<=[.!?)…:,])[ \xa0]{1,3}(?=(?:On|Am|Le|El|Il|Op|Den|Em|Dnia|W dniu|Dne|Dňa|Vào|Pada|În|Στις|Þann)[ \xa0])"
@@ -155,28 +157,44 @@ def _is_above_marks(  # noqa: PLR0913 - the evidence, by name
 
 def _whole(lines: Sequence[str], begin: int, last: int, least: int, window: str) -> Attribution:
     """Take in the lines above *begin* that belong to it, leave out what stands before it in its first line."""
-    top, have = begin, _evidence(window)
-    is_complete = have >= {"wrote", "address"} and _WORDS.search(window[:1]) is not None
-    if not (_is_dated(lines[begin]) and len(have) > 1 and _opens(lines[begin], a_date="address" in have)):
-        for above in range(begin - 1, max(least, last - LINES_MAX + 1) - 1, -1):
-            line = lines[above].strip(WHITE)
-            if not line and top == above + 1 and _is_fragment(lines[top].strip(WHITE)):
-                continue
-            if not line or len(line) > LINE_MAX_CHARS or _is_sentence(line):
-                break
-            told = _evidence(line)
-            opens = "date" in told and (_opens(line) or _inner(line) is not None)
-            if opens or (told - have and not is_complete):
-                top, have = above, have | told
-            if opens:
-                break
-    if top > least and lines[top].lstrip(WHITE).startswith(("<", "[", "(")):
-        name = lines[top - 1].strip(WHITE)
-        if name and len(name) <= NAME_MAX_CHARS and not _is_sentence(name) and name[0].isupper():
-            top -= 1
+    least = max(least, last - LINES_MAX + 1)
+    top = _top(lines, begin, least, window)
+    above = lines[top - 1].strip(WHITE) if top > least else ""
+    if above and _is_broken_off(lines[top].lstrip(_DRESS), above):
+        top -= 1
     inner = _inner(lines[top])
     own = "" if inner is None else lines[top][:inner].rstrip(WHITE)
     return Attribution(top, last + 1, own)
+
+
+def _top(lines: Sequence[str], begin: int, least: int, window: str) -> int:
+    """Return the line that holds the beginning of the date, the name or the address that *window* lacks."""
+    top, have = begin, _evidence(window)
+    is_complete = have >= {"wrote", "address"} and _WORDS.search(window[:1]) is not None
+    if _is_dated(lines[begin]) and len(have) > 1 and _opens(lines[begin], a_date="address" in have):
+        return begin
+    for above in range(begin - 1, least - 1, -1):
+        line = lines[above].strip(WHITE)
+        if not line and top == above + 1 and _is_fragment(lines[top].strip(WHITE)):
+            continue
+        if not line or len(line) > LINE_MAX_CHARS or _is_sentence(line):
+            break
+        told = _evidence(line)
+        opens = "date" in told and (_opens(line) or _inner(line) is not None)
+        if opens or (told - have and not is_complete):
+            top, have = above, have | told
+        if opens:
+            break
+    return top
+
+
+def _is_broken_off(line: str, above: str) -> bool:
+    """Tell whether *line* begins with an address whose name stands *above*, or goes on with a date that begins there."""
+    if line.startswith(("<", "[", "(")):
+        return len(above) <= NAME_MAX_CHARS and not _is_sentence(above) and above[0].isupper()
+    if not _GOES_ON.match(line):
+        return False
+    return len(above) <= LINE_MAX_CHARS and _opens(above) and _DIGIT.search(above) is not None
 
 
 def _is_fragment(text: str) -> bool:
