@@ -15,10 +15,13 @@ ADDRESS_MAX_CHARS: Final = 998
 HELD_MAX_CHARS: Final = 200
 
 _ATOM: Final = r"[^\s<>,;:\"()\[\]\\@]"
+_CONTROL: Final = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _PLAIN: Final = re.compile(rf'(?:"?([^"<>,;:@()\[\]\\]*+)"?\s{{0,20}}<({_ATOM}++@{_ATOM}++)>|({_ATOM}++@{_ATOM}++))')
-_ANYWHERE: Final = re.compile(rf"{_ATOM}{{1,64}}@{_ATOM}{{1,255}}")
+_ANYWHERE: Final = re.compile(rf"(?<!{_ATOM}){_ATOM}{{1,200}}@{_ATOM}{{1,255}}(?!{_ATOM})")
 _BLANKS: Final = frozenset(" \t\r\n")  # a blank of another script belongs to the name
-_TOKEN: Final = re.compile(r"[ \t\r\n]+|(?:[^ \t\r\n\"(<,;:=\[]|=(?!\?))+|\[[^\]\[\s<>\"]{0,200}\]|.")
+_TOKEN: Final = re.compile(
+    r"[ \t\r\n]+|(?:[^ \t\r\n\"(<,;:=\[]|=(?!\?[^?\s]{1,130}\?[bBqQ]\?))+|\[[^\]\[\s<>\"]{0,200}\]|."
+)
 _QUOTED: Final = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL)
 _IN_COMMENT: Final = re.compile(r"\\.|[()]", re.DOTALL)
 _ANGLE: Final = re.compile(r"<([^<>]*+)(>?)")
@@ -39,9 +42,11 @@ def people(value: str) -> Sequence[Address]:
     """
     if "@" not in value and "=?" not in value:
         return ()
+    if not value.isprintable():
+        value = _CONTROL.sub("", value)
     if plain := _PLAIN.fullmatch(value):  # one person, nothing quoted in it: nearly all mail
         address = plain[2] or plain[3]
-        if "'" not in address:
+        if "'" not in address and len(address) <= ADDRESS_MAX_CHARS:
             name = plain[1] or ""
             if ("  " in name or "\t" in name) and '"' not in value:  # between words of no quotes any blanks are one
                 name = " ".join(filter(None, name.replace("\t", " ").split(" ")))
@@ -63,7 +68,7 @@ class _Reader:
         self._found: list[Address] = []
         self._last_semicolon = value.rfind(";")
         self._quotes_close = self._comments_close = True
-        self._held = ""
+        self._held = self._again = ""
         self._begin()
 
     def people(self) -> list[Address]:
@@ -116,9 +121,12 @@ class _Reader:
         elif piece.startswith("[") and self._phrase and self._phrase[-1].endswith("@"):
             piece = self._phrase.pop() + piece  # an address literal
             self._bare = self._bare[:-1]
-        if "@" in piece and not piece.startswith("=?"):
+        if "@" in piece and not (piece.startswith("=?") and piece.endswith("?=")):
             self._bare.append(piece)
-        self._phrase.append(piece)
+        if piece == " ":
+            self._blank()
+        else:
+            self._phrase.append(piece)
 
     def _take_quoted(self, begin: int) -> bool:
         found = _QUOTED.match(self._value, begin) if self._quotes_close else None
@@ -153,6 +161,7 @@ class _Reader:
             after = self._phrase
             if _address(self._angle):  # the comma between two was forgotten
                 self._end_member("")
+                self._again = self._found[-1].address
                 self._phrase = after
             else:
                 self._phrase = self._before or []
@@ -194,6 +203,8 @@ class _Reader:
         elif self._comments and "@" in " ".join(self._comments):
             found = _ANYWHERE.search(" ".join(self._comments))
             self._add(found[0] if found else "", text)
+        if mark:
+            self._again = ""
         self._begin()
 
     def _add_bare(self, text: str) -> None:
@@ -211,7 +222,7 @@ class _Reader:
             self._add(address, " ".join(self._comments))
 
     def _add(self, address: str, name: str) -> None:
-        if address and not (self._found and not name and self._found[-1].address == address):
+        if address and (name or address != self._again):
             self._found.append(Address(_name(name), clean(address)))
 
 

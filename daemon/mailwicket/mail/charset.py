@@ -113,6 +113,8 @@ def _looks_like(content: bytes) -> str:
 def _as_labelled(content: bytes, codec: str) -> tuple[str, str]:
     if codec.startswith(("utf-16", "utf-32")):
         return _wide(content, codec)
+    if codec == "iso2022_kr" and b"\x1b$)C" not in content:  # the library takes pairs for ASCII without it
+        return "", iso2022.korean(content)
     for name in (codec, *_DIALECTS.get(codec, ())):
         try:
             return name, content.decode(name)
