@@ -153,6 +153,13 @@ def test_a_field_is_read_in_the_charset_of_the_body_where_that_fits() -> None:
     assert Header(b"Content-Type: text/plain; name=\xe4").get("content-type") == "text/plain; name=ä"
 
 
+def test_fields_show_together_in_which_language_they_are() -> None:
+    fields = {"From": "Сергей <s@example.org>", "Subject": "Счёт", "To": "Юлия Щукина <y@example.org>"}
+    for codec in ("cp1251", "koi8-r"):
+        header = Header(b"\r\n".join(f"{name}: {text}".encode(codec) for name, text in fields.items()))
+        assert {name: header.get(name.casefold()) for name in fields} == fields
+
+
 PHRASES = [
     ("cp1252", "Größe|é|Ärger über die Tür – “schön”|L’été dernier à Noël, ça va?|España mañana ¿qué?|ÄÖÜ|Zoë"),
     ("cp1252", "São Paulo não está|questões|Blåbærgrød på øen|It’s “quoted” – 10 €|naïve|Ça alors"),

@@ -19,6 +19,7 @@ _CONTROL: Final = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _PLAIN: Final = re.compile(rf'(?:"?([^"<>,;:@()\[\]\\]*+)"?\s{{0,20}}<({_ATOM}++@{_ATOM}++)>|({_ATOM}++@{_ATOM}++))')
 _ANYWHERE: Final = re.compile(rf"(?<!{_ATOM}){_ATOM}{{1,200}}@{_ATOM}{{1,255}}(?!{_ATOM})")
 _BLANKS: Final = frozenset(" \t\r\n")  # a blank of another script belongs to the name
+_NAMES_BEGIN: Final = re.compile(r"['A-Z]|[^\W\d_a-z]")
 _TOKEN: Final = re.compile(
     r"[ \t\r\n]+|(?:[^ \t\r\n\"(<,;:=\[]|=(?!\?[^?\s]{1,130}\?[bBqQ]\?))+|\[[^\]\[\s<>\"]{0,200}\]|."
 )
@@ -113,6 +114,9 @@ class _Reader:
     def _take_text(self, piece: str, begin: int) -> None:
         if piece == "=" and (end := word_end(self._value, begin)) > 0:
             piece, self._at = self._value[begin:end], end
+            if (self._angle is not None or self._bare) and words(piece) == ",":  # Python's own library writes that
+                self._end_member(",")
+                return
         elif piece in {'"', "("}:  # never closed
             piece = " "
         elif piece.startswith("@") and self._quoted:
@@ -198,7 +202,9 @@ class _Reader:
             self._add(address, name or " ".join(self._comments))
         elif self._bare:
             self._add_bare(text)
-        elif mark == "," and self._angle is None and text[:1].isupper() and len(held) + len(text) < HELD_MAX_CHARS:
+        elif (
+            mark == "," and self._angle is None and _NAMES_BEGIN.match(text) and len(held) + len(text) < HELD_MAX_CHARS
+        ):
             self._held = f"{held}, {text}" if held else text  # "Last, First <a@b>", its quotes forgotten
         elif self._comments and "@" in " ".join(self._comments):
             found = _ANYWHERE.search(" ".join(self._comments))

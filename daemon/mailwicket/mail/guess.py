@@ -48,9 +48,9 @@ def guessed(content: bytes) -> str:
         score = _letters_score(runs, weights, is_latin=codec in _LATIN) * _RARE.get(codec, 1.0) if runs else 0.0
         if score > most:
             best, most = codec, score
-    for codec, frequent in IDEOGRAPHS:
+    for codec, frequent, named in IDEOGRAPHS:
         runs = _runs(sample, codec, is_whole=len(sample) == len(content))
-        if runs and (score := _ideographs_score(runs, codec, frequent)) > most:
+        if runs and (score := _ideographs_score(runs, codec, frequent, named)) > most:
             best, most = codec, score
     return best
 
@@ -94,20 +94,22 @@ def _letters_score(runs: list[str], weights: dict[str, float], *, is_latin: bool
     return score / max(count, 1)
 
 
-def _ideographs_score(runs: list[str], codec: str, frequent: frozenset[str]) -> float:
+def _ideographs_score(runs: list[str], codec: str, frequent: frozenset[str], named: frozenset[str]) -> float:
     score, count = 0.0, 0
     for letter, times in Counter("".join(runs)).items():
         if letter.isascii():
             continue
         count += times
-        score += times * _ideograph_weight(letter, codec, frequent)
+        score += times * _ideograph_weight(letter, codec, frequent, named)
     alone = sum(1 for run in runs if sum(not letter.isascii() for letter in run) == 1 and len(run) > 1)
     return (score - 3.0 * alone) / max(count, 1)
 
 
-def _ideograph_weight(letter: str, codec: str, frequent: frozenset[str]) -> float:
+def _ideograph_weight(letter: str, codec: str, frequent: frozenset[str], named: frozenset[str]) -> float:
     if letter in frequent:
         return 3.0
+    if letter in named:
+        return 2.5
     if letter in CJK_MARKS:
         return 2.0
     if "\uac00" <= letter <= "\ud7a3":
