@@ -26,6 +26,13 @@ def told(value: str) -> list[tuple[str | None, str]]:
         ("<mailto:a@b.org>", None, "a@b.org"),
         ("'a@b.org'", None, "a@b.org"),
         ("[a@b.org]", None, "a@b.org"),
+        ('"a@b.org"', None, "a@b.org"),
+        ('<"a@b.org">', None, "a@b.org"),
+        ("mailto:a@b.org?subject=x", None, "a@b.org"),
+        ("SMTP:a@b.org", None, "a@b.org"),
+        ("a@b.org>", None, "a@b.org"),
+        ("Ada a@b.org <>", "Ada", "a@b.org"),
+        ("Ada@x via Desk <a@b.org>", "Ada@x via Desk", "a@b.org"),
         ("< a @ b.org >", None, "a@b.org"),
         ("Ada [mailto:a@b.org]", "Ada", "a@b.org"),
         ("Ada <mailto:a@b.org>", "Ada", "a@b.org"),
@@ -127,7 +134,7 @@ LOCALS = st.from_regex(r"[a-z0-9!#$%&*+/=?^_`{|}~-]{1,20}(\.[a-z0-9]{1,5})?", fu
 @given(st.lists(st.tuples(NAMES, LOCALS), min_size=1, max_size=4))
 @settings(deadline=None)
 def test_what_the_library_writes_is_read_again(pairs: list[tuple[str, str]]) -> None:
-    message = EmailMessage(SMTP)
+    message = EmailMessage(SMTP.clone(max_line_length=0))  # it folds some names so that nobody can read them
     message["To"] = [Written(name, local, "example.org") for name, local in pairs]
     raw = message.as_bytes()
     expected = [(one.display_name, one.addr_spec) for one in message["To"].addresses]

@@ -54,6 +54,8 @@ def test_no_text_holds_nul_whatever_it_is_labelled(label: str) -> None:
         ('UTF-8"', "utf-8"),
         ('"utf-8;"', "utf-8"),
         ("charset=utf-8", "utf-8"),
+        ("en_US.UTF-8", "utf-8"),
+        ("utf-8//translit", "utf-8"),
         (" iso-8859-1 (Western)", "cp1252"),
         ("ISO_8859-1:1987", "cp1252"),
         ("ansi_x3.110-1983", "ascii"),

@@ -32,7 +32,7 @@ _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _NOTE: Final = re.compile(r"\([^()]{0,200}\)")
 _ROUND_MARK: Final = re.compile(r"\s?([@.])\s?")
 _ROUTE: Final = re.compile(r"@[^:<>]{0,500}:")
-_MAILTO: Final = re.compile(r"[\[<]?mailto$", re.IGNORECASE)
+_MAILTO: Final = re.compile(r"[\[<]?(?:mailto|smtp)$", re.IGNORECASE)
 
 
 def people(value: str) -> Sequence[Address]:
@@ -249,10 +249,12 @@ def _address(text: str) -> str:
     if text[:7].casefold() == "mailto:":
         text = text[7:]
     text = _ROUTE.sub("", text, count=1) if text.startswith("@") else text
+    if text.startswith('"') and text.endswith('"'):
+        text = text.strip('"')
     if not text.startswith('"'):
         text = _without_blanks(text)
     local, _, domain = text.rpartition("@")
-    domain = domain.strip().rstrip(".,;:>'\"").strip()
+    domain = domain.partition("?")[0].strip().rstrip(".,;:>'\"").strip()
     if not local or not domain or not text.isprintable():
         return ""
     return f"{local.strip()}@{domain}"
