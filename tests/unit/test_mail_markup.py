@@ -37,7 +37,7 @@ def told(markup: str) -> list[tuple[str, str]]:
         ("<title>a <p>b", [("p", ""), ("", "b")]),
         ("<xmp><b></xmp>", [("xmp", ""), (RAW, "<b>"), ("/xmp", "")]),
         ("<textarea><b>&amp;</textarea>", [("textarea", ""), ("", "<b>&amp;"), ("/textarea", "")]),
-        ("<plaintext><b>", [(RAW, "<b>")]),
+        ("<plaintext><b>", [("plaintext", ""), (RAW, "<b>")]),
         ('<a href="x>y</a> z', [("a", ' href="x'), ("", "y"), ("/a", ""), ("", " z")]),
         ('<a title="x>y</a>', [("a", ' title="x'), ("", "y"), ("/a", "")]),
         ("<b", [("", "<"), ("", "b")]),

@@ -35,9 +35,7 @@ TAGS: Final = names(
     "dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nav ol p pre q rp rt "
     "ruby s samp section small span strike strong sub sup table tbody td tfoot th thead time tr tt u ul var wbr"
 )
-CONTENT_TOO: Final = names(
-    "applet audio canvas datalist embed iframe math noembed object script style svg template title video"
-)
+CONTENT_TOO: Final = names("datalist embed iframe math noembed script style svg template title")
 """Left out with all that is in them; of other tags that are not shown, the words stay."""
 
 _CELL: Final = names("align valign bgcolor width height colspan rowspan nowrap scope")

@@ -102,6 +102,7 @@ def tokens(markup: str) -> Iterator[Token]:
         at = found.end()
         name = found[1].lower()
         if name == "plaintext":
+            yield name, "", at
             yield RAW, markup[at:], len(markup)
             return
         if name not in _ENDS:

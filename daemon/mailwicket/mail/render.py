@@ -17,14 +17,14 @@ from mailwicket.mail.style import FLAT_PARAGRAPHS, Look, look_of
 _VOID: Final = names(
     "area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr"
 )
-_UNSEEN: Final = names("template object svg audio video canvas datalist applet")
+_UNSEEN: Final = names("template svg datalist")
 _BLOCKS: Final = names(
     "address article aside blockquote body caption center dd details dialog dir div dl dt fieldset figcaption figure "
     "footer form frameset h1 h2 h3 h4 h5 h6 header hgroup html legend li listing main menu nav noframes ol option p "
     "pre search section summary table tbody tfoot thead title tr ul xmp plaintext optgroup"
 )
 _SPACED: Final = names("blockquote dir dl fieldset figure h1 h2 h3 h4 h5 h6 listing menu ol p pre table ul xmp")
-_PREFORMATTED: Final = names("pre listing xmp textarea")
+_PREFORMATTED: Final = names("pre listing xmp textarea plaintext")
 _LISTS: Final = names("ol ul menu dir")
 _CELLS: Final = names("td th caption")
 _PLAIN: Final = names("b strong i em u font small big sup sub s strike del ins code tt o:p nobr abbr")
@@ -62,6 +62,7 @@ class Page:
         self.mute_until = 0  # words that stand before are not said
         self.over = False  # nothing of what follows is read
         self._white = 0
+        self._begun = False  # whether `<pre>` has just begun
         self._zero: list[bool] = [False]  # font-size 0, which what is inside may undo
         self._frames: list[tuple[str, int]] = []
         self._open: dict[str, int] = {}
@@ -88,6 +89,8 @@ class Page:
                 self.begin(name, rest, markup, end)
                 if self.over:
                     break
+        while self._frames:
+            self._leave(self._frames.pop()[1])
         return clean(self.out.text()).strip()
 
     def begin(self, name: str, rest: str, _markup: str, end: int) -> None:
@@ -103,8 +106,11 @@ class Page:
             if not self.hidden and not look & Look.HIDDEN and end > self.mute_until:
                 self._void(name, rest)
             return
-        if name in _BLOCKS and self._open.get("p"):
-            self._close_to("p")
+        if name in _BLOCKS:
+            if self._open.get("p"):
+                self._close_to("p")
+            if self.hidden and self._open.get("svg"):  # no drawing holds one (HTML standard 13.2.6.5)
+                self._close_to("svg")
         if name in _ROOMY:
             self._make_room(name)
         self._frames.append((name, self._enter(name, rest, look)))
@@ -147,6 +153,7 @@ class Page:
             undo = LINK
         if name in _PREFORMATTED or look & Look.WHITE:
             self._white += 1
+            self._begun = name in _PREFORMATTED
             undo |= WHITE
         if look & (Look.ZERO | Look.SIZED):
             self._zero.append(bool(look & Look.ZERO))
@@ -244,6 +251,9 @@ class Page:
 
     def _say_as_it_is(self, text: str) -> None:
         *whole, rest = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        if self._begun and whole and not whole[0]:  # the line end behind the tag is none
+            del whole[0]
+        self._begun = False
         for line in whole:
             self.out.add_as_it_is(line)
             self.out.new_line(as_it_is=True)

@@ -42,6 +42,8 @@ _EVIDENCE: Final = ("none", "hid", "opacity", "collapse")
 def look_of(rest: str) -> int:
     """Return the bits of `Look` that a tag's attributes *rest* ask for."""
     low = rest[:ATTRIBUTES_MAX_CHARS].lower()
+    if "quoted-content" in low:  # GMX and web.de: below the header of a mail that they quote
+        return Look.RULED
     if "style" not in low:
         return Look.HIDDEN if "hidden" in low and "hidden" in attributes(rest) else Look.PLAIN
     look = Look.PLAIN
