@@ -188,6 +188,13 @@ def test_hiding_ends_where_its_element_does_and_never_takes_the_whole_mail(marku
     assert to_plain(markup) == expected
 
 
+def test_a_page_with_more_tags_than_any_mail_keeps_its_words() -> None:
+    text = to_plain("<ul>" + "<li>a<b>b</b>" * 30_000 + "<li style='display:none'>c &amp; d</ul>e<br>f")
+    assert text.startswith("- ab\n- ab\n")
+    assert text.endswith("\nab\nab\nc & d\ne\nf")
+    assert text.count("ab") == 30_000
+
+
 PIECES = (
     "<div> </div> <p> </p> <table> <tr> <td> </td> </tr> </table> <ul> <ol> <li> </li> </ul> <b> </b> <i> </i> <span> "
     "</span> <blockquote> </blockquote> <pre> </pre> <br> <h1> </h1> <center> </center> <font> </font> <dl> <dt> <dd> "

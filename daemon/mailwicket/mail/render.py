@@ -6,12 +6,14 @@ Quotes come behind `> `, links by their address, table rows on a line: the marks
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from mailwicket.mail.decode import clean
 from mailwicket.mail.layout import Lines, Numbering, address_of, emoji
-from mailwicket.mail.markup import ATTRIBUTES_MAX_CHARS, RAW, attributes, names, tokens, unescaped
+from mailwicket.mail.markup import ATTRIBUTES_MAX_CHARS, Token, attributes, names, tokens, unescaped
 from mailwicket.mail.style import FLAT_PARAGRAPHS, Look, look_of
 
 _VOID: Final = names(
@@ -34,6 +36,9 @@ _ODD_ENDS: Final = names("table td th caption tr tbody thead tfoot p br")
 _CLOSES: Final = {"li": names("li"), "dd": names("dd dt"), "dt": names("dd dt"), "option": names("option")}
 _WHITE: Final = re.compile(r"[\t\n\r\f][ \t\n\r\f]*+| [ \t\n\r\f]++")
 _INVISIBLE: Final = re.compile("[\u00ad\u034f\u061c\u180e\u200b\u2060-\u2064\ufeff]|(?<!\\w)\u200c|\u200c(?!\\w)")
+
+TOKENS_MAX: Final = 100_000
+"""How many tags and texts are laid out; as Word writes it, a table of 10,000 cells has as many."""
 
 INLINE_LOOK_BACK: Final = 12
 """How many unclosed elements an end tag of an inline one may close with its own."""
@@ -74,24 +79,30 @@ class Page:
 
     def read(self, markup: str) -> str:
         """Return the text of *markup*."""
-        for name, rest, end in tokens(markup):
+        walk = tokens(markup)
+        for name, rest, end in islice(walk, TOKENS_MAX):
             if not name:
                 if not self.hidden and end > self.mute_until:
                     self._say(unescaped(rest) if "&" in rest else rest)
             elif name[0] == "/":
                 self._close(name[1:])
-            elif not rest and name in _PLAIN:
-                pass
-            elif name == RAW:
-                if not self.hidden:
-                    self._say(rest)
-            else:
+            elif rest or name not in _PLAIN:
                 self.begin(name, rest, markup, end)
                 if self.over:
                     break
         while self._frames:
             self._leave(self._frames.pop()[1])
+        if not self.over:
+            self._read_flat(walk)
         return clean(self.out.text()).strip()
+
+    def _read_flat(self, walk: Iterator[Token]) -> None:
+        """Say what is left of a page with more tags than any mail has: its words, a block a line."""
+        for name, rest, _ in walk:
+            if not name:
+                self._say(unescaped(rest))
+            elif name == "br" or name.removeprefix("/") in _BLOCKS:
+                self.out.end_line()
 
     def begin(self, name: str, rest: str, _markup: str, end: int) -> None:
         """Read a start tag; what is read of *markup* from *end* on is for those who know more marks."""
