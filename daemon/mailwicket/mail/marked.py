@@ -42,7 +42,9 @@ _FORWARDED: Final = re.compile(
 )
 _DASHES: Final = "-----"
 _RULE_ABOVE: Final = re.compile(
-    r"border-top\s*+:\s*+(?:solid|[0-9.]{1,4}p[tx] solid|#)|border-style\s*+:\s*+solid none none", re.IGNORECASE
+    r"border-top\s*+:\s*+(?:solid|[0-9.]{1,4}p[tx] solid|#)|border-style\s*+:\s*+solid none none|"
+    r"border-top-style\s*+:\s*+solid",
+    re.IGNORECASE,
 )
 _BOLD_LABEL: Final = re.compile(
     r"<(?:b|strong)\b[^<>]*+>(?:<span[^<>]*+>)?[^<>:]{1,30}[:：]|[:：][^<>]{0,3}(?:</span>)?</(?:b|strong)>",

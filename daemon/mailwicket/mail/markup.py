@@ -23,7 +23,8 @@ COPIES_MAX: Final = 50_000
 Token = tuple[str, str, int]
 """Name, what stands behind it, and where it ends: `""` for text, `"/div"` for an end tag.
 
-Entities of texts are still to be read; where there are none (`xmp`), `&` is written as one. The content of `style` comes as a tag named "style".
+Entities of texts are still to be read; where there are none (`xmp`), `&` is written as one.
+The content of `style` comes as a tag named "style".
 """
 
 

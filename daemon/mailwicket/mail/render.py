@@ -173,7 +173,7 @@ class Page:
 
     def _enter_block(self, name: str, rest: str, look: int) -> int:
         undo = BREAK
-        flat = look & Look.FLAT or (name == "p" and (self._flat or "MsoNormal" in rest))
+        flat = look & Look.FLAT or (name == "p" and (self._flat or "Mso" in rest))
         if (name in _SPACED and not flat) or (name == "div" and look & Look.RULED):
             undo |= SPACE
         if name == "table":

@@ -35,7 +35,9 @@ _LOW: Final = re.compile(rf"(?:max-)?height\s*+:\s*+0{_END}")
 _SIZE: Final = re.compile(r"font-size\s*+:\s*+([0-9.]{1,10})|font\s*+:\s*+(0)/")
 _WHITE: Final = re.compile(r"white-space\s*+:\s*+(?:pre|break-spaces)")
 _FLAT: Final = re.compile(r"margin(?:-top)?\s*+:\s*+0")
-_RULED: Final = re.compile(r"border-top\s*+:\s*+(?!0|none)|border-style\s*+:\s*+solid none none")
+_RULED: Final = re.compile(
+    r"border-top\s*+:\s*+(?!0|none)|border-(?:style\s*+:\s*+solid none none|top-style\s*+:\s*+solid)"
+)
 _EVIDENCE: Final = ("none", "hid", "opacity", "collapse")
 
 
