@@ -75,6 +75,9 @@ MARKED = {
         "</div>Mon, 5 Jan 2026, 9:00 +03:00 Ada &lt;a@x.example&gt;:<br>"
         '<blockquote id="mail-app-auto-quote">old</blockquote>'
     ),
+    "a line that tells it, broken": (
+        "own<br><br>On Mon, 5 Jan 2026 at 09:00, Ada<br>&lt;a@x.example&gt; wrote:<blockquote type=cite>old</blockquote>"
+    ),
     "NetEase": 'own<br>At 2026-01-05, "Ada" wrote:<br><blockquote id="isReplyContent">old</blockquote>',
     "K-9": (
         '<div>own</div><div class="k9mail-signature">S</div><div class="gmail_quote">Am 5. Januar: '
@@ -145,6 +148,7 @@ def test_what_stands_beside_a_quote_is_kept(name: str) -> None:
         "",
         "<p>nothing is marked</p>",
         "<p>He says:</p><blockquote>a poem</blockquote>",
+        "<p>Please write to bea@x.example:</p><blockquote>a text of mine</blockquote>",
         '<blockquote type="cite">only a quote</blockquote>',
         '<div id="Signature">all is in the signature</div>',
         '<div class="gmail_quote">---------- Forwarded message ---------<br>From: Ada<br></div>',

@@ -131,9 +131,8 @@ class _Own(Page):
     def _quote(self, rest: str) -> bool:
         """Leave a blockquote out that is marked as a mail's, or stands below a line that tells whose words it holds."""
         last = self.out.last()
-        attributed = (
-            last.endswith((":", "：")) and len(last) <= ATTRIBUTION_MAX_CHARS and ("@" in last or _DATED.search(last))
-        )
+        opens = last.endswith((":", "：")) and len(last) <= ATTRIBUTION_MAX_CHARS
+        dated = opens and _DATED.search(last) is not None
         told = attributes(rest) if rest else {}
         cited = (
             told.get("type", "").lower() == "cite"
@@ -142,10 +141,13 @@ class _Own(Page):
             or set(told.get("class", "").split()[:20]) & (_QUOTE_CLASSES | _GMAIL)
         )
         expected, self._quote_comes = self._quote_comes, False
-        if not cited and not attributed and not expected:
+        if not cited and not dated and not expected:
             return False
-        if attributed:
+        if dated or (opens and "@" in last):
             self.out.take_back((last,))
+            above = self.out.last()
+            if last.startswith("<") and len(above) <= ATTRIBUTION_MAX_CHARS and _DATED.search(above):
+                self.out.take_back((above,))  # one line, that the writer's program broke above an address
         return self._leave_out("blockquote")
 
     def _gmail(self, name: str, markup: str, end: int) -> bool:
