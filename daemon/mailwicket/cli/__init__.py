@@ -10,7 +10,21 @@ from typing import Annotated
 import typer
 
 from mailwicket import __version__
-from mailwicket.cli import backup, check, control, demo, explain, importing, init, rehearse, run, status, test, tickets
+from mailwicket.cli import (
+    backup,
+    check,
+    control,
+    demo,
+    explain,
+    importing,
+    init,
+    rehearse,
+    run,
+    status,
+    test,
+    tickets,
+    trying,
+)
 
 app = typer.Typer(
     name="mailwicket",
@@ -24,6 +38,7 @@ app.command("check")(check.check)
 for command in (control.plan, control.reload, control.poll, control.pause, control.resume, control.unblock):
     app.command(command.__name__)(command)
 app.command("explain")(explain.explain)
+app.command("try")(trying.try_)
 app.command("rehearse")(rehearse.rehearse)
 app.command("status")(status.status)
 app.command("test")(test.run_test)

@@ -161,7 +161,7 @@ class Fleet:
             unit = crew.unit if crew else self._unit(name, config)
             unit.server = f"{config.server}:{config.port}"
             if crew is None:
-                unit.become(UnitState.STOPPED, "disabled")
+                unit.become(UnitState.STOPPED, "email_to_ticket_paused" if config.enabled else "disabled")
             listed[unit.name] = unit
         self.units.clear()
         self.units.update(listed)

@@ -126,7 +126,9 @@ def adopted(old: Settings, new: Settings, plan: Plan) -> Settings:
 
 
 def enabled(settings: Settings) -> dict[str, Incoming]:
-    """Return the mailboxes that are units, by name."""
+    """Return the mailboxes that are units, by name: none while mail to ticket is paused."""
+    if settings.preferences.email_to_ticket == "paused":
+        return {}
     return {name: unit for name, unit in settings.incoming.items() if unit.enabled}
 
 

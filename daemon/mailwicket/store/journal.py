@@ -417,6 +417,25 @@ def _parked(tx: Transaction, first: int, last: int) -> list[Parked]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A mail that was decided and whose bytes are kept."""
+
+    kept: Kept
+    source: str
+
+
+def past(tx: Transaction, last: int) -> list[Past]:
+    """Return the *last* newest mails that were decided and whose bytes are kept, the newest first."""
+    found: list[Past] = []
+    for row in tx.execute(SQL.past_mails, (last,)).fetchall():
+        intake_id, source, folder, epoch, *ref = row[:7]
+        file, start, length, digest, headers_only = row[7:]
+        raw = RawPlace(file, start, length, Sha256(digest))
+        found.append(Past(Kept(IntakeId(intake_id), _ref(folder, epoch, *ref), raw, bool(headers_only)), source))
+    return found
+
+
 def undecide(tx: Transaction, intake_id: IntakeId) -> None:
     """A parked mail is to be decided again, in this transaction: what was decided is forgotten."""
     tx.execute(SQL.undecide, (intake_id,))

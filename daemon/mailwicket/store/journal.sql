@@ -236,6 +236,14 @@ FROM decision AS d JOIN kept AS k ON k.intake_id = d.intake_id
 JOIN intake_row AS r ON r.intake_id = d.intake_id JOIN place AS p ON p.place_id = r.place_id
 WHERE d.parked = 1 AND d.intake_id BETWEEN ? AND ? AND k.file IS NOT NULL ORDER BY d.intake_id
 
+-- name: past_mails
+-- The newest decided mails whose bytes are kept.
+SELECT d.intake_id, p.source, p.folder, p.epoch, r.remote_id, r.size_bytes, r.received_at,
+       k.file, k.first_byte, k.length, k.sha256, k.headers_only
+FROM decision AS d JOIN kept AS k ON k.intake_id = d.intake_id
+JOIN intake_row AS r ON r.intake_id = d.intake_id JOIN place AS p ON p.place_id = r.place_id
+WHERE k.file IS NOT NULL ORDER BY d.intake_id DESC LIMIT ?
+
 -- name: undecide
 -- A parked mail is to be decided again.
 DELETE FROM decision WHERE intake_id = ? AND parked = 1

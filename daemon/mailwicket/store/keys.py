@@ -18,6 +18,12 @@ KEPT_MAX: Final = 16
 ROTATE: Final = timedelta(days=180)
 
 
+def known_keys(tx: Transaction) -> Keyring | None:
+    """Return the keys of this store, for who only reads it; None before the daemon has made one."""
+    rows = tx.execute(SQL.mac_keys, (KEPT_MAX,)).fetchall()
+    return Keyring([bytes(key) for key, _ in rows]) if rows else None
+
+
 def keyring(tx: Transaction, now: datetime) -> Keyring:
     """Return the keys of this store; a new one is made where there is none, or the newest is older than ROTATE."""
     rows = tx.execute(SQL.mac_keys, (KEPT_MAX,)).fetchall()

@@ -78,8 +78,11 @@ class Threads:
         """Return what *mail*, one of the batch, says about tickets."""
         return self._said[id(mail)]
 
-    def facts(self, mail: Mail, lately: Lately = Lately()) -> Facts:  # noqa: B008 - frozen
-        """Return everything that the rules may look at for *mail*, one of the batch."""
+    def facts(self, mail: Mail, lately: Lately = Lately(), before: IntakeId | None = None) -> Facts:  # noqa: B008 - frozen
+        """Return everything that the rules may look at for *mail*, one of the batch.
+
+        *before*: as if it and all that came after it were not there, as far as copies of it go.
+        """
         said = self.said(mail)
         borne: Mapping[MessageId, list[TicketNumber]] = {
             message_id: held for message_id in said.ids if (held := self._holders.get(message_id))
@@ -91,8 +94,8 @@ class Threads:
             borne=borne,
             awaited_by=awaited,
             tickets=self._book.all_of(numbers) if numbers else {},
-            same_id=[one.copy_of for one in bearers if one.copy_of is not None],
-            same_content=self._contents.get(mail.content_digest, ()) if mail.message_id is None else (),
+            same_id=_older((one.copy_of for one in bearers if one.copy_of is not None), before),
+            same_content=_older(self._contents.get(mail.content_digest, ()), before) if mail.message_id is None else (),
             lately=lately,
         )
 
@@ -136,3 +139,7 @@ class Threads:
             rows = [[message_id, intake_id, ticket] for (message_id, ticket), intake_id in self._cites.items()]
             self._tx.execute(SQL.cites_ids, (json.dumps(rows),))
         self._book.write()
+
+
+def _older(known: Iterable[KnownMail], before: IntakeId | None) -> list[KnownMail]:
+    return [one for one in known if before is None or one.intake_id < before]
