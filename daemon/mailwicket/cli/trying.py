@@ -54,10 +54,10 @@ def try_(
 def _tried(settings: Any, file: str, name: str | None) -> dict[str, Any]:  # noqa: ANN401 - typer's commands import late
     from datetime import UTC, datetime
 
+    from mailwicket.flow.configured import policy_of
     from mailwicket.flow.whatif import outcome_of, steps, told
     from mailwicket.mail.parse import parse
     from mailwicket.mail.token import Keyring
-    from mailwicket.rules.configured import policy_of
     from mailwicket.rules.decide import Arrival
     from mailwicket.store.keys import known_keys
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
@@ -23,6 +24,12 @@ def _subject_tag(value: str) -> str:
         raise wrong(f"does not hold {NUMBER} once")
     if not value.replace(NUMBER, "").strip():
         raise wrong("is nothing but the number, which stands in many a subject")
+    return value
+
+
+def _check_dkim(value: bool) -> bool:  # noqa: FBT001 - a validator
+    if value and find_spec("dkim") is None:
+        raise wrong('needs the extra "auth": pip install "mailwicket[auth]"')
     return value
 
 
@@ -123,7 +130,10 @@ class Preferences(Table):
         default=False,
         description="Whether our mail carries the ticket's token in its text. Incoming ones always count.",
     )
-    check_dkim: bool = Field(default=False, description="Whether DKIM signatures are also verified by ourselves.")
+    check_dkim: Annotated[bool, AfterValidator(_check_dkim)] = Field(
+        default=False,
+        description="Whether DKIM signatures are also verified by ourselves. Needs name servers, and the extra `auth`.",
+    )
 
 
 class Msp(Table):

@@ -9,14 +9,17 @@ import hashlib
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+
+import anyio.to_thread
 
 from mailwicket.errors import PermanentError, TransientError
 from mailwicket.failpoint import failpoint
 from mailwicket.flow import drafts
 from mailwicket.flow.backend import Door, DoorRetiredError, StubbornError
 from mailwicket.flow.budget import Budget
+from mailwicket.flow.dkim import DkimCheck
 from mailwicket.flow.judgement import Judgement, Told, change_key, refused
 from mailwicket.flow.observe import Observer
 from mailwicket.flow.reading import Read
@@ -26,6 +29,7 @@ from mailwicket.rules.outcome import Append, Create, Outcome, Quarantine
 from mailwicket.rules.policy import Policy
 from mailwicket.store import journal
 from mailwicket.store.inhand import Slot
+from mailwicket.store.raw import disk_error
 from mailwicket.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -41,6 +45,7 @@ class Rulebook:
     source: str
     policy: Policy
     budget: Budget = field(default_factory=Budget)
+    dkim: DkimCheck = field(default_factory=DkimCheck)
 
     @property
     def unit(self) -> str:
@@ -85,12 +90,24 @@ class Judge:
         if self._adopted is not None:
             (self._rulebook, self._desk), self._adopted = self._adopted, None
         desk = self._desk
+        if self._rulebook.policy.preferences.check_dkim:
+            mails = [await self._with_dkim(one) for one in mails]
         if isinstance(desk, Door):
             await self._judge_remote(desk, mails, slot)
         else:
             for told in await self._store.write(lambda tx: self._judge_joined(tx, desk, mails, slot)):
                 self._tell(told)
         failpoint("intake.committed")
+
+    async def _with_dkim(self, one: Read) -> Read:
+        """Verify the signatures of a mail; one that is in a file of its own is read for it once more."""
+        if one.mail is None or one.mail.author is None or one.kept.headers_only or one.dkim is not None:
+            return one
+        try:
+            raw = await anyio.to_thread.run_sync(self._store.raw.read, one.kept.raw)
+        except OSError as error:
+            raise disk_error(self._store.raw.directory, error) from error
+        return replace(one, dkim=await self._rulebook.dkim.result(raw, one.mail.author.address))
 
     def _judge_joined(self, tx: Transaction, desk: JoinsTransaction, mails: Sequence[Read], slot: Slot) -> list[Told]:
         """In the writer's thread: facts, tickets and rows of all *mails* in one transaction.

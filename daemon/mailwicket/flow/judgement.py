@@ -67,7 +67,10 @@ class Judgement:
         said = self._threads.said(mail)
         arrival = self._arrival(one.kept)
         lately = self._budget.lately(mail, self._joins(mail, said), arrival.received_at)
-        outcome = decide(mail, self._threads.facts(mail, lately), self._policy, arrival, said)
+        facts = self._threads.facts(mail, lately)
+        if one.dkim is not None:
+            facts = replace(facts, dkim=one.dkim)
+        outcome = decide(mail, facts, self._policy, arrival, said)
         if one.replayed:
             return replace(outcome, trace=[Step("quarantine", "replayed"), *outcome.trace])
         return outcome

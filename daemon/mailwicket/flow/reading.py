@@ -59,6 +59,8 @@ class Read:
     kept: Kept
     mail: Mail | None
     unread: Quarantine | None = None
+    dkim: bool | None = None
+    """Whether a signature of its author's domain holds; None: not looked at, or nothing to look at."""
     replayed: bool = False
     """It was parked before: a person asked to decide it again."""
 

@@ -17,6 +17,7 @@ from mailwicket.config.settings import Settings
 from mailwicket.errors import MailwicketError
 from mailwicket.flow.actions import Action, Actions, written
 from mailwicket.flow.budget import Budget
+from mailwicket.flow.configured import policy_of
 from mailwicket.flow.judgement import Judgement, Told
 from mailwicket.flow.reading import Read
 from mailwicket.mail.head import split_header
@@ -36,7 +37,6 @@ from mailwicket.model import (
     TicketRef,
 )
 from mailwicket.rehearsal.post import Post, replied
-from mailwicket.rules.configured import policy_of
 from mailwicket.rules.decide import Outcome
 from mailwicket.rules.policy import Policy
 from mailwicket.store import journal

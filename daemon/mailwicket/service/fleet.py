@@ -18,13 +18,14 @@ from mailwicket.config.settings import Settings
 from mailwicket.errors import UnknownError
 from mailwicket.flow.backend import Door
 from mailwicket.flow.budget import Budget
+from mailwicket.flow.configured import policy_of
+from mailwicket.flow.dkim import DkimCheck
 from mailwicket.flow.importing import NO_UNIT, SOURCE, Way
 from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge, Rulebook
 from mailwicket.flow.observe import Unwatched
 from mailwicket.flow.reading import Reading
 from mailwicket.ports import JoinsTransaction, Net, Source
-from mailwicket.rules.configured import policy_of
 from mailwicket.rules.policy import Policy
 from mailwicket.service.plan import BACKEND, Act, Change, Plan, enabled
 from mailwicket.service.supervisor import Supervisor
@@ -65,6 +66,7 @@ class Fleet:
         self._sources = sources
         self._crews: dict[str, Crew] = {}
         self._budget = Budget()
+        self._dkim = DkimCheck()
 
     def man(self, settings: Settings) -> None:
         """Make a crew for every enabled mailbox of *settings*; none is started."""
@@ -151,7 +153,7 @@ class Fleet:
         return policy_of(settings, self._store.keys)
 
     def _rulebook(self, name: str, policy: Policy) -> Rulebook:
-        return Rulebook(name, policy, self._budget)
+        return Rulebook(name, policy, self._budget, self._dkim)
 
     def _list(self, settings: Settings) -> None:
         """Have `units` say what the configuration says, in its order."""
