@@ -212,7 +212,7 @@ def _is_believed(said: Title, block: Block | None) -> bool:
 
 
 def _attributed(said: Title, lines: list[str], number: int) -> Passage | None:
-    if said.languages or not any("@" in line for line in lines[number : number + LINES_MAX]):
+    if said.languages or not any("@" in line or ">>>" in line for line in lines[number : number + LINES_MAX]):
         return None
     if number > 0 and not is_empty(lines[number - 1]):
         return None
