@@ -1,4 +1,4 @@
-"""The header block of a mail that another mail quotes or passes on: From, Sent, To, Subject in 45 languages."""
+"""The header block of a mail that another mail quotes or passes on: From, Sent, To, Subject in 58 languages."""
 
 from __future__ import annotations
 
