@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.lab.bombs.heads import heads
 
-from mailwicket.mail.body import TEXT_MAX_BYTES
+from mailwicket.mail.attachment import TEXT_MAX_BYTES
 from mailwicket.mail.parse import parse
 from mailwicket.model import Mail
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from mailwicket.mail.attachment import Leaf, bare
+from mailwicket.mail.attachment import TEXT_MAX_BYTES, Leaf, bare, base64_end
 from mailwicket.mail.charset import clean, to_text
 from mailwicket.mail.decode import Raw, decode
 from mailwicket.mail.flowed import unbroken
@@ -16,9 +16,6 @@ from mailwicket.mail.html import to_plain
 from mailwicket.mail.markup import MARKUP_MAX_CHARS
 from mailwicket.mail.parts import Part
 from mailwicket.mail.uuencode import Block, blocks
-
-TEXT_MAX_BYTES: Final = 1024 * 1024
-"""Of a longer text part the beginning is the text, and the whole an attachment."""
 
 PLAIN: Final = "text/plain"
 HTML: Final = "text/html"
@@ -150,7 +147,10 @@ def _content(raw: Raw, one: Leaf) -> tuple[bytes, list[Cut], bool]:
     may_hold_files = one.part.content_type == PLAIN and not one.part.around.choice
     if may_hold_files and encoding in _AS_THEY_ARE and (found := blocks(raw, begin, end)):
         return _around(raw, (begin, end), found, "x-uuencode")
-    content = decode(raw[begin : begin + min(size, TEXT_MAX_BYTES)], encoding)
+    stop = base64_end(raw, begin, end) if encoding == "base64" else end
+    content = decode(raw[begin : min(stop, begin + TEXT_MAX_BYTES)], encoding)
+    if stop < end:
+        content += b"\n" + raw[stop:end]
     if size > TEXT_MAX_BYTES:
         return content, [Cut(bare(one.name), (begin, end), encoding)], False
     if may_hold_files and encoding not in _AS_THEY_ARE and (found := blocks(content, 0, len(content))):

@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass, field
 
 from mailwicket.mail.address import people
-from mailwicket.mail.attachment import Leaf, cut_out, is_packed, leaf, listed
+from mailwicket.mail.attachment import TEXT_MAX_BYTES, Leaf, cut_out, is_packed, leaf, listed
 from mailwicket.mail.automatic import automatic
-from mailwicket.mail.body import TEXT_MAX_BYTES, Body, is_body, may_be_body
+from mailwicket.mail.body import Body, is_body, may_be_body
 from mailwicket.mail.charset import to_text
 from mailwicket.mail.decode import SLICE_BYTES, Raw, decode
 from mailwicket.mail.enclosed import ENCLOSED_MAX, enclosed, is_mail
