@@ -173,7 +173,7 @@ def test_a_file_in_a_text_is_an_attachment() -> None:
         told = parse(heads(b"Content-Type: text/plain", b"Content-Transfer-Encoding: " + encoding) + body)
         assert (told.text, told.damage) == ("one\ntwo\n", ())
         assert [(one.filename, one.content_type, one.size) for one in told.attachments] == [
-            ("cat.txt", "text/plain", 3)
+            ("cat.txt", "application/octet-stream", 3)
         ]
 
 
