@@ -36,16 +36,12 @@ WORDS_MAX_CHARS: Final = 64 * 1024
 SAME: Final = 0.9
 ALIKE: Final = 0.5
 
-_WIDE: Final = (
-    "utf-16",
-    "utf16",
-    "utf-32",
-    "utf32",
-    "ucs",
-    "cs",
-    "unicode",
-    "iso-10646",
-)  # a CR may be half a character
+_CHOSEN: Final = frozenset({"", "multipart/alternative"})
+_LED: Final = frozenset({"multipart/related", "multipart/signed", "multipart/report"})
+"""Multiparts whose first part is what a person reads, whatever it is called."""
+
+# A CR may be half a character in what these begin.
+_WIDE: Final = ("utf-16", "utf16", "utf-32", "utf32", "ucs", "cs", "unicode", "iso-10646")
 _AS_THEY_ARE: Final = frozenset({"", "7bit", "8bit", "binary"})
 _WORD: Final = re.compile(r"\w{1,40}")
 _COMMAND: Final = re.compile(r"<<|<param>[^<]{0,200}</param>|</?[A-Za-z0-9-]{1,60}>", re.IGNORECASE)
@@ -123,10 +119,13 @@ def is_body(one: Leaf) -> bool:
     part, around = one.part, one.part.around
     if part.content_type not in {PLAIN, HTML} or one.disposition == "attachment":
         return False
-    if around.kind == "multipart/related" and around.place > 0:
-        root = around.start and around.start == part.header.get("content-id").strip("<> \t")
-        return bool(root) or not (one.name or "content-id" in part.header or "content-location" in part.header)
-    return not one.name or around.kind in {"", "multipart/alternative"}
+    if around.kind == "multipart/related" and (around.place > 0 or around.start):
+        own = part.header.get("content-id").strip("<> \t")
+        if own and around.start:
+            return own == around.start
+        if around.place > 0:
+            return not (one.name or own or "content-location" in part.header)
+    return not one.name or around.kind in _CHOSEN or (around.place == 0 and around.kind in _LED)
 
 
 def may_be_body(one: Leaf) -> bool:
