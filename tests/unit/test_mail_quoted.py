@@ -145,3 +145,9 @@ def test_what_html_marks_as_quoted_is_left_out_without_any_words_for_it() -> Non
 def test_answers_between_quotes_marked_in_html_keep_what_they_answer() -> None:
     markup = '<blockquote type="cite">Red?</blockquote><p>Yes.</p><blockquote type="cite">New?</blockquote><p>No.</p>'
     assert reply_text(to_plain(markup), markup) == "> Red?\n\nYes.\n\n> New?\n\nNo."
+
+
+@given(st.lists(st.text(alphabet="\u200b\xa0 \t\r>-_:@<", max_size=12), max_size=10), st.integers(0, 500))
+@settings(deadline=None)
+def test_lines_that_show_nothing_stop_nobody(lines: list[str], blanks: int) -> None:
+    assert "Yes." in reply_text("\n".join(["Yes.", *lines, " " * blanks + "x"]))

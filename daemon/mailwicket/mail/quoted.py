@@ -4,41 +4,26 @@ Line by line, in linear time, and careful: the full text is always kept beside i
 nothing, nothing is cut. Answers that stand between the quoted lines keep the lines that they answer.
 """
 
-# ruff: noqa: RUF001 - programs draw rules with all kinds of dashes
-
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from mailwicket.mail.attribution import WHITE, Attribution, attribution, may_end, run_on
 from mailwicket.mail.delimiter import delimiter
-from mailwicket.mail.labels import announced_block, quoted_header
+from mailwicket.mail.heading import heading
 from mailwicket.mail.marked import own_part
-from mailwicket.mail.phrases import phrases
+from mailwicket.mail.marks import is_quoted, quoted_lines
 from mailwicket.mail.signature import without_signature
 
 EXAMINED_MAX_CHARS: Final = 1024 * 1024
 EXAMINED_MAX_LINES: Final = 20_000
-LINE_MAX_CHARS: Final = 400
 ATTEMPTS_MAX: Final = 500
 """Looking closer at a line takes up to a millisecond; no person writes so many that end as an attribution does."""
 
 GAP_LINES: Final = 6
 """Empty lines between an attribution and its quote."""
-
-WRAPPED_MIN_CHARS: Final = 60
-"""From what length on a quoted line may have been broken by a program, its rest without mark."""
-
-_ORIGINAL: Final = frozenset(phrases("original"))
-_BEGINS_ORIGINAL: Final = tuple(sorted(_ORIGINAL))
-_MARKS: Final = "-_*=~‐‑–—─<>+#"
-_RULE: Final = re.compile(r"[-_=*~‐–—─]{3,}$")
-_TIME: Final = re.compile(r"\d[:.]\d\d")
-_INITIALS: Final = re.compile(r"[A-ZА-Я]{2}>(?: |$)")
-_GROUPWISE: Final = re.compile(r">>> ?[^<>]{0,80}(?:<[^<>]{1,200}>)?[^<>]{0,60}\d[^<>]{0,30}>>>$")
 
 
 def reply_text(text: str, markup: str | None = None) -> str:
@@ -73,11 +58,11 @@ def _new(text: str) -> tuple[str, bool]:
         rest = lines.pop() + rest
     mark = delimiter(lines)
     if mark is not None:
-        above = _Reply(lines[: mark[0]])
+        above = _Reply(lines[: mark[0]], is_above=True)
         own = above.words()
         if own:
             return own, above.is_between
-        if not _is_quoted(lines[mark[0]]):
+        if not is_quoted(lines[mark[0]]):
             lines = lines[mark[1] :]
     reply = _Reply(lines)
     own = reply.words()
@@ -101,6 +86,8 @@ class _Reply:
     """A text, taken apart into what is quoted and what is not."""
 
     lines: list[str]
+    is_above: bool = False
+    """Whether a desk's delimiter stood right below."""
     quoted: list[bool] = field(init=False)
     pieces: list[_Piece] = field(default_factory=list)
     begin: int = 0  # of the piece that is being read
@@ -113,7 +100,7 @@ class _Reply:
 
     def words(self) -> str:
         """Return what is the writer's own."""
-        self.quoted = _marks(self.lines)
+        self.quoted = quoted_lines(self.lines)
         self._take_apart()
         return self._joined()
 
@@ -123,7 +110,7 @@ class _Reply:
             line = self.lines[at]
             if self.quoted[at]:
                 at = self._quote(at)
-            elif not line or line.isspace():
+            elif not line.strip(WHITE):
                 at += 1
             elif (end := self._foreign(at)) is not None:
                 at = end
@@ -173,7 +160,7 @@ class _Reply:
     def _foreign(self, at: int) -> int | None:
         """Look for a quote without marks that begins or is announced in line *at*; return where to go on."""
         line = self.lines[at]
-        head = _headed(self.lines, at)
+        head = heading(self.lines, at)
         if head:
             return self._all_below(at, at + head, None)
         if not may_end(line):
@@ -182,7 +169,7 @@ class _Reply:
         below = self._next(at + 1)
         if below is not None and self.quoted[below]:
             return None  # _quote() will look up to it
-        found = self._attribution(at, quoted=below is None)
+        found = self._attribution(at, quoted=below is None and self.is_above)
         return None if found is None else self._all_below(found.begin, found.end, found)
 
     def _attribution(self, last: int, *, quoted: bool) -> Attribution | None:
@@ -250,108 +237,3 @@ def _bare(lines: Sequence[str]) -> Sequence[str]:
     while end > begin and not lines[end - 1].strip(WHITE):
         end -= 1
     return lines[begin:end]
-
-
-def _headed(lines: list[str], at: int) -> int:
-    """Return how many lines at *at* say that a whole mail follows without marks; 0 for none."""
-    bare = lines[at][:LINE_MAX_CHARS].strip(WHITE)
-    if bare and bare[0] in _MARKS:
-        if _is_groupwise(bare):
-            return 1
-        inner = bare.strip(_MARKS + WHITE).casefold()
-        if not inner:
-            return _ruled(lines, at, 0) if _RULE.match(bare) else 0
-        if inner in _ORIGINAL or (bare[-1] in _MARKS and inner.startswith(_BEGINS_ORIGINAL) and len(inner) < 60):
-            return _ruled(lines, at, 1)
-    head = _header(lines, at)
-    if not head and at + 1 < len(lines) and bare.startswith("Message ") and (head := _header(lines, at + 1)):
-        head += 1  # "Message du 02/11/26 10:11" (Orange)
-    return head
-
-
-def _header(lines: Sequence[str], at: int) -> int:
-    """Return how many lines the header of a quoted mail takes at *at*; 0 if there is none.
-
-    Two labels are enough where a time and an address stand behind them and nothing right above.
-    """
-    found = quoted_header(lines, at)
-    if found or (at and lines[at - 1].strip(WHITE + _MARKS)) or ":" not in lines[at][:LINE_MAX_CHARS]:
-        return found
-    block = announced_block(lines, at)
-    if block is None or not _TIME.search(block.date or "") or not (block.author or "@" in (block.to or "")):
-        return 0
-    return block.end - at
-
-
-def _ruled(lines: Sequence[str], at: int, least: int) -> int:
-    """Return how many lines a rule and the header below it are; *least* if there is no header."""
-    below = at + 1
-    while below < min(len(lines), at + 4) and not lines[below].strip(WHITE):
-        below += 1
-    head = _header(lines, below) if below < len(lines) else 0
-    return below + head - at if head else least
-
-
-def _marks(lines: Sequence[str]) -> list[bool]:
-    """Tell of each line whether a mark shows it as quoted."""
-    quoted = [">" in line[:8] and _is_quoted(line) for line in lines]
-    if True not in quoted:
-        initials = [">" in line[:4] and _INITIALS.match(line) is not None for line in lines]
-        return initials if sum(initials) > 1 else quoted
-    for number, line in enumerate(lines):
-        if quoted[number]:
-            if _is_no_quote(lines, quoted, number):
-                quoted[number] = False
-        elif (
-            0 < number < len(lines) - 1
-            and quoted[number - 1]
-            and quoted[number + 1]
-            and _is_rest(lines[number - 1], line)
-        ):
-            quoted[number] = True
-    return quoted
-
-
-def _is_quoted(line: str) -> bool:
-    bare = line[:8].lstrip(WHITE)
-    return bare.startswith((">", "*>", "_>")) and not line.rstrip(WHITE).endswith("<<<") and not _is_groupwise(line)
-
-
-def _is_groupwise(line: str) -> bool:
-    return (
-        line.startswith(">>>")
-        and line.rstrip(WHITE).endswith(">>>")
-        and _GROUPWISE.match(line[:LINE_MAX_CHARS].rstrip(WHITE)) is not None
-    )
-
-
-def _is_no_quote(lines: Sequence[str], quoted: Sequence[bool], number: int) -> bool:
-    """Tell whether the mark is the end of a link that was wrapped, or stands before a "From" that begins a line."""
-    above = lines[number - 1] if number else ""
-    if quoted[number - 1] if number else True:
-        return False
-    if lines[number].lstrip().startswith("> <") or "<" in above[-LINE_MAX_CHARS:].rpartition(">")[2]:
-        return "<" in above[-LINE_MAX_CHARS:].rpartition(">")[2]
-    below = lines[number + 1] if number + 1 < len(lines) else ""
-    return (
-        lines[number].startswith(">From ")
-        and bool(above.strip())
-        and bool(below.strip())
-        and not quoted[min(number + 1, len(lines) - 1)]
-    )
-
-
-def _is_rest(above: str, line: str) -> bool:
-    """Tell whether *line* is what a program broke off the quoted line above it."""
-    bare = line.strip(WHITE)
-    if not bare or len(bare) > LINE_MAX_CHARS:
-        return False
-    if bare.startswith(("(http", "<http", "http")) and bare.rstrip(WHITE).endswith((">", ")")):
-        return True
-    return (
-        bare[0].islower()
-        and len(above) >= WRAPPED_MIN_CHARS
-        and len(above) + len(bare.split(maxsplit=1)[0]) > 70
-        and not above.rstrip(WHITE).endswith((".", "!", "?", ":"))
-        and len(bare) < len(above)
-    )
