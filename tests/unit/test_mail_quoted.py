@@ -151,3 +151,20 @@ def test_answers_between_quotes_marked_in_html_keep_what_they_answer() -> None:
 @settings(deadline=None)
 def test_lines_that_show_nothing_stop_nobody(lines: list[str], blanks: int) -> None:
     assert "Yes." in reply_text("\n".join(["Yes.", *lines, " " * blanks + "x"]))
+
+
+def test_who_answers_in_red_within_a_quote_without_marks_keeps_all_of_it() -> None:
+    text = f"See my answers in red.\n\n{HEADER}\nDoes it run? It does.\n\n-----Original Message-----\n{HEADER}\nOld."
+    assert reply_text(text) == text
+    assert reply_text(f"I predicted it.\n\n{HEADER}\nDoes it run?") == "I predicted it."
+
+
+def test_what_is_pasted_below_words_without_a_date_stays_between_words() -> None:
+    text = "The man came.\n\nHe wrote:\n> it leaks\nand left."
+    assert reply_text(text) == text
+
+
+def test_answers_in_red_are_kept_in_html_too() -> None:
+    markup = '<p>See below, in red.</p><hr><div id="divRplyFwdMsg"><b>From:</b> Ada &lt;ada@example.org&gt;<br>'
+    markup += "<b>Sent:</b> 2 November 2026<br><b>To:</b> Bob<br><b>Subject:</b> x</div><p>Red? Yes.</p>"
+    assert "Red? Yes." in reply_text(to_plain(markup), markup)

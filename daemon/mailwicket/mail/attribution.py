@@ -189,7 +189,7 @@ def _top(lines: Sequence[str], begin: int, least: int, window: str) -> int:
 
 
 def _is_broken_off(line: str, above: str) -> bool:
-    """Tell whether *line* begins with an address whose name stands *above*, or goes on with a date that begins there."""
+    """Tell whether *line* begins with an address whose name stands *above*, or goes on with a date from there."""
     if line.startswith(("<", "[", "(")):
         return len(above) <= NAME_MAX_CHARS and not _is_sentence(above) and above[0].isupper()
     if not _GOES_ON.match(line):
