@@ -52,6 +52,13 @@ _INNER: Final = re.compile(
 _MINE: Final = frozenset(phrases("I"))
 
 
+_TOLD: Final = re.compile(
+    r"\b(?:the|he|she|they|my|our|this) (?:\w{1,20} )?wrote\b|"
+    r"\bschrieb(?:en)? (?:mir |uns )?(?:der|die|das|er|sie|mein|meine|unser|unsere|ein|eine|mir|uns)\b"
+)
+"""Who tells what somebody wrote names no name."""
+
+
 class Attribution(NamedTuple):
     """Where one stands: lines *begin* up to *end*, which is not part of it."""
 
@@ -116,7 +123,7 @@ def _is_one(text: str, *, quoted: bool, wrapped: bool = False) -> bool:
         return False
     words = _WORDS.findall(text.casefold())
     wrote = not _WROTE.isdisjoint(words) or (not text.isascii() and any(word in text for word in JOINED_WROTE))
-    if wrote and not address and not _MINE.isdisjoint(words):
+    if wrote and not address and not (_MINE.isdisjoint(words) and _TOLD.search(text) is None):
         return False
     if quoted:
         return _is_above_marks(text, words, colon=colon, wrote=wrote, address=address, dated=day or hour)
