@@ -17,7 +17,7 @@ from mailwicket.mail.heading import heading
 from mailwicket.mail.marked import own_part
 from mailwicket.mail.marks import is_quoted, quoted_lines
 from mailwicket.mail.phrases import phrases
-from mailwicket.mail.signature import without_signature
+from mailwicket.mail.signature import without_armour, without_signature
 
 EXAMINED_MAX_CHARS: Final = 1024 * 1024
 EXAMINED_MAX_LINES: Final = 20_000
@@ -63,6 +63,7 @@ def _new(text: str) -> tuple[str, bool]:
     lines = examined.split("\n", EXAMINED_MAX_LINES)
     if len(lines) > EXAMINED_MAX_LINES:
         rest = lines.pop() + rest
+    lines = list(without_armour(lines))
     mark = delimiter(lines)
     if mark is not None:
         above = _Reply(lines[: mark[0]], is_above=True)

@@ -24,12 +24,15 @@ CARD_LINES: Final = 7
 CARD_MAX_CHARS: Final = 80
 """What stands below a rule is taken for a visiting card up to that many lines, none longer."""
 
+ARMOUR_LINES: Final = 10
 DEVICE_LINES: Final = 8
 LINE_MAX_CHARS: Final = 200
 DEVICE_MAX_CHARS: Final = 110
 NAME_MAX_CHARS: Final = 30
 
-_DELIMITERS: Final = frozenset(("--", "—", "–", "__", "- -", "―", "‐‐", "——", "––", "-- --", "=2D-"))
+_DELIMITERS: Final = frozenset(("--", "—", "–", "__", "- -", "- --", "―", "‐‐", "——", "––", "-- --", "=2D-"))
+_PGP_SIGNATURE: Final = "-----BEGIN PGP SIGNATURE-----"  # RFC 9580 6.2
+_PGP_SIGNED: Final = "-----BEGIN PGP SIGNED MESSAGE-----"
 _RULE: Final = re.compile(r"[-_=*~–—#]{3,}$")
 _CONTACT: Final = re.compile(r"https?://|www\.|\S@\S|\+\d[\d ()/.-]{6,}|\b(?:tel|fax|phone)\b", re.IGNORECASE)
 _NAME: Final = re.compile(r"[*_]?[^\W\d_a-z][\w.'’-]{0,20}(?: [^\W\d_a-z][\w.'’-]{0,20}){1,3}[,*_]?$")
@@ -83,6 +86,17 @@ def without_signature(lines: Sequence[str]) -> list[str]:
     return own
 
 
+def without_armour(lines: Sequence[str]) -> Sequence[str]:
+    """Return *lines* without what a signed text begins with (RFC 9580 7): a line that says so, and the hash's name."""
+    first = next((number for number, line in enumerate(lines[:ARMOUR_LINES]) if line.strip(WHITE)), 0)
+    if not lines[first : first + 1] or not lines[first].startswith(_PGP_SIGNED):
+        return lines
+    end = first + 1
+    while end < min(len(lines), first + ARMOUR_LINES) and lines[end].startswith("Hash:"):
+        end += 1
+    return lines[end:]
+
+
 def _trimmed(lines: list[str]) -> list[str]:
     """Take empty lines and rules from the end."""
     end = len(lines)
@@ -101,7 +115,7 @@ def _begins(lines: Sequence[str], *, had_divider: bool) -> tuple[int, bool]:
         filled += 1
         if filled > SIGNATURE_LINES:
             break
-        if bare == "--" and lines[number].endswith(" "):
+        if (bare == "--" and lines[number].endswith(" ")) or bare.startswith(_PGP_SIGNATURE):
             last = number
         elif bare in _DELIMITERS:
             divider = divider or number
