@@ -95,6 +95,11 @@ def test_a_delimiter_at_the_very_top_keeps_the_body() -> None:
     assert reply_text(line) == line
 
 
+def test_an_answer_below_a_quoted_delimiter_is_not_lost() -> None:
+    line = "##- Please type your reply above this line -##"
+    assert reply_text(f"Hello\n\n{WROTE}\n> {line}\n> Does it run?\n\nIt runs.\n") == "Hello\n\nIt runs."
+
+
 def test_marks_that_show_nothing_hide_no_quote() -> None:
     assert reply_text(f"Yes.\u200b\n\n\u200b{WROTE}\xa0\n\n\xa0>\xa0Does it run?\n") == "Yes."
 

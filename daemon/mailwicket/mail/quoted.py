@@ -65,7 +65,7 @@ def _new(text: str) -> tuple[str, bool]:
         rest = lines.pop() + rest
     lines = list(without_armour(lines))
     mark = delimiter(lines)
-    if mark is not None:
+    if mark is not None and not _goes_on_below(lines, mark):
         above = _Reply(lines[: mark[0]], is_above=True)
         own = above.words()
         if own:
@@ -77,6 +77,12 @@ def _new(text: str) -> tuple[str, bool]:
     if rest and not reply.cut_short:
         own = f"{own}\n{rest}".strip(WHITE + "\n")
     return own, reply.is_between
+
+
+def _goes_on_below(lines: Sequence[str], mark: tuple[int, int]) -> bool:
+    """Tell whether the delimiter is quoted, and words without mark stand somewhere below it: the answer may, too."""
+    begin, end = mark
+    return is_quoted(lines[begin]) and any(line.strip(WHITE) and not is_quoted(line) for line in lines[end:])
 
 
 @dataclass(slots=True)
