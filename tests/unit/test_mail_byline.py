@@ -45,6 +45,7 @@ CY = ("Cy Example", "cy@example.com")
         "2021年6月2日(水) 10:59 Cy Example <cy@example.com>:",
         "2021年6月2日(水) 10:59 Cy Example <cy@example.com>：",
         "2021년 6월 2일 (수) 오전 10:59, Cy Example <cy@example.com>님이 작성:",
+        "\u200fOn Wed, 2 Jun 2021 at 10:59,\u200e Cy Example\u200f <cy@example.com\u200e>\u200f wrote:",
         "> On Wed, 2 Jun 2021 at 10:59, Cy Example <cy@example.com> wrote:",
     ],
 )

@@ -22,6 +22,7 @@ SAMPLE_BYTES: Final = 1020
 """By so much of a text is told whether it is base64 at all; letters of base64 come by four."""
 
 _PATH: Final = re.compile(r"[/\\]")
+_FILE_NAME: Final = re.compile(r"[^/\\:?#<>]{1,200}\.[A-Za-z0-9]{1,5}")
 _BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n\t "
 _CONTROLS: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
@@ -61,7 +62,7 @@ def listed(raw: Raw, one: Leaf) -> Attachment:
         raw,
         (part.begin, part.end),
         one.encoding,
-        filename=bare(one.name),
+        filename=bare(one.name) or _by_location(part),
         content_type=clean(part.content_type),
         inline=one.disposition == "inline" or (part.around.related and told is not None),
         content_id=told,
@@ -102,6 +103,14 @@ def bare(name: str | None) -> str | None:
     last = _PATH.split(words(name))[-1]
     kept = "".join(c for c in clean(last) if c.isprintable()).strip()[:NAME_MAX_CHARS]
     return kept if kept not in {"", ".", ".."} else None
+
+
+def _by_location(part: Part) -> str | None:
+    """Return the name of a file that has none where Content-Location (RFC 2557 4.2) is no more than a name."""
+    if "content-location" not in part.header:
+        return None
+    name = part.header.get("content-location").strip("\"' ")
+    return bare(name) if _FILE_NAME.fullmatch(name) else None
 
 
 def _is_base64(raw: Raw, part: Part) -> bool:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from mailwicket.mail.attachment import Leaf, bare
 from mailwicket.mail.charset import clean, to_text
 from mailwicket.mail.decode import Raw, decode
+from mailwicket.mail.flowed import unbroken
 from mailwicket.mail.html import to_plain
 from mailwicket.mail.markup import MARKUP_MAX_CHARS
 from mailwicket.mail.parts import Part
@@ -31,11 +32,23 @@ FILES: Final = frozenset({
 })  # fmt: skip
 """Text that is no prose: never a body, where any other that is a whole mail is one (RFC 2046 4.1.4)."""
 
+TOLD_MAX: Final = 8
+"""So many texts of an alternative are compared with each further one."""
+
 WORDS_MAX_CHARS: Final = 64 * 1024
 SAME: Final = 0.9
 ALIKE: Final = 0.5
 
-_WIDE: Final = ("utf-16", "utf16", "utf-32", "utf32", "ucs", "unicode", "iso-10646")  # a CR may be half a character
+_WIDE: Final = (
+    "utf-16",
+    "utf16",
+    "utf-32",
+    "utf32",
+    "ucs",
+    "cs",
+    "unicode",
+    "iso-10646",
+)  # a CR may be half a character
 _AS_THEY_ARE: Final = frozenset({"", "7bit", "8bit", "binary"})
 _WORD: Final = re.compile(r"\w{1,40}")
 _COMMAND: Final = re.compile(r"<<|<param>[^<]{0,200}</param>|</?[A-Za-z0-9-]{1,60}>", re.IGNORECASE)
@@ -76,6 +89,8 @@ class Body:
         kind = part.content_type
         if kind not in {PLAIN, HTML}:
             text, kind = _unmarked(text, kind), PLAIN
+        elif "delsp" in part.parameters and part.parameters["delsp"].casefold() == "yes":
+            text = unbroken(text)
         self.pieces.append(_Piece(kind, text, part))
         if not whole:
             self.damage.append("text_cut")
@@ -84,6 +99,8 @@ class Body:
     def read(self) -> tuple[str, str | None]:
         """Return the text and the HTML."""
         pieces = self.pieces
+        if len(pieces) == 1 and pieces[0].kind == PLAIN:
+            return pieces[0].text, None
         if len(pieces) == 1 or (len(pieces) == 2 and pieces[0].part.around.choice == pieces[1].part.around.choice != 0):
             return self._read_few()
         chosen = [one for choice, group in groupby(pieces, _choice) for one in _chosen(choice, list(group))]
@@ -190,7 +207,8 @@ def _chosen(choice: int, group: list[_Piece]) -> Iterator[_Piece]:
             _share(own, said) >= ALIKE for said in told
         ):
             yield one
-        told.append(own)
+        if len(told) < TOLD_MAX:
+            told.append(own)
     yield from (one for one in html if one.part.around.branch == html[-1].part.around.branch)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mailwicket.mail.labels import LEAD, WHITE
+from mailwicket.mail.labels import INVISIBLE, LEAD, WHITE
 from mailwicket.mail.named import person
 from mailwicket.model import Address
 
@@ -51,6 +51,7 @@ def byline(lines: Sequence[str], at: int) -> Byline | None:
     text = ""
     for number in range(at, min(len(lines), at + LINES_MAX)):
         piece = lines[number][:CHARS_MAX].strip(WHITE + ">\r")
+        piece = piece if piece.isascii() else INVISIBLE.sub("", piece)
         text = f"{text} {piece}" if text else piece
         if not piece or len(text) > CHARS_MAX:
             return None

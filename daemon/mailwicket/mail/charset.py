@@ -94,11 +94,12 @@ def _not_utf8(content: bytes, codec: str | None) -> tuple[str, str]:
         if beyond > 4 * lost:  # UTF-8, but cut off or damaged in places
             return "utf-8", text
     if codec in {None, "ascii", "utf-8"}:
-        codec = _looks_like(content)
+        codec = looks_like(content)
     return codec, content.decode(codec, "replace")
 
 
-def _looks_like(content: bytes) -> str:
+def looks_like(content: bytes) -> str:
+    """Return the codec that *content*, which is not UTF-8, says of itself or looks like."""
     if meta := _META.search(content[:_META_BYTES]):
         codec = _codec(meta[1].decode("ascii"))
         if codec is not None and codec not in _NOT_ASCII and codec not in {"ascii", "utf-8"}:
@@ -113,6 +114,8 @@ def _looks_like(content: bytes) -> str:
 def _as_labelled(content: bytes, codec: str) -> tuple[str, str]:
     if codec.startswith(("utf-16", "utf-32")):
         return _wide(content, codec)
+    if codec == "iso2022_kr" and b"\x1b$)C" not in content:  # the library takes pairs for ASCII without it
+        return "", iso2022.korean(content)
     for name in (codec, *_DIALECTS.get(codec, ())):
         try:
             return name, content.decode(name)

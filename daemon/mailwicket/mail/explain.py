@@ -39,8 +39,8 @@ def explain(mail: Mail) -> dict[str, Any]:
             for one in mail.attachments
         ],
         "auto_submitted": {
-            "value": mail.automatic is not None,
-            "reason": None if mail.automatic is None else mail.automatic.reason,
+            "value": mail.automatic is not None or mail.bounce is not None,
+            "reason": mail.automatic.reason if mail.automatic else "delivery report" if mail.bounce else None,
         },
         "bounce": {
             "is_bounce": mail.bounce is not None,

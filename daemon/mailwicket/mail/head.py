@@ -14,6 +14,9 @@ START_MAX_BYTES: Final = 1024
 CR_MAX_BYTES: Final = 16 * 1024 * 1024
 """A larger mail whose lines end in CR alone is not read by its lines: that takes a copy."""
 
+DAMAGED_MAX_BYTES: Final = 64 * 1024
+"""How far behind a line that is no field others are looked for."""
+
 CR_SLICE_BYTES: Final = 1024 * 1024
 
 # Lines that are fields or go on with one. Possessive: there is never a way back.
@@ -90,7 +93,7 @@ def _split_damaged(raw: Raw, begin: int, stop: int, limit: int) -> tuple[Header,
         return Header(raw[begin:limit]), limit
     found = _BLANK.search(raw, max(begin, stop - 1), limit)
     last, body = (found.start(), found.end()) if found else (limit, limit)
-    if _KNOWN.search(raw, stop, last):
+    if _KNOWN.search(raw, stop, min(last, stop + DAMAGED_MAX_BYTES)):
         return Header(raw[begin:last]), body
     if not _KNOWN.search(raw, begin, stop) and raw[begin : begin + 1] in b" \t":
         return Header(b""), begin

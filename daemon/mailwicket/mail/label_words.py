@@ -20,6 +20,7 @@ en subject: Subject, Subj, Title
 en reply: Reply-To, Reply to, Replyto
 en other: Importance, Priority, Attachments, Attachment, Attach, Organization, Organisation, Newsgroups, Message-ID
 en other: Sensitivity, Categories, Mailing list, Mailed-by, Signed-by, Security, References, In-Reply-To, X-Mailer
+en other: Files, Attached files
 en other: Folder, Signed by, Mailed by, Conversation, Resent-From, Resent-To, Resent-Date, User-Agent, MIME-Version
 en other: Return-Path, Content-Type, List-Id, Follow up
 de from: Von, Absender, Gesendet von, Absenderin
@@ -51,7 +52,7 @@ it date: Inviato, Data, Inviato il, Data invio, Data di invio, Ricevuto, Inviata
 it to: A, Destinatario, Destinatari, Per
 it cc: Cc, Copia, Copia a, Per conoscenza, P.c.
 it bcc: Ccn
-it subject: Oggetto, Soggetto
+it subject: Oggetto, Ogg, Soggetto
 it reply: Rispondi a, Rispondere a, Rispondi-a
 it other: Priorità, Allegati, Allegato, Importanza
 nl from: Van, Afzender, Verzonden door

@@ -21,12 +21,11 @@ COPIES_MAX: Final = 50_000
 """A parser opens unclosed formatting again in each block (HTML standard 13.2.4.3): a few kB grow to gigabytes."""
 
 Token = tuple[str, str, int]
-"""Name, what stands behind it, and where it ends: `""` for text, `"/div"` for an end tag, `RAW` for text as it is.
+"""Name, what stands behind it, and where it ends: `""` for text, `"/div"` for an end tag.
 
+Entities of texts are still to be read; where there are none (`xmp`), `&` is written as one.
 The content of `style` comes as a tag named "style".
 """
-
-RAW: Final = "#raw"
 
 
 def names(words: str) -> frozenset[str]:
@@ -102,7 +101,8 @@ def tokens(markup: str) -> Iterator[Token]:
         at = found.end()
         name = found[1].lower()
         if name == "plaintext":
-            yield RAW, markup[at:], len(markup)
+            yield name, "", at
+            yield "", markup[at:].replace("&", "&amp;"), len(markup)
             return
         if name not in _ENDS:
             yield name, found[2], at
@@ -112,7 +112,7 @@ def tokens(markup: str) -> Iterator[Token]:
             yield name, content, at
         elif name in _SHOWN_RAW:
             yield name, found[2], at
-            yield (RAW if name == "xmp" else ""), content, at
+            yield "", content.replace("&", "&amp;") if name == "xmp" else content, at
             yield "/" + name, "", at
     if at < len(markup):
         yield "", markup[at:], len(markup)

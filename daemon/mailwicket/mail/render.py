@@ -6,25 +6,27 @@ Quotes come behind `> `, links by their address, table rows on a line: the marks
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from mailwicket.mail.charset import clean
 from mailwicket.mail.layout import Lines, Numbering, address_of, emoji
-from mailwicket.mail.markup import ATTRIBUTES_MAX_CHARS, RAW, attributes, names, tokens, unescaped
+from mailwicket.mail.markup import ATTRIBUTES_MAX_CHARS, Token, attributes, names, tokens, unescaped
 from mailwicket.mail.style import FLAT_PARAGRAPHS, Look, look_of
 
 _VOID: Final = names(
     "area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr"
 )
-_UNSEEN: Final = names("template object svg audio video canvas datalist applet")
+_UNSEEN: Final = names("template svg datalist")
 _BLOCKS: Final = names(
     "address article aside blockquote body caption center dd details dialog dir div dl dt fieldset figcaption figure "
     "footer form frameset h1 h2 h3 h4 h5 h6 header hgroup html legend li listing main menu nav noframes ol option p "
     "pre search section summary table tbody tfoot thead title tr ul xmp plaintext optgroup"
 )
 _SPACED: Final = names("blockquote dir dl fieldset figure h1 h2 h3 h4 h5 h6 listing menu ol p pre table ul xmp")
-_PREFORMATTED: Final = names("pre listing xmp textarea")
+_PREFORMATTED: Final = names("pre listing xmp textarea plaintext")
 _LISTS: Final = names("ol ul menu dir")
 _CELLS: Final = names("td th caption")
 _PLAIN: Final = names("b strong i em u font small big sup sub s strike del ins code tt o:p nobr abbr")
@@ -34,6 +36,9 @@ _ODD_ENDS: Final = names("table td th caption tr tbody thead tfoot p br")
 _CLOSES: Final = {"li": names("li"), "dd": names("dd dt"), "dt": names("dd dt"), "option": names("option")}
 _WHITE: Final = re.compile(r"[\t\n\r\f][ \t\n\r\f]*+| [ \t\n\r\f]++")
 _INVISIBLE: Final = re.compile("[\u00ad\u034f\u061c\u180e\u200b\u2060-\u2064\ufeff]|(?<!\\w)\u200c|\u200c(?!\\w)")
+
+TOKENS_MAX: Final = 100_000
+"""How many tags and texts are laid out; as Word writes it, a table of 10,000 cells has as many."""
 
 INLINE_LOOK_BACK: Final = 12
 """How many unclosed elements an end tag of an inline one may close with its own."""
@@ -62,6 +67,7 @@ class Page:
         self.mute_until = 0  # words that stand before are not said
         self.over = False  # nothing of what follows is read
         self._white = 0
+        self._begun = False  # whether `<pre>` has just begun
         self._zero: list[bool] = [False]  # font-size 0, which what is inside may undo
         self._frames: list[tuple[str, int]] = []
         self._open: dict[str, int] = {}
@@ -73,22 +79,30 @@ class Page:
 
     def read(self, markup: str) -> str:
         """Return the text of *markup*."""
-        for name, rest, end in tokens(markup):
+        walk = tokens(markup)
+        for name, rest, end in islice(walk, TOKENS_MAX):
             if not name:
                 if not self.hidden and end > self.mute_until:
                     self._say(unescaped(rest) if "&" in rest else rest)
             elif name[0] == "/":
                 self._close(name[1:])
-            elif not rest and name in _PLAIN:
-                pass
-            elif name == RAW:
-                if not self.hidden:
-                    self._say(rest)
-            else:
+            elif rest or name not in _PLAIN:
                 self.begin(name, rest, markup, end)
                 if self.over:
                     break
+        while self._frames:
+            self._leave(self._frames.pop()[1])
+        if not self.over:
+            self._read_flat(walk)
         return clean(self.out.text()).strip()
+
+    def _read_flat(self, walk: Iterator[Token]) -> None:
+        """Say what is left of a page with more tags than any mail has: its words, a block a line."""
+        for name, rest, _ in walk:
+            if not name:
+                self._say(unescaped(rest))
+            elif name == "br" or name.removeprefix("/") in _BLOCKS:
+                self.out.end_line()
 
     def begin(self, name: str, rest: str, _markup: str, end: int) -> None:
         """Read a start tag; what is read of *markup* from *end* on is for those who know more marks."""
@@ -103,8 +117,11 @@ class Page:
             if not self.hidden and not look & Look.HIDDEN and end > self.mute_until:
                 self._void(name, rest)
             return
-        if name in _BLOCKS and self._open.get("p"):
-            self._close_to("p")
+        if name in _BLOCKS:
+            if self._open.get("p"):
+                self._close_to("p")
+            if self.hidden and self._open.get("svg"):  # no drawing holds one (HTML standard 13.2.6.5)
+                self._close_to("svg")
         if name in _ROOMY:
             self._make_room(name)
         self._frames.append((name, self._enter(name, rest, look)))
@@ -147,6 +164,7 @@ class Page:
             undo = LINK
         if name in _PREFORMATTED or look & Look.WHITE:
             self._white += 1
+            self._begun = name in _PREFORMATTED
             undo |= WHITE
         if look & (Look.ZERO | Look.SIZED):
             self._zero.append(bool(look & Look.ZERO))
@@ -155,7 +173,7 @@ class Page:
 
     def _enter_block(self, name: str, rest: str, look: int) -> int:
         undo = BREAK
-        flat = look & Look.FLAT or (name == "p" and (self._flat or "MsoNormal" in rest))
+        flat = look & Look.FLAT or (name == "p" and (self._flat or "Mso" in rest))
         if (name in _SPACED and not flat) or (name == "div" and look & Look.RULED):
             undo |= SPACE
         if name == "table":
@@ -244,6 +262,9 @@ class Page:
 
     def _say_as_it_is(self, text: str) -> None:
         *whole, rest = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        if self._begun and whole and not whole[0]:  # the line end behind the tag is none
+            del whole[0]
+        self._begun = False
         for line in whole:
             self.out.add_as_it_is(line)
             self.out.new_line(as_it_is=True)

@@ -35,13 +35,17 @@ _LOW: Final = re.compile(rf"(?:max-)?height\s*+:\s*+0{_END}")
 _SIZE: Final = re.compile(r"font-size\s*+:\s*+([0-9.]{1,10})|font\s*+:\s*+(0)/")
 _WHITE: Final = re.compile(r"white-space\s*+:\s*+(?:pre|break-spaces)")
 _FLAT: Final = re.compile(r"margin(?:-top)?\s*+:\s*+0")
-_RULED: Final = re.compile(r"border-top\s*+:\s*+(?!0|none)|border-style\s*+:\s*+solid none none")
+_RULED: Final = re.compile(
+    r"border-top\s*+:\s*+(?!0|none)|border-(?:style\s*+:\s*+solid none none|top-style\s*+:\s*+solid)"
+)
 _EVIDENCE: Final = ("none", "hid", "opacity", "collapse")
 
 
 def look_of(rest: str) -> int:
     """Return the bits of `Look` that a tag's attributes *rest* ask for."""
     low = rest[:ATTRIBUTES_MAX_CHARS].lower()
+    if "quoted-content" in low:  # GMX and web.de: below the header of a mail that they quote
+        return Look.RULED
     if "style" not in low:
         return Look.HIDDEN if "hidden" in low and "hidden" in attributes(rest) else Look.PLAIN
     look = Look.PLAIN

@@ -76,6 +76,8 @@ BOMBS: Final = {
     "signs of equality": heads(b"Content-Type: text/plain", QUOTED) + b"= =\t" * 500_000,
     "texts and markup": parts([b"Content-Type: text/plain\n\nw%d" % n + b" w" * 900 for n in range(500)]
     + [b"Content-Type: text/html\n\n<p>v%d " % n + b"<p>v" * 500 for n in range(499)]),
+    "alternatives of other words": heads(b"Content-Type: multipart/alternative; boundary=a")
+    + b"".join(b"--a\n\n" + b" ".join(b"w%d" % n for n in range(k, k + 300)) + b"\n" for k in range(0, 300_000, 300)),
     "files that begin": heads(b"Content-Type: text/plain") + b"begin 644 `\n" * 200_000,
     "files that never end": heads(b"Content-Type: text/plain") + b"begin 644 `\n" + LINE * 40_000,
     "files that begin and go on": heads(b"Content-Type: text/plain") + (b"begin 644 `\n" + LINE * 20) * 2_000,
