@@ -114,6 +114,12 @@ def test_a_signed_text_is_what_was_signed() -> None:
         assert without_armour(lines) == lines
 
 
+def test_a_rule_at_the_very_end_of_a_text_stays_where_nothing_else_is_cut() -> None:
+    assert without_signature(["It runs.", "-----", ""], is_last=True) == ["It runs.", "-----"]
+    assert without_signature(["It runs.", "-----", "-- ", "Ada"], is_last=True) == ["It runs."]
+    assert without_signature(["It runs.", "-----"]) == ["It runs."]
+
+
 def test_a_closing_formula_stays() -> None:
     text = ["It runs.", "", "Best regards,", "Ada Example", "Tel. +44 20 7946 0000"]
     assert without_signature(text) == text

@@ -238,7 +238,8 @@ class _Reply:
         return None
 
     def _joined(self) -> str:
-        pieces = [piece if piece.quote else _unsigned(piece.lines) for piece in self.pieces]
+        last = None if self.cut_short else self.pieces[-1:]
+        pieces = [piece if piece.quote else _unsigned(piece.lines, is_last=[piece] == last) for piece in self.pieces]
         pieces = [piece for piece in pieces if piece.lines]
         trailing = self.cut_short
         while pieces and pieces[-1].quote:
@@ -257,9 +258,9 @@ def _names_it(lines: Sequence[str]) -> bool:
     return any(sign.isdigit() or sign == "@" for line in lines for sign in line)
 
 
-def _unsigned(lines: Sequence[str]) -> _Piece:
+def _unsigned(lines: Sequence[str], *, is_last: bool) -> _Piece:
     """Return *lines* without signature, with as many empty ones behind them as there were."""
-    own = without_signature(lines)
+    own = without_signature(lines, is_last=is_last)
     empty = len(lines) - len(_bare(["|", *lines])) + 1 if own else 0
     return _Piece([*own, *[""] * empty], quote=False)
 

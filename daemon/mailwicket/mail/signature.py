@@ -73,9 +73,12 @@ _POSSESSIVE: Final = re.compile(
 )
 
 
-def without_signature(lines: Sequence[str]) -> list[str]:
-    """Return *lines* without signature and empty lines at their end; `[]` if there was nothing else."""
-    own = _trimmed(list(lines))
+def without_signature(lines: Sequence[str], *, is_last: bool = False) -> list[str]:
+    """Return *lines* without signature and empty lines at their end; `[]` if there was nothing else.
+
+    Rules at their end go, too, unless they are the *is_last* lines of a text and no signature stands below them.
+    """
+    whole = own = _trimmed(list(lines))
     had_divider = False
     for _ in range(4):  # a program's line may stand above the person's signature or below it
         before = len(own)
@@ -83,7 +86,17 @@ def without_signature(lines: Sequence[str]) -> list[str]:
         own = _trimmed(_without_devices(_trimmed(own[:end])))
         if len(own) == before:
             break
+    if is_last and len(own) == len(whole):
+        return list(lines[: _filled(lines)])
     return own
+
+
+def _filled(lines: Sequence[str]) -> int:
+    """Return how many lines there are without the empty ones at their end."""
+    end = len(lines)
+    while end and not lines[end - 1].strip(WHITE):
+        end -= 1
+    return end
 
 
 def without_armour(lines: Sequence[str]) -> Sequence[str]:
