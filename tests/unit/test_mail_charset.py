@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from mailwicket.mail import charset
 from mailwicket.mail.charset import clean, fits, to_text
+from mailwicket.mail.charset_labels import CODECS, codec_of
 from mailwicket.mail.guess import guessed
 from mailwicket.mail.header import Header
-from mailwicket.mail.labels import CODECS, codec_of
 
 
 def test_what_is_not_cleaned_has_nothing_to_clean() -> None:

@@ -197,7 +197,7 @@ def test_html_is_laid_out_as_text() -> None:
 
 def test_sanitised_html_holds_nothing_that_acts() -> None:
     markup = "<p onclick=x style='a'>t<script>s</script><a href='javascript:x'>l</a><img src='cid:1'><form><input></p>"
-    assert sanitised(markup) == '<p>t<a rel="noopener noreferrer">l</a><img src="cid:1"></p><p></p>'
+    assert sanitised(markup) == '<p>t<a target="_blank" rel="noopener noreferrer">l</a><img src="cid:1"></p><p></p>'
     assert "<div" not in sanitised("<div>" * 5000 + "x")
 
 

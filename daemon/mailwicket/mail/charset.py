@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from mailwicket.mail import iso2022
-from mailwicket.mail.labels import LABEL_MAX_CHARS, codec_of
+from mailwicket.mail.charset_labels import LABEL_MAX_CHARS, codec_of
 
 _TAME: Final = frozenset({"utf-8", "cp1252", "gb18030", "iso2022_jp", "koi8-r"})
 """Codecs that give NUL only for NUL, and never a lone surrogate: to look for one costs as much as to decode."""

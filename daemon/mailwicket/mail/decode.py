@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import binascii
 import mmap
+import re
 from collections.abc import Iterator
 from typing import Final
 
 import pybase64
 
-from mailwicket.mail.charset import clean, to_text
-
-__all__ = ["Raw", "clean", "decode", "decoded", "to_text"]  # what comes out is text as often as bytes
+from mailwicket.mail.uuencode import undone
 
 Raw = bytes | bytearray | mmap.mmap
 """A mail as it came: in memory, or mapped where it is large."""
@@ -28,17 +27,52 @@ RUNS_MAX: Final = 1000
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NOT_BASE64: Final = bytes(set(range(256)) - set(_ALPHABET))
 _LETTERS: Final = _ALPHABET.rstrip(b"=")
+# A soft line break with blanks before the line's end, or with CR alone for one (RFC 2045 6.7).
+_SOFT_ODD: Final = re.compile(rb"=(?:[ \t]{1,76}+\r?+(?:\n|\Z)|[ \t]{0,76}+\r(?!\n))")
+
+
+# What is written for an encoding, without its dashes and blanks.
+_ENCODINGS: Final = {
+    "base64": "base64",
+    "b64": "base64",
+    "quotedprintable": "quoted-printable",
+    "quoted": "quoted-printable",
+    "qp": "quoted-printable",
+    "xuuencode": "x-uuencode",
+    "uuencode": "x-uuencode",
+    "xuue": "x-uuencode",
+    "uue": "x-uuencode",
+    "7bits": "7bit",
+    "8bits": "8bit",
+}
+_USUAL: Final = frozenset({"", "7bit", "8bit", "binary", "base64", "quoted-printable"})
+_NOT_IN_A_WORD: Final = re.compile(r"\([^()]{0,200}\)|[^a-z0-9(]+|\(")
+
+
+def transfer_encoding(value: str) -> str:
+    """Return the Content-Transfer-Encoding that *value* means: a word that `decoded` knows, or its own."""
+    word = value.strip().casefold()
+    if word in _USUAL:
+        return word
+    plain = _NOT_IN_A_WORD.sub("", word[:200].partition(";")[0])
+    return _ENCODINGS.get(plain, plain[:40])
 
 
 def decoded(raw: Raw, begin: int, end: int, encoding: str) -> Iterator[bytes]:
-    """Yield what `raw[begin:end]` holds once its Content-Transfer-Encoding (RFC 2045 6) is undone, in slices.
+    """Yield what `raw[begin:end]` holds once its *encoding* is undone, in slices.
 
+    That is a Content-Transfer-Encoding (RFC 2045 6), or several that were applied one after the other, the last first:
+    `x-uuencode/quoted-printable`. `cut:5:10/base64` is ten bytes of what the part holds, from the fifth on.
     The same bytes come out each time; reading them twice gives one hash. An encoding that is not known counts as none.
     """
     if encoding == "base64":
         return _base64(raw, begin, end)
     if encoding == "quoted-printable":
         return _quoted_printable(raw, begin, end)
+    if encoding == "x-uuencode":
+        return undone(raw, begin, end)
+    if "/" in encoding:
+        return _in_stages(raw, begin, end, encoding)
     return (bytes(raw[at : min(end, at + SLICE_BYTES)]) for at in range(begin, end, SLICE_BYTES))
 
 
@@ -49,6 +83,20 @@ def decode(body: bytes | bytearray, encoding: str) -> bytes:
         if content is not None:
             return content
     return b"".join(decoded(body, 0, len(body), encoding))
+
+
+def _in_stages(raw: Raw, begin: int, end: int, encoding: str) -> Iterator[bytes]:
+    """Undo the last encoding of several, and of what comes out the others."""
+    outer, _, inner = encoding.rpartition("/")
+    content = b"".join(decoded(raw, begin, end, inner))
+    while outer:
+        outer, _, stage = outer.rpartition("/")
+        if stage.startswith("cut:"):
+            first, _, length = stage[4:].partition(":")
+            content = content[int(first) : int(first) + int(length)]
+        else:
+            content = b"".join(decoded(content, 0, len(content), stage))
+    yield content
 
 
 def _short_base64(body: bytes | bytearray) -> bytes | None:
@@ -66,7 +114,11 @@ def _quoted_printable(raw: Raw, begin: int, end: int) -> Iterator[bytes]:
         stop = min(end, begin + SLICE_BYTES)
         if stop < end:
             stop = _between_characters(raw, begin, stop)
-        yield binascii.a2b_qp(raw[begin:stop])
+        piece = raw[begin:stop]
+        content = binascii.a2b_qp(piece)
+        if b"=" in content or b"\n" not in piece:  # the library leaves the blanks, and skips a line behind CR alone
+            content = binascii.a2b_qp(_SOFT_ODD.sub(b"=\n", piece))
+        yield content
         begin = stop
 
 

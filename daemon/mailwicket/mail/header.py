@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 from mailwicket.mail.charset import fits, looks_like, to_text
@@ -14,7 +15,9 @@ from mailwicket.mail.words import words
 
 __all__ = ["FIELD_MAX_CHARS", "HEADER_MAX_BYTES", "Header", "ids", "moment", "parameters", "words"]
 
-HEADER_MAX_BYTES: Final = 256 * 1024
+HEADER_MAX_BYTES: Final = 2 * 1024 * 1024
+FIELD_MAX_BYTES: Final = 256 * 1024  # as it came
+FIELDS_MAX: Final = 20_000
 FIELD_MAX_CHARS: Final = 64 * 1024
 SHORT_MAX_CHARS: Final = 16 * 1024
 
@@ -57,6 +60,8 @@ class Header:
         value = self._fields.get(name)
         if not value:
             return ""
+        if len(value) > FIELD_MAX_BYTES:
+            value = value[:FIELD_MAX_BYTES]
         if "\n" in value:
             if "\t" in value or "\n  " in value or " \r" in value or " \n" in value:
                 value = _FOLD.sub(" ", value)
@@ -89,4 +94,4 @@ class Header:
 
 def _one_by_one(text: str) -> Iterator[tuple[str, ...]]:
     """Yield the fields of a long header: in a single call they would hold the interpreter's lock for 30 ms."""
-    return (found.groups() for found in _FIELD.finditer(text))
+    return (found.groups() for found in islice(_FIELD.finditer(text), FIELDS_MAX))

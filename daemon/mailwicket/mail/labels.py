@@ -1,120 +1,394 @@
-"""The names under which mail programs label text, and what is really written under them."""
+"""The header block of a mail that another mail quotes or passes on: From, Sent, To, Subject in 45 languages."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
-LABEL_MAX_CHARS: Final = 100
+from mailwicket.mail.header import words
+from mailwicket.mail.label_words import WORDS
+from mailwicket.mail.named import person
+from mailwicket.model import Address
 
-# The WHATWG encoding standard's labels, and those that mail programs write besides: codec to names. Where a charset
-# has a superset that is written under its name, the superset reads it. Only letters and digits of a name count.
-_NAMES: Final = {
-    "utf-8": "utf-8 utf8 utf-8-mac utf8mb4 utf-8n unicode-1-1-utf-8 unicode11utf8 unicode20utf8 x-unicode20utf8 "
-    "cp65001 65001 utf uft-8 utf-08 uf8 unicode-2-0-utf-8 csutf8 utf-8-bom utf-8-sig cesu-8 iso-10646-utf-8",
-    "ascii": "us-ascii ascii us ansi_x3.4-1968 ansi_x3.4-1986 ansi_x3.110-1983 iso646-us iso_646.irv:1991 iso-ir-6 "
-    "iso-ir-99 ibm367 cp367 csascii",
-    "cp1252": "iso-ir-100 cp819 ibm819 csisolatin1 iso-8859-1 iso8859-1 iso_8859-1:1987 latin-1 "
-    "latin1 l1 cp1252 windows-1252 x-cp1252 win-1252 ansi-1252 ms-ansi ansi 1252 cswindows1252 8859-1 iso-885901 "
-    "iso-8859-1-windows-3.0-latin-1 iso-8859-1-windows-3.1-latin-1 windows-1252-1",
-    "cp1250": "cp1250 windows-1250 x-cp1250 win-1250 ms-ee 1250 ansi-1250",
-    "cp1251": "cp1251 windows-1251 x-cp1251 win-1251 ms-cyrl 1251 ansi-1251 windows-cyrillic",
-    "cp1253": "cp1253 windows-1253 x-cp1253 win-1253 ms-greek 1253",
-    "cp1254": "cp1254 windows-1254 x-cp1254 win-1254 ms-turk 1254 iso-8859-9 iso_8859-9:1989 iso-ir-148 latin5 l5 "
-    "latin-5 csisolatin5",
-    "cp1255": "cp1255 windows-1255 x-cp1255 win-1255 ms-hebr 1255",
-    "cp1256": "cp1256 windows-1256 x-cp1256 win-1256 ms-arab 1256",
-    "cp1257": "cp1257 windows-1257 x-cp1257 win-1257 winbaltrim 1257",
-    "cp1258": "cp1258 windows-1258 x-cp1258 win-1258 1258",
-    "cp874": "cp874 windows-874 dos-874 tis-620 tis620-2533 tis620.2529-1 iso-8859-11 iso-ir-166 thai ibm874 874",
-    "iso8859_2": "iso-8859-2 iso_8859-2:1987 iso-ir-101 latin2 latin-2 l2 csisolatin2 8859-2",
-    "iso8859_3": "iso-8859-3 iso_8859-3:1988 iso-ir-109 latin3 latin-3 l3 csisolatin3",
-    "iso8859_4": "iso-8859-4 iso_8859-4:1988 iso-ir-110 latin4 latin-4 l4 csisolatin4",
-    "iso8859_5": "iso-8859-5 iso_8859-5:1988 iso-ir-144 cyrillic csisolatincyrillic",
-    "iso8859_6": "iso-8859-6 iso-8859-6-e iso-8859-6-i iso_8859-6:1987 iso-ir-127 arabic asmo-708 ecma-114 "
-    "csisolatinarabic csiso88596e csiso88596i",
-    "iso8859_7": "iso-8859-7 iso_8859-7:1987 iso-ir-126 greek greek8 ecma-118 elot-928 sun-eu-greek csisolatingreek",
-    "iso8859_8": "iso-8859-8 iso-8859-8-e iso-8859-8-i iso_8859-8:1988 iso-ir-138 hebrew visual logical "
-    "csisolatinhebrew csiso88598e csiso88598i dos-862-visual",
-    "iso8859_10": "iso-8859-10 iso-ir-157 latin6 latin-6 l6 csisolatin6",
-    "iso8859_13": "iso-8859-13 latin7 latin-7 l7",
-    "iso8859_14": "iso-8859-14 latin8 latin-8 l8 iso-ir-199 iso-celtic",
-    "iso8859_15": "iso-8859-15 latin9 latin-9 l9 csisolatin9 latin-0 8859-15 iso-8859-15-windows",
-    "iso8859_16": "iso-8859-16 latin10 l10 iso-ir-226",
-    "koi8-r": "koi8-r koi8 koi cskoi8r",
-    "koi8-u": "koi8-u koi8-ru",
-    "koi8_t": "koi8-t",
-    "kz1048": "kz-1048 rk1048 strk1048-2002 ptcp154-kz",
-    "ptcp154": "ptcp154 pt154 cp154 cyrillic-asian csptcp154",
-    "mac_roman": "macintosh mac macroman x-mac-roman csmacintosh apple-roman",
-    "mac_cyrillic": "x-mac-cyrillic x-mac-ukrainian mac-cyrillic maccyrillic",
-    "mac_greek": "x-mac-greek macgreek",
-    "mac_turkish": "x-mac-turkish macturkish",
-    "mac_latin2": "x-mac-ce x-mac-centraleurroman x-mac-croatian x-mac-romanian maclatin2 maccentraleurope",
-    "mac_iceland": "x-mac-icelandic maciceland",
-    "cp437": "ibm437 cp437 437 cspc8codepage437",
-    "cp737": "ibm737 cp737",
-    "cp775": "ibm775 cp775",
-    "cp850": "ibm850 cp850 850 cspc850multilingual",
-    "cp852": "ibm852 cp852 852 cspcp852",
-    "cp855": "ibm855 cp855 855",
-    "cp857": "ibm857 cp857 857",
-    "cp858": "ibm858 ibm00858 cp858 cp00858",
-    "cp860": "ibm860 cp860",
-    "cp861": "ibm861 cp861",
-    "cp862": "ibm862 cp862 dos-862",
-    "cp863": "ibm863 cp863",
-    "cp864": "ibm864 cp864 dos-720-arabic",
-    "cp865": "ibm865 cp865",
-    "cp866": "ibm866 cp866 866 csibm866 dos-866",
-    "cp869": "ibm869 cp869",
-    "cp037": "ibm037 cp037",
-    "cp500": "ibm500 cp500",
-    "cp1140": "ibm1140 cp1140 ibm01140",
-    "hp_roman8": "hp-roman8 roman8 r8",
-    "cp1125": "cp1125 ibm1125 cp866u ruscii",
-    "cp720": "cp720 dos-720",
-    "gb18030": "gb18030 gb18030-2000 gb18030-2005 gbk x-gbk gb2312 gb_2312 gb_2312-80 gb2312-80 gb2312-1980 chinese "
-    "csgb2312 csiso58gb231280 iso-ir-58 euc-cn euccn cp936 ms936 windows-936 936 cn-gb x-euc-cn gb gb2312-8bit csgbk "
-    "csgb18030 zh-cn",
-    "hz": "hz hz-gb-2312 hzgb hz-gb",
-    "cp950": "big5 big-5 cn-big5 csbig5 x-x-big5 x-big5 ms950 cp950 windows-950 950 big5-eten big5-tw zh-tw cn-big-5",
-    "big5hkscs": "big5-hkscs big5hk big5hkscs-2004 big5-hkscs:2004 hkscs",
-    "cp949": "euc-kr euckr ks_c_5601-1987 ks_c_5601-1989 ksc5601 ksc_5601 ks-c-5601 korean cseuckr csksc56011987 "
-    "iso-ir-149 windows-949 ms949 cp949 949 uhc x-windows-949 ksx1001 ks_x_1001 5601 cp51949 ks_c_5861-1992 ko",
-    "johab": "johab cp1361 ms1361",
-    "iso2022_kr": "iso-2022-kr csiso2022kr iso2022kr",
-    "cp932": "shift_jis shift-jis sjis x-sjis ms_kanji csshiftjis windows-31j cp932 ms932 932 windows-932 "
-    "x-ms-cp932 cswindows31j shift_jisx0213 shift_jis-2004 mskanji sift_jis s-jis pck cp943 ibm943 x-shift-jis",
-    "euc_jp": "euc-jp x-euc-jp x-euc eucjp ujis cseucpkdfmtjapanese eucjp-ms eucjp-win cp51932 x-euc-jp-linux "
-    "euc-jp-ms euc-jis-2004 euc-jisx0213 extended_unix_code_packed_format_for_japanese",
-    "iso2022_jp": "iso-2022-jp csiso2022jp iso2022jp jis jis7 iso-2022-jp-1 iso-2022-jp-2 iso-2022-jp-3 "
-    "iso-2022-jp-2004 iso-2022-jp-ms iso-2022-jp-ext csiso2022jp2 cp50220 cp50221 cp50222 x-iso-2022-jp junet "
-    "iso-2022-7bit ascii-jis",
-    "utf-7": "utf-7 utf7 unicode-1-1-utf-7 unicode11utf7 x-unicode20utf7 csunicode11utf7 cp65000 65000 utf-7-imap "
-    "unicode-2-0-utf-7 csutf7",
-    "utf-16": "utf-16 utf16 unicode ucs-2 ucs2 csunicode iso-10646-ucs-2 iso-10646 u16 csutf16",
-    "utf-16-le": "utf-16le utf16le unicodefeff unicode-little ucs-2le utf16-le x-utf-16le utf-16-le csutf16le",
-    "utf-16-be": "utf-16be utf16be unicodefffe unicode-big ucs-2be utf16-be utf-16-be csutf16be",
-    "utf-32": "utf-32 utf32 ucs-4 ucs4 iso-10646-ucs-4 csucs4",
-    "utf-32-le": "utf-32le utf32le ucs-4le",
-    "utf-32-be": "utf-32be utf32be ucs-4be",
-}  # fmt: skip
+WITHIN_LINES: Final = 12
+"""The evidence of a block must stand in that many lines; folded ones do not count."""
 
-_OTHER: Final = re.compile(r"[^a-z0-9]+")
-_FIRST: Final = re.compile(r"[a-z0-9_.:+()-]+")
+LABELS_LEAST: Final = 3
+LABELS_WITHIN: Final = 6
+"""What a quoted header needs at least, where nothing else says that there is one."""
 
-CODECS: Final = {_OTHER.sub("", name): codec for codec, names in _NAMES.items() for name in names.split()}
-"""A label, letters and digits only, to Python's codec: never one that is no charset (idna, unicode_escape)."""
+LINE_MAX_CHARS: Final = 1000
+LABEL_MAX_CHARS: Final = 40
+FOLDED_MAX_LINES: Final = 100
+LOOK_AHEAD_LINES: Final = 3
+RUN_ON_MAX_COLONS: Final = 40
+
+WHITE: Final = " \t\xa0\u2007\u202f\u3000\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+_COLONS: Final = ":：\ufe30\ufe55"
+_COLON: Final = re.compile(f"[{_COLONS}]")
+LEAD: Final = re.compile(rf"[{WHITE}>]*")
+_MARKS: Final = re.compile(r"[\xa0\u2007\u202f\u3000]")
+INVISIBLE: Final = re.compile(r"[\xad\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_BOLD: Final = re.compile(r"\*{1,3}|_{1,2}")
+_LISTED: Final = re.compile(r"<[^\s<>@]{1,200}@[^\s<>@]{1,255}>\s*(?:[,;]|$)")
+_FIELD: Final = re.compile(r"(?:X-)?[A-Z][A-Za-z]*-[A-Za-z-]+|Received")  # of a raw header, as MH and mutt pass it on
 
 
-def codec_of(label: str) -> str | None:
-    """Return the codec that reads what is written under *label*; None for a label that says nothing."""
-    word = _FIRST.search(label[:LABEL_MAX_CHARS].casefold().strip().removeprefix("charset="))
-    if word is None:
+class Label(StrEnum):
+    """What a line of a header block tells."""
+
+    FROM = "from"
+    DATE = "date"
+    TO = "to"
+    CC = "cc"
+    BCC = "bcc"
+    SUBJECT = "subject"
+    REPLY = "reply"
+    OTHER = "other"
+
+
+EVIDENCE: Final = frozenset({Label.DATE, Label.TO, Label.SUBJECT})
+_OFTEN: Final = frozenset({Label.DATE, Label.OTHER})  # "Sent" and "Received", "Attachments" and "Importance"
+
+
+def key(word: str) -> str:
+    """Spell *word* so that case, accents' encoding and blanks make no difference."""
+    if not word.isascii():
+        word = unicodedata.normalize("NFC", INVISIBLE.sub("", word))
+    return "".join(word.casefold().replace("\u0307", "").split())  # of the Turkish capital I with a dot
+
+
+def _table() -> Mapping[str, Mapping[Label, frozenset[str]]]:
+    table: dict[str, dict[Label, frozenset[str]]] = {}
+    for line in WORDS.strip().splitlines():
+        head, _, words = line.partition(": ")
+        language, _, label = head.partition(" ")
+        for word in words.split(", "):
+            meanings = table.setdefault(key(word), {})
+            meanings[Label(label)] = meanings.get(Label(label), frozenset()) | {language}
+    return table
+
+
+_LABELS: Final = _table()
+_UNKNOWN: Final[Mapping[Label, frozenset[str]]] = {Label.OTHER: frozenset()}
+_LONGEST: Final = max(map(len, _LABELS)) + 6
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One label and what stands behind it."""
+
+    meanings: Mapping[Label, frozenset[str]]
+    value: str
+    quotes: int
+    """How many `>` stand before it."""
+    indent: int
+
+
+@dataclass(slots=True)
+class _Fields:
+    """What has been read of a block."""
+
+    values: dict[Label, list[str]] = field(default_factory=dict)
+    languages: dict[Label, frozenset[str]] = field(default_factory=dict)
+    labels: int = 0
+    soon: int = 0
+    """Labels within LABELS_WITHIN lines."""
+    last: Label | None = None
+
+    def take(self, line: _Line) -> bool:
+        """Note *line*; False if it cannot belong to the block because the block told that before."""
+        for label, languages in line.meanings.items():
+            if label not in self.values or label in _OFTEN:
+                self.values.setdefault(label, []).append(line.value)
+                self.languages[label] = self.languages.get(label, frozenset()) | languages
+                self.last = label
+                self.labels += 1
+                return True
+        return False
+
+    def text(self, label: Label) -> str | None:
+        """Return the value of *label*, unfolded; None if there is none."""
+        if label not in self.values:
+            return None
+        values = self.values[label][:1] if label is Label.DATE else self.values[label]
+        told = " ".join(value for value in values if value).strip()
+        return words(told) if "=?" in told else told  # a header as it came (RFC 2047)
+
+    def is_open(self) -> bool:
+        """Tell whether the last value ends within an address."""
+        return "<" in self.values[self.last or Label.OTHER][-1].rpartition(">")[2]
+
+    def spoken(self) -> frozenset[str]:
+        """Return the languages in which From is written and at least one label beside it, where there is one."""
+        author = self.languages.get(Label.FROM, frozenset())
+        return frozenset(
+            language for language in author if any(language in self.languages.get(label, ()) for label in EVIDENCE)
+        )
+
+    def are_a_header(self) -> bool:
+        """A From label and one of date, to and subject in its language, or two of them in any."""
+        if Label.FROM not in self.values:
+            return False
+        others = [label for label in EVIDENCE if label in self.values]
+        return len(others) >= 2 or any(self.languages[label] & self.languages[Label.FROM] for label in others)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The header of a mail as a mail program prints it into another."""
+
+    author: Address | None
+    author_name: str | None
+    """The name in the From line, with or without an address."""
+    subject: str | None
+    """As written; None if there is no such line."""
+    date: str | None
+    to: str | None
+    end: int
+    """The line after it."""
+    quotes: int
+    """How many `>` stand before its lines."""
+    languages: frozenset[str]
+    """Whose words its labels may be, each as a code of language."""
+    is_sure: bool
+    """Whether it has a From line and enough beside it to be a header even where nothing announces one."""
+
+
+def header_block(lines: Sequence[str], at: int, *, within: int = WITHIN_LINES) -> Block | None:
+    """Return the header block that begins with line *at*, or None: a From label and date, to or subject beside it.
+
+    One other label of the same language is enough, or two of any, in *within* lines. `lines` bear no line ends (a CR is
+    forgiven). Linear in the lines of the block, of which at most FOLDED_MAX_LINES are read.
+    """
+    first = _labelled(lines[at]) if at < len(lines) else None
+    if first is None or Label.OTHER in first.meanings:
         return None
-    key = _OTHER.sub("", word[0])
-    for prefix in ("", "x", "cs"):
-        if key.startswith(prefix) and (codec := CODECS.get(key.removeprefix(prefix))):
-            return codec
-    return "utf-8" if key.endswith("utf8") else None  # "en_US.UTF-8"
+    found = announced_block(lines, at, within=within)
+    return found if found is not None and found.is_sure else None
+
+
+def announced_block(lines: Sequence[str], at: int, *, within: int = WITHIN_LINES) -> Block | None:
+    """Return what labels say at line *at*, where a separator has announced them: a single one is enough."""
+    first = _labelled(lines[at]) if at < len(lines) else None
+    if first is None:
+        return None
+    fields, end = _read(lines, at, within, first)
+    author, name = person(fields.text(Label.FROM) or "")
+    return Block(
+        author=author,
+        author_name=name,
+        subject=fields.text(Label.SUBJECT),
+        date=fields.text(Label.DATE),
+        to=fields.text(Label.TO),
+        end=end,
+        quotes=first.quotes,
+        languages=fields.spoken(),
+        is_sure=fields.are_a_header(),
+    )
+
+
+def quoted_header(lines: Sequence[str], at: int) -> int:
+    """Return how many lines at *at* are the header of a quoted mail as mail programs print it; 0 for none.
+
+    It takes 3 labels in 6 lines, one of them a subject or an author's address: a journey has From, To and
+    Date, too. Cheap for lines without a label.
+    """
+    first = _labelled(lines[at])
+    if first is None or Label.OTHER in first.meanings:
+        return 0
+    fields, end = _read(lines, at, WITHIN_LINES, first)
+    if fields.soon < LABELS_LEAST or not (Label.SUBJECT in fields.values or "@" in (fields.text(Label.FROM) or "")):
+        return 0
+    return end - at
+
+
+def run_on(text: str) -> Sequence[str]:
+    """Split a line in which labels and values follow one another without a break (Yahoo does so), one label a line.
+
+    Nothing is split behind a subject. Returns no line if *text* does not begin with a label.
+    """
+    text = text[: 2 * LINE_MAX_CHARS]
+    starts: list[int] = []
+    for found in list(_COLON.finditer(text))[:RUN_ON_MAX_COLONS]:
+        begin = _label_begins(text, found.start(), starts[-1] if starts else 0)
+        if begin is None:
+            if not starts:
+                return ()
+            continue
+        if not starts and text[:begin].strip(WHITE + ">*_"):
+            return ()
+        starts.append(begin)
+        if Label.SUBJECT in _LABELS[key(text[begin : found.start()].strip("*_"))]:
+            break
+    ends = [*starts[1:], len(text)] if starts else []
+    return [text[begin:end].strip() for begin, end in zip(starts, ends, strict=True)]
+
+
+def ends_in_subject(pieces: Sequence[str]) -> bool:
+    """Tell whether the last of *pieces*, as `run_on` returns them, is a subject."""
+    last = _labelled(pieces[-1]) if pieces else None
+    return last is not None and Label.SUBJECT in last.meanings
+
+
+def with_colons(lines: Sequence[str], at: int) -> Sequence[str]:
+    """Return the lines at *at* that begin with a label but bear no colon (eM Client), as if they did; in a header only.
+
+    At least LABELS_LEAST of them must follow one another.
+    """
+    told: list[str] = []
+    for line in lines[at : at + WITHIN_LINES]:
+        word, _, value = line[:LINE_MAX_CHARS].replace("\t", " ").strip(WHITE).partition(" ")
+        if not value or key(word) not in _LABELS:
+            break
+        told.append(f"{word}: {value}")
+    return told if len(told) >= LABELS_LEAST else ()
+
+
+def is_empty(line: str) -> bool:
+    """Tell whether there is nothing on *line*, quoted or not."""
+    return not line[:LINE_MAX_CHARS].strip(WHITE + ">\r")
+
+
+def unquoted(line: str, levels: int) -> str:
+    """Take *levels* marks of quotation from the begin of *line*, as far as there are any."""
+    for _ in range(levels):
+        bare = line.lstrip(" ")
+        if not bare.startswith(">"):
+            return line
+        line = bare[1:].removeprefix(" ")
+    return line
+
+
+def _read(lines: Sequence[str], at: int, within: int, first: _Line) -> tuple[_Fields, int]:
+    """Read labels and their values from line *at* on, as long as they belong together."""
+    fields = _Fields()
+    fields.take(first)
+    fields.soon = 1
+    number, end, counted, spaced, below = at + 1, at + 1, 1, None, not first.value
+    limit = min(len(lines), at + FOLDED_MAX_LINES)
+    while number < limit and counted < within:
+        text = lines[number][:LINE_MAX_CHARS]
+        bare = text.strip(WHITE + ">\r")
+        if not bare and not first.quotes and ">" in text and fields.is_open():
+            number = end = number + 1  # the bracket alone did not fit on the line of its address
+            continue
+        if not bare:
+            if spaced is False or not _goes_on(lines, number, first.quotes, fields):
+                break
+            spaced, number = True, number + 1
+            continue
+        line = _labelled(text)
+        if line is not None and line.quotes == first.quotes and fields.take(line):
+            if spaced is None:
+                spaced = False
+            counted += 1
+            fields.soon += number < at + LABELS_WITHIN
+            below = below or not line.value
+        elif spaced is not True and _folds(lines, number, first, fields, below=below):
+            fields.values[fields.last or Label.OTHER].append(bare)
+        else:
+            break
+        number = end = number + 1
+    return fields, end
+
+
+def _goes_on(lines: Sequence[str], number: int, quotes: int, fields: _Fields) -> bool:
+    """Tell whether another label stands behind the empty line *number*."""
+    line = _labelled(lines[number + 1]) if number + 1 < len(lines) else None
+    return line is not None and line.quotes == quotes and any(label not in fields.values for label in line.meanings)
+
+
+def _folds(lines: Sequence[str], number: int, first: _Line, fields: _Fields, *, below: bool) -> bool:
+    """Tell whether line *number* goes on with the value of the line before it."""
+    text = lines[number][:LINE_MAX_CHARS]
+    lead = LEAD.match(text)
+    white = lead[0] if lead else ""
+    if white.count(">") != first.quotes:
+        return False
+    so_far = fields.values[fields.last or Label.OTHER]
+    if len(white.rpartition(">")[2]) > first.indent + (first.quotes > 0 and first.indent == 0):
+        return True
+    if not so_far[-1]:
+        return (below and fields.labels > 1) or _label_soon(lines, number, fields)
+    if so_far[-1].endswith("<"):  # an address that was too long for the line
+        return True
+    if fields.last in {Label.TO, Label.CC, Label.BCC} and (
+        so_far[-1].endswith((",", ";")) or _LISTED.search(text) is not None
+    ):
+        return True
+    return _label_soon(lines, number, fields)
+
+
+def _label_soon(lines: Sequence[str], number: int, fields: _Fields) -> bool:
+    """Tell whether another label of the block follows before an empty line."""
+    for text in lines[number + 1 : number + 1 + LOOK_AHEAD_LINES]:
+        if not text[:LINE_MAX_CHARS].strip(WHITE + ">\r"):
+            return False
+        line = _labelled(text)
+        if line is not None:
+            return any(label not in fields.values for label in line.meanings)
+    return False
+
+
+def _labelled(text: str) -> _Line | None:
+    """Read *text* as label, colon, value; None if it does not begin with a known label."""
+    if ":" not in text and "：" not in text and (text.isascii() or _COLON.search(text[:LINE_MAX_CHARS]) is None):
+        return None if "|" not in text else _in_table(text)
+    text = text[:LINE_MAX_CHARS]
+    lead = LEAD.match(text)
+    begin = lead.end() if lead else 0
+    if text[begin : begin + 1] == "|":
+        return _in_table(text)
+    colon = _COLON.search(text, begin, begin + LABEL_MAX_CHARS)
+    if colon is None:
+        return None
+    word = text[begin : colon.start()]
+    bold = _BOLD.match(word)
+    if bold:
+        word = word[bold.end() :]
+    closed = word.rstrip(WHITE).endswith(("*", "_"))
+    meanings = _LABELS.get(key(word.rstrip(WHITE + "*_.")))
+    if meanings is None and _FIELD.fullmatch(word):
+        meanings = _UNKNOWN
+    if meanings is None:
+        return None
+    value = text[colon.end() :]
+    if bold and not closed:
+        value = value.strip(WHITE)
+        value = value.removeprefix(bold[0]) if value.startswith(bold[0]) else value.removesuffix(bold[0])
+        if value.startswith(bold[0]) and value.endswith(bold[0]):
+            value = value.strip(bold[0])
+    return _line(meanings, value, text[:begin])
+
+
+def _in_table(text: str) -> _Line | None:
+    """`| From | Ada Example<ada@example.org> |`, as the programs of NetEase write it."""
+    lead, _, rest = text[:LINE_MAX_CHARS].partition("|")
+    word, _, value = rest.partition("|")
+    if lead.strip(WHITE + ">") or len(word) > LABEL_MAX_CHARS:
+        return None
+    meanings = _LABELS.get(key(word.strip(WHITE + "*_" + _COLONS)))
+    return None if meanings is None else _line(meanings, value.rstrip(WHITE + "|\r"), lead)
+
+
+def _line(meanings: Mapping[Label, frozenset[str]], value: str, lead: str) -> _Line:
+    if not value.isascii():
+        value = INVISIBLE.sub("", _MARKS.sub(" ", value))
+    return _Line(meanings, value.strip(), lead.count(">"), len(lead.rpartition(">")[2]))
+
+
+def _label_begins(text: str, colon: int, least: int) -> int | None:
+    """Return where the longest known label that ends before *colon* begins; None for none."""
+    for begin in range(max(least, colon - _LONGEST), colon):
+        word = text[begin:colon].strip("*_")
+        if not word[:1].strip() or key(word) not in _LABELS:
+            continue
+        before = text[begin - 1] if begin else " "
+        if not before.isalnum() or word[0].isupper() or not word.isascii():
+            return begin
+    return None

@@ -14,7 +14,7 @@ from mailwicket.mail.words import word_end
 PARAMETERS_MAX: Final = 1000
 OFTEN_MAX_CHARS: Final = 100
 
-_KIND: Final = re.compile(r"[\s\"']*([^\s;,\"'()]*)")
+_KIND: Final = re.compile(r"[\s\"']*(?:\([^()]{0,200}\)\s{0,9})?([^\s;,\"'()]*)")
 _NAME: Final = re.compile(r"[\s;,]*(?:\([^()]{0,200}\)\s*)?([^\s=;\"()]{1,100})\s{0,20}=\s{0,20}")
 _NEXT: Final = re.compile(r"[;\"]")
 _QUOTED: Final = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)

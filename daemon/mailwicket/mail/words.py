@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from mailwicket.mail.charset import clean, to_text
+from mailwicket.mail.charset_labels import codec_of
 from mailwicket.mail.decode import decode
-from mailwicket.mail.labels import codec_of
 
 # The language (RFC 2231 5) is told to nobody. The end is searched for, not matched: words may be long.
 _OPENING: Final = re.compile(r"=\?\s?([^?*\s]{1,64})(?:\*[^?\s]{0,64})?\s?\?\s?([bBqQ])\s?\?")

@@ -1,0 +1,66 @@
+"""What a tag's attributes say of how its words look: hidden, laid out as typed, without space around."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from mailwicket.mail.markup import ATTRIBUTES_MAX_CHARS, attributes
+
+
+class Look:
+    """Bits that `look_of` returns."""
+
+    PLAIN: Final = 0
+    HIDDEN: Final = 1
+    WHITE: Final = 2
+    """Line ends and blanks count, as in `<pre>`."""
+    FLAT: Final = 4
+    """No empty line above and below."""
+    ZERO: Final = 8
+    """Of size 0; what is inside may have another."""
+    SIZED: Final = 16
+    RULED: Final = 32
+    """A line is drawn above: how Outlook sets the header of a mail that it quotes apart."""
+
+
+FLAT_PARAGRAPHS: Final = re.compile(r"(?:^|[\s,}])p\s*+\{\s*+margin(?:-top)?\s*+:\s*+0", re.IGNORECASE)
+"""How the style sheets of Outlook on the web and others say that a paragraph is a line."""
+
+_END: Final = r"(?:px|pt|em|rem|%|cm|mm|in)?\s*+(?=[;!\"']|$)"
+_UNSEEN: Final = re.compile(
+    rf"display\s*+:\s*+none|visibility\s*+:\s*+(?:hidden|collapse)|mso-hide\s*+:\s*+all|opacity\s*+:\s*+0(?:\.0+)?{_END}"
+)
+_LOW: Final = re.compile(rf"(?:max-)?height\s*+:\s*+0{_END}")
+_SIZE: Final = re.compile(r"font-size\s*+:\s*+([0-9.]{1,10})|font\s*+:\s*+(0)/")
+_WHITE: Final = re.compile(r"white-space\s*+:\s*+(?:pre|break-spaces)")
+_FLAT: Final = re.compile(r"margin(?:-top)?\s*+:\s*+0")
+_RULED: Final = re.compile(
+    r"border-top\s*+:\s*+(?!0|none)|border-(?:style\s*+:\s*+solid none none|top-style\s*+:\s*+solid)"
+)
+_EVIDENCE: Final = ("none", "hid", "opacity", "collapse")
+
+
+def look_of(rest: str) -> int:
+    """Return the bits of `Look` that a tag's attributes *rest* ask for."""
+    low = rest[:ATTRIBUTES_MAX_CHARS].lower()
+    if "quoted-content" in low:  # GMX and web.de: below the header of a mail that they quote
+        return Look.RULED
+    if "style" not in low:
+        return Look.HIDDEN if "hidden" in low and "hidden" in attributes(rest) else Look.PLAIN
+    look = Look.PLAIN
+    if any(word in low for word in _EVIDENCE) and (
+        _UNSEEN.search(low)
+        or ("height" in low and "overflow" in low and _LOW.search(low))
+        or ("hidden" in low and "hidden" in attributes(rest))
+    ):
+        return Look.HIDDEN
+    if "margin" in low and _FLAT.search(low):
+        look |= Look.FLAT
+    if "border" in low and _RULED.search(low):
+        look |= Look.RULED
+    if "white-space" in low and _WHITE.search(low):
+        look |= Look.WHITE
+    if "font" in low and (size := _SIZE.search(low)):
+        look |= Look.SIZED if (size[1] or "0").strip("0.") else Look.ZERO
+    return look
