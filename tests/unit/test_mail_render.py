@@ -83,6 +83,12 @@ LAID_OUT = {
     "a quote in a quote": ("<blockquote>a<blockquote>b</blockquote></blockquote>", "> a\n>\n> > b"),
     "a paragraph in a quote": ("<blockquote><p>a</p><p>b</p></blockquote>", "> a\n>\n> b"),
     "a quote without margin": ('a:<br><blockquote style="margin:0px 0px 0px 0.8ex">b</blockquote>c', "a:\n> b\nc"),
+    "what is only set in": (
+        "a<blockquote style='margin:0 0 0 40px;border:none;padding:0px'>b</blockquote>c",
+        "a\nb\nc",
+    ),
+    "a quote without border": ("<blockquote type=cite style='border:none;margin:0'>b</blockquote>", "> b"),
+    "a quote with a border at its left": ("<blockquote style='border:0;border-left:1px solid'>b</blockquote>", "> b"),
     "a list in a quote": ("<blockquote><ul><li>a</ul></blockquote>", "> - a"),
     "a row in a quote": ("<blockquote><table><tr><td>a<td>b</table></blockquote>", "> a b"),
     "text as it is": ("<pre>\na  b\n\n\n  c\n</pre>d", "a  b\n\n\n  c\n\nd"),

@@ -181,7 +181,7 @@ class Page:
             return ROW
         if undo & SPACE and not (name in LISTS and self.numbering.depth):
             self.out.space()
-        if name == "blockquote":
+        if name == "blockquote" and not (look & Look.INDENTED and "cite" not in rest and "quote" not in rest):
             self.out.quotes += 1
             undo |= QUOTE
         elif name in LISTS:

@@ -22,6 +22,8 @@ class Look:
     SIZED: Final = 16
     RULED: Final = 32
     """A line is drawn above: how Outlook sets the header of a mail that it quotes apart."""
+    INDENTED: Final = 64
+    """Of a blockquote: only set in, as Gmail and Apple Mail do at the push of a button; the words are the writer's."""
 
 
 FLAT_PARAGRAPHS: Final = re.compile(r"(?:^|[\s,}])p\s*+\{\s*+margin(?:-top)?\s*+:\s*+0", re.IGNORECASE)
@@ -38,6 +40,7 @@ _FLAT: Final = re.compile(r"margin(?:-top)?\s*+:\s*+0")
 _RULED: Final = re.compile(
     r"border-top\s*+:\s*+(?!0|none)|border-(?:style\s*+:\s*+solid none none|top-style\s*+:\s*+solid)"
 )
+_NO_BORDER: Final = re.compile(r"border(?:-style|-width)?\s*+:\s*+(?:none|0|medium none)")
 _EVIDENCE: Final = ("none", "hid", "opacity", "collapse")
 
 
@@ -57,8 +60,11 @@ def look_of(rest: str) -> int:
         return Look.HIDDEN
     if "margin" in low and _FLAT.search(low):
         look |= Look.FLAT
-    if "border" in low and _RULED.search(low):
-        look |= Look.RULED
+    if "border" in low:
+        if _RULED.search(low):
+            look |= Look.RULED
+        elif "border-left" not in low and _NO_BORDER.search(low):
+            look |= Look.INDENTED
     if "white-space" in low and _WHITE.search(low):
         look |= Look.WHITE
     if "font" in low and (size := _SIZE.search(low)):
