@@ -31,6 +31,7 @@ from mailwicket.mail.markup import ATTRIBUTES_MAX_CHARS, Token, attributes, toke
 from mailwicket.mail.style import FLAT_PARAGRAPHS, Look, look_of
 
 _WHITE: Final = re.compile(r"[\t\n\r\f][ \t\n\r\f]*+| [ \t\n\r\f]++")
+_NO_DIGITS: Final = {ord(c): None for c in " -/().\xa0"}
 _INVISIBLE: Final = re.compile("[\u00ad\u034f\u061c\u180e\u200b\u2060-\u2064\ufeff]|(?<!\\w)\u200c|\u200c(?!\\w)")
 
 TOKENS_MAX: Final = 100_000
@@ -150,14 +151,19 @@ class Page:
             self.hidden += 1
             return HIDE
         undo = 0
-        if name in BLOCKS:
+        if name in BLOCKS and not (look & Look.INLINE and name not in ROWS and name != "table"):
             undo = self._enter_block(name, rest, look)
         elif name in CELLS:
             self.out.begin_cell()
             undo = CELL
         elif name == "a":
+            if look & Look.BLOCK:
+                self.out.end_line()
             self._link = _Link(address_of(attributes(rest).get("href", "")), self.out.count)
-            undo = LINK
+            undo = LINK | (BREAK if look & Look.BLOCK else 0)
+        elif look & Look.BLOCK:
+            self.out.end_line()
+            undo = BREAK
         if name in PREFORMATTED or look & Look.WHITE:
             self._white += 1
             self._begun = name in PREFORMATTED
@@ -366,15 +372,15 @@ def _says(said: str, address: str) -> bool:
     """Tell whether the words of a link are its address already."""
     if "@" in address and "/" not in address:
         return address.casefold() in said.casefold()
-    bare, shown = (
-        one.casefold()
-        .removeprefix("https://")
-        .removeprefix("http://")
-        .removeprefix("tel:")
-        .removeprefix("www.")
-        .rstrip("/")
-        for one in (address, said.strip("<>() "))
-    )
-    return shown == bare or (
-        address.startswith("tel:") and bare.replace("-", "") == "".join(shown.split()).replace("-", "")
-    )
+    if address.startswith("tel:"):
+        return _bare_number(said) == _bare_number(address.removeprefix("tel:"))
+    return _bare_address(said) == _bare_address(address)
+
+
+def _bare_address(text: str) -> str:
+    text = "".join(text.casefold().split()).strip("<>()")
+    return text.removeprefix("https://").removeprefix("http://").removeprefix("www.").rstrip("/")
+
+
+def _bare_number(text: str) -> str:
+    return text.translate(_NO_DIGITS)
