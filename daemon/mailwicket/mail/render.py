@@ -26,12 +26,12 @@ from mailwicket.mail.elements import (
     UNSEEN,
     VOID,
 )
-from mailwicket.mail.layout import Lines, Numbering, address_of, emoji
+from mailwicket.mail.layout import Lines, Numbering
+from mailwicket.mail.link import address_of, emoji, says
 from mailwicket.mail.markup import ATTRIBUTES_MAX_CHARS, Token, attributes, tokens, unescaped
 from mailwicket.mail.style import FLAT_PARAGRAPHS, Look, look_of
 
 _WHITE: Final = re.compile(r"[\t\n\r\f][ \t\n\r\f]*+| [ \t\n\r\f]++")
-_NO_DIGITS: Final = {ord(c): None for c in " -/().\xa0"}
 _INVISIBLE: Final = re.compile("[\u00ad\u034f\u061c\u180e\u200b\u2060-\u2064\ufeff]|(?<!\\w)\u200c|\u200c(?!\\w)")
 
 TOKENS_MAX: Final = 100_000
@@ -282,7 +282,7 @@ class Page:
         said = "".join(link.words).replace("\xa0", " ").strip()
         if not said and not link.pictured:
             return
-        if not _says(said, link.address):
+        if not says(said, link.address):
             self.out.append_address(f"<{link.address}>" if not said else f" <{link.address}>", link.line)
 
     # What is open
@@ -366,21 +366,3 @@ class Page:
         self._open = outer
         self._tables -= name == "table"
         return name
-
-
-def _says(said: str, address: str) -> bool:
-    """Tell whether the words of a link are its address already."""
-    if "@" in address and "/" not in address:
-        return address.casefold() in said.casefold()
-    if address.startswith("tel:"):
-        return _bare_number(said) == _bare_number(address.removeprefix("tel:"))
-    return _bare_address(said) == _bare_address(address)
-
-
-def _bare_address(text: str) -> str:
-    text = "".join(text.casefold().split()).strip("<>()")
-    return text.removeprefix("https://").removeprefix("http://").removeprefix("www.").rstrip("/")
-
-
-def _bare_number(text: str) -> str:
-    return text.translate(_NO_DIGITS)
