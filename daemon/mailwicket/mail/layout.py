@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-QUOTES_MAX: Final = 30
+QUOTES_MAX: Final = 15
 INDENT_MAX: Final = 10
 ROW_MAX_CHARS: Final = 300
 """A row that is longer is no row of figures: its cells stay apart."""
