@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
 
-from mailwicket.mail.forwarded import Forwarded, chain
+from mailwicket.mail.forwarded import Forwarded, chain_of
 from mailwicket.mail.quoted import reply_text
 from mailwicket.model import Facts, Flag, Mail, TicketFacts
 from mailwicket.rules.directory import Person, Role
@@ -90,7 +90,7 @@ class Case:
     @cached_property
     def forwards(self) -> list[Forwarded]:
         """The mails that it passes on, the outermost first."""
-        return list(chain(self.mail.subject, self.mail.text, self.mail.enclosed))
+        return list(chain_of(self.mail))
 
     def flag(self, flag: Flag) -> None:
         """Note what a technician should know."""
