@@ -157,7 +157,9 @@ class Bounce:
     """A delivery report (RFC 3464 or a relative): about whom, and whether the server gave up."""
 
     recipients: Sequence[str]
-    permanent: bool
+    """Whom the mail did not reach: as the sender addressed them, where the report says it."""
+    permanent: bool | None
+    """True: given up. False: only late. None: the report does not say."""
     original_message_id: MessageId | None
 
 

@@ -18,7 +18,8 @@ from tests.lab import mailmix
 from tests.lab.bombs import BOMBS, heads
 
 from mailwicket.mail import parts
-from mailwicket.mail.decode import SLICE_BYTES, decode, decoded, to_text
+from mailwicket.mail.charset import to_text
+from mailwicket.mail.decode import SLICE_BYTES, decode, decoded
 from mailwicket.mail.explain import explain
 from mailwicket.mail.parse import TEXT_MAX_BYTES, parse
 

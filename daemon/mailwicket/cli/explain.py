@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mailwicket.cli.terminal import be_lenient, block, one_line
-from mailwicket.mail.decode import clean
+from mailwicket.mail.charset import clean
 
 if TYPE_CHECKING:
     from mailwicket.model import Mail

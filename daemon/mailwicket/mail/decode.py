@@ -1,14 +1,16 @@
-"""Transfer encodings and charsets: bytes of a part to bytes and text. Never raises for what a mail contains."""
+"""Transfer encodings: bytes of a part to bytes. Never raises for what a mail contains."""
 
 from __future__ import annotations
 
 import binascii
-import codecs
 import mmap
+import re
 from collections.abc import Iterator
 from typing import Final
 
 import pybase64
+
+from mailwicket.mail.uuencode import undone
 
 Raw = bytes | bytearray | mmap.mmap
 """A mail as it came: in memory, or mapped where it is large."""
@@ -22,36 +24,55 @@ SHORT_BYTES: Final = 16 * 1024
 RUNS_MAX: Final = 1000
 """Padding inside base64 that is taken for the end of a run, for each slice."""
 
-# As browsers read the labels (WHATWG encoding standard): what is written under them is the superset.
-ALIASES: Final = {
-    "iso-8859-1": "cp1252",
-    "latin-1": "cp1252",
-    "latin1": "cp1252",
-    "us-ascii": "cp1252",
-    "ascii": "cp1252",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "ks_c_5601-1987": "cp949",
-    "euc-kr": "cp949",
-    "shift_jis": "cp932",
-    "iso-8859-9": "cp1254",
-    "tis-620": "cp874",
-}
-
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NOT_BASE64: Final = bytes(set(range(256)) - set(_ALPHABET))
 _LETTERS: Final = _ALPHABET.rstrip(b"=")
+# A soft line break with blanks before the line's end, or with CR alone for one (RFC 2045 6.7).
+_SOFT_ODD: Final = re.compile(rb"=(?:[ \t]{1,76}+\r?+(?:\n|\Z)|[ \t]{0,76}+\r(?!\n))")
+
+
+# What is written for an encoding, without its dashes and blanks.
+_ENCODINGS: Final = {
+    "base64": "base64",
+    "b64": "base64",
+    "quotedprintable": "quoted-printable",
+    "quoted": "quoted-printable",
+    "qp": "quoted-printable",
+    "xuuencode": "x-uuencode",
+    "uuencode": "x-uuencode",
+    "xuue": "x-uuencode",
+    "uue": "x-uuencode",
+    "7bits": "7bit",
+    "8bits": "8bit",
+}
+_USUAL: Final = frozenset({"", "7bit", "8bit", "binary", "base64", "quoted-printable"})
+_NOT_IN_A_WORD: Final = re.compile(r"\([^()]{0,200}\)|[^a-z0-9(]+|\(")
+
+
+def transfer_encoding(value: str) -> str:
+    """Return the Content-Transfer-Encoding that *value* means: a word that `decoded` knows, or its own."""
+    word = value.strip().casefold()
+    if word in _USUAL:
+        return word
+    plain = _NOT_IN_A_WORD.sub("", word[:200].partition(";")[0])
+    return _ENCODINGS.get(plain, plain[:40])
 
 
 def decoded(raw: Raw, begin: int, end: int, encoding: str) -> Iterator[bytes]:
-    """Yield what `raw[begin:end]` holds once its Content-Transfer-Encoding (RFC 2045 6) is undone, in slices.
+    """Yield what `raw[begin:end]` holds once its *encoding* is undone, in slices.
 
+    That is a Content-Transfer-Encoding (RFC 2045 6), or several that were applied one after the other, the last first:
+    `x-uuencode/quoted-printable`. `cut:5:10/base64` is ten bytes of what the part holds, from the fifth on.
     The same bytes come out each time; reading them twice gives one hash. An encoding that is not known counts as none.
     """
     if encoding == "base64":
         return _base64(raw, begin, end)
     if encoding == "quoted-printable":
         return _quoted_printable(raw, begin, end)
+    if encoding == "x-uuencode":
+        return undone(raw, begin, end)
+    if "/" in encoding:
+        return _in_stages(raw, begin, end, encoding)
     return (bytes(raw[at : min(end, at + SLICE_BYTES)]) for at in range(begin, end, SLICE_BYTES))
 
 
@@ -62,6 +83,20 @@ def decode(body: bytes | bytearray, encoding: str) -> bytes:
         if content is not None:
             return content
     return b"".join(decoded(body, 0, len(body), encoding))
+
+
+def _in_stages(raw: Raw, begin: int, end: int, encoding: str) -> Iterator[bytes]:
+    """Undo the last encoding of several, and of what comes out the others."""
+    outer, _, inner = encoding.rpartition("/")
+    content = b"".join(decoded(raw, begin, end, inner))
+    while outer:
+        outer, _, stage = outer.rpartition("/")
+        if stage.startswith("cut:"):
+            first, _, length = stage[4:].partition(":")
+            content = content[int(first) : int(first) + int(length)]
+        else:
+            content = b"".join(decoded(content, 0, len(content), stage))
+    yield content
 
 
 def _short_base64(body: bytes | bytearray) -> bytes | None:
@@ -79,7 +114,11 @@ def _quoted_printable(raw: Raw, begin: int, end: int) -> Iterator[bytes]:
         stop = min(end, begin + SLICE_BYTES)
         if stop < end:
             stop = _between_characters(raw, begin, stop)
-        yield binascii.a2b_qp(raw[begin:stop])
+        piece = raw[begin:stop]
+        content = binascii.a2b_qp(piece)
+        if b"=" in content or b"\n" not in piece:  # the library leaves the blanks, and skips a line behind CR alone
+            content = binascii.a2b_qp(_SOFT_ODD.sub(b"=\n", piece))
+        yield content
         begin = stop
 
 
@@ -150,42 +189,3 @@ def _between_characters(raw: Raw, begin: int, stop: int) -> int:
         return line
     escape = raw.rfind(b"=", max(begin + 1, stop - 2), stop)
     return escape if escape > begin else stop
-
-
-def to_text(content: bytes, charset: str | None) -> str:
-    """Return *content* as text: its label as browsers read it, else UTF-8, else windows-1252."""
-    label = (charset or "").strip().casefold()
-    if content.isascii() and label in _ASCII_ALIKE:
-        return clean(content.decode("ascii"))
-    if ALIASES.get(label) == "cp1252" or label == "windows-1252":
-        # Senders mislabel UTF-8 as the old default far more often than text is valid UTF-8 by chance.
-        names: tuple[str, ...] = ("utf-8", "cp1252")
-    else:
-        names = (ALIASES.get(label, label), "utf-8")
-    for name in names:
-        try:
-            codec = codecs.lookup(name).name
-            text = content.decode(codec, "strict" if name == "utf-8" else "replace")
-        except (LookupError, UnicodeError, ValueError):
-            continue
-        return text if codec in _TAME and b"\0" not in content else clean(text)
-    return clean(content.decode("cp1252", "replace"))
-
-
-_TAME: Final = frozenset({"utf-8", "cp1252", "gb18030", "iso2022_jp", "koi8-r"})
-"""Codecs that give NUL only for NUL, and never a lone surrogate: to look for one costs as much as to decode."""
-
-_ASCII_ALIKE: Final = {"", "utf-8", "us-ascii", "iso-8859-1", "windows-1252"}
-
-
-def clean(text: str) -> str:
-    """Take out what no JSON, database or terminal should be given: NUL and lone surrogates."""
-    if "\0" in text:
-        text = text.replace("\0", "")
-    if text.isascii():
-        return text
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace").decode("utf-8")
-    return text

@@ -8,8 +8,8 @@ from typing import Final
 
 import nh3
 
+from mailwicket.mail.charset import clean
 from mailwicket.mail.css import safe_style
-from mailwicket.mail.decode import clean
 from mailwicket.mail.html import to_plain
 from mailwicket.mail.markup import names, would_stall
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mailwicket.mail.forwarded import forwarded
-from mailwicket.mail.html import sanitised
+from mailwicket.mail.forwarded import passed_on
+from mailwicket.mail.html import sanitised, to_plain
 from mailwicket.mail.quoted import reply_text
 from mailwicket.model import Address, Mail
 
 
 def explain(mail: Mail) -> dict[str, Any]:
     """Return every field that JSON consumers are promised, without `file`."""
-    inner = forwarded(mail.subject, mail.text, mail.enclosed)
+    inner = passed_on(mail)
     return {
         "subject": mail.subject,
         "from": None if mail.author is None else _person(mail.author),
@@ -25,7 +25,7 @@ def explain(mail: Mail) -> dict[str, Any]:
         "references": list(mail.references),
         "date": None if mail.date is None else mail.date.isoformat(),
         "text": mail.text,
-        "reply_text": reply_text(mail.text) if inner is None else inner.own_words,
+        "reply_text": _reply_text(mail) if inner is None else inner.own_words,
         "html": None if mail.html is None else sanitised(mail.html),
         "attachments": [
             {
@@ -39,8 +39,8 @@ def explain(mail: Mail) -> dict[str, Any]:
             for one in mail.attachments
         ],
         "auto_submitted": {
-            "value": mail.automatic is not None,
-            "reason": None if mail.automatic is None else mail.automatic.reason,
+            "value": mail.automatic is not None or mail.bounce is not None,
+            "reason": mail.automatic.reason if mail.automatic else "delivery report" if mail.bounce else None,
         },
         "bounce": {
             "is_bounce": mail.bounce is not None,
@@ -55,6 +55,11 @@ def explain(mail: Mail) -> dict[str, Any]:
         },
         "damage": list(mail.damage),
     }
+
+
+def _reply_text(mail: Mail) -> str:
+    is_made = mail.html is not None and mail.text == to_plain(mail.html)
+    return reply_text(mail.text, mail.html if is_made else None)
 
 
 def _person(one: Address) -> dict[str, str | None]:

@@ -3,48 +3,61 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, field
-from typing import Final
 
 from mailwicket.mail.address import people
+from mailwicket.mail.attachment import TEXT_MAX_BYTES, Leaf, cut_out, is_packed, leaf, listed
 from mailwicket.mail.automatic import automatic
-from mailwicket.mail.decode import SLICE_BYTES, Raw, clean, decode, decoded, to_text
-from mailwicket.mail.header import Header, ids, moment, parameters, words
+from mailwicket.mail.body import Body, is_body, may_be_body
+from mailwicket.mail.charset import to_text
+from mailwicket.mail.decode import SLICE_BYTES, Raw, decode
+from mailwicket.mail.enclosed import ENCLOSED_MAX, enclosed, is_mail
+from mailwicket.mail.head import lines_as_lf, split_header, start_of
+from mailwicket.mail.header import HEADER_MAX_BYTES, Header, ids, moment, words
 from mailwicket.mail.html import to_plain
-from mailwicket.mail.parts import Part, leaves, split_header
+from mailwicket.mail.parts import leaves
 from mailwicket.mail.report import bounce
-from mailwicket.model import Attachment, Mail, Sha256
+from mailwicket.mail.status import RETURNED_TYPES, STATUS_TYPES
+from mailwicket.model import Attachment, Enclosed, Mail, Sha256
 
-TEXT_MAX_BYTES: Final = 1024 * 1024
-"""Of a longer text part the beginning is the text, and the whole an attachment."""
+__all__ = ["TEXT_MAX_BYTES", "parse"]
 
 
-@dataclass
-class _Body:
-    """The body as it is put together from the leaves."""
+@dataclass(slots=True)
+class _Content:
+    """What was found below the header."""
 
-    texts: list[str] = field(default_factory=list)
-    html: list[str] = field(default_factory=list)
+    body: Body = field(default_factory=Body)
     attachments: list[Attachment] = field(default_factory=list)
+    enclosed: list[Enclosed] = field(default_factory=list)
     status: list[str] = field(default_factory=list)
     returned: list[Header] = field(default_factory=list)
+    last_resort: tuple[Leaf, Attachment] | None = None
+    packed: tuple[str, str | None] = "", None
+    """The text and the HTML in a winmail.dat."""
 
 
 def parse(raw: Raw) -> Mail:
     """Return what *raw* says; what was repaired or left out is named in `Mail.damage`."""
-    damage: list[str] = []
-    header, begin = split_header(raw, 0, len(raw))
-    body = _Body()
-    for part in leaves(raw, header, begin, len(raw), damage):
-        _take(raw, part, body, damage)
-    html = "\n".join(body.html) if body.html else None
-    text = "\n".join(body.texts) if body.texts else to_plain(html) if html else ""
+    view = lines_as_lf(raw)
+    start = start_of(view)
+    header, begin = split_header(view, start, len(view))
+    content = _Content()
+    damage = content.body.damage
+    if begin - start >= HEADER_MAX_BYTES:
+        damage.append("header_cut")
+    for part in leaves(view, header, begin, len(view), damage):
+        _take(raw, leaf(raw, part), content)
+    if content.last_resort is not None and not content.body.pieces and content.packed == ("", None):
+        _take_last_resort(raw, content, *content.last_resort)
+    text, html = content.body.read() if content.body.pieces else ("", None)
+    if content.packed != ("", None) and not text.strip():
+        text, html = content.packed[0] or to_plain(content.packed[1] or ""), html or content.packed[1]
     author = next(iter(people(header.get("from"))), None)
     subject = words(header.get("subject"))
     date = moment(header.get("date"))
     said = [author.address.casefold() if author else "", str(date), subject, text]
-    said += [attachment.sha256 for attachment in body.attachments]
+    said += [attachment.sha256 for attachment in content.attachments]
     return Mail(
         subject=subject,
         author=author,
@@ -57,56 +70,59 @@ def parse(raw: Raw) -> Mail:
         date=date,
         text=text,
         html=html,
-        attachments=body.attachments,
-        enclosed=(),
+        attachments=content.attachments,
+        enclosed=tuple(content.enclosed),
         automatic=automatic(header, subject, text),
-        bounce=bounce(header, subject, text, body.status, body.returned),
+        bounce=bounce(header, subject, text, content.status, content.returned),
         content_digest=Sha256(hashlib.sha256("\0".join(f"{len(s)}:{s}" for s in said).encode()).hexdigest()),
         damage=tuple(dict.fromkeys(damage)),
     )
 
 
-def _take(raw: Raw, part: Part, body: _Body, damage: list[str]) -> None:
+def _take(raw: Raw, one: Leaf, content: _Content) -> None:
     """Put one leaf where it belongs: body, report, or attachment."""
-    encoding = part.header.get("content-transfer-encoding").strip().casefold()
-    disposition, options = parameters(part.header.get("content-disposition"))
-    name = options.get("filename") or part.parameters.get("name")
-    if part.content_type in {"text/plain", "text/html"} and disposition != "attachment" and not name:
-        size = part.end - part.begin
-        content = decode(raw[part.begin : part.begin + min(size, TEXT_MAX_BYTES)], encoding)
-        text = to_text(content, part.parameters.get("charset"))
-        if "\r" in text:  # one letter is searched ten times as fast as two
-            text = text.replace("\r\n", "\n")
-        (body.texts if part.content_type == "text/plain" else body.html).append(text)
-        if size <= TEXT_MAX_BYTES:
-            return
-        damage.append("text_cut")
-    elif part.content_type == "message/delivery-status":
-        body.status.append(to_text(decode(raw[part.begin : min(part.end, part.begin + SLICE_BYTES)], encoding), None))
-    elif part.content_type in {"message/rfc822", "text/rfc822-headers"}:
-        body.returned.append(split_header(raw, part.begin, part.end)[0])
-    digest, size = hashlib.sha256(), 0
-    for piece in decoded(raw, part.begin, part.end, encoding):
-        digest.update(piece)
-        size += len(piece)
-    body.attachments.append(
-        Attachment(
-            filename=_bare(name),
-            content_type=part.content_type,
-            size=size,
-            sha256=Sha256(digest.hexdigest()),
-            inline=disposition == "inline" or (part.related and "content-id" in part.header),
-            content_id=next(iter(ids(part.header.get("content-id"))), None),
-            span=(part.begin, part.end),
-            encoding=encoding,
-        )
-    )
+    if is_body(one):
+        _take_body(raw, one, content)
+        return
+    if is_packed(one):
+        from mailwicket.mail.unpacked import take_apart  # noqa: PLC0415 - few mails need it
+
+        taken = take_apart(raw, one)
+        if taken is not None:
+            content.attachments += taken.attachments
+            content.packed = taken.text or content.packed[0], taken.html or content.packed[1]
+            if taken.whole:
+                return
+    _look_at(raw, one, content)
+    attachment = listed(raw, one)
+    content.attachments.append(attachment)
+    if content.last_resort is None and may_be_body(one):
+        content.last_resort = one, attachment
 
 
-def _bare(name: str | None) -> str | None:
-    """A file name without path and control characters (never a way out of a directory)."""
-    if not name:
-        return None
-    last = re.split(r"[/\\]", words(name))[-1]
-    bare = "".join(c for c in clean(last) if c.isprintable()).strip()[:255]
-    return bare if bare not in {"", ".", ".."} else None
+def _look_at(raw: Raw, one: Leaf, content: _Content) -> None:
+    """Read what an attachment says about the mail."""
+    part = one.part
+    if part.content_type in STATUS_TYPES:
+        status = decode(raw[part.begin : min(part.end, part.begin + SLICE_BYTES)], one.encoding)
+        content.status.append(to_text(status, None))
+    elif part.content_type in RETURNED_TYPES:
+        if one.encoding in {"base64", "quoted-printable"}:
+            head = decode(raw[part.begin : min(part.end, part.begin + HEADER_MAX_BYTES)], one.encoding)
+            content.returned.append(split_header(head, 0, len(head))[0])
+        else:
+            content.returned.append(split_header(raw, part.begin, part.end)[0])
+    if len(content.enclosed) < ENCLOSED_MAX and is_mail(one) and (inner := enclosed(raw, one)):
+        content.enclosed.append(inner)
+
+
+def _take_body(raw: Raw, one: Leaf, content: _Content) -> None:
+    for cut in content.body.take(raw, one):
+        kind = "application/octet-stream" if "uuencode" in cut.encoding else one.part.content_type
+        content.attachments.append(cut_out(raw, cut.span, cut.encoding, filename=cut.name, content_type=kind))
+
+
+def _take_last_resort(raw: Raw, content: _Content, one: Leaf, attachment: Attachment) -> None:
+    """Make an attachment the body: there is no other."""
+    content.attachments.remove(attachment)
+    _take_body(raw, one, content)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
-from mailwicket.mail.decode import clean
+from mailwicket.mail.charset import clean
 from mailwicket.mail.elements import (
     BLOCKS,
     CELLS,
