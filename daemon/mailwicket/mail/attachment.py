@@ -145,7 +145,7 @@ def _is_base64(raw: Raw, part: Part) -> bool:
     Base64 with other letters strewn in is still base64 if text comes out of it.
     """
     sample = raw[part.begin : min(base64_end(raw, part.begin, part.end), part.begin + SAMPLE_BYTES)]
-    if not sample.translate(None, _BASE64):
+    if b" " not in sample and not sample.translate(None, _BASE64):
         return True
     content = decode(sample, "base64")
     if _CONTROLS.search(content):
