@@ -11,7 +11,7 @@ from tests.lab.winmail import BODY, OF_MAIL, attribute, compressed, file, octets
 
 from mailwicket.mail.attachment import bare
 from mailwicket.mail.decode import decode
-from mailwicket.mail.parse import parse
+from mailwicket.mail.parse import WINMAILS_MAX, parse
 from mailwicket.model import Attachment
 
 
@@ -164,5 +164,12 @@ RICH = compressed(rb"{\rtf1\fromhtml1 {\*\htmltag64 <p>}drips{\*\htmltag72 </p>}
 def test_the_body_in_a_winmail_is_that_of_a_mail_without_one(content: bytes, expected: tuple[str, str | None]) -> None:
     told = parse(winmail(content))
     assert (told.text, told.html, told.attachments) == (*expected, [])
-    beside = b"--a\n\nWords.\n--a\n" + winmail(content).partition(b"MIME-Version: 1.0\n")[2] + b"\n--a--\n"
+    beside = b"--a\n\nWords.\n--a\n" + winmail(content) + b"\n--a--\n"
     assert parse(heads(b"Content-Type: multipart/mixed; boundary=a") + beside).text.startswith("Words.")
+
+
+def test_of_many_winmails_the_first_gives_the_body_and_some_give_files() -> None:
+    ones = [winmail(tnef(attribute(BODY, b"w%d\0" % n), file("a.txt", b"x"))) for n in range(12)]
+    told = parse(heads(b"Content-Type: multipart/mixed; boundary=a") + b"".join(b"--a\n" + one + b"\n" for one in ones))
+    assert told.text == "w0"
+    assert [one.filename for one in told.attachments] == ["a.txt"] * WINMAILS_MAX + ["winmail.dat"] * 2
