@@ -182,3 +182,8 @@ def test_an_answer_inside_a_quote_keeps_what_it_answers_and_an_answer_below_does
 
 def test_a_quoted_attribution_announces_as_well() -> None:
     assert reply_text(f"Yes.\n\n> {WROTE}\n>\n> Red?\n\nRegards\nBob\n") == "Yes.\n\nRegards\nBob"
+
+
+def test_words_before_an_attribution_are_told_once() -> None:
+    text = f"Hello! {WROTE}\n> Red?\nYes.\n> New?\nNo."
+    assert reply_text(text) == f"Hello!\n{WROTE}\n> Red?\nYes.\n> New?\nNo."

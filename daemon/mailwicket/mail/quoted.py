@@ -154,7 +154,10 @@ class _Reply:
             begin = found.begin
         end = self._quote_ends(at)
         announced = self._announces(at) if found is None else _names_it(self.lines[found.begin : found.end])
-        self.pieces.append(_Piece(self.lines[begin:end], quote=True, announced=announced))
+        quote = self.lines[begin:end]
+        if found is not None and found.own:
+            quote[0] = quote[0].removeprefix(found.own).lstrip(WHITE)
+        self.pieces.append(_Piece(quote, quote=True, announced=announced))
         self.begin = end
         return end
 
