@@ -52,6 +52,9 @@ def told(value: str) -> list[tuple[str | None, str]]:
         ("Ada \t  Ex <a@b.org>", "Ada Ex", "a@b.org"),
         ("山田　太郎 <a@b.org>", "山田　太郎", "a@b.org"),
         ('"" <a@b.org>', None, "a@b.org"),
+        ("'Ada' <a@b.org>", "Ada", "a@b.org"),
+        ("'Ada' and 'Bob' <a@b.org>", "'Ada' and 'Bob'", "a@b.org"),
+        ('=?utf-8?q?"Ex,_Ada"?= <a@b.org>', "Ex, Ada", "a@b.org"),
         ("Ex, Ada <a@b.org>", "Ex, Ada", "a@b.org"),
         ("Ex, Inc., Ada <a@b.org>", "Ex, Inc., Ada", "a@b.org"),
         ("root, Ada <a@b.org>", "Ada", "a@b.org"),
@@ -125,6 +128,13 @@ def test_very_many_people_are_read_in_linear_time_up_to_a_limit() -> None:
 
     seconds(10)
     assert seconds(PEOPLE_MAX + 500) < 0.5
+
+
+def test_of_a_list_that_was_cut_nobody_is_named_by_half_an_address() -> None:
+    names = [f"p{n:04}@{'x' * 80}.example.org" for n in range(1500)]
+    found = people(Header(b"To: " + ", ".join(names).encode()).get("to"))
+    assert [one.address for one in found] == names[: len(found)]
+    assert len(found) > 600
 
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Zl", "Zp")), max_size=40).map(str.strip)

@@ -117,6 +117,10 @@ def test_every_label_names_a_codec_of_text() -> None:
         (b"\x0e0!\x0f a", "iso-2022-kr", "가 a"),
         (b"Gr\xc3\xb6\xc3\x9fe \xc3\xbcber \xc3\xa4\xc3\xb6 \xe9", "utf-8", "Größe über äö \ufffd"),
         (b'<meta charset="iso-8859-2"><p>\xb3', None, '<meta charset="iso-8859-2"><p>ł'),
+        ("你好吗".encode()[:-1], "utf-8", "你好\ufffd"),
+        ("你好吗".encode()[:-1], None, "你好\ufffd"),
+        ("水泵坏了，".encode("gbk")[:-1] + b"\n", "gb2312", "水泵坏了\ufffd\n"),
+        (b"caf\xe9", "utf-8", "café"),
         (b"a\x81\x8d", "iso-8859-1", "a\ufffd\ufffd"),
         (b"\x80 \xc4\xe3", "gb2312", None),
     ],
@@ -145,6 +149,7 @@ def test_a_codec_fits_what_it_reads_without_a_doubt() -> None:
     assert not fits("насос".encode("koi8-r"), "utf-8")
     assert not fits(b"a", "x-unknown")
     assert not fits(b"a", None)
+    assert not fits(b"ab", "utf-16")
 
 
 def test_a_field_is_read_in_the_charset_of_the_body_where_that_fits() -> None:

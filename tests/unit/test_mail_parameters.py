@@ -47,6 +47,7 @@ from mailwicket.mail.parameters import PARAMETERS_MAX, parameters
         ("a/b; x*0=it's; x*1='50%'", {"x": "it's'50%'"}),
         ("a/b; x*0*=utf-8''%C3; x*1*=%A4", {"x": "ä"}),
         ("a/b; x*1=b; x*3=d", {"x": "bd"}),
+        ("a/b; x=whole; x*1=b", {"x": "whole"}),
         ("a/b; x*99999=a; x*0=b", {"x*99999": "a", "x": "b"}),
     ],
 )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from mailwicket.mail.charset import clean
+from mailwicket.mail.header import FIELD_MAX_CHARS
 from mailwicket.mail.words import word_end, words
 from mailwicket.model import Address
 
@@ -45,6 +46,8 @@ def people(value: str) -> Sequence[Address]:
         return ()
     if not value.isprintable():
         value = _CONTROL.sub("", value)
+    if len(value) >= FIELD_MAX_CHARS:  # where it was cut, nobody's address ends
+        value = value[: value.rfind(",", 0, FIELD_MAX_CHARS) + 1]
     if plain := _PLAIN.fullmatch(value):  # one person, nothing quoted in it: nearly all mail
         address = plain[2] or plain[3]
         if "'" not in address and len(address) <= ADDRESS_MAX_CHARS:
@@ -234,7 +237,7 @@ class _Reader:
 
 def _name(text: str) -> str | None:
     name = words(text)
-    if len(name) > 2 and name[0] == name[-1] == "'":
+    if len(name) > 2 and name[0] == name[-1] and name[0] in "'\"" and name.count(name[0]) == 2:
         name = name[1:-1].strip()
     return name or None
 

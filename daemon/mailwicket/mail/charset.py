@@ -25,11 +25,10 @@ _SURE: Final = frozenset({"cp932", "euc_jp", "cp949", "johab", "gb18030", "cp950
 _DIALECTS: Final[dict[str, tuple[str, ...]]] = {
     "cp932": ("shift_jis_2004",),
     "euc_jp": ("euc_jis_2004",),
-    "cp950": ("big5hkscs", "gb18030"),
+    "cp950": ("big5hkscs",),
     "big5hkscs": ("cp950",),
-    "gb18030": ("cp950",),
 }
-"""What is also written under a label."""
+"""What has still more letters and is written under the same label."""
 
 _BY_ESCAPES: Final[dict[str, Callable[[bytes], str]]] = {"iso2022_jp": iso2022.japanese, "iso2022_kr": iso2022.korean}
 _META: Final = re.compile(rb"<meta\s[^>]{0,200}?charset\s{0,8}=\s{0,8}[\"']?\s{0,8}([\w.:-]{1,40})", re.IGNORECASE)
@@ -53,10 +52,10 @@ def to_text(content: bytes, charset: str | None) -> str:
         try:
             text = content.decode("utf-8")
         except UnicodeDecodeError as error:
-            if codec == "cp1252" and content[: error.start].isascii():
-                text = content.decode("cp1252", "replace")
-            else:
+            if content[: error.start].isascii():  # the first letter beyond ASCII is wrong: it never was UTF-8
                 codec, text = _not_utf8(content, codec)
+            else:
+                codec, text = _hardly_utf8(content, codec, error)
         else:
             codec = "utf-8"
     else:
@@ -66,9 +65,9 @@ def to_text(content: bytes, charset: str | None) -> str:
 
 
 def fits(content: bytes, charset: str | None) -> bool:
-    """Tell whether *charset* is known and reads *content* without a doubt."""
+    """Tell whether *charset* is a superset of ASCII that reads *content* without a doubt."""
     codec = _codec(charset) if charset else None
-    if codec is None:
+    if codec is None or codec in _NOT_ASCII:
         return False
     try:
         content.decode(codec)
@@ -86,13 +85,19 @@ def _codec(label: str) -> str | None:
     return _short_codec(label[:LABEL_MAX_CHARS])
 
 
-def _not_utf8(content: bytes, codec: str | None) -> tuple[str, str]:
-    """Read text that is not valid UTF-8, and whose label is missing or names one alphabet."""
+def _hardly_utf8(content: bytes, codec: str | None, error: UnicodeDecodeError) -> tuple[str, str]:
+    """Read text that begins as UTF-8 and then fails: cut off, or damaged in places, or none after all."""
     if codec in {None, "ascii", "utf-8", "cp1252"}:
         text = content.decode("utf-8", "replace")
         beyond, lost = len(text) - len(text.encode("ascii", "ignore")), text.count("\ufffd")
-        if beyond > 4 * lost:  # UTF-8, but cut off or damaged in places
+        is_cut = lost == 1 and error.reason == "unexpected end of data"
+        if is_cut or beyond > (2 if codec == "utf-8" else 4) * lost:
             return "utf-8", text
+    return _not_utf8(content, codec)
+
+
+def _not_utf8(content: bytes, codec: str | None) -> tuple[str, str]:
+    """Read text that is not UTF-8, and whose label is missing, wrong or names one alphabet."""
     if codec in {None, "ascii", "utf-8"}:
         codec = looks_like(content)
     return codec, content.decode(codec, "replace")

@@ -23,7 +23,7 @@ SHORT_MAX_CHARS: Final = 16 * 1024
 
 # A folded line behind a line that is no field is a field of its own. Possessive: there is never a way back.
 _FIELD: Final = re.compile(r"^[^\S\n]*+([^\s:][^\n:]*+):(.*+(?:\n[ \t].*+)*+)", re.MULTILINE)
-_FOLD: Final = re.compile(r"(?:(?<![ \t])[ \t]+)?\r?\n[ \t]*")
+_FOLD: Final = re.compile(r"(?:(?<![ \t])[ \t]+)?(?:\r?\n[ \t]*)++")
 
 _JOINED: Final = {"from": ",,", "to": ",,", "cc": ",,", "reply-to": ",,", "references": " "}
 """Fields that may stand but once (RFC 5322 3.6) and yet stand more often, each with other people: all of them count.

@@ -50,7 +50,8 @@ def _parameters(value: str) -> tuple[str, Mapping[str, str]]:
         number, is_encoded = int(section[2] or 0), section[3] == "*" or not section[2]
         sections.setdefault(section[1], {}).setdefault(number, (text, is_encoded))
     for name, pieces in sections.items():
-        found[name] = _continued([pieces[number] for number in sorted(pieces)])
+        if 0 in pieces or name not in found:  # the rest of a value is less than a whole one
+            found[name] = _continued([pieces[number] for number in sorted(pieces)])
     return told, found
 
 
