@@ -144,6 +144,18 @@ def test_any_bytes_are_text_under_any_label(content: bytes, label: str | None) -
     assert text == clean(text)
 
 
+@given(
+    st.binary(max_size=60),
+    st.sampled_from(sorted(one for one in set(CODECS.values()) if one[:5] not in {"utf-1", "utf-3"})),
+)
+@settings(deadline=None)
+def test_where_a_slice_ends_changes_nothing(content: bytes, codec: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(charset, "SLICE_BYTES", 7)
+        sliced = charset._replaced(content, codec)
+    assert sliced.replace("\ufffd", "") == content.decode(codec, "replace").replace("\ufffd", "")
+
+
 def test_a_codec_fits_what_it_reads_without_a_doubt() -> None:
     assert fits("насос".encode("koi8-r"), "koi8-r")
     assert not fits("насос".encode("koi8-r"), "utf-8")

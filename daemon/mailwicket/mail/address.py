@@ -237,7 +237,7 @@ class _Reader:
 
 def _name(text: str) -> str | None:
     name = words(text)
-    if len(name) > 2 and name[0] == name[-1] and name[0] in "'\"" and name.count(name[0]) == 2:
+    if len(name) > 2 and name[0] == name[-1] == '"' and name.count('"') == 2:  # apostrophes stay: they quote nothing
         name = name[1:-1].strip()
     return name or None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -34,6 +35,7 @@ _BY_ESCAPES: Final[dict[str, Callable[[bytes], str]]] = {"iso2022_jp": iso2022.j
 _META: Final = re.compile(rb"<meta\s[^>]{0,200}?charset\s{0,8}=\s{0,8}[\"']?\s{0,8}([\w.:-]{1,40})", re.IGNORECASE)
 _CONTROL: Final = re.compile(r"[\x01-\x08\x0e-\x1f]")
 _META_BYTES: Final = 1024
+SLICE_BYTES: Final = 128 * 1024
 _BOM: Final = "\ufeff"
 
 
@@ -100,7 +102,7 @@ def _not_utf8(content: bytes, codec: str | None) -> tuple[str, str]:
     """Read text that is not UTF-8, and whose label is missing, wrong or names one alphabet."""
     if codec in {None, "ascii", "utf-8"}:
         codec = looks_like(content)
-    return codec, content.decode(codec, "replace")
+    return codec, _replaced(content, codec)
 
 
 def looks_like(content: bytes) -> str:
@@ -132,9 +134,18 @@ def _as_labelled(content: bytes, codec: str) -> tuple[str, str]:
         return "utf-8", content.decode("utf-8")
     except UnicodeError:
         pass
-    text = content.decode(codec, "replace")
+    text = _replaced(content, codec)
     beyond, lost = len(text) - len(text.encode("ascii", "ignore")), text.count("\ufffd")
     return (codec, text) if beyond > 4 * lost else _not_utf8(content, None)
+
+
+def _replaced(content: bytes, codec: str) -> str:
+    """Read *content*, what cannot be read as U+FFFD: each costs so much that a call must not meet a million of them."""
+    if len(content) <= SLICE_BYTES:
+        return content.decode(codec, "replace")
+    decoder = codecs.getincrementaldecoder(codec)("replace")
+    slices = (content[at : at + SLICE_BYTES] for at in range(0, len(content), SLICE_BYTES))
+    return "".join([*map(decoder.decode, slices), decoder.decode(b"", final=True)])
 
 
 def _wide(content: bytes, codec: str) -> tuple[str, str]:
