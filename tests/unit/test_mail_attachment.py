@@ -102,6 +102,9 @@ def test_an_attachment_is_decoded_as_it_says(encoding: str, body: bytes, content
         (base64.encodebytes("Größe\n".encode()), "Größe\n"),
         (base64.b64encode(b"Hello, world!"), "Hello, world!"),
         (b"SGVs*bG8s\n IHdv cmxk!IQ=\n", "Hello, world!"),
+        (base64.encodebytes(b"Hello!\n") + b"____\nA list, of course.\n", "Hello!\n\n____\nA list, of course.\n"),
+        (base64.encodebytes(b"Hi") + b"\nSent by\nthe gate-way\n", "Hi\n\nSent by\nthe gate-way\n"),
+        (base64.encodebytes(b"abc" * 60) + b"-- \nfoot\n", "abc" * 60 + "\n-- \nfoot\n"),
         (b"", ""),
     ],
 )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.lab.bombs.heads import heads
 
-from mailwicket.mail.body import TEXT_MAX_BYTES
+from mailwicket.mail.attachment import TEXT_MAX_BYTES
 from mailwicket.mail.parse import parse
 from mailwicket.model import Mail
 
@@ -133,6 +133,21 @@ def test_in_a_related_the_first_is_the_body(field: bytes, expected: str) -> None
     assert text(multi(b"related", leaf(HTML, "<div>main</div>"), leaf(HTML, "<div>frame</div>", field))) == expected
 
 
+@pytest.mark.parametrize("kind", [b"related", b"signed", b"report", b"alternative"])
+def test_what_leads_a_multipart_is_the_body_whatever_it_is_called(kind: bytes) -> None:
+    ones = [leaf(b"text/html; name=m.html", "<p>main</p>"), leaf(b"text/plain; name=a.txt", "file")]
+    assert text(multi(kind, *ones[:1], IMAGE)) == "main"
+    assert mail(multi(b"mixed", *ones)).html == "<p>main</p>"
+    assert (text(multi(kind, *ones)) == "main") == (kind != b"alternative")
+
+
+def test_a_related_says_which_of_two_is_the_body() -> None:
+    ones = [leaf(HTML, "<p>frame</p>", b"Content-ID: <f@y>"), leaf(HTML, "<p>main</p>", b"Content-ID: <m@y>")]
+    assert text(multi(b"related", *ones).replace(b'"a"', b'"a"; start="<m@y>"', 1)) == "main"
+    assert text(multi(b"related", *ones).replace(b'"a"', b'"a"; start="<f@y>"', 1)) == "frame"
+    assert text(multi(b"related", *ones)) == "frame"
+
+
 def test_a_related_may_say_which_is_the_body() -> None:
     ones = [leaf(b"image/png", "x", b"Content-ID: <i@y>"), leaf(HTML, "<p>main</p>", b"Content-ID: <m@y>")]
     structure = multi(b"related", *ones).replace(b'"a"', b'"a"; start="<m@y>"', 1)
@@ -173,7 +188,7 @@ def test_a_file_in_a_text_is_an_attachment() -> None:
         told = parse(heads(b"Content-Type: text/plain", b"Content-Transfer-Encoding: " + encoding) + body)
         assert (told.text, told.damage) == ("one\ntwo\n", ())
         assert [(one.filename, one.content_type, one.size) for one in told.attachments] == [
-            ("cat.txt", "text/plain", 3)
+            ("cat.txt", "application/octet-stream", 3)
         ]
 
 

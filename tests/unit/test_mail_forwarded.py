@@ -39,6 +39,13 @@ def test_a_separator_without_prefix_needs_a_header() -> None:
     assert forwarded("Fwd: Meter", separator + "We shall see.") is not None
 
 
+def test_an_original_message_without_header_is_passed_on_if_the_subject_says_so() -> None:
+    found = forwarded("Fwd: Meter", "Look.\n\n-----Original Message-----\n\nBackwards.")
+    assert found is not None
+    assert (found.author, found.text, found.own_words) == (None, "Backwards.", "Look.")
+    assert forwarded("Fwd: Meter", "Look.\n\n----- Original price -----\n\n3 EUR") is None
+
+
 def test_a_short_prefix_believes_only_headers_in_its_language() -> None:
     assert forwarded("I: Contatore", block()) is None
     text = "Da: Cy Example <cy@example.com>\nInviato: ieri\nA: ada@example.org\nOggetto: Contatore\n\nGira.\n"

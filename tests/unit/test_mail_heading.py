@@ -55,6 +55,7 @@ def test_two_labels_are_enough_below_a_long_rule_or_with_a_time_and_an_address()
         ["**Original**", "Body"],
         ["Message in a bottle"],
         ["From: Ada <ada@example.org>", "To: desk@example.org", "Subject: Pump", "", "It leaks."],
+        ["To: ada@example.org", "Subject: x", "Sent: Thu, 1 Jan 2026 09:58:58 +0100", "", "did not reach"],
         ["\u200b"],
         [" " * 500 + "x"],
         ["Subject: my own", "", *HEADER],

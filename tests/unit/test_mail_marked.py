@@ -75,8 +75,9 @@ MARKED = {
         "</div>Mon, 5 Jan 2026, 9:00 +03:00 Ada &lt;a@x.example&gt;:<br>"
         '<blockquote id="mail-app-auto-quote">old</blockquote>'
     ),
-    "a line that tells it, broken": (
-        "own<br><br>On Mon, 5 Jan 2026 at 09:00, Ada<br>&lt;a@x.example&gt; wrote:<blockquote type=cite>old</blockquote>"
+    "a broken line": (
+        "own<br><br>On Mon, 5 Jan 2026 at 09:00, Ada<br>&lt;a@x.example&gt; "
+        "wrote:<blockquote type=cite>old</blockquote>"
     ),
     "NetEase": 'own<br>At 2026-01-05, "Ada" wrote:<br><blockquote id="isReplyContent">old</blockquote>',
     "K-9": (

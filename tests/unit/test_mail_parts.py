@@ -66,6 +66,13 @@ def test_a_boundary_that_is_not_named_or_not_rightly_is_guessed(content_type: by
     assert [one.strip() for one in bodies(heads(b"Content-Type: " + content_type) + body)] == [b"one", b"two"]
 
 
+def test_what_stands_before_a_guessed_boundary_may_be_the_words() -> None:
+    raw = heads(b"Content-Type: multipart/mixed; boundary=b")
+    assert bodies(raw + b"words\n--a\n" + part(b"one")) == [b"words", b"one"]
+    assert bodies(raw + b"This is a message in MIME format.\n--a\n" + part(b"one")) == [b"one"]
+    assert bodies(heads(b"X: y") + b"words\n--a\n" + part(b"one")) == [b"words", b"one"]
+
+
 def test_a_mail_whose_type_got_lost_is_still_taken_apart() -> None:
     assert bodies(heads(b"X: y") + b"--a\n" + part(b"one") + b"\n--a--\n") == [b"one"]
     assert bodies(heads(b"Content-Type: text/plain") + b"--a\n" + part(b"one")) == [b"--a\n" + part(b"one")]

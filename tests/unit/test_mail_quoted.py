@@ -95,6 +95,11 @@ def test_a_delimiter_at_the_very_top_keeps_the_body() -> None:
     assert reply_text(line) == line
 
 
+def test_an_answer_below_a_quoted_delimiter_is_not_lost() -> None:
+    line = "##- Please type your reply above this line -##"
+    assert reply_text(f"Hello\n\n{WROTE}\n> {line}\n> Does it run?\n\nIt runs.\n") == "Hello\n\nIt runs."
+
+
 def test_marks_that_show_nothing_hide_no_quote() -> None:
     assert reply_text(f"Yes.\u200b\n\n\u200b{WROTE}\xa0\n\n\xa0>\xa0Does it run?\n") == "Yes."
 
@@ -151,3 +156,20 @@ def test_answers_between_quotes_marked_in_html_keep_what_they_answer() -> None:
 @settings(deadline=None)
 def test_lines_that_show_nothing_stop_nobody(lines: list[str], blanks: int) -> None:
     assert "Yes." in reply_text("\n".join(["Yes.", *lines, " " * blanks + "x"]))
+
+
+def test_who_answers_in_red_within_a_quote_without_marks_keeps_all_of_it() -> None:
+    text = f"See my answers in red.\n\n{HEADER}\nDoes it run? It does.\n\n-----Original Message-----\n{HEADER}\nOld."
+    assert reply_text(text) == text
+    assert reply_text(f"I predicted it.\n\n{HEADER}\nDoes it run?") == "I predicted it."
+
+
+def test_what_is_pasted_below_words_without_a_date_stays_between_words() -> None:
+    text = "The man came.\n\nHe wrote:\n> it leaks\nand left."
+    assert reply_text(text) == text
+
+
+def test_answers_in_red_are_kept_in_html_too() -> None:
+    markup = '<p>See below, in red.</p><hr><div id="divRplyFwdMsg"><b>From:</b> Ada &lt;ada@example.org&gt;<br>'
+    markup += "<b>Sent:</b> 2 November 2026<br><b>To:</b> Bob<br><b>Subject:</b> x</div><p>Red? Yes.</p>"
+    assert "Red? Yes." in reply_text(to_plain(markup), markup)

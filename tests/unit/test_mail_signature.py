@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailwicket.mail.signature import is_device, without_signature
+from mailwicket.mail.signature import is_device, without_armour, without_signature
 
 DEVICES = """
 Sent from my iPhone
@@ -103,6 +103,21 @@ def test_of_dashes_that_divide_a_text_the_last_ones_begin_it() -> None:
     assert without_signature(["One", "--", "Two", "--", "Ada"]) == ["One", "--", "Two"]
     assert without_signature(["One", "-- ", "Ada", "-- ", "The list"]) == ["One"]
     assert without_signature(["One", "-- ", "Ada", "--", "The list"]) == ["One"]
+
+
+def test_a_signed_text_is_what_was_signed() -> None:
+    seal = ["-----BEGIN PGP SIGNATURE-----", "", "wsBcBAEBCAAQ", "=x1", "-----END PGP SIGNATURE-----"]
+    begin = ["", "-----BEGIN PGP SIGNED MESSAGE-----", "Hash: SHA256", ""]
+    assert without_signature(["It runs.", "- -- ", "Ada", *seal]) == ["It runs."]
+    assert without_armour([*begin, "It runs."]) == ["", "It runs."]
+    for lines in ([], [""], ["It runs.", *begin]):
+        assert without_armour(lines) == lines
+
+
+def test_a_rule_at_the_very_end_of_a_text_stays_where_nothing_else_is_cut() -> None:
+    assert without_signature(["It runs.", "-----", ""], is_last=True) == ["It runs.", "-----"]
+    assert without_signature(["It runs.", "-----", "-- ", "Ada"], is_last=True) == ["It runs."]
+    assert without_signature(["It runs.", "-----"]) == ["It runs."]
 
 
 def test_a_closing_formula_stays() -> None:

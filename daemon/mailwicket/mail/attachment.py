@@ -18,12 +18,19 @@ PACKED_NAME: Final = "winmail.dat"
 
 NAME_MAX_CHARS: Final = 255
 
+TEXT_MAX_BYTES: Final = 1024 * 1024
+"""Of a longer text part the beginning is the text, and the whole an attachment."""
+
+TAIL_BYTES: Final = 100
+"""By so much of its end is told whether a text is base64 to its end."""
+
 SAMPLE_BYTES: Final = 1020
 """By so much of a text is told whether it is base64 at all; letters of base64 come by four."""
 
 _PATH: Final = re.compile(r"[/\\]")
 _FILE_NAME: Final = re.compile(r"[^/\\:?#<>]{1,200}\.[A-Za-z0-9]{1,5}")
 _BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n\t "
+_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _CONTROLS: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
@@ -105,6 +112,19 @@ def bare(name: str | None) -> str | None:
     return kept if kept not in {"", ".", ".."} else None
 
 
+def base64_end(raw: Raw, begin: int, end: int) -> int:
+    """Return where plain lines follow the base64 of a text, else *end*: lists and gateways append to what they get."""
+    if end - begin > TEXT_MAX_BYTES or not raw[max(begin, end - TAIL_BYTES) : end].translate(None, _BASE64):
+        return end
+    foreign = _NOT_BASE64.search(raw, begin, end)
+    at = raw.rfind(b"\n", begin, foreign.start()) + 1 if foreign else 0
+    padding = raw.find(b"=", begin, at)
+    if padding >= 0:
+        at = raw.find(b"\n", padding, at) + 1
+    letters = len(raw[begin:at].translate(None, b"\r\n\t "))
+    return at if letters and letters % 4 == 0 else end
+
+
 def _by_location(part: Part) -> str | None:
     """Return the name of a file that has none where Content-Location (RFC 2557 4.2) is no more than a name."""
     if "content-location" not in part.header:
@@ -118,7 +138,7 @@ def _is_base64(raw: Raw, part: Part) -> bool:
 
     Base64 with other letters strewn in is still base64 if text comes out of it.
     """
-    sample = raw[part.begin : min(part.end, part.begin + SAMPLE_BYTES)]
+    sample = raw[part.begin : min(base64_end(raw, part.begin, part.end), part.begin + SAMPLE_BYTES)]
     if not sample.translate(None, _BASE64):
         return True
     content = decode(sample, "base64")

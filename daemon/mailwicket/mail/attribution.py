@@ -52,6 +52,13 @@ _INNER: Final = re.compile(
 _MINE: Final = frozenset(phrases("I"))
 
 
+_TOLD: Final = re.compile(
+    r"\b(?:the|he|she|they|my|our|this) (?:\w{1,20} )?wrote\b|"
+    r"\bschrieb(?:en)? (?:mir |uns )?(?:der|die|das|er|sie|mein|meine|unser|unsere|ein|eine|mir|uns)\b"
+)
+"""Who tells what somebody wrote names no name."""
+
+
 class Attribution(NamedTuple):
     """Where one stands: lines *begin* up to *end*, which is not part of it."""
 
@@ -116,7 +123,7 @@ def _is_one(text: str, *, quoted: bool, wrapped: bool = False) -> bool:
         return False
     words = _WORDS.findall(text.casefold())
     wrote = not _WROTE.isdisjoint(words) or (not text.isascii() and any(word in text for word in JOINED_WROTE))
-    if wrote and not address and not _MINE.isdisjoint(words):
+    if wrote and not address and not (_MINE.isdisjoint(words) and _TOLD.search(text) is None):
         return False
     if quoted:
         return _is_above_marks(text, words, colon=colon, wrote=wrote, address=address, dated=day or hour)
@@ -189,7 +196,7 @@ def _top(lines: Sequence[str], begin: int, least: int, window: str) -> int:
 
 
 def _is_broken_off(line: str, above: str) -> bool:
-    """Tell whether *line* begins with an address whose name stands *above*, or goes on with a date that begins there."""
+    """Tell whether *line* begins with an address whose name stands *above*, or goes on with a date from there."""
     if line.startswith(("<", "[", "(")):
         return len(above) <= NAME_MAX_CHARS and not _is_sentence(above) and above[0].isupper()
     if not _GOES_ON.match(line):

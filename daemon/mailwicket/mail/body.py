@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from mailwicket.mail.attachment import Leaf, bare
+from mailwicket.mail.attachment import TEXT_MAX_BYTES, Leaf, bare, base64_end
 from mailwicket.mail.charset import clean, to_text
 from mailwicket.mail.decode import Raw, decode
 from mailwicket.mail.flowed import unbroken
@@ -16,9 +16,6 @@ from mailwicket.mail.html import to_plain
 from mailwicket.mail.markup import MARKUP_MAX_CHARS
 from mailwicket.mail.parts import Part
 from mailwicket.mail.uuencode import Block, blocks
-
-TEXT_MAX_BYTES: Final = 1024 * 1024
-"""Of a longer text part the beginning is the text, and the whole an attachment."""
 
 PLAIN: Final = "text/plain"
 HTML: Final = "text/html"
@@ -39,16 +36,12 @@ WORDS_MAX_CHARS: Final = 64 * 1024
 SAME: Final = 0.9
 ALIKE: Final = 0.5
 
-_WIDE: Final = (
-    "utf-16",
-    "utf16",
-    "utf-32",
-    "utf32",
-    "ucs",
-    "cs",
-    "unicode",
-    "iso-10646",
-)  # a CR may be half a character
+_CHOSEN: Final = frozenset({"", "multipart/alternative"})
+_LED: Final = frozenset({"multipart/related", "multipart/signed", "multipart/report"})
+"""Multiparts whose first part is what a person reads, whatever it is called."""
+
+# A CR may be half a character in what these begin.
+_WIDE: Final = ("utf-16", "utf16", "utf-32", "utf32", "ucs", "cs", "unicode", "iso-10646")
 _AS_THEY_ARE: Final = frozenset({"", "7bit", "8bit", "binary"})
 _WORD: Final = re.compile(r"\w{1,40}")
 _COMMAND: Final = re.compile(r"<<|<param>[^<]{0,200}</param>|</?[A-Za-z0-9-]{1,60}>", re.IGNORECASE)
@@ -126,10 +119,13 @@ def is_body(one: Leaf) -> bool:
     part, around = one.part, one.part.around
     if part.content_type not in {PLAIN, HTML} or one.disposition == "attachment":
         return False
-    if around.kind == "multipart/related" and around.place > 0:
-        root = around.start and around.start == part.header.get("content-id").strip("<> \t")
-        return bool(root) or not (one.name or "content-id" in part.header or "content-location" in part.header)
-    return not one.name or around.kind in {"", "multipart/alternative"}
+    if around.kind == "multipart/related" and (around.place > 0 or around.start):
+        own = part.header.get("content-id").strip("<> \t")
+        if own and around.start:
+            return own == around.start
+        if around.place > 0:
+            return not (one.name or own or "content-location" in part.header)
+    return not one.name or around.kind in _CHOSEN or (around.place == 0 and around.kind in _LED)
 
 
 def may_be_body(one: Leaf) -> bool:
@@ -150,7 +146,10 @@ def _content(raw: Raw, one: Leaf) -> tuple[bytes, list[Cut], bool]:
     may_hold_files = one.part.content_type == PLAIN and not one.part.around.choice
     if may_hold_files and encoding in _AS_THEY_ARE and (found := blocks(raw, begin, end)):
         return _around(raw, (begin, end), found, "x-uuencode")
-    content = decode(raw[begin : begin + min(size, TEXT_MAX_BYTES)], encoding)
+    stop = base64_end(raw, begin, end) if encoding == "base64" else end
+    content = decode(raw[begin : min(stop, begin + TEXT_MAX_BYTES)], encoding)
+    if stop < end:
+        content += b"\n" + raw[stop:end]
     if size > TEXT_MAX_BYTES:
         return content, [Cut(bare(one.name), (begin, end), encoding)], False
     if may_hold_files and encoding not in _AS_THEY_ARE and (found := blocks(content, 0, len(content))):

@@ -17,7 +17,7 @@ CR_MAX_BYTES: Final = 16 * 1024 * 1024
 DAMAGED_MAX_BYTES: Final = 64 * 1024
 """How far behind a line that is no field others are looked for."""
 
-CR_SLICE_BYTES: Final = 1024 * 1024
+CR_SLICE_BYTES: Final = 256 * 1024
 
 # Lines that are fields or go on with one. Possessive: there is never a way back.
 _FIELDS: Final = re.compile(rb"(?:[^\s:]++[ \t]*+:[^\n]*+(?:\n|\Z)|[ \t][^\n]*+(?:\n|\Z))*+")

@@ -81,11 +81,17 @@ def _header(lines: Sequence[str], at: int, *, is_ruled: bool = False) -> int:
     if not found and ((at and lines[at - 1].strip(WHITE + _MARKS)) or ":" not in lines[at][:LINE_MAX_CHARS]):
         return 0
     block = announced_block(lines, at)
-    if found:
-        return found if block is not None and block.date is not None else 0
-    if block is None or not _TIME.search(block.date or "") or not (block.author or "@" in (block.to or "")):
+    if block is None or block.date is None:
+        return 0
+    if found and block.author_name is not None:
+        return found
+    if not _TIME.search(block.date) or not (block.author or ("@" in (block.to or "") and _begins_dated(lines[at]))):
         return 0
     return block.end - at
+
+
+def _begins_dated(line: str) -> bool:
+    return line.strip(WHITE + "*").casefold().startswith("date")
 
 
 def _ruled(lines: Sequence[str], at: int, least: int) -> int:

@@ -1,4 +1,4 @@
-"""The header block of a mail that another mail quotes or passes on: From, Sent, To, Subject in 45 languages."""
+"""The header block of a mail that another mail quotes or passes on: From, Sent, To, Subject in 58 languages."""
 
 from __future__ import annotations
 
@@ -288,7 +288,6 @@ def _read(lines: Sequence[str], at: int, within: int, first: _Line) -> tuple[_Fi
                 spaced = False
             counted += 1
             fields.soon += number < at + LABELS_WITHIN
-            below = below or not line.value
         elif spaced is not True and _folds(lines, number, first, fields, below=below):
             fields.values[fields.last or Label.OTHER].append(bare)
         else:

@@ -6,16 +6,15 @@ import hashlib
 from dataclasses import dataclass, field
 
 from mailwicket.mail.address import people
-from mailwicket.mail.attachment import Leaf, cut_out, is_packed, leaf, listed
+from mailwicket.mail.attachment import TEXT_MAX_BYTES, Leaf, cut_out, is_packed, leaf, listed
 from mailwicket.mail.automatic import automatic
-from mailwicket.mail.body import TEXT_MAX_BYTES, Body, is_body, may_be_body
+from mailwicket.mail.body import Body, is_body, may_be_body
 from mailwicket.mail.charset import to_text
 from mailwicket.mail.decode import SLICE_BYTES, Raw, decode
 from mailwicket.mail.enclosed import ENCLOSED_MAX, enclosed, is_mail
 from mailwicket.mail.head import lines_as_lf, split_header, start_of
 from mailwicket.mail.header import HEADER_MAX_BYTES, Header, ids, moment, words
 from mailwicket.mail.html import to_plain
-from mailwicket.mail.media import type_by_name
 from mailwicket.mail.parts import leaves
 from mailwicket.mail.report import bounce
 from mailwicket.mail.status import RETURNED_TYPES, STATUS_TYPES
@@ -49,7 +48,7 @@ def parse(raw: Raw) -> Mail:
         damage.append("header_cut")
     for part in leaves(view, header, begin, len(view), damage):
         _take(raw, leaf(raw, part), content)
-    if content.last_resort is not None and not content.body.pieces:
+    if content.last_resort is not None and not content.body.pieces and content.packed == ("", None):
         _take_last_resort(raw, content, *content.last_resort)
     text, html = content.body.read() if content.body.pieces else ("", None)
     if content.packed != ("", None) and not text.strip():
@@ -119,7 +118,7 @@ def _look_at(raw: Raw, one: Leaf, content: _Content) -> None:
 
 def _take_body(raw: Raw, one: Leaf, content: _Content) -> None:
     for cut in content.body.take(raw, one):
-        kind = type_by_name(cut.name) if "uuencode" in cut.encoding else one.part.content_type
+        kind = "application/octet-stream" if "uuencode" in cut.encoding else one.part.content_type
         content.attachments.append(cut_out(raw, cut.span, cut.encoding, filename=cut.name, content_type=kind))
 
 

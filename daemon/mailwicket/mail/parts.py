@@ -83,10 +83,10 @@ def leaves(raw: Raw, header: Header, begin: int, end: int, damage: list[str]) ->
         default = "message/rfc822" if around.kind == "multipart/digest" else "text/plain"
         kind, options = content_type(own, default)
         if not kind.startswith("multipart/"):
-            if around.depth or "content-type" in own or not (guessed := _opening(raw, first, last)):
+            if around.depth or "content-type" in own or not _opening(raw, first, last):
                 yield Part(own, kind, options, first, last, around)
                 continue
-            kind, options = "multipart/mixed", {"boundary": guessed.decode("latin-1")}
+            kind = "multipart/mixed"
         if around.depth >= DEPTH_MAX or count >= PARTS_MAX or budget < 0:
             damage.append("too_many_parts")
             yield Part(own, kind, options, first, last, around)
@@ -130,6 +130,10 @@ def _spans(raw: Raw, boundary: str, begin: int, end: int, limit: int) -> tuple[l
         found = _split(raw, named.encode("utf-8", "replace"), begin, end, limit)
     if not found[0] and (guessed := _opening(raw, begin, end) or _closing(raw, begin, end)):
         found = _split(raw, guessed, begin, end, limit)
+        stop = _before(raw, raw.find(b"--" + guessed, begin, end), begin)
+        before = raw[begin : min(stop, begin + GUESS_BYTES)]
+        if found[0] and before.strip() and b"MIME" not in before and found[0][0][0] != begin:
+            found[0].insert(0, (begin, stop))  # it may be no boundary at all, but words that quote one
     return found
 
 

@@ -18,7 +18,7 @@ from mailwicket.mail.labels import (
     with_colons,
 )
 from mailwicket.mail.named import person
-from mailwicket.mail.separator import Kind, Separator, Title, separator
+from mailwicket.mail.separator import Kind, Separator, Title, is_bare_phrase, separator
 from mailwicket.model import Address
 
 HEADER_MAX_LABELS: Final = 60
@@ -88,7 +88,8 @@ def _announced(said: Title, lines: list[str], number: int, mark: Separator) -> P
         return None
     if mark.quotes and not said.is_forward and (said.is_reply or _is_inside_quote(lines, number)):
         return None
-    needs_header = not said.is_forward or not mark.dashed or mark.kind is Kind.ORIGINAL or bool(said.languages)
+    is_sure = mark.kind is Kind.FORWARD or is_bare_phrase(lines[number].strip(" \r>-=_*"))  # or "Original price"
+    needs_header = not said.is_forward or not mark.dashed or not is_sure or bool(said.languages)
     found = _header_below(lines, number, mark)
     if found is None and mark.rest:
         return None  # words, and no header
@@ -212,7 +213,7 @@ def _is_believed(said: Title, block: Block | None) -> bool:
 
 
 def _attributed(said: Title, lines: list[str], number: int) -> Passage | None:
-    if said.languages or not any("@" in line for line in lines[number : number + LINES_MAX]):
+    if said.languages or not any("@" in line or ">>>" in line for line in lines[number : number + LINES_MAX]):
         return None
     if number > 0 and not is_empty(lines[number - 1]):
         return None

@@ -5,6 +5,7 @@ One line a language and kind, phrases between commas:
 - `wrote`: the word that stands in the line above a quote ("On Monday Ada wrote:");
 - `opens`: how such a line begins, where it does not begin with a date or a name;
 - `I`: who speaks of himself is no mail program;
+- `between`: how people announce that they answer within a quote whose lines bear no marks;
 - `original`: what stands between dashes above a mail that is quoted whole;
 - `device`: lines that a program adds below a mail; `*` stands for a name of a thing or a program.
 """
@@ -27,6 +28,18 @@ nb I: jeg
 pt I: eu, nós
 pl I: ja, my
 ru I: я, мы
+en between: inline, in line, in-line, in red, in blue, in green, in purple, in bold, in capitals, between the lines
+en between: interspersed
+de between: inline, im text, in rot, in blau, in grün, zwischen den zeilen, rot markiert, blau markiert, fett markiert
+de between: farbig
+fr between: en rouge, en bleu, en vert, en gras, dans le texte, entre les lignes, dans le corps du message
+es between: en rojo, en azul, en verde, en negrita, entre líneas, en el texto
+it between: in rosso, in blu, in verde, in grassetto, nel testo, tra le righe
+nl between: in rood, in het rood, in blauw, in het blauw, in groen, in de tekst, tussen de regels
+pt between: em vermelho, em azul, em verde, em negrito, no texto
+pl between: na czerwono, na niebiesko, na zielono, w tekście
+ru between: красным, синим, зелёным, в тексте, между строк
+sv between: i rött, i blått, i texten, mellan raderna
 en wrote: wrote, writes, quoting
 en opens: on, at, quoting, message from, from
 en original: original message, original message follows, original mail, original e-mail, original email, original

@@ -6,6 +6,7 @@ nothing, nothing is cut. Answers that stand between the quoted lines keep the li
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,12 +16,18 @@ from mailwicket.mail.delimiter import delimiter
 from mailwicket.mail.heading import heading
 from mailwicket.mail.marked import own_part
 from mailwicket.mail.marks import is_quoted, quoted_lines
-from mailwicket.mail.signature import without_signature
+from mailwicket.mail.phrases import phrases
+from mailwicket.mail.signature import without_armour, without_signature
 
 EXAMINED_MAX_CHARS: Final = 1024 * 1024
 EXAMINED_MAX_LINES: Final = 20_000
 ATTEMPTS_MAX: Final = 500
 """Looking closer at a line takes up to a millisecond; no person writes so many that end as an attribution does."""
+
+_BETWEEN: Final = tuple(phrases("between"))
+_IS_BETWEEN: Final = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, _BETWEEN))})(?!\w)")
+OWN_MAX_CHARS: Final = 2000
+OWN_MAX_LINES: Final = 30
 
 GAP_LINES: Final = 6
 """Empty lines between an attribution and its quote."""
@@ -56,8 +63,9 @@ def _new(text: str) -> tuple[str, bool]:
     lines = examined.split("\n", EXAMINED_MAX_LINES)
     if len(lines) > EXAMINED_MAX_LINES:
         rest = lines.pop() + rest
+    lines = list(without_armour(lines))
     mark = delimiter(lines)
-    if mark is not None:
+    if mark is not None and not _goes_on_below(lines, mark):
         above = _Reply(lines[: mark[0]], is_above=True)
         own = above.words()
         if own:
@@ -71,6 +79,12 @@ def _new(text: str) -> tuple[str, bool]:
     return own, reply.is_between
 
 
+def _goes_on_below(lines: Sequence[str], mark: tuple[int, int]) -> bool:
+    """Tell whether the delimiter is quoted, and words without mark stand somewhere below it: the answer may, too."""
+    begin, end = mark
+    return is_quoted(lines[begin]) and any(line.strip(WHITE) and not is_quoted(line) for line in lines[end:])
+
+
 @dataclass(slots=True)
 class _Piece:
     """Lines that were written by one side."""
@@ -78,7 +92,7 @@ class _Piece:
     lines: list[str]
     quote: bool
     announced: bool = False
-    """Whether an attribution stands above the quote; it is the first of its lines."""
+    """Whether an attribution with a date or an address stands above the quote; it is the first of its lines."""
 
 
 @dataclass
@@ -93,6 +107,8 @@ class _Reply:
     begin: int = 0  # of the piece that is being read
     attempts: int = 0
     """How often an attribution was looked for."""
+    says_between: bool | None = None
+    """Whether the writer says so; None until that matters."""
     is_between: bool = False
     """Whether answers stand between quoted lines, which are kept then."""
     cut_short: bool = False
@@ -136,7 +152,8 @@ class _Reply:
             self._close_above(found)
             begin = found.begin
         end = self._quote_ends(at)
-        self.pieces.append(_Piece(self.lines[begin:end], quote=True, announced=found is not None))
+        announced = found is not None and _names_it(self.lines[found.begin : found.end])
+        self.pieces.append(_Piece(self.lines[begin:end], quote=True, announced=announced))
         self.begin = end
         return end
 
@@ -179,7 +196,10 @@ class _Reply:
         return attribution(self.lines, last, self.begin, quoted=quoted)
 
     def _all_below(self, begin: int, end: int, found: Attribution | None) -> int:
-        """Cut everything from *begin* on, unless marks show where the quote ends or nothing would remain."""
+        """Cut everything from *begin* on, unless marks show where the quote ends, or words that one answers within it.
+
+        Nothing is cut where nothing would remain.
+        """
         below = self._next(end)
         if below is not None and self.quoted[below]:
             self._close(begin)
@@ -190,6 +210,8 @@ class _Reply:
         own = found.own if found is not None else ""
         if not own and not any(line.strip(WHITE) for line in self.lines[self.begin : begin]) and not self._has_words():
             return end
+        if found is None and self._says_between(begin):
+            return end
         if found is not None:
             self._close_above(found)
         else:
@@ -197,6 +219,13 @@ class _Reply:
         self.begin = len(self.lines)
         self.cut_short = True
         return len(self.lines)
+
+    def _says_between(self, end: int) -> bool:
+        """Tell whether the writer says, above the first quote without marks, that he answers within it."""
+        if self.says_between is None:
+            own = " ".join(self.lines[self.begin : end][:OWN_MAX_LINES])[:OWN_MAX_CHARS].casefold()
+            self.says_between = any(phrase in own for phrase in _BETWEEN) and _IS_BETWEEN.search(own) is not None
+        return self.says_between
 
     def _has_words(self) -> bool:
         return any(not piece.quote for piece in self.pieces)
@@ -209,7 +238,8 @@ class _Reply:
         return None
 
     def _joined(self) -> str:
-        pieces = [piece if piece.quote else _unsigned(piece.lines) for piece in self.pieces]
+        last = None if self.cut_short else self.pieces[-1:]
+        pieces = [piece if piece.quote else _unsigned(piece.lines, is_last=[piece] == last) for piece in self.pieces]
         pieces = [piece for piece in pieces if piece.lines]
         trailing = self.cut_short
         while pieces and pieces[-1].quote:
@@ -219,13 +249,18 @@ class _Reply:
         if len(quotes) == 1 and (quotes[0] == 0 or pieces[quotes[0]].announced) and not (trailing and quotes[0]):
             del pieces[quotes[0]]
             return "\n\n".join("\n".join(_bare(piece.lines)) for piece in pieces).strip(WHITE + "\n")
-        self.is_between = bool(quotes)
+        self.is_between = bool(quotes) or self.says_between is True
         return "\n".join("\n".join(piece.lines) for piece in pieces).strip(WHITE + "\n")
 
 
-def _unsigned(lines: Sequence[str]) -> _Piece:
+def _names_it(lines: Sequence[str]) -> bool:
+    """Tell whether an attribution has a date or an address: "He wrote:" may stand above what somebody pasted."""
+    return any(sign.isdigit() or sign == "@" for line in lines for sign in line)
+
+
+def _unsigned(lines: Sequence[str], *, is_last: bool) -> _Piece:
     """Return *lines* without signature, with as many empty ones behind them as there were."""
-    own = without_signature(lines)
+    own = without_signature(lines, is_last=is_last)
     empty = len(lines) - len(_bare(["|", *lines])) + 1 if own else 0
     return _Piece([*own, *[""] * empty], quote=False)
 

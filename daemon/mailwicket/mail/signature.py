@@ -24,12 +24,15 @@ CARD_LINES: Final = 7
 CARD_MAX_CHARS: Final = 80
 """What stands below a rule is taken for a visiting card up to that many lines, none longer."""
 
+ARMOUR_LINES: Final = 10
 DEVICE_LINES: Final = 8
 LINE_MAX_CHARS: Final = 200
 DEVICE_MAX_CHARS: Final = 110
 NAME_MAX_CHARS: Final = 30
 
-_DELIMITERS: Final = frozenset(("--", "—", "–", "__", "- -", "―", "‐‐", "——", "––", "-- --", "=2D-"))
+_DELIMITERS: Final = frozenset(("--", "—", "–", "__", "- -", "- --", "―", "‐‐", "——", "––", "-- --", "=2D-"))
+_PGP_SIGNATURE: Final = "-----BEGIN PGP SIGNATURE-----"  # RFC 9580 6.2
+_PGP_SIGNED: Final = "-----BEGIN PGP SIGNED MESSAGE-----"
 _RULE: Final = re.compile(r"[-_=*~–—#]{3,}$")
 _CONTACT: Final = re.compile(r"https?://|www\.|\S@\S|\+\d[\d ()/.-]{6,}|\b(?:tel|fax|phone)\b", re.IGNORECASE)
 _NAME: Final = re.compile(r"[*_]?[^\W\d_a-z][\w.'’-]{0,20}(?: [^\W\d_a-z][\w.'’-]{0,20}){1,3}[,*_]?$")
@@ -70,9 +73,12 @@ _POSSESSIVE: Final = re.compile(
 )
 
 
-def without_signature(lines: Sequence[str]) -> list[str]:
-    """Return *lines* without signature and empty lines at their end; `[]` if there was nothing else."""
-    own = _trimmed(list(lines))
+def without_signature(lines: Sequence[str], *, is_last: bool = False) -> list[str]:
+    """Return *lines* without signature and empty lines at their end; `[]` if there was nothing else.
+
+    Rules at their end go, too, unless they are the *is_last* lines of a text and no signature stands below them.
+    """
+    whole = own = _trimmed(list(lines))
     had_divider = False
     for _ in range(4):  # a program's line may stand above the person's signature or below it
         before = len(own)
@@ -80,7 +86,28 @@ def without_signature(lines: Sequence[str]) -> list[str]:
         own = _trimmed(_without_devices(_trimmed(own[:end])))
         if len(own) == before:
             break
+    if is_last and len(own) == len(whole):
+        return list(lines[: _filled(lines)])
     return own
+
+
+def _filled(lines: Sequence[str]) -> int:
+    """Return how many lines there are without the empty ones at their end."""
+    end = len(lines)
+    while end and not lines[end - 1].strip(WHITE):
+        end -= 1
+    return end
+
+
+def without_armour(lines: Sequence[str]) -> Sequence[str]:
+    """Return *lines* without what a signed text begins with (RFC 9580 7): a line that says so, and the hash's name."""
+    first = next((number for number, line in enumerate(lines[:ARMOUR_LINES]) if line.strip(WHITE)), 0)
+    if not lines[first : first + 1] or not lines[first].startswith(_PGP_SIGNED):
+        return lines
+    end = first + 1
+    while end < min(len(lines), first + ARMOUR_LINES) and lines[end].startswith("Hash:"):
+        end += 1
+    return lines[end:]
 
 
 def _trimmed(lines: list[str]) -> list[str]:
@@ -101,7 +128,7 @@ def _begins(lines: Sequence[str], *, had_divider: bool) -> tuple[int, bool]:
         filled += 1
         if filled > SIGNATURE_LINES:
             break
-        if bare == "--" and lines[number].endswith(" "):
+        if (bare == "--" and lines[number].endswith(" ")) or bare.startswith(_PGP_SIGNATURE):
             last = number
         elif bare in _DELIMITERS:
             divider = divider or number

@@ -22,6 +22,10 @@ class Look:
     SIZED: Final = 16
     RULED: Final = 32
     """A line is drawn above: how Outlook sets the header of a mail that it quotes apart."""
+    INDENTED: Final = 64
+    """Of a blockquote: only set in, as Gmail and Apple Mail do at the push of a button; the words are the writer's."""
+    INLINE: Final = 128
+    BLOCK: Final = 256
 
 
 FLAT_PARAGRAPHS: Final = re.compile(r"(?:^|[\s,}])p\s*+\{\s*+margin(?:-top)?\s*+:\s*+0", re.IGNORECASE)
@@ -38,6 +42,17 @@ _FLAT: Final = re.compile(r"margin(?:-top)?\s*+:\s*+0")
 _RULED: Final = re.compile(
     r"border-top\s*+:\s*+(?!0|none)|border-(?:style\s*+:\s*+solid none none|top-style\s*+:\s*+solid)"
 )
+_NO_BORDER: Final = re.compile(r"border(?:-style|-width)?\s*+:\s*+(?:none|0|medium none)")
+_INLINE: Final = re.compile(r"display\s*+:\s*+inline(?![a-z-])")
+_BLOCK: Final = re.compile(r"display\s*+:\s*+block")
+_SIGNS: Final = (
+    ("margin", _FLAT, Look.FLAT),
+    ("border", _RULED, Look.RULED),
+    ("border", _NO_BORDER, Look.INDENTED),
+    ("white-space", _WHITE, Look.WHITE),
+    ("display", _INLINE, Look.INLINE),
+    ("display", _BLOCK, Look.BLOCK),
+)
 _EVIDENCE: Final = ("none", "hid", "opacity", "collapse")
 
 
@@ -48,19 +63,24 @@ def look_of(rest: str) -> int:
         return Look.RULED
     if "style" not in low:
         return Look.HIDDEN if "hidden" in low and "hidden" in attributes(rest) else Look.PLAIN
-    look = Look.PLAIN
-    if any(word in low for word in _EVIDENCE) and (
-        _UNSEEN.search(low)
-        or ("height" in low and "overflow" in low and _LOW.search(low))
-        or ("hidden" in low and "hidden" in attributes(rest))
-    ):
+    if _hides(low, rest):
         return Look.HIDDEN
-    if "margin" in low and _FLAT.search(low):
-        look |= Look.FLAT
-    if "border" in low and _RULED.search(low):
-        look |= Look.RULED
-    if "white-space" in low and _WHITE.search(low):
-        look |= Look.WHITE
+    look = Look.PLAIN
+    for word, pattern, bit in _SIGNS:
+        if word in low and pattern.search(low):
+            look |= bit
+    if look & Look.RULED or "border-left" in low:
+        look &= ~Look.INDENTED
     if "font" in low and (size := _SIZE.search(low)):
         look |= Look.SIZED if (size[1] or "0").strip("0.") else Look.ZERO
     return look
+
+
+def _hides(low: str, rest: str) -> bool:
+    if not any(word in low for word in _EVIDENCE):
+        return False
+    return (
+        _UNSEEN.search(low) is not None
+        or ("height" in low and "overflow" in low and _LOW.search(low) is not None)
+        or ("hidden" in low and "hidden" in attributes(rest))
+    )
