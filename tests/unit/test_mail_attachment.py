@@ -11,7 +11,7 @@ from tests.lab.winmail import BODY, OF_MAIL, attribute, compressed, file, octets
 
 from mailwicket.mail.attachment import bare
 from mailwicket.mail.decode import decode
-from mailwicket.mail.parse import parse
+from mailwicket.mail.parse import WINMAILS_MAX, parse
 from mailwicket.model import Attachment
 
 
@@ -34,6 +34,11 @@ def only(raw: bytes) -> Attachment:
         ("\u202eabc.pdf", "abc.pdf"),
         ("  a.pdf  ", "a.pdf"),
         ("x" * 300, "x" * 255),
+        ("x" * 300 + ".pdf", "x" * 251 + ".pdf"),
+        ("x." + "y" * 300, "x." + "y" * 253),
+        ("表\u3000一.pdf", "表\u3000一.pdf"),
+        ("10.00\u202fAM.png", "10.00\u202fAM.png"),
+        ("\u0645\u06cc\u200c.pdf", "\u0645\u06cc\u200c.pdf"),
         ("..", None),
         ("a/", None),
         ("", None),
@@ -53,7 +58,6 @@ def test_a_file_name_is_bare(name: str | None, expected: str | None) -> None:
             ("b.png", False, None),
         ),
         ([b"Content-Type: image/png", b"Content-Disposition: inline"], (None, True, None)),
-        ([b"Content-Type: image/png", b"Content-Disposition: attachment; name=c.png"], ("c.png", False, None)),
         ([b"Content-Type: image/png; filename=d.png"], ("d.png", False, None)),
         ([b"Content-Type: image/png", b"Content-ID: <x@y>"], (None, False, "x@y")),
         ([b"Content-Type: image/png", b"Content-ID: x"], (None, False, "x")),
@@ -102,6 +106,8 @@ def test_an_attachment_is_decoded_as_it_says(encoding: str, body: bytes, content
         (base64.encodebytes("Größe\n".encode()), "Größe\n"),
         (base64.b64encode(b"Hello, world!"), "Hello, world!"),
         (b"SGVs*bG8s\n IHdv cmxk!IQ=\n", "Hello, world!"),
+        (b"  SGVsbG8s\n  IHdvcmxkIQ==\n", "Hello, world!"),
+        (b"The tap in kitchen two drips\n", "The tap in kitchen two drips\n"),
         (base64.encodebytes(b"Hello!\n") + b"____\nA list, of course.\n", "Hello!\n\n____\nA list, of course.\n"),
         (base64.encodebytes(b"Hi") + b"\nSent by\nthe gate-way\n", "Hi\n\nSent by\nthe gate-way\n"),
         (base64.encodebytes(b"abc" * 60) + b"-- \nfoot\n", "abc" * 60 + "\n-- \nfoot\n"),
@@ -158,5 +164,12 @@ RICH = compressed(rb"{\rtf1\fromhtml1 {\*\htmltag64 <p>}drips{\*\htmltag72 </p>}
 def test_the_body_in_a_winmail_is_that_of_a_mail_without_one(content: bytes, expected: tuple[str, str | None]) -> None:
     told = parse(winmail(content))
     assert (told.text, told.html, told.attachments) == (*expected, [])
-    beside = b"--a\n\nWords.\n--a\n" + winmail(content).partition(b"MIME-Version: 1.0\n")[2] + b"\n--a--\n"
+    beside = b"--a\n\nWords.\n--a\n" + winmail(content) + b"\n--a--\n"
     assert parse(heads(b"Content-Type: multipart/mixed; boundary=a") + beside).text.startswith("Words.")
+
+
+def test_of_many_winmails_the_first_gives_the_body_and_some_give_files() -> None:
+    ones = [winmail(tnef(attribute(BODY, b"w%d\0" % n), file("a.txt", b"x"))) for n in range(12)]
+    told = parse(heads(b"Content-Type: multipart/mixed; boundary=a") + b"".join(b"--a\n" + one + b"\n" for one in ones))
+    assert told.text == "w0"
+    assert [one.filename for one in told.attachments] == ["a.txt"] * WINMAILS_MAX + ["winmail.dat"] * 2

@@ -40,6 +40,11 @@ def test_two_labels_are_enough_below_a_long_rule_or_with_a_time_and_an_address()
     assert heading(["", "Date: Mon, 2 Nov 2026 10:11:12 +0100", "To: bob@example.com", ""], 1) == 2
 
 
+def test_an_author_may_be_an_address_or_a_name_alone() -> None:
+    for author in ("ada@example.org", "Ada Example"):
+        assert heading([f"From: {author}", "Sent: Monday", "To: Bob", "Subject: Pump", "", "Body"], 0) == 4
+
+
 @pytest.mark.parametrize(
     "lines",
     [

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.lab.bombs.markup import MARKUP
 
 from mailwicket.mail.html import own_part, to_plain
 
+BUDGET_S = 3.0  # each takes about half a second at most
 HEADER = "<b>From:</b> Ada<br><b>Sent:</b> Monday<br><b>To:</b> Desk<br><b>Subject:</b> Meter<br>"
 MARKED = {
     "Gmail": (
@@ -176,3 +180,10 @@ def test_the_own_part_says_nothing_that_the_text_does_not(pieces: list[str]) -> 
     own = own_part(markup)
     text = to_plain(markup)
     assert own is None or all(word in text for word in own.split())
+
+
+@pytest.mark.parametrize("name", MARKUP)
+def test_no_markup_keeps_us_busy_looking_for_quotes(name: str) -> None:
+    begun = time.process_time()
+    own_part(MARKUP[name].decode())
+    assert time.process_time() - begun < BUDGET_S

@@ -173,3 +173,17 @@ def test_answers_in_red_are_kept_in_html_too() -> None:
     markup = '<p>See below, in red.</p><hr><div id="divRplyFwdMsg"><b>From:</b> Ada &lt;ada@example.org&gt;<br>'
     markup += "<b>Sent:</b> 2 November 2026<br><b>To:</b> Bob<br><b>Subject:</b> x</div><p>Red? Yes.</p>"
     assert "Red? Yes." in reply_text(to_plain(markup), markup)
+
+
+def test_an_answer_inside_a_quote_keeps_what_it_answers_and_an_answer_below_does_not() -> None:
+    assert reply_text("> Red?\n\nYes.\n\n> Regards\n") == "> Red?\n\nYes."
+    assert reply_text("> Red?\n\nYes.\n") == "Yes."
+
+
+def test_a_quoted_attribution_announces_as_well() -> None:
+    assert reply_text(f"Yes.\n\n> {WROTE}\n>\n> Red?\n\nRegards\nBob\n") == "Yes.\n\nRegards\nBob"
+
+
+def test_words_before_an_attribution_are_told_once() -> None:
+    text = f"Hello! {WROTE}\n> Red?\nYes.\n> New?\nNo."
+    assert reply_text(text) == f"Hello!\n{WROTE}\n> Red?\nYes.\n> New?\nNo."

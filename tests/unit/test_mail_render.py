@@ -32,7 +32,18 @@ LAID_OUT = {
         "<p class=MsoNormal>a</p><p class=MsoNormal><o:p>&nbsp;</o:p></p><p class=MsoNormal>b</p>",
         "a\n\nb",
     ),
-    "paragraphs without margin": ('<p style="margin:0">a</p><p style="margin-top:0px">b</p>', "a\nb"),
+    "paragraphs without margin": (
+        '<p style="margin:0">a</p><p style="margin-top:0;margin-bottom: 0px">b</p><p style="margin:0 0 0 1em">c</p>',
+        "a\nb\nc",
+    ),
+    "paragraphs with space below only": (
+        '<p style="margin:0 0 10px">a</p><p style="margin-top:0">b</p>c',
+        "a\n\nb\n\nc",
+    ),
+    "Word's space below": (
+        '<p class="MsoNormal" style="margin-bottom:12.0pt">a</p><p class="MsoNormal">b</p>',
+        "a\n\nb",
+    ),
     "paragraphs of Outlook on the web": ("<style> P {margin-top:0;margin-bottom:0;} </style><p>a</p><p>b</p>", "a\nb"),
     "a list": ("<ul><li>a</li><li>b</li></ul>", "- a\n- b"),
     "a list without ends": ("<ul><li>a<li>b</ul>c", "- a\n- b\n\nc"),

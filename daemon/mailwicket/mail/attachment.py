@@ -17,6 +17,7 @@ PACKED: Final = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 PACKED_NAME: Final = "winmail.dat"
 
 NAME_MAX_CHARS: Final = 255
+ENDING_MAX_CHARS: Final = 20
 
 TEXT_MAX_BYTES: Final = 1024 * 1024
 """Of a longer text part the beginning is the text, and the whole an attachment."""
@@ -27,6 +28,8 @@ TAIL_BYTES: Final = 100
 SAMPLE_BYTES: Final = 1020
 """By so much of a text is told whether it is base64 at all; letters of base64 come by four."""
 
+# Blanks of other scripts, and what joins or parts letters: not printable for Python, yet part of a name.
+_KEPT: Final = frozenset("\u00a0\u1680\u2002\u2003\u2009\u200c\u200d\u202f\u205f\u3000")
 _PATH: Final = re.compile(r"[/\\]")
 _FILE_NAME: Final = re.compile(r"[^/\\:?#<>]{1,200}\.[A-Za-z0-9]{1,5}")
 _BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n\t "
@@ -48,7 +51,7 @@ class Leaf(NamedTuple):
 def leaf(raw: Raw, part: Part) -> Leaf:
     """Return *part* of *raw* with its encoding as it is, which is not always the one that it announces."""
     word, options = disposition(part.header)
-    name = options.get("filename") or part.parameters.get("name") or options.get("name")
+    name = options.get("filename") or part.parameters.get("name")
     encoding = transfer_encoding(part.header.get("content-transfer-encoding"))
     if encoding == "base64" and part.content_type.startswith(("text/", "message/")) and not _is_base64(raw, part):
         encoding = "8bit"
@@ -108,7 +111,10 @@ def bare(name: str | None) -> str | None:
     if not name:
         return None
     last = _PATH.split(words(name))[-1]
-    kept = "".join(c for c in clean(last) if c.isprintable()).strip()[:NAME_MAX_CHARS]
+    kept = "".join(c for c in clean(last) if c.isprintable() or c in _KEPT).strip()
+    if len(kept) > NAME_MAX_CHARS:
+        ending = kept[kept.rfind(".") :][:ENDING_MAX_CHARS] if "." in kept[-ENDING_MAX_CHARS:] else ""
+        kept = kept[: NAME_MAX_CHARS - len(ending)] + ending
     return kept if kept not in {"", ".", ".."} else None
 
 
@@ -139,7 +145,7 @@ def _is_base64(raw: Raw, part: Part) -> bool:
     Base64 with other letters strewn in is still base64 if text comes out of it.
     """
     sample = raw[part.begin : min(base64_end(raw, part.begin, part.end), part.begin + SAMPLE_BYTES)]
-    if not sample.translate(None, _BASE64):
+    if b" " not in sample and not sample.translate(None, _BASE64):
         return True
     content = decode(sample, "base64")
     if _CONTROLS.search(content):

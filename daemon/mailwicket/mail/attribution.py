@@ -9,7 +9,7 @@ the evidence in it: a word for "wrote", a date or a time, an address, a colon at
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from mailwicket.mail.phrases import JOINED_WROTE, phrases
@@ -50,8 +50,6 @@ _INNER: Final = re.compile(
     r"(?<=[.!?)…:,])[ \xa0]{1,3}(?=(?:On|Am|Le|El|Il|Op|Den|Em|Dnia|W dniu|Dne|Dňa|Vào|Pada|În|Στις|Þann)[ \xa0])"
 )
 _MINE: Final = frozenset(phrases("I"))
-
-
 _TOLD: Final = re.compile(
     r"\b(?:the|he|she|they|my|our|this) (?:\w{1,20} )?wrote\b|"
     r"\bschrieb(?:en)? (?:mir |uns )?(?:der|die|das|er|sie|mein|meine|unser|unsere|ein|eine|mir|uns)\b"
@@ -254,8 +252,3 @@ def _is_sentence(line: str) -> bool:
     return not (
         line.endswith(".") and (_ADDRESS_WITHIN.search(line) or (_ABBREVIATED.search(line) and _is_dated(line)))
     )
-
-
-def joined(lines: Iterable[str]) -> str:
-    """Return *lines* as one, without what shows nothing."""
-    return " ".join(line.strip(WHITE) for line in lines)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from mailwicket.mail.forwarded import passed_on
 from mailwicket.mail.html import sanitised, to_plain
 from mailwicket.mail.quoted import reply_text
 from mailwicket.model import Address, Mail
+
+QUOTE_WORDS: Final = (
+    "quot", "cite", "reply", "rplyfwd", "append", "border-", "top-style", "signature", "gmail_", "moz-", "olk_", "qt",
+    "reference", "forwardcontent", "origbody", "stopspelling", "zwchr", "sig_", "zmail",
+)  # fmt: skip
+"""One of them at least stands in HTML in which a program marks a quote; laying it out again is dear."""
 
 
 def explain(mail: Mail) -> dict[str, Any]:
@@ -58,7 +64,9 @@ def explain(mail: Mail) -> dict[str, Any]:
 
 
 def _reply_text(mail: Mail) -> str:
-    is_made = mail.html is not None and mail.text == to_plain(mail.html)
+    markup = (mail.html or "").lower()
+    may_be_marked = any(word in markup for word in QUOTE_WORDS)
+    is_made = may_be_marked and mail.html is not None and mail.text == to_plain(mail.html)
     return reply_text(mail.text, mail.html if is_made else None)
 
 

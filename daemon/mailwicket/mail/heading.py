@@ -83,7 +83,7 @@ def _header(lines: Sequence[str], at: int, *, is_ruled: bool = False) -> int:
     block = announced_block(lines, at)
     if block is None or block.date is None:
         return 0
-    if found and block.author_name is not None:
+    if found and (block.author_name is not None or block.author is not None):
         return found
     if not _TIME.search(block.date) or not (block.author or ("@" in (block.to or "") and _begins_dated(lines[at]))):
         return 0

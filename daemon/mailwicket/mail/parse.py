@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Final
 
 from mailwicket.mail.address import people
 from mailwicket.mail.attachment import TEXT_MAX_BYTES, Leaf, cut_out, is_packed, leaf, listed
@@ -23,6 +24,10 @@ from mailwicket.model import Attachment, Enclosed, Mail, Sha256
 __all__ = ["TEXT_MAX_BYTES", "parse"]
 
 
+WINMAILS_MAX: Final = 10
+"""More of them in one mail stay packed."""
+
+
 @dataclass(slots=True)
 class _Content:
     """What was found below the header."""
@@ -34,7 +39,8 @@ class _Content:
     returned: list[Header] = field(default_factory=list)
     last_resort: tuple[Leaf, Attachment] | None = None
     packed: tuple[str, str | None] = "", None
-    """The text and the HTML in a winmail.dat."""
+    """The text and the HTML in the first winmail.dat."""
+    taken_apart: int = 0
 
 
 def parse(raw: Raw) -> Mail:
@@ -84,20 +90,27 @@ def _take(raw: Raw, one: Leaf, content: _Content) -> None:
     if is_body(one):
         _take_body(raw, one, content)
         return
-    if is_packed(one):
-        from mailwicket.mail.unpacked import take_apart  # noqa: PLC0415 - few mails need it
-
-        taken = take_apart(raw, one)
-        if taken is not None:
-            content.attachments += taken.attachments
-            content.packed = taken.text or content.packed[0], taken.html or content.packed[1]
-            if taken.whole:
-                return
+    if is_packed(one) and content.taken_apart < WINMAILS_MAX and _take_apart(raw, one, content):
+        return
     _look_at(raw, one, content)
     attachment = listed(raw, one)
     content.attachments.append(attachment)
     if content.last_resort is None and may_be_body(one):
         content.last_resort = one, attachment
+
+
+def _take_apart(raw: Raw, one: Leaf, content: _Content) -> bool:
+    """Take what a winmail.dat holds, and tell whether that is all of it."""
+    from mailwicket.mail.unpacked import take_apart  # noqa: PLC0415 - few mails need it
+
+    content.taken_apart += 1
+    taken = take_apart(raw, one, with_body=content.taken_apart == 1)
+    if taken is None:
+        return False
+    content.attachments += taken.attachments
+    if content.taken_apart == 1:
+        content.packed = taken.text, taken.html
+    return taken.whole
 
 
 def _look_at(raw: Raw, one: Leaf, content: _Content) -> None:

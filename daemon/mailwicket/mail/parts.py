@@ -30,6 +30,7 @@ GUESS_BYTES: Final = 64 * 1024
 _OPENING: Final = re.compile(rb"^--([^\r\n]{1,200})\r?\n(?:Content-[A-Za-z-]{1,40}):", re.MULTILINE | re.IGNORECASE)
 _CLOSING: Final = re.compile(rb"^--([^\r\n]{1,200})--[ \t]{0,9}\r?$", re.MULTILINE)
 _TYPE: Final = re.compile(rb"\s{0,9}Content-Type[ \t]{0,9}:", re.IGNORECASE)
+_AFTER: Final = b"\r\n \t-"
 _REST: Final = Header(b"Content-Type: application/octet-stream\n")
 
 
@@ -163,6 +164,9 @@ def _split(raw: Raw, boundary: bytes, begin: int, end: int, limit: int) -> tuple
         start = begin  # the first boundary is missing
     while at >= 0:
         after = at + len(mark)
+        if raw[after : after + 1] not in _AFTER:  # most that begin alike are another's
+            at = _find(raw, mark, after, end)
+            continue
         line_end = raw.find(b"\n", after, min(end, after + 1000))
         tail = raw[after : line_end if line_end >= 0 else min(end, after + 1000)].strip()
         if tail in (b"", b"--") and (at == begin or raw[at - 1 : at] == b"\n"):

@@ -29,6 +29,7 @@ _IS_BETWEEN: Final = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, _BETWEEN))
 OWN_MAX_CHARS: Final = 2000
 OWN_MAX_LINES: Final = 30
 
+ANNOUNCED_LINES: Final = 4
 GAP_LINES: Final = 6
 """Empty lines between an attribution and its quote."""
 
@@ -152,8 +153,11 @@ class _Reply:
             self._close_above(found)
             begin = found.begin
         end = self._quote_ends(at)
-        announced = found is not None and _names_it(self.lines[found.begin : found.end])
-        self.pieces.append(_Piece(self.lines[begin:end], quote=True, announced=announced))
+        announced = self._announces(at) if found is None else _names_it(self.lines[found.begin : found.end])
+        quote = self.lines[begin:end]
+        if found is not None and found.own:
+            quote[0] = quote[0].removeprefix(found.own).lstrip(WHITE)
+        self.pieces.append(_Piece(quote, quote=True, announced=announced))
         self.begin = end
         return end
 
@@ -163,6 +167,15 @@ class _Reply:
             self.begin = found.begin
         else:
             self._close(found.begin)
+
+    def _announces(self, at: int) -> bool:
+        """Tell whether an attribution stands, marked as quoted, in the first lines of the quote at line *at*."""
+        inner = [line.lstrip(WHITE + ">") for line in self.lines[at : at + ANNOUNCED_LINES]]
+        for number, line in enumerate(inner):
+            if line and may_end(line):
+                self.attempts += 1
+                return self.attempts <= ATTEMPTS_MAX and attribution(inner, number, 0, quoted=True) is not None
+        return False
 
     def _quote_ends(self, at: int) -> int:
         end = number = at
@@ -241,12 +254,12 @@ class _Reply:
         last = None if self.cut_short else self.pieces[-1:]
         pieces = [piece if piece.quote else _unsigned(piece.lines, is_last=[piece] == last) for piece in self.pieces]
         pieces = [piece for piece in pieces if piece.lines]
-        trailing = self.cut_short
+        is_inside = False
         while pieces and pieces[-1].quote:
             pieces.pop()
-            trailing = self.cut_short = True
+            is_inside = self.cut_short = True
         quotes = [number for number, piece in enumerate(pieces) if piece.quote]
-        if len(quotes) == 1 and (quotes[0] == 0 or pieces[quotes[0]].announced) and not (trailing and quotes[0]):
+        if len(quotes) == 1 and not is_inside and (quotes[0] == 0 or pieces[quotes[0]].announced):
             del pieces[quotes[0]]
             return "\n\n".join("\n".join(_bare(piece.lines)) for piece in pieces).strip(WHITE + "\n")
         self.is_between = bool(quotes) or self.says_between is True

@@ -187,6 +187,8 @@ class Page:
             return ROW
         if undo & SPACE and not (name in LISTS and self.numbering.depth):
             self.out.space()
+        if flat and name == "p" and "margin-bottom:1" in rest:  # Word's paragraph with space below
+            undo |= SPACE
         if name == "blockquote" and not (look & Look.INDENTED and "cite" not in rest and "quote" not in rest):
             self.out.quotes += 1
             undo |= QUOTE

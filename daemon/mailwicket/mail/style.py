@@ -28,7 +28,10 @@ class Look:
     BLOCK: Final = 256
 
 
-FLAT_PARAGRAPHS: Final = re.compile(r"(?:^|[\s,}])p\s*+\{\s*+margin(?:-top)?\s*+:\s*+0", re.IGNORECASE)
+FLAT_PARAGRAPHS: Final = re.compile(
+    r"(?:^|[\s,}])p\s*+\{\s*+(?:margin-top\s*+:\s*+0[a-z]{0,3}\s*+;\s*+)?margin(?:-bottom)?\s*+:\s*+0[a-z]{0,3}\s*+[;}]",
+    re.IGNORECASE,
+)
 """How the style sheets of Outlook on the web and others say that a paragraph is a line."""
 
 _END: Final = r"(?:px|pt|em|rem|%|cm|mm|in)?\s*+(?=[;!\"']|$)"
@@ -38,7 +41,11 @@ _UNSEEN: Final = re.compile(
 _LOW: Final = re.compile(rf"(?:max-)?height\s*+:\s*+0{_END}")
 _SIZE: Final = re.compile(r"font-size\s*+:\s*+([0-9.]{1,10})|font\s*+:\s*+(0)/")
 _WHITE: Final = re.compile(r"white-space\s*+:\s*+(?:pre|break-spaces)")
-_FLAT: Final = re.compile(r"margin(?:-top)?\s*+:\s*+0")
+_NOTHING: Final = r"0(?:px|pt|em|rem|ex|%|cm|mm|in)?"
+_FLAT: Final = re.compile(  # of one to four sides, no space below counts: it is what keeps paragraphs apart
+    rf"margin\s*+:\s*+{_NOTHING}(?:\s++[^\s;!\"']{{1,20}}(?:\s++{_NOTHING}(?:\s++[^\s;!\"']{{1,20}})?)?)?\s*+(?=[;!\"']|$)"
+    rf"|margin-bottom\s*+:\s*+{_NOTHING}\s*+(?=[;!\"']|$)"
+)
 _RULED: Final = re.compile(
     r"border-top\s*+:\s*+(?!0|none)|border-(?:style\s*+:\s*+solid none none|top-style\s*+:\s*+solid)"
 )

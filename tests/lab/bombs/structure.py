@@ -98,8 +98,11 @@ BOMBS: Final = {
     "files of properties": winmail(
         *[(0x00069002, b"", 0), (0x00069005, b"\xff\0\0\0" + b"\x03\0\1\0aaaa" * 200, 1604)] * 99
     ),
-    "rich text that grows": rich(b"\xff" + b"\x00\x0f" * 8 * 60_000, 0xFFFFFFFF),
+    "rich text that grows": rich((b"\xff" + b"\x00\x0e" * 8) * 60_000, 0xFFFFFFFF),
     "rich text of letters": rich(b"\0aaaaaaaa" * 100_000, 0xFFFFFFFF),
+    "rich texts that grow": parts(
+        [rich((b"\xff" + b"\x00\x0e" * 8) * 4_000, 0xFFFFFFFF)] * 20
+    ),
     "braces": rich(b"{" * 1_000_000, 1_000_000, b"MELA"),
     "rich words": rich(rb"\fromhtml1" + rb"\u9" * 170_000, 600_000, b"MELA"),
     "rich octets": rich(rb"\'e9x" * 120_000, 600_000, b"MELA"),
