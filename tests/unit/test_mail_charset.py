@@ -182,6 +182,7 @@ def test_fields_show_together_in_which_language_they_are() -> None:
 PHRASES = [
     ("cp1252", "Größe|é|Ärger über die Tür – “schön”|L’été dernier à Noël, ça va?|España mañana ¿qué?|ÄÖÜ|Zoë"),
     ("cp1252", "São Paulo não está|questões|Blåbærgrød på øen|It’s “quoted” – 10 €|naïve|Ça alors"),
+    ("cp1252", "MÜLLER|JOSÉ|GARCÍA NÚÑEZ|5 m³|£5|20 µm|½ price|Ñ|ª|1º|Þór|œuvre|a – b|© 2026"),
     ("cp1251", "Привет, как дела?|НОВЫЙ ЗАКАЗ|насос|Тест|Доброго дня, її ключ|Hello, мир"),
     ("koi8-r", "Привет, как дела?|НОВЫЙ ЗАКАЗ|насос|Тест|Заявка 7"),
     ("iso8859_5", "Привет, как дела?"),

@@ -43,6 +43,8 @@ def part(body: bytes, content_type: bytes = b"text/plain") -> bytes:
         (b"--a\n\none\n--a--\n--a\n\ntwo\n--a--\n", [b"one", b"two"]),
         (b"Content-Type: text/plain\n\none\n--a\n\ntwo\n--a--", [b"one", b"two"]),
         (b"--a\nno header\n--a--", [b"no header"]),
+        (b"--a\nNote: no header\n\nwords\n--a--", [b"Note: no header\n\nwords"]),
+        (b"--a\nContent-ID: <x@y>\n\nwords\n--a--", [b"words"]),
         (b"--a", [b""]),
     ],
 )

@@ -46,6 +46,7 @@ PLAIN = Mail(
     date=None,
     text="It burns.",
     html=None,
+    is_laid_out=False,
     attachments=(),
     enclosed=(),
     automatic=None,

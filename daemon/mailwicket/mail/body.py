@@ -13,7 +13,7 @@ from mailwicket.mail.charset import clean, to_text
 from mailwicket.mail.decode import Raw, decode
 from mailwicket.mail.flowed import unbroken
 from mailwicket.mail.html import to_plain
-from mailwicket.mail.markup import MARKUP_MAX_CHARS
+from mailwicket.mail.markup import MARKUP_MAX_CHARS, declared_charset
 from mailwicket.mail.parts import Part
 from mailwicket.mail.uuencode import Block, blocks
 
@@ -68,12 +68,16 @@ class Body:
 
     pieces: list[_Piece] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
+    is_laid_out: bool = False
+    """Whether the text that was read was made from the HTML."""
 
     def take(self, raw: Raw, one: Leaf) -> Sequence[Cut]:
         """Take *one*, which `is_body`, and return the files that stand in it: a text cut short is one as a whole."""
         part = one.part
         content, cut, whole = _content(raw, one)
         charset = part.parameters.get("charset")
+        if charset is None and part.content_type == HTML:
+            charset = declared_charset(content)
         if b"\r" in content and (charset is None or not charset.casefold().startswith(_WIDE)):
             content = _ends_as_lf(content)
         text = to_text(content, charset)
@@ -101,6 +105,7 @@ class Body:
         plain = [one.text for one in chosen if one.kind == PLAIN and one.text.strip()]
         if not html:
             return "\n".join(plain), None
+        self.is_laid_out = not plain
         text = "\n".join(_in_order(chosen)) if plain else to_plain("\n".join(html))
         return text, "\n".join(html)
 
@@ -110,6 +115,7 @@ class Body:
         html = [one.text for one in self.pieces if one.kind == HTML]
         text = next((one for one in plain if not one.isspace() and one), None)
         if text is None:
+            self.is_laid_out = bool(html)
             text = to_plain(html[-1]) if html else plain[0]
         return text, html[-1] if html else None
 

@@ -35,7 +35,7 @@ _BY_ESCAPES: Final[dict[str, Callable[[bytes], str]]] = {"iso2022_jp": iso2022.j
 _META: Final = re.compile(rb"<meta\s[^>]{0,200}?charset\s{0,8}=\s{0,8}[\"']?\s{0,8}([\w.:-]{1,40})", re.IGNORECASE)
 _CONTROL: Final = re.compile(r"[\x01-\x08\x0e-\x1f]")
 _META_BYTES: Final = 1024
-SLICE_BYTES: Final = 128 * 1024
+SLICE_BYTES: Final = 64 * 1024
 _BOM: Final = "\ufeff"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from mailwicket.mail.forwarded import passed_on
-from mailwicket.mail.html import sanitised, to_plain
+from mailwicket.mail.html import sanitised
 from mailwicket.mail.quoted import reply_text
 from mailwicket.model import Address, Mail
 
@@ -64,10 +64,10 @@ def explain(mail: Mail) -> dict[str, Any]:
 
 
 def _reply_text(mail: Mail) -> str:
-    markup = (mail.html or "").lower()
-    may_be_marked = any(word in markup for word in QUOTE_WORDS)
-    is_made = may_be_marked and mail.html is not None and mail.text == to_plain(mail.html)
-    return reply_text(mail.text, mail.html if is_made else None)
+    if not mail.is_laid_out or mail.html is None:
+        return reply_text(mail.text)
+    markup = mail.html.lower()
+    return reply_text(mail.text, mail.html if any(word in markup for word in QUOTE_WORDS) else None)
 
 
 def _person(one: Address) -> dict[str, str | None]:

@@ -45,12 +45,14 @@ def guessed(content: bytes) -> str:
     best, most = DEFAULT, 0.0
     for codec, weights in _WEIGHTS:
         runs = _runs(sample, codec, is_whole=len(sample) == len(content))
-        score = _letters_score(runs, weights, is_latin=codec in _LATIN) * _RARE.get(codec, 1.0) if runs else 0.0
+        if not runs or (codec != DEFAULT and _is_single(runs)):
+            continue
+        score = _letters_score(runs, weights, is_latin=codec in _LATIN) * _RARE.get(codec, 1.0)
         if score > most:
             best, most = codec, score
     for codec, frequent, named in IDEOGRAPHS:
         runs = _runs(sample, codec, is_whole=len(sample) == len(content))
-        if runs and (score := _ideographs_score(runs, codec, frequent, named)) > most:
+        if runs and not _is_single(runs) and (score := _ideographs_score(runs, codec, frequent, named)) > most:
             best, most = codec, score
     return best
 
@@ -70,6 +72,11 @@ def _runs(sample: bytes, codec: str, *, is_whole: bool) -> list[str]:
     return runs
 
 
+def _is_single(runs: list[str]) -> bool:
+    """Tell whether there is but one letter beyond ASCII: that tells nothing."""
+    return len(runs) == 1 and sum(not letter.isascii() for letter in runs[0]) == 1
+
+
 def _letters_score(runs: list[str], weights: dict[str, float], *, is_latin: bool) -> float:
     score, count, letters = 0.0, 0, 0
     joined = "".join(runs)
@@ -81,7 +88,7 @@ def _letters_score(runs: list[str], weights: dict[str, float], *, is_latin: bool
         count += times
         letters += letter in weights
         score += times * (weights.get(letter) or (0.8 if letter in MARKS else -2.5))
-    if not is_latin and (not letters or count < 2):  # quotes and dashes tell nothing, nor does one letter
+    if not is_latin and not letters:  # quotes and dashes tell nothing
         return 0.0
     for run in runs:
         inner = [letter for letter in run if letter.isalpha()]

@@ -82,6 +82,14 @@ def split_header(raw: Raw, begin: int, end: int) -> tuple[Header, int]:
     return _split_damaged(raw, begin, stop, limit)
 
 
+def split_part(raw: Raw, begin: int, end: int) -> tuple[Header, int]:
+    """Do as `split_header` for a part: words that only look like fields (`Note: ...`) are its body."""
+    header, at = split_header(raw, begin, end)
+    if "content-type" not in header and at - begin > 2 and not _KNOWN.search(raw, begin, at):
+        return Header(b""), begin
+    return header, at
+
+
 def _end_of_fields(raw: Raw, begin: int, end: int) -> int:
     found = _FIELDS.match(raw, begin, end)
     return begin if found is None else found.end()

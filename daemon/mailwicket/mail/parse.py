@@ -76,6 +76,7 @@ def parse(raw: Raw) -> Mail:
         date=date,
         text=text,
         html=html,
+        is_laid_out=content.body.is_laid_out,
         attachments=content.attachments,
         enclosed=tuple(content.enclosed),
         automatic=automatic(header, subject, text),

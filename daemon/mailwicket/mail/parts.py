@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from mailwicket.mail.decode import Raw
-from mailwicket.mail.head import split_header
+from mailwicket.mail.head import split_part
 from mailwicket.mail.header import Header
 from mailwicket.mail.media import content_type
 
@@ -99,7 +99,7 @@ def leaves(raw: Raw, header: Header, begin: int, end: int, damage: list[str]) ->
             inside = _inside(around, kind, options, serial)
             children = []
             for index, (start, stop) in enumerate(spans):
-                child, body = split_header(raw, start, stop)
+                child, body = split_part(raw, start, stop)
                 children.append((child, body, stop, inside(index)))
             if rest:
                 damage.append("too_many_parts")
