@@ -10,7 +10,21 @@ from typing import Annotated
 import typer
 
 from mailwicket import __version__
-from mailwicket.cli import backup, check, control, demo, explain, importing, init, rehearse, run, status, test, tickets
+from mailwicket.cli import (
+    audit,
+    backup,
+    check,
+    control,
+    demo,
+    explain,
+    importing,
+    init,
+    rehearse,
+    run,
+    status,
+    test,
+    tickets,
+)
 
 app = typer.Typer(
     name="mailwicket",
@@ -31,6 +45,7 @@ app.command("demo")(demo.demo)
 app.command("backup")(backup.backup)
 app.command("import")(importing.import_)
 app.add_typer(tickets.app, name="tickets")
+app.add_typer(audit.app, name="audit")
 
 
 def _show_version(wanted: bool) -> None:
