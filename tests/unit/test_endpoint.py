@@ -62,11 +62,11 @@ class House:
     async def plan(self) -> Mapping[str, Any]:
         return {"changes": [], "errors": self.errors}
 
-    async def reload(self) -> Mapping[str, Any]:
+    async def reload(self, who: str) -> Mapping[str, Any]:
         self.done.append("reload")
         return {"changes": [], "errors": self.errors}
 
-    async def act(self, unit: str, action: str) -> str:
+    async def act(self, unit: str, action: str, who: str) -> str:
         if unit == "incoming/broken":
             raise StoreError("database: disk I/O error", reason="disk_error")
         if unit != self.unit.name:

@@ -16,14 +16,15 @@ from mailwicket.cli import (
     check,
     control,
     demo,
+    desk,
     explain,
     importing,
     init,
+    quarantine,
     rehearse,
     run,
     status,
     test,
-    tickets,
 )
 
 app = typer.Typer(
@@ -44,7 +45,8 @@ app.command("test")(test.run_test)
 app.command("demo")(demo.demo)
 app.command("backup")(backup.backup)
 app.command("import")(importing.import_)
-app.add_typer(tickets.app, name="tickets")
+app.add_typer(desk.app, name="tickets")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(audit.app, name="audit")
 
 

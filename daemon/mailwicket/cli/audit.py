@@ -55,8 +55,7 @@ def verify(*, as_json: Json = False, conf: Conf = None) -> None:
     with reading(state_dir_of(conf, "audit"), "audit") as tx:
         verdict = walk(tx)
     if as_json:
-        told = {"ok": verdict.bad is None, "rows": verdict.rows, "hash": verdict.hash}
-        print(json.dumps({**told, "bad": verdict.bad, "why": verdict.why or None}))
+        print(json.dumps(verdict.told()))
     elif verdict.bad is None:
         print(f"{verdict.rows} rows are as they were written; the last hash is {verdict.hash or '-'}")
     if verdict.bad is not None:

@@ -1,4 +1,4 @@
-"""`mailwicket tickets`: what the embedded desk holds. Reads the store itself, with or without a daemon."""
+"""`mailwicket tickets list` and `show`: what the embedded desk holds. Reads the store, with or without a daemon."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from mailwicket.cli.storeroom import database, is_there, reading, state_dir_of
 from mailwicket.cli.terminal import be_lenient, block, give_up, one_line
 from mailwicket.model import TicketNumber
 
-app = typer.Typer(help="Tickets of the embedded desk. Works with and without a running daemon.", no_args_is_help=True)
+app = typer.Typer(
+    help="Tickets of the embedded desk: list and show work with and without a running daemon, the others ask it.",
+    no_args_is_help=True,
+)
 
 Shown = dict[str, Any]
 

@@ -22,6 +22,7 @@ from mailwicket.ports import Desk, KeepsAttachments
 from mailwicket.rules.calendar import has_leapt
 from mailwicket.store import journal
 from mailwicket.store.links import clear_left_over
+from mailwicket.store.parked import released
 from mailwicket.store.raw import RawPlace
 from mailwicket.store.store import Store
 from mailwicket.timestamp import timestamp
@@ -112,6 +113,16 @@ class Reclaim:
             await self._keep_attachments(file)
             await self._store.write(lambda tx: journal.forget_file(tx, file))  # noqa: B023 - awaited at once
             await anyio.to_thread.run_sync(self._store.raw.unlink, file)
+            log.info("raw mail reclaimed file=%s", file)
+        await self._reclaim_released(now)
+
+    async def _reclaim_released(self, moment: datetime) -> None:
+        """Mail that was parked has a file that bears no day: from its last decision on it is kept as any other."""
+        before, after = timestamp(moment - self._raw_keep), timestamp(moment + timedelta(days=1))
+        for file in self._store.read(lambda tx: released(tx, before, after)):
+            await self._keep_attachments(file)
+            await anyio.to_thread.run_sync(self._store.raw.unlink, file)  # first: nobody looks for what no row names
+            await self._store.write(lambda tx: journal.forget_file(tx, file))  # noqa: B023 - awaited at once
             log.info("raw mail reclaimed file=%s", file)
 
     async def _expire(self, moment: datetime) -> None:

@@ -49,6 +49,11 @@ class Verdict:
     """The number of the first row that is not as it was written; None where all are."""
     why: str = ""
 
+    def told(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        whole = self.bad is None
+        return {"ok": whole, "rows": self.rows, "hash": self.hash, "bad": self.bad, "why": self.why or None}
+
 
 def note(tx: Transaction, deed: Deed, now: str) -> None:
     """Append *deed* in the transaction of what it did, at the timestamp *now*."""

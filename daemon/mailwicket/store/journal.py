@@ -418,7 +418,7 @@ def _parked(tx: Transaction, first: int, last: int) -> list[Parked]:
 
 
 def undecide(tx: Transaction, intake_id: IntakeId) -> None:
-    """A parked mail is to be decided again, in this transaction: what was decided is forgotten."""
+    """A mail is to be decided again, in this transaction: what was decided is forgotten."""
     tx.execute(SQL.undecide, (intake_id,))
     tx.execute(SQL.state, (State.FETCHED, intake_id))
 
