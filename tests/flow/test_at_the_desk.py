@@ -219,6 +219,50 @@ def test_a_dropped_mail_is_recorded(daemon: Daemon) -> None:
     assert daemon.ask("SELECT reason FROM intake") == [("dropped_by_admin",)]
 
 
+# --- why
+
+
+def test_why_tells_the_trace_of_every_mail_of_a_ticket_and_of_a_parked_one_by_its_id(daemon: Daemon) -> None:
+    stranger = mail(
+        "Re: Printer on fire", author="eve@example.org", message_id="e@example.org", in_reply_to="q@example.org"
+    )
+    take(daemon, QUESTION, stranger, SPAM)
+    assert daemon.stop() == 0
+    first, second = told(daemon, "why", "1")
+    assert told(daemon, "why", "#1") == [first, second]
+    assert (first["reason"], first["unit"], first["ticket"], first["parked"]) == (
+        "created",
+        "incoming/support",
+        1,
+        False,
+    )
+    assert (second["reason"], second["flags"]) == ("collaboration_stranger", ["stranger"])
+    assert all(first[key].endswith("Z") for key in ("seen", "fetched", "decided"))
+    assert [set(step) for step in first["steps"]] == [{"rule", "answer"}] * len(first["steps"])
+    for words in ("spam@example.com", "<spam@example.com>"):
+        (parked,) = told(daemon, "why", words)
+        assert (parked["reason"], parked["parked"], parked["ticket"]) == ("filter_ignored", True, None)
+    lines = run(daemon, "why", "1").stdout.splitlines()
+    assert lines[0] == "mail 1 <q@example.org> by incoming/support"
+    assert "collaboration_stranger (stranger), ticket 1" in lines
+    for words, line in {
+        "7": "mailwicket: no mail of a ticket 7 is recorded\n",
+        "nobody@example.org": "mailwicket: no mail with the id nobody@example.org is known\n",
+        "9" * 30: f"mailwicket: no mail with the id {'9' * 30} is known\n",
+    }.items():
+        refused = run(daemon, "why", words)
+        assert (refused.exit_code, refused.stdout, refused.stderr) == (1, "", line)
+
+
+def test_why_tells_that_a_mail_was_replayed(daemon: Daemon) -> None:
+    take(daemon, SPAM)
+    let_in(daemon)
+    assert run(daemon, "quarantine", "retry", "1").exit_code == 0
+    (found,) = told(daemon, "why", "spam@example.com")
+    assert (found["reason"], found["ticket"], found["parked"]) == ("created", 1, False)
+    assert found["steps"][0] == {"rule": "quarantine", "answer": "replayed"}
+
+
 # --- a death amid it
 
 

@@ -25,6 +25,7 @@ from mailwicket.cli import (
     run,
     status,
     test,
+    why,
 )
 
 app = typer.Typer(
@@ -43,6 +44,7 @@ app.command("rehearse")(rehearse.rehearse)
 app.command("status")(status.status)
 app.command("test")(test.run_test)
 app.command("demo")(demo.demo)
+app.command("why")(why.why)
 app.command("backup")(backup.backup)
 app.command("import")(importing.import_)
 app.add_typer(desk.app, name="tickets")

@@ -77,16 +77,16 @@ class Acting:
         self._policy = policy
         self._clock = clock
 
-    def listed(self, *, every: bool) -> Sequence[Shown]:
+    async def listed(self, *, every: bool) -> Sequence[Shown]:
         """Return the open tickets; *every* one on demand.
 
         Raises:
             ConflictError: they are elsewhere.
         """
         desk = self._shows()
-        return self._store.read(lambda tx: desk.listed(tx, all=every))
+        return await self._store.look(lambda tx: desk.listed(tx, all=every))
 
-    def shown(self, number: TicketNumber) -> Shown:
+    async def shown(self, number: TicketNumber) -> Shown:
         """Return one ticket with its entries.
 
         Raises:
@@ -94,7 +94,7 @@ class Acting:
             UnknownError: there is none.
         """
         desk = self._shows()
-        if (found := self._store.read(lambda tx: desk.shown(tx, number))) is None:
+        if (found := await self._store.look(lambda tx: desk.shown(tx, number))) is None:
             raise UnknownError(f"there is no ticket {number}")
         return found
 

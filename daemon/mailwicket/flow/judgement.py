@@ -18,7 +18,7 @@ from mailwicket.rules.outcome import Append, Create, Ignore, Outcome, Quarantine
 from mailwicket.rules.policy import Policy
 from mailwicket.rules.thread import Candidates, match
 from mailwicket.store import journal
-from mailwicket.store.journal import Decided, Event, Kept
+from mailwicket.store.journal import FLAGS, Decided, Event, Kept
 from mailwicket.store.raw import RawPlace
 from mailwicket.store.threads import Threads
 from mailwicket.store.tickets import TicketBook
@@ -109,7 +109,8 @@ class Judgement:
         if isinstance(outcome, Quarantine):
             parked = self._set_apart(one.kept.raw, intake_id)
         where = outcome.ticket if isinstance(outcome, Ignore) else ticket
-        decided = Decided(intake_id, one.mail, outcome.reason, outcome.trace, where, parked)
+        trace = [*outcome.trace, Step(FLAGS, " ".join(outcome.flags))] if outcome.flags else outcome.trace
+        decided = Decided(intake_id, one.mail, outcome.reason, trace, where, parked)
         if ticket is not None and one.mail is not None:
             received_at = one.kept.ref.received_at or self._now
             self._budget.note(one.mail, ticket, received_at, opened=isinstance(outcome, Create))

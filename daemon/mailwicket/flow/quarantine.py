@@ -63,7 +63,7 @@ class Parking:
 
     async def listed(self) -> list[Shown]:
         """Return every parked mail, the oldest first."""
-        parked = self._store.read(journal.all_parked)
+        parked = await self._store.look(journal.all_parked)
         return await anyio.to_thread.run_sync(listed, parked, self._store.raw.directory)
 
     async def shown(self, intake_id: IntakeId) -> Shown:

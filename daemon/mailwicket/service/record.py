@@ -43,11 +43,11 @@ class Record:
 
     async def rows(self, since: str) -> list[dict[str, Any]]:
         """Return the record from the timestamp *since* on."""
-        return self._store.read(lambda tx: audit.rows(tx, since))
+        return await self._store.look(lambda tx: audit.rows(tx, since))
 
     async def verify(self) -> Mapping[str, Any]:
         """Tell whether it is whole."""
-        return self._store.read(audit.verify).told()
+        return (await self._store.look(audit.verify)).told()
 
     async def imported(self, who: str, unit: str, mails: int) -> None:
         """*who* handed over *mails* that were not known, for the mailbox *unit* or for none."""

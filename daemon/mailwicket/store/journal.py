@@ -37,6 +37,10 @@ PARKED_COUNTED: Final = 1000
 """So many of the newest parked mails are looked at: the question is asked on the event loop."""
 
 
+FLAGS: Final = "flags"
+"""The step of a trace that tells the flags, in words between blanks; the last, where there are any."""
+
+
 class State(IntEnum):
     """What a row is at; the numbers stand in the table, the words in its view."""
 

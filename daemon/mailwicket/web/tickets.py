@@ -22,8 +22,8 @@ Shown = Mapping[str, Any]
 class Acts(Protocol):
     """Who carries it out (`flow.acting.Acting`)."""
 
-    def listed(self, *, every: bool) -> Sequence[Shown]: ...  # noqa: D102
-    def shown(self, number: TicketNumber) -> Shown: ...  # noqa: D102
+    async def listed(self, *, every: bool) -> Sequence[Shown]: ...  # noqa: D102
+    async def shown(self, number: TicketNumber) -> Shown: ...  # noqa: D102
     async def act(self, action: Action, asked: Asked) -> Shown: ...  # noqa: D102
     async def open(self, new: NewTicket, asked: Asked) -> Shown: ...  # noqa: D102
 
@@ -57,11 +57,11 @@ class Tickets:
 
     async def _list(self, request: web.Request) -> web.Response:
         """The open tickets by number; with `all=1` every one."""
-        return answer([*self._acting.listed(every=request.query.get("all", "") not in {"", "0", "false"})])
+        return answer([*await self._acting.listed(every=request.query.get("all", "") not in {"", "0", "false"})])
 
     async def _show(self, request: web.Request) -> web.Response:
         """One ticket with its entries."""
-        return answer(self._acting.shown(_number(request)))
+        return answer(await self._acting.shown(_number(request)))
 
     async def _new(self, request: web.Request) -> web.Response:
         """Open a ticket that no mail asked for; of a backend elsewhere: tell one that it opened, by `number`."""
