@@ -45,6 +45,7 @@ from mailwicket.service.units import Unit, UnitState
 from mailwicket.store import journal
 from mailwicket.store.audit import Deed
 from mailwicket.store.database import FILE_NAME as DATABASE
+from mailwicket.store.parked import waiting
 from mailwicket.store.store import Store
 from mailwicket.timestamp import timestamp
 from mailwicket.web.access import Access
@@ -144,7 +145,8 @@ class Daemon:
             BlockedError: an address of `[http] listen` cannot be had, or its certificate.
         """
         await self._access.open(self.settings.http)
-        endpoint = Endpoint(self.ready, Metrics(self.report, self.lag).text, self._routes(), self._access.guard)
+        metrics = Metrics(self.report, self.lag, lambda: self.store.look(waiting))
+        endpoint = Endpoint(self.ready, metrics.text, self._routes(), self._access.guard)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(endpoint.serve(self.settings.http.listen, self._access.tls))
             tasks = await stack.enter_async_context(anyio.create_task_group())
@@ -203,7 +205,8 @@ class Daemon:
     def _start_chores(self, supervisor: Supervisor, settings: Settings) -> None:
         keep = timedelta(days=settings.store.raw_keep_days)
         quarantine_keep = timedelta(days=settings.store.quarantine_keep_days)
-        reclaim = Reclaim(self.store, self._desk, keep, quarantine_keep, utc_now, self._chores.caught_up)
+        done = self._chores.caught_up, self._fleet.done
+        reclaim = Reclaim(self.store, self._desk, keep, quarantine_keep, utc_now, *done)
         supervisor.start(self._chores, reclaim)
 
     # --- the configuration changes ----------------------------------------------------------------------------------

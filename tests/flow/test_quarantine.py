@@ -22,7 +22,7 @@ from mailwicket.flow.backend import Door
 from mailwicket.flow.judge import Judge, Rulebook
 from mailwicket.flow.quarantine import Parking
 from mailwicket.flow.reclaim import Reclaim
-from mailwicket.model import IntakeId
+from mailwicket.model import IntakeId, Reason
 from mailwicket.ports import JoinsTransaction
 from mailwicket.rules.own import OwnAddresses
 from mailwicket.rules.policy import Home, Policy
@@ -57,6 +57,10 @@ class Ward:
 
     def settle(self, name: str) -> None:
         self.settled.append(name)
+
+    def done(self, name: str, reason: Reason) -> None:
+        assert name == "box"
+        self.bench.watcher.done(reason)
 
     async def take(self, *raws: bytes) -> None:
         """Let mails come, as a mailbox brings them."""
@@ -173,6 +177,7 @@ async def test_a_dropped_mail_is_not_listed_and_known_to_have_been_dropped(ward:
     await ward.take(STRANGER)
     assert await ward.parking.drop(FIRST, WHO) == {"id": 1, "reason": "dropped_by_admin", "was": "filter_ignored"}
     assert await ward.parking.listed() == []
+    assert ward.bench.watcher.reasons == [Reason.FILTER_IGNORED, Reason.DROPPED_BY_ADMIN]
     assert ward.bench.ask("SELECT reason, parked FROM intake") == [("dropped_by_admin", 0)]
     for again in (ward.parking.drop(FIRST, WHO), ward.parking.retry(FIRST, WHO)):
         with pytest.raises(UnknownError, match="is not parked"):

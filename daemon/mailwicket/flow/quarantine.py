@@ -20,7 +20,7 @@ from mailwicket.flow.importing import SOURCE
 from mailwicket.flow.judge import Beside, Judge
 from mailwicket.flow.judgement import Told
 from mailwicket.flow.reading import Read, Reading, Work
-from mailwicket.model import IntakeId
+from mailwicket.model import IntakeId, Reason
 from mailwicket.ports import Transaction
 from mailwicket.rules.outcome import Append, Create, Outcome, Quarantine
 from mailwicket.store import audit, journal
@@ -47,6 +47,10 @@ class Way(Protocol):
 
     def settle(self, name: str) -> None:
         """Have the servers' copies of *name* say soon what we know."""
+        ...
+
+    def done(self, name: str, reason: Reason) -> None:
+        """Count a mail of *name* that ended so, without being decided."""
         ...
 
 
@@ -127,8 +131,9 @@ class Parking:
                 audit.note(tx, Deed(who, "quarantine.drop", str(intake_id), detail), now)
 
             await self._store.write(drop)
+        self._way.done(home_of(parked), Reason.DROPPED_BY_ADMIN)
         log.warning("parked mail dropped unit=incoming/%s intake=%s", home_of(parked), intake_id)
-        return {"id": intake_id, "reason": "dropped_by_admin", "was": parked.reason.value}
+        return {"id": intake_id, "reason": Reason.DROPPED_BY_ADMIN.value, "was": parked.reason.value}
 
     async def _decide(self, judge: Judge, read: Read, slot: Slot, beside: Beside) -> Told:
         intake_id = read.kept.intake_id

@@ -17,7 +17,7 @@ import anyio.to_thread
 
 from mailwicket.errors import PermanentError
 from mailwicket.mail.decode import decode
-from mailwicket.model import AttachmentPlace
+from mailwicket.model import AttachmentPlace, Reason
 from mailwicket.ports import Desk, KeepsAttachments
 from mailwicket.rules.calendar import has_leapt
 from mailwicket.store import journal
@@ -46,11 +46,12 @@ class Reclaim:
         quarantine_keep: timedelta,
         clock: Callable[[], datetime],
         on_done: Callable[[], None] = lambda: None,
+        on_expired: Callable[[str, Reason], None] = lambda _source, _reason: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Keep raw mail for *raw_keep* after the day it came, parked mail for *quarantine_keep*.
 
-        *on_done* is called when everything that is old enough is gone.
+        *on_done* is called when everything that is old enough is gone, *on_expired* for each parked mail that goes.
         """
         self._store = store
         self._desk = desk
@@ -58,6 +59,7 @@ class Reclaim:
         self._quarantine_keep = quarantine_keep
         self._clock = clock
         self._on_done = on_done
+        self._on_expired = on_expired
         self._monotonic = monotonic
         self._read: tuple[datetime, float] | None = None
         """The clock and the monotonic one at the last reading of this process."""
@@ -132,6 +134,7 @@ class Reclaim:
             # The file first: nobody would look for one that no row names. A row whose file is gone expires next time.
             await anyio.to_thread.run_sync(self._store.raw.unlink, file)
             await self._store.write(lambda tx: journal.expire(tx, intake_id, source, file, now))  # noqa: B023 - awaited at once
+            self._on_expired(source, Reason.EXPIRED_FROM_QUARANTINE)
             log.warning("parked mail expired unit=incoming/%s intake=%s", source, intake_id)
 
     async def _keep_attachments(self, file: str) -> None:

@@ -23,6 +23,7 @@ from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge, Rulebook
 from mailwicket.flow.observe import Unwatched
 from mailwicket.flow.reading import Reading
+from mailwicket.model import Reason
 from mailwicket.ports import JoinsTransaction, Net, Source
 from mailwicket.rules.configured import policy_of
 from mailwicket.rules.policy import Policy
@@ -132,6 +133,11 @@ class Fleet:
         """Have the server's copies of the mailbox *name* say soon what we know, if it is connected."""
         if (crew := self._crews.get(PREFIX + name)) is not None:
             crew.intake.wake()
+
+    def done(self, name: str, reason: Reason) -> None:
+        """Count a mail of the mailbox *name* that ended by *reason* without being decided."""
+        if (unit := self.units.get(PREFIX + name)) is not None:
+            unit.done(reason)
 
     def retry(self, reasons: Collection[str], supervisor: Supervisor) -> list[str]:
         """Try the units again that one of *reasons* blocks, and return their names."""
