@@ -56,7 +56,8 @@ class Quarantine:
         """Its bytes as they came."""
         raw = await self._parking.raw(_id(request))
         # Hostile: whoever opens this in a browser is to be given a file.
-        headers = {"Content-Disposition": f'attachment; filename="parked-{_id(request)}.eml"'}
+        name = f'attachment; filename="parked-{_id(request)}.eml"'
+        headers = {"Content-Disposition": name, "X-Content-Type-Options": "nosniff"}
         return web.Response(body=raw, content_type="message/rfc822", headers=headers)
 
     async def _retry(self, request: web.Request) -> web.Response:

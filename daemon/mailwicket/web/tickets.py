@@ -11,7 +11,7 @@ from mailwicket.flow.acting import Asked, NewTicket
 from mailwicket.flow.actions import Action
 from mailwicket.model import TicketNumber
 from mailwicket.web.asked import asked_of, body_of
-from mailwicket.web.problem import Handler, answer
+from mailwicket.web.problem import BadRequestError, Handler, answer
 
 ROUTE: Final = "/api/v1/tickets"
 NUMBER_MAX: Final = 2**63 - 1
@@ -69,7 +69,7 @@ class Tickets:
         told = await body_of(request, {**dict.fromkeys(texts, str), "cc": list, "number": int, "at": str})
         at = told.pop("at", None)
         if not 0 < told.get("number", 1) <= NUMBER_MAX:
-            raise web.HTTPBadRequest
+            raise BadRequestError(f"a ticket's number is 1 to {NUMBER_MAX}")
         told["unit"] = told.get("unit", "").removeprefix("incoming/")
         new = NewTicket(**{"requester": "", **told})
         return answer(await self._acting.open(new, asked_of(request, at)), 201)
