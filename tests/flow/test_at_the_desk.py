@@ -210,6 +210,20 @@ def test_parked_mail_is_retried_by_todays_configuration_once(daemon: Daemon) -> 
     assert daemon.ask('SELECT DISTINCT "group" FROM desk_ticket') == [("first line",)]
 
 
+def test_mail_of_a_mailbox_that_is_gone_and_of_none_is_retried_too(daemon: Daemon) -> None:
+    take(daemon, SPAM)
+    path = daemon.directory / "nobody.eml"
+    path.write_bytes(mail("x", author="nobody", message_id="n@example.org"))
+    assert run(daemon, "import", str(path)).exit_code == 0
+    assert [one["unit"] for one in told(daemon, "quarantine", "list")] == ["incoming/support", "incoming/(import)"]
+    daemon.configure({"other": {**BOX, "email": "other@example.net", "enabled": False}})
+    assert run(daemon, "reload").exit_code == 0
+    assert run(daemon, "quarantine", "retry", "--all").stdout.splitlines() == [
+        "mail 1 is created, ticket 1",
+        "mail 2 stays parked: no_sender",
+    ]
+
+
 def test_a_dropped_mail_is_recorded(daemon: Daemon) -> None:
     take(daemon, SPAM)
     assert run(daemon, "quarantine", "drop", "1").stdout == "mail 1 is dropped\n"

@@ -239,6 +239,36 @@ async def test_what_cannot_be_read_at_all_is_listed(ward: Ward, monkeypatch: pyt
     assert (line["from"], line["subject"], line["message_id"]) == (None, "", "spam@example.com")
 
 
+@pytest.mark.parametrize("message_id", ["spam@example.com", None])
+async def test_what_was_dropped_or_has_expired_and_is_sent_again_is_no_copy_of_it(
+    ward: Ward, message_id: str | None
+) -> None:
+    headers = {} if message_id is None else {"message_id": message_id}
+    raw = mail("Cheap watches", author="Spam <spam@example.com>", **headers)
+    await ward.take(raw, raw)
+    assert [one["reason"] for one in await ward.parking.listed()] == ["filter_ignored"] * 2
+    await ward.parking.drop(FIRST, WHO)
+    now = datetime.now(UTC).isoformat()
+    await ward.bench.store.write(lambda tx: journal.expire(tx, IntakeId(2), "box", "parked-2.eml", now))
+    ward.ignores = False
+    await ward.take(raw)
+    assert ward.bench.watcher.reasons[-1] is Reason.CREATED
+
+
+async def test_a_mail_that_killed_its_readers_is_read_by_one_of_its_own(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ward.take(STRANGER)
+    ward.ignores = False
+    await ward.bench.store.write(lambda tx: tx.execute("UPDATE decision SET reason = 'failed_repeatedly'"))
+    monkeypatch.setenv("MAILWICKET_FAILPOINT", "reader.in_hand:0:die")
+    told = await ward.parking.retry(FIRST, WHO)
+    assert (told["parked"], told["reason"]) == (True, "failed_repeatedly")
+    assert told["trace"][0] == ["quarantine", "replayed"]
+    monkeypatch.delenv("MAILWICKET_FAILPOINT")
+    assert (await ward.parking.retry(FIRST, WHO))["ticket"] == 1
+
+
 # --- a desk that keeps its own books
 
 

@@ -60,17 +60,18 @@ class Judgement:
 
     def outcome(self, one: Read) -> Outcome:
         """Decide."""
-        if one.unread is not None:
-            return one.unread
+        outcome = self._decide(one) if one.unread is None else one.unread
+        if one.replayed:
+            return replace(outcome, trace=[Step("quarantine", "replayed"), *outcome.trace])
+        return outcome
+
+    def _decide(self, one: Read) -> Outcome:
         mail = one.mail
         assert mail is not None  # noqa: S101 - a Read holds one or the other
         said = self._threads.said(mail)
         arrival = self._arrival(one.kept)
         lately = self._budget.lately(mail, self._joins(mail, said), arrival.received_at)
-        outcome = decide(mail, self._threads.facts(mail, lately), self._policy, arrival, said)
-        if one.replayed:
-            return replace(outcome, trace=[Step("quarantine", "replayed"), *outcome.trace])
-        return outcome
+        return decide(mail, self._threads.facts(mail, lately), self._policy, arrival, said)
 
     def _joins(self, mail: Mail, said: Candidates) -> TicketNumber | None:
         if not (said.ids or said.signed or said.tags):

@@ -103,8 +103,7 @@ class Parking:
             parked = self._parked(intake_id)
             judge = self._way.judge(home_of(parked))
             with self._store.in_hand.worker() as slot:
-                (read,) = await self._reading.read([Work(parked.kept)], slot)
-                read = replace(read, replayed=True)
+                read = replace(await self._read(parked, slot), replayed=True)
                 if dry:
                     outcome = judge.foresee(read)
                     ticket = outcome.ticket if isinstance(outcome, Append) else None
@@ -134,6 +133,13 @@ class Parking:
         self._way.done(home_of(parked), Reason.DROPPED_BY_ADMIN)
         log.warning("parked mail dropped unit=incoming/%s intake=%s", home_of(parked), intake_id)
         return {"id": intake_id, "reason": Reason.DROPPED_BY_ADMIN.value, "was": parked.reason.value}
+
+    async def _read(self, parked: Parked, slot: Slot) -> Read:
+        work = Work(parked.kept)
+        if parked.reason is Reason.FAILED_REPEATEDLY:  # it may have killed its readers
+            return await self._reading.read_alone(work, slot)
+        (read,) = await self._reading.read([work], slot)
+        return read
 
     async def _decide(self, judge: Judge, read: Read, slot: Slot, beside: Beside) -> Told:
         intake_id = read.kept.intake_id

@@ -166,7 +166,7 @@ ORDER BY t.intake_id
 SELECT min(d.intake_id), d.content_digest, d.ticket, p.source
 FROM json_each(?) AS j JOIN decision AS d ON d.content_digest = j.value
 JOIN intake_row AS r ON r.intake_id = d.intake_id JOIN place AS p ON p.place_id = r.place_id
-WHERE d.message_id IS NULL AND d.parked = 0 GROUP BY d.content_digest, p.source
+WHERE d.message_id IS NULL AND d.parked = 0 AND d.reason NOT IN ('dropped_by_admin', 'expired_from_quarantine') GROUP BY d.content_digest, p.source
 
 -- name: bears_ids
 -- A mail bears an id.
