@@ -249,7 +249,8 @@ async def test_what_was_dropped_or_has_expired_and_is_sent_again_is_no_copy_of_i
     assert [one["reason"] for one in await ward.parking.listed()] == ["filter_ignored"] * 2
     await ward.parking.drop(FIRST, WHO)
     now = datetime.now(UTC).isoformat()
-    await ward.bench.store.write(lambda tx: journal.expire(tx, IntakeId(2), "box", "parked-2.eml", now))
+    span = "9", "9"  # whenever it was parked
+    assert await ward.bench.store.write(lambda tx: journal.expire(tx, IntakeId(2), "box", span, now))
     ward.ignores = False
     await ward.take(raw)
     assert ward.bench.watcher.reasons[-1] is Reason.CREATED
@@ -383,6 +384,62 @@ async def test_the_file_of_a_mail_that_is_parked_no_more_goes_with_raw_keep_days
         ("created", None),
         ("dropped_by_admin", None),
     ]
+
+
+async def test_a_mail_that_is_retried_while_old_ones_expire_does_not_expire(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ward.take(STRANGER)
+    ward.ignores = False
+    moment = datetime.now(UTC) + timedelta(days=31)
+    await ward.bench.store.write(lambda tx: journal.note_clock(tx, moment, None))
+    expired = journal.expired
+    found: list[IntakeId] = []
+
+    def seen(*args: object) -> list[tuple[IntakeId, str, str]]:
+        rows = expired(*args)  # type: ignore[arg-type]
+        found.extend(row[0] for row in rows)
+        return rows
+
+    class Slow(Reclaim):
+        async def _expire(self, moment: datetime) -> None:
+            write = ward.bench.store.write
+
+            async def retried_first(job: object) -> object:
+                monkeypatch.setattr(ward.bench.store, "write", write)
+                await ward.parking.retry(FIRST, WHO)
+                return await write(job)  # type: ignore[arg-type]
+
+            monkeypatch.setattr(ward.bench.store, "write", retried_first)
+            await super()._expire(moment)
+
+    monkeypatch.setattr(journal, "expired", seen)
+    told: list[tuple[str, Reason]] = []
+    counted = {"on_expired": lambda source, reason: told.append((source, reason))}
+    keep = timedelta(days=90), timedelta(days=30)
+    await Slow(ward.bench.store, ward.bench.desk, *keep, lambda: moment, **counted).once()  # type: ignore[arg-type]
+    assert (found, told) == ([1], [])
+    assert ward.bench.ask("SELECT reason, ticket FROM intake") == [("created", 1)]
+    assert len(list(ward.bench.store.raw.directory.glob("parked-*"))) == 1
+    assert ward.bench.kinds() == ["MailQuarantined"]
+
+
+async def test_what_expires_is_counted(ward: Ward) -> None:
+    await ward.take(STRANGER)
+    moment = datetime.now(UTC) + timedelta(days=31)
+    await ward.bench.store.write(lambda tx: journal.note_clock(tx, moment, None))
+    told: list[tuple[str, Reason]] = []
+    keep = timedelta(days=90), timedelta(days=30)
+    reclaim = Reclaim(
+        ward.bench.store,
+        ward.bench.desk,
+        *keep,
+        lambda: moment,
+        on_expired=lambda source, reason: told.append((source, reason)),
+    )
+    await reclaim.once()
+    assert told == [("box", Reason.EXPIRED_FROM_QUARANTINE)]
+    assert list(ward.bench.store.raw.directory.glob("parked-*")) == []
 
 
 async def test_how_much_waits_for_which_reason_and_since_when_is_told(ward: Ward) -> None:

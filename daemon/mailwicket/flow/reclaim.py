@@ -129,11 +129,14 @@ class Reclaim:
 
     async def _expire(self, moment: datetime) -> None:
         now = timestamp(moment)
-        before, after = timestamp(moment - self._quarantine_keep), timestamp(moment + timedelta(days=1))
-        for intake_id, source, file in self._store.read(lambda tx: journal.expired(tx, before, after)):
-            # The file first: nobody would look for one that no row names. A row whose file is gone expires next time.
+        span = timestamp(moment - self._quarantine_keep), timestamp(moment + timedelta(days=1))
+        for intake_id, source, file in self._store.read(lambda tx: journal.expired(tx, *span)):
+            # The row first: who retries the mail at this moment has its bytes, or hears that it is not parked. A death
+            # before they go leaves a file that `_reclaim_released` finds.
+            if not await self._store.write(lambda tx: journal.expire(tx, intake_id, source, span, now)):  # noqa: B023 - awaited at once
+                continue
             await anyio.to_thread.run_sync(self._store.raw.unlink, file)
-            await self._store.write(lambda tx: journal.expire(tx, intake_id, source, file, now))  # noqa: B023 - awaited at once
+            await self._store.write(lambda tx: journal.forget_file(tx, file))  # noqa: B023 - awaited at once
             self._on_expired(source, Reason.EXPIRED_FROM_QUARANTINE)
             log.warning("parked mail expired unit=incoming/%s intake=%s", source, intake_id)
 

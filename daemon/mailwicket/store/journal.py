@@ -358,12 +358,16 @@ def expired(tx: Transaction, before: str, after: str) -> list[tuple[IntakeId, st
     return [(IntakeId(intake_id), source, file) for intake_id, source, file in found]
 
 
-def expire(tx: Transaction, intake_id: IntakeId, source: str, file: str, now: str) -> None:
-    """A parked mail's time is over; that it was here stays known."""
-    tx.execute(SQL.expire, (intake_id,))
-    forget_file(tx, file)
+def expire(tx: Transaction, intake_id: IntakeId, source: str, span: tuple[str, str], now: str) -> bool:
+    """A parked mail's time is over; that it was here stays known. False where somebody decided it meanwhile.
+
+    *span* is as in `expired`. Its bytes are still named: let go of them after this.
+    """
+    if tx.execute(SQL.expire, (intake_id, *span)).fetchone() is None:
+        return False
     reason = {"reason": Reason.EXPIRED_FROM_QUARANTINE}
     note_event(tx, Event(now, "MailExpired", f"incoming/{source}", reason, intake_id))
+    return True
 
 
 # --- quarantine -----------------------------------------------------------------------------------------------------

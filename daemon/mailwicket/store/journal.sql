@@ -225,8 +225,9 @@ JOIN intake_row AS r ON r.intake_id = d.intake_id JOIN place AS p ON p.place_id 
 WHERE d.parked = 1 AND (d.decided_at < ? OR d.decided_at > ?)
 
 -- name: expire
--- Nobody asked for the parked mail in time.
-UPDATE decision SET parked = 0, reason = 'expired_from_quarantine' WHERE intake_id = ?
+-- Nobody asked for the parked mail in time; no row where somebody did meanwhile.
+UPDATE decision SET parked = 0, reason = 'expired_from_quarantine'
+WHERE intake_id = ? AND parked = 1 AND (decided_at < ? OR decided_at > ?) RETURNING intake_id
 
 -- name: parked_mails
 -- Parked mails in a range of numbers.
