@@ -122,6 +122,32 @@ def test_a_row_that_somebody_chained_himself_is_found_by_the_head(tx: sqlite3.Co
     assert (audit.verify(tx).bad, audit.verify(tx).rows) == (6, 5)
 
 
+@pytest.mark.parametrize(
+    "meddling",
+    [
+        "DELETE FROM audit_head",
+        "UPDATE audit_head SET audit_id = 3, hash = (SELECT hash FROM audit WHERE audit_id = 3)",
+        "DELETE FROM audit WHERE audit_id = 5",
+        "INSERT INTO audit SELECT audit_id + 7, at, actor, action, object, detail, hash FROM audit WHERE audit_id = 5",
+    ],
+)
+def test_a_record_that_somebody_meddled_with_goes_on_and_stays_broken(tx: sqlite3.Connection, meddling: str) -> None:
+    unguarded(tx).execute(meddling)
+    bad = audit.verify(tx).bad
+    assert bad is not None
+    for _ in range(3):
+        audit.note(tx, Deed("uid 0", "unit.pause", "incoming/box"), "2026-01-08T09:00:00.000000Z")
+        assert audit.verify(tx).bad is not None
+
+
+def test_who_chained_a_row_himself_is_found_after_others_followed(tx: sqlite3.Connection) -> None:
+    head = tx.execute("SELECT audit_id, hash FROM audit_head").fetchone()
+    audit.note(tx, Deed("uid 0", "ticket.delete", "7"), "2026-01-07T09:00:00.000000Z")
+    tx.execute("UPDATE audit_head SET audit_id = ?, hash = ?", head)
+    audit.note(tx, Deed("uid 0", "unit.pause", "incoming/box"), "2026-01-08T09:00:00.000000Z")
+    assert audit.verify(tx).bad == 7
+
+
 @pytest.mark.usefixtures("tx")
 def test_the_command_shows_who_did_what_when_and_since_when(conf: Path) -> None:
     lines = run(conf).stdout.splitlines()

@@ -56,12 +56,16 @@ class Verdict:
 
 
 def note(tx: Transaction, deed: Deed, now: str) -> None:
-    """Append *deed* in the transaction of what it did, at the timestamp *now*."""
-    last, previous = tx.execute(SQL.head).fetchone()
-    number = last + 1
+    """Append *deed* in the transaction of what it did, at the timestamp *now*.
+
+    Also to a record that somebody meddled with: that is for `verify` to tell, and it still does after this.
+    """
+    known, previous = tx.execute(SQL.head).fetchone() or (0, "")
+    (last,) = tx.execute(SQL.last).fetchone()
+    number = max(known, last) + 1
     detail = json.dumps(deed.detail or {}, ensure_ascii=False, sort_keys=True)
     fields = [now, deed.actor, deed.action, deed.what, detail]
-    before = previous.encode() if last else _beginning(tx)
+    before = previous.encode() if known else _beginning(tx)
     digest = _hash(before, number, [field.encode() for field in fields])
     tx.execute(SQL.add, (number, *fields, digest))
     tx.execute(SQL.set_head, (number, digest))

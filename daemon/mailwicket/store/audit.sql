@@ -2,6 +2,10 @@
 -- The number and hash of the last row.
 SELECT audit_id, hash FROM audit_head
 
+-- name: last
+-- The number of the last row that there is.
+SELECT coalesce(max(audit_id), 0) FROM audit
+
 -- name: add
 -- Somebody did something.
 INSERT INTO audit (audit_id, at, actor, action, object, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?)
