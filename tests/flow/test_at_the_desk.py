@@ -17,6 +17,7 @@ from tests.lab.processes import until
 from typer.testing import CliRunner
 
 from mailwicket.cli import app
+from mailwicket.cli.asking import Answer
 
 CANARY = "canary-4711"
 BOX = {"email": "support@example.net", "server": "127.0.0.1", "port": 9, "security": "none", "password": CANARY}
@@ -222,6 +223,25 @@ def test_mail_of_a_mailbox_that_is_gone_and_of_none_is_retried_too(daemon: Daemo
         "mail 1 is created, ticket 1",
         "mail 2 stays parked: no_sender",
     ]
+
+
+def test_a_backend_that_is_out_ends_a_retry_of_many(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Out:
+        def ask(self, method: str, route: str, _body: object = None) -> Answer:
+            asked.append(f"{method} {route}")
+            if method == "GET":
+                return Answer(200, [{"id": n, "reason": "no_sender"} for n in (3, 5, 7)])
+            status = 409 if "/3/" in route else 503
+            return Answer(status, {"detail": "bytes are gone" if status == 409 else "the backend does not answer"})
+
+    monkeypatch.setattr("mailwicket.cli.quarantine.door", lambda _conf: Out())
+    result = run(daemon, "quarantine", "retry", "--all")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "mailwicket: bytes are gone\nmailwicket: the backend does not answer\n"
+    retries = [f"POST /api/v1/quarantine/{n}/retry" for n in (3, 5)]
+    assert asked == ["GET /api/v1/quarantine", *retries]
 
 
 def test_a_dropped_mail_is_recorded(daemon: Daemon) -> None:

@@ -26,6 +26,7 @@ app = typer.Typer(
 
 ROUTE: Final = "/api/v1/quarantine"
 USAGE: Final = 2
+OUT: Final = 503  # RFC 9110 15.6.4
 PIPE_WIDTH: Final = 160  # columns, where no terminal says how many it has
 
 Shown = Mapping[str, Any]
@@ -140,13 +141,18 @@ def drop(
 def _each(  # noqa: PLR0913 - what is asked, and how it is told
     daemon: Door, numbers: Sequence[int], do: str, body: dict[str, Any], line: Callable[[Shown], str], *, as_json: bool
 ) -> None:
-    """Ask it for each of *numbers*; one that is refused stops none of the others, and the exit status tells."""
+    """Ask it for each of *numbers*; one that is refused stops none of the others, and the exit status tells.
+
+    Desk or disk being out is no mail's fault: the rest would wait for them one after the other, and is not asked for.
+    """
     refused = False
     for number in numbers:
         answer = daemon.ask("POST", f"{ROUTE}/{number}/{do}", body)
         if not answer.is_good:
             refused = True
             print(f"mailwicket: {one_line(answer.problem)}", file=sys.stderr)
+            if answer.status == OUT:
+                break
         else:
             print(json.dumps(answer.told) if as_json else line(answer.told))
     if refused:
