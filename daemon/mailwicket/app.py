@@ -159,6 +159,7 @@ class Daemon:
             self._supervisor.start(Unit("alerts", "people"), Herald(self.report, [tell_log], utc_now))
             self._supervisor.start(Unit("import", self._chores.server), self._importing)
             await self._fleet.start(self._supervisor)
+            tasks.start_soon(self._record.run)
             tasks.start_soon(self._record.started, __version__, self._conf)
             tasks.start_soon(self._reloader.run)
             tasks.start_soon(self._refresh_slow_secrets)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
+import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
+import anyio
 import pytest
 from tests.conf import CANARY, UNIT, Conf
 from tests.fakes import NOON
@@ -28,8 +32,12 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def record(store: Store) -> Record:
-    return Record(store, lambda: NOON)
+async def record(store: Store) -> AsyncIterator[Record]:
+    one = Record(store, lambda: NOON, patience_s=0.2)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(one.run)
+        yield one
+        tasks.cancel_scope.cancel()
 
 
 def read(conf: Conf, text: str) -> Loaded:
@@ -94,3 +102,31 @@ async def test_where_the_store_takes_no_writes_the_log_says_what_is_missing(
         ("incoming/support", {"mails": 3}),
         ("", {"mails": 2}),
     ]
+
+
+async def test_an_admin_does_not_wait_for_somebody_who_holds_the_database(record: Record, store: Store) -> None:
+    await record.note(Deed("uid 0", "unit.pause", "incoming/one"))
+    with closing(sqlite3.connect(store.raw.directory.parent / "mailwicket.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        for name in ("two", "three"):
+            await record.note(Deed("uid 0", "unit.poll", f"incoming/{name}"))
+        assert time.monotonic() - begun < 5
+        assert len(await record.rows("")) == 1
+        other.execute("ROLLBACK")
+    await record.note(Deed("uid 0", "unit.resume", "incoming/one"))
+    with anyio.fail_after(10):
+        while len(rows := await record.rows("")) < 4:  # noqa: ASYNC110 - the database tells nobody
+            await anyio.sleep(0.05)
+    assert [row["object"] for row in rows] == [f"incoming/{name}" for name in ("one", "two", "three", "one")]
+
+
+async def test_what_waits_when_the_daemon_stops_is_written_before_it_ends(store: Store) -> None:
+    record = Record(store, lambda: NOON, patience_s=0.01)
+    for name in ("one", "two"):
+        await record.note(Deed("uid 0", "unit.poll", f"incoming/{name}"))
+    assert await record.rows("") == []
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await record.run()
+    assert [row["object"] for row in await record.rows("")] == ["incoming/one", "incoming/two"]

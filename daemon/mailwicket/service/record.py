@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
+
+import anyio
 
 from mailwicket.config.load import Loaded
 from mailwicket.errors import StoreError
@@ -21,24 +25,47 @@ START: Final = "start"
 LOAD: Final = "config.load"
 ERRORS_NOTED: Final = 20
 
+PATIENCE_S: Final = 2.0
+"""So long an admin waits for his row; it is written later where somebody holds the database."""
+
 
 class Record:
-    """Appends to the audit. Where it takes no writes nobody is kept from mending it: the log says what is missing.
+    """Appends to the audit, while `run` does. A store that is out keeps nobody from mending it.
 
-    That is so of what is no transaction of ours: tickets and the quarantine write their rows themselves.
+    The log says what is missing then. That is so of what is no transaction of ours: tickets and the quarantine write
+    their rows themselves.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, clock: Callable[[], datetime], patience_s: float = PATIENCE_S) -> None:
         """Write to *store*."""
         self._store = store
         self._clock = clock
+        self._patience_s = patience_s
+        self._waiting: deque[tuple[Deed, str, anyio.Event]] = deque()
+        self._called = anyio.Event()
+
+    async def run(self) -> None:
+        """Write down what is noted, in order, until cancelled; what waits then is written or logged before it ends."""
+        while True:
+            while self._waiting:
+                deed, now, written = self._waiting.popleft()
+                await self._write(deed, now)  # shielded by the store
+                written.set()
+            self._called = anyio.Event()
+            await self._called.wait()
 
     async def note(self, deed: Deed) -> None:
-        """Append *deed*."""
-        now = timestamp(self._clock())
+        """Have *deed* appended: when this returns it is, or waits for a store that did not answer in *patience_s*."""
+        written = anyio.Event()
+        self._waiting.append((deed, timestamp(self._clock()), written))
+        self._called.set()
+        with anyio.move_on_after(self._patience_s):
+            await written.wait()
+
+    async def _write(self, deed: Deed, now: str) -> None:
         try:
             await self._store.write(lambda tx: audit.note(tx, deed, now))
-        except StoreError as error:
+        except (StoreError, sqlite3.Error) as error:
             log.error("not in the audit: %s %s %s: %s", deed.actor, deed.action, deed.what, error)  # noqa: TRY400 - no bug
 
     async def rows(self, since: str) -> list[dict[str, Any]]:
