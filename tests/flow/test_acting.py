@@ -41,7 +41,8 @@ class Counter:
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
         self.now = NOW
-        self.acting = Acting(bench.store, lambda: bench.desk, lambda: POLICY, lambda: self.now)
+        self.policy = POLICY
+        self.acting = Acting(bench.store, lambda: bench.desk, lambda: self.policy, lambda: self.now)
 
     async def act(self, do: str, asked: Asked = ME, number: int = 1, **words: str) -> dict[str, object]:
         return dict(await self.acting.act(Action(do, TicketNumber(number), **words), asked))
@@ -180,6 +181,15 @@ async def test_a_new_ticket_takes_what_its_mailbox_and_its_requester_say(here: C
         "Chair broken", "ada@example.org", True,
     )  # fmt: skip
     assert here.rows() == [("uid 1000", "ticket.new", "2"), ("uid 1000", "ticket.new", "3")]
+
+
+async def test_who_asks_for_a_new_ticket_again_is_answered_whatever_holds_today(here: Counter) -> None:
+    new, asked = NewTicket("ada@example.org", "x", unit="box", by=TESS), Asked("token", "4711")
+    first = await here.acting.open(new, asked)
+    here.policy = Policy()
+    assert await here.acting.open(new, asked) == first
+    with pytest.raises(UnknownError):
+        await here.acting.open(new, ME)
 
 
 @pytest.mark.parametrize(

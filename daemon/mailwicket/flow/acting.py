@@ -128,9 +128,9 @@ class Acting:
                 if elsewhere
                 else "tickets of the embedded desk get their numbers from it"
             )
-        draft = self._draft(new, asked.at or self._clock())
 
         def job(actions: Actions, key: IntakeKey) -> TicketFacts:
+            draft = self._draft(new, asked.at or self._clock())  # here: who asks again is answered whatever holds today
             if new.by:
                 actions.technician(new.by)
             if new.number is not None:
