@@ -164,6 +164,8 @@ def test_the_command_verifies(conf: Path, tx: sqlite3.Connection) -> None:
     good = run(conf, "verify")
     assert (good.exit_code, good.stdout[:31]) == (0, "5 rows are as they were written")
     assert json.loads(run(conf, "verify", "--json").stdout)["rows"] == 5
+    before = CliRunner().invoke(app, ["audit", "--conf", str(conf), "--json", "verify"])
+    assert json.loads(before.stdout)["rows"] == 5
     unguarded(tx).execute("UPDATE audit SET actor = 'uid 0' WHERE audit_id = 4")
     bad = run(conf, "verify")
     assert (bad.exit_code, bad.stdout) == (1, "")

@@ -31,6 +31,7 @@ def list_(
 ) -> None:
     """Show the record, the oldest first."""
     if context.invoked_subcommand is not None:
+        context.obj = as_json, conf  # what stands before the subcommand holds for it, too
         return
     from mailwicket.store.audit import rows
 
@@ -48,8 +49,10 @@ def list_(
 
 
 @app.command("verify")
-def verify(*, as_json: Json = False, conf: Conf = None) -> None:
+def verify(context: typer.Context, *, as_json: Json = False, conf: Conf = None) -> None:
     """Walk the chain of hashes; exit 1 with the first row that was changed, cut out or put in."""
+    json_before, conf_before = context.obj
+    as_json, conf = as_json or json_before, conf or conf_before
     from mailwicket.store.audit import verify as walk
 
     with reading(state_dir_of(conf, "audit"), "audit") as tx:
