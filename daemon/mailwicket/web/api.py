@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from mailwicket.errors import UnknownError
+from mailwicket.web.asked import actor_of
 from mailwicket.web.problem import answer, problem
 
 ROOT: Final = "/api/v1/"
@@ -24,12 +25,12 @@ class House(Protocol):
         """What a reload would do now."""
         ...
 
-    async def reload(self) -> Mapping[str, Any]:
-        """Read conf.d again; what was done, or the errors."""
+    async def reload(self, who: str) -> Mapping[str, Any]:
+        """Read conf.d again, as *who* asks; what was done, or the errors."""
         ...
 
-    async def act(self, unit: str, action: str) -> str:
-        """Do *action* (`poll`, `pause`, `resume`, `unblock`) to *unit*; return what happens."""
+    async def act(self, unit: str, action: str, who: str) -> str:
+        """Do *action* (`poll`, `pause`, `resume`, `unblock`) to *unit*, as *who* asks; return what happens."""
         ...
 
 
@@ -73,9 +74,9 @@ class Api:
         """What a reload would start, stop and restart now; or the errors of conf.d."""
         return answer(await self._house.plan())
 
-    async def _reload(self, _request: web.Request) -> web.Response:
+    async def _reload(self, request: web.Request) -> web.Response:
         """Read conf.d and secrets again; what was done, or 422 with the errors, and nothing was touched."""
-        told = await self._house.reload()
+        told = await self._house.reload(actor_of(request))
         if told["errors"]:
             return problem(422, "conf.d is refused", f"what ran runs on: {told['errors'][0]}", **told)
         return answer(told)
@@ -110,7 +111,7 @@ class Api:
 
     async def _act(self, request: web.Request, action: str) -> web.Response:
         name = _name(request)
-        return answer({"unit": name, "said": await self._house.act(name, action)})
+        return answer({"unit": name, "said": await self._house.act(name, action, actor_of(request))})
 
 
 def _name(request: web.Request) -> str:
