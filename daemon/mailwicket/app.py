@@ -21,11 +21,13 @@ from mailwicket.config.settings import Settings
 from mailwicket.errors import ConflictError, StoreError, UnknownError
 from mailwicket.flow.acting import Acting
 from mailwicket.flow.backend import Door
+from mailwicket.flow.configured import policy_of
 from mailwicket.flow.importing import Importing
 from mailwicket.flow.judge import utc_now
 from mailwicket.flow.quarantine import Parking
 from mailwicket.flow.reading import Reading
 from mailwicket.flow.reclaim import Reclaim
+from mailwicket.flow.whatif import differences
 from mailwicket.net.machine import Machine
 from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Source
 from mailwicket.service import footprint, logs
@@ -317,12 +319,16 @@ class Daemon:
         """What `/readyz` answers."""
         return self.report().ready()
 
-    async def plan(self) -> Mapping[str, Any]:
-        """What a reload would do now."""
+    async def plan(self, last: int = 0) -> Mapping[str, Any]:
+        """What a reload would do now, and which of the *last* mails would end otherwise."""
         loaded = await self._reloader.look()
         stale = await stale_secrets(self.settings, QUICK_SECRETS | SLOW_SECRETS)
         plan = compare(self.settings, loaded.settings, stale) if loaded.settings else Plan()
-        return _told(self._reloader.generation, plan, loaded)
+        told = _told(self._reloader.generation, plan, loaded)
+        if last and loaded.settings:
+            rules = (self._fleet.policy(self.settings), policy_of(loaded.settings, self.store.keys))
+            return {**told, "mails": await differences(self.store, rules, last, utc_now())}
+        return told
 
     async def reload(self, who: str = FILES) -> Mapping[str, Any]:
         """Read conf.d and secrets again, as *who* asks; what was done, or the errors."""

@@ -21,8 +21,8 @@ class House(Protocol):
         """What `mailwicket status --json` prints."""
         ...
 
-    async def plan(self) -> Mapping[str, Any]:
-        """What a reload would do now."""
+    async def plan(self, last: int) -> Mapping[str, Any]:
+        """What a reload would do now, and which of the *last* mails would end otherwise."""
         ...
 
     async def reload(self, who: str) -> Mapping[str, Any]:
@@ -70,9 +70,9 @@ class Api:
         """What `mailwicket status --json` prints."""
         return answer(self._house.status())
 
-    async def _plan(self, _request: web.Request) -> web.Response:
-        """What a reload would start, stop and restart now; or the errors of conf.d."""
-        return answer(await self._house.plan())
+    async def _plan(self, request: web.Request) -> web.Response:
+        """What a reload would change now, or the errors of conf.d; ?against=last:N: which mails would end otherwise."""
+        return answer(await self._house.plan(_last(request.query.get("against"))))
 
     async def _reload(self, request: web.Request) -> web.Response:
         """Read conf.d and secrets again; what was done, or 422 with the errors, and nothing was touched."""
@@ -116,3 +116,12 @@ class Api:
 
 def _name(request: web.Request) -> str:
     return request.match_info["unit"]
+
+
+def _last(against: str | None) -> int:
+    if against is None:
+        return 0
+    count = against.removeprefix("last:")
+    if not against.startswith("last:") or not (count.isascii() and count.isdigit() and len(count) < 7):
+        raise web.HTTPBadRequest(text="against is no last:N")
+    return int(count)
