@@ -1,8 +1,12 @@
-"""How much each correspondent sent lately: what stops two machines that answer each other, all headers stripped."""
+"""How much each correspondent sent lately, and how often each entry of a filter was met.
+
+The first is what stops two machines that answer each other, all headers stripped.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +16,8 @@ from mailwicket.rules.own import canonical
 HOUR_S: Final = 3600
 COUNTED_MAX: Final = 50_000
 
+Hit = tuple[str, str]
+"""A mailbox and an entry of its filter."""
 Counted = tuple[str, TicketNumber | None, int]
 """An address, the ticket that its mails join (None: those that opened tickets), and the hour."""
 
@@ -24,6 +30,7 @@ class Budget:
 
     def __init__(self) -> None:
         self._counts: OrderedDict[Counted, int] = OrderedDict()
+        self._hits: Counter[Hit] = Counter()
 
     def lately(self, mail: Mail, ticket: TicketNumber | None, received_at: datetime) -> Lately:
         """Return how much the author of *mail* sent within its hour; *ticket* is what it would join."""
@@ -42,6 +49,19 @@ class Budget:
         self._counts.move_to_end(key)
         if len(self._counts) > COUNTED_MAX:
             self._counts.popitem(last=False)
+
+    def note_hits(self, source: str, entries: Sequence[str]) -> None:
+        """A mail that came by *source* met *entries* of the filter that counts for it (`rules.outcome`)."""
+        for entry in entries:
+            if (source, entry) in self._hits or len(self._hits) < COUNTED_MAX:
+                self._hits[source, entry] += 1
+
+    def hits(self) -> Mapping[Hit, int]:
+        """Return how many mails met each entry of a filter since the start, those that `mode = "log"` let through too.
+
+        `no entry` counts the mails that met none. An entry reads as `domains: *.example.org`.
+        """
+        return dict(self._hits)
 
 
 def _hour(moment: datetime) -> int:

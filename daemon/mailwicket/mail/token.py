@@ -18,11 +18,12 @@ from mailwicket.model import MessageId, TicketNumber
 MAC_BYTES: Final = 16
 MARKS_MAX: Final = 20
 
+# ASCII: beyond it letters count as equal to ours that no MAC is made of, such as the Turkish dotless i.
 _MAC: Final = r"([a-z2-7]{26})"
-_ID: Final = re.compile(rf"mw-(\d{{1,18}})-(\d{{1,18}})-([pn])-([a-z2-7]{{1,32}})-{_MAC}@", re.IGNORECASE)
-_PLUS: Final = re.compile(rf"[^@]*\+(\d{{1,18}})-{_MAC}@", re.IGNORECASE)
-_MARK: Final = re.compile(rf"\[mw-(\d{{1,18}})-{_MAC}\]", re.IGNORECASE)
-_LOOP: Final = re.compile(rf"([a-z2-7]{{1,32}})-{_MAC}", re.IGNORECASE)
+_ID: Final = re.compile(rf"mw-(\d{{1,18}})-(\d{{1,18}})-([pn])-([a-z2-7]{{1,32}})-{_MAC}@", re.IGNORECASE | re.ASCII)
+_PLUS: Final = re.compile(rf"[^@]*\+(\d{{1,18}})-{_MAC}@", re.IGNORECASE | re.ASCII)
+_MARK: Final = re.compile(rf"\[mw-(\d{{1,18}})-{_MAC}\]", re.IGNORECASE | re.ASCII)
+_LOOP: Final = re.compile(rf"([a-z2-7]{{1,32}})-{_MAC}", re.IGNORECASE | re.ASCII)
 
 Kind = Literal["id", "plus", "mark", "loop"]
 

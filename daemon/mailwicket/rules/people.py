@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mailwicket.mail.address import people
@@ -39,6 +39,8 @@ class Sender:
     """Who asks: the author, or the Reply-To where that is wanted and usable."""
     flags: Sequence[Flag]
     told: str
+    is_rescued: bool = False
+    """Whether a list wrote itself into From: what is proven of From is proven of the list."""
 
 
 def sender_of(letter: Letter, policy: Policy) -> Sender | None:
@@ -46,32 +48,30 @@ def sender_of(letter: Letter, policy: Policy) -> Sender | None:
     author = letter.mail.author
     if author is None:
         return None
-    told = author.address
-    if author.address in policy.own:
-        rescued = _rescued(letter, policy)
-        if rescued is None:
-            return None
-        author, told = rescued, f"{rescued.address}, whom a mailing list replaced by {author.address}"
+    if author.address not in policy.own:
+        return _asking(author, letter, policy, author.address)
+    if (rescued := _rescued(letter, policy)) is None:
+        return None
+    told = f"{rescued.address}, whom a mailing list replaced by {author.address}"
+    return replace(_asking(rescued, letter, policy, told), is_rescued=True)
+
+
+def _asking(author: Address, letter: Letter, policy: Policy, told: str) -> Sender:
+    """Return *author* with the one who asks: the first usable address of Reply-To, where that is wanted."""
     reply_to = letter.mail.reply_to
     if not reply_to:
         return Sender(author, author, (), told)
+    is_same = any(canonical(one.address) == canonical(author.address) for one in reply_to)
+    flags = () if is_same else (Flag.REPLY_TO_MISMATCH,)
     first = next((one for one in reply_to if _is_usable(one, author, letter, policy)), None)
-    mismatch = () if any(canonical(one.address) == canonical(author.address) for one in reply_to) else (_MISMATCH,)
     if first is None:
-        return Sender(author, author, mismatch, f"{told}; no address of Reply-To is usable")
+        return Sender(author, author, flags, f"{told}; no address of Reply-To is usable")
     if not policy.preferences.requester_from_reply_to:
-        return Sender(author, author, mismatch, f"{told}; Reply-To {first.address} is not asked for")
+        return Sender(author, author, flags, f"{told}; Reply-To {first.address} is not asked for")
     if canonical(first.address) == canonical(author.address):
-        return Sender(author, author, mismatch, told)
-    return Sender(
-        author,
-        Address(first.name or author.name, first.address),
-        (_MISMATCH,),
-        f"{first.address} of Reply-To, from {told}",
-    )
-
-
-_MISMATCH: Final = Flag.REPLY_TO_MISMATCH
+        return Sender(author, author, flags, told)
+    person = Address(first.name or author.name, first.address)
+    return Sender(author, person, (Flag.REPLY_TO_MISMATCH,), f"{first.address} of Reply-To, from {told}")
 
 
 def _rescued(letter: Letter, policy: Policy) -> Address | None:
@@ -119,7 +119,8 @@ def audience(mail: Mail, policy: Policy, but: Iterable[str], ticket: TicketFacts
     seen = {canonical(address) for address in but if address}
     room = preferences.max_cc
     if ticket is not None:
-        seen |= {ticket.requester} | ticket.cc | ticket.followers | ticket.removed
+        for address in {ticket.requester} | ticket.cc | ticket.followers | ticket.removed:
+            seen |= {address} | policy.directory.find(address).addresses
         room = max(0, room - len(ticket.cc))
     named = [person for kind in ("to", "cc") if kind in preferences.cc_from for person in getattr(mail, kind)]
     cc: list[Address] = []
@@ -129,8 +130,8 @@ def audience(mail: Mail, policy: Policy, but: Iterable[str], ticket: TicketFacts
         address = canonical(person.address)
         if address in seen or person.address in policy.own or _is_nobody(person):
             continue
-        seen.add(address)
         known = policy.directory.find(address)
+        seen |= {address} | known.addresses
         if known.role is Role.TECHNICIAN and preferences.technician_cc != "cc":
             if preferences.technician_cc == "follower" and known.active and known.address not in followers:
                 followers.append(known.address)

@@ -21,12 +21,12 @@ def reply(case: Case, match: Match) -> Outcome | None:
         return None
     if ticket.status is TicketStatus.SPAM:
         trace("status", f"ticket {ticket.number} is marked as spam")
-        return Quarantine(Reason.TICKET_IS_SPAM, trace.steps, flags=case.flags)
+        return Quarantine(Reason.TICKET_IS_SPAM, trace.steps, flags=tuple(case.flags))
     if case.mail.automatic is not None:
         return _append(case, match, Reason.AUTO_REPLY_ATTACHED, public=False)
     if case.facts.lately.joined >= JOINED_MAX:
         trace("loop", f"{case.facts.lately.joined} entries of {case.sender.author.address} in an hour")
-        return Quarantine(Reason.LOOP_RATE, trace.steps, flags=case.flags)
+        return Quarantine(Reason.LOOP_RATE, trace.steps, flags=tuple(case.flags))
     if case.is_technician and not case.is_requester(ticket):
         return _technician(case, match)
     if case.takes_part(ticket):
@@ -46,7 +46,7 @@ def tagged(case: Case, tickets: list[TicketFacts]) -> Match | None:
         if case.is_technician and not case.is_requester(ticket):
             if case.has_pass:
                 return Match(ticket, Evidence.TAG, told)
-        elif case.takes_part(ticket) and not case.verdict.failed:
+        elif case.is_author_of(ticket) and not case.verdict.failed:
             return Match(ticket, Evidence.TAG, told)
         case.trace("thread", f"{told}, which proves nothing of {case.sender.author.address}")
     return None
@@ -77,7 +77,10 @@ def _technician(case: Case, match: Match) -> Outcome:
 def _participant(case: Case, match: Match) -> Outcome | None:
     ticket, trace = match.ticket, case.trace
     is_requester = case.is_requester(ticket)
-    trace("role", "requester" if is_requester else "CC")
+    by_reply_to = not case.is_author_of(ticket)
+    trace("role", ("requester" if is_requester else "CC") + (", by Reply-To" if by_reply_to else ""))
+    if by_reply_to and case.verdict.looked:
+        case.flag(Flag.UNVERIFIED)  # what is proven is proven of somebody else
     if not ticket.is_closed:
         plain = Reason.REPLY_PUBLIC if is_requester else Reason.REPLY_CC
         reason = Reason.JOINED_LATE if match.evidence is Evidence.LATE else plain
