@@ -11,11 +11,14 @@ from mailwicket.rules.own import canonical, domain_of
 
 DAY: Final = timedelta(hours=24)
 HOUR: Final = timedelta(hours=1)
+MOMENT: Final = timedelta(minutes=5)
 
 UNVERIFIED_A_DAY: Final = 1
 VERIFIED_AN_HOUR: Final = 10
 DOMAIN_AN_HOUR: Final = 100
 ALL_AN_HOUR: Final = 1000
+UNVERIFIED_A_MOMENT: Final = 100
+"""So many of all within five minutes, and nobody hears of us whose address anybody may have written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +39,6 @@ def may_acknowledge(address: str, sent: Sequence[Acknowledged], now: datetime, *
         return False
     if verified:
         return sum(one.address == person for one in lately) < VERIFIED_AN_HOUR
+    if sum(one.at > now - MOMENT for one in lately) >= UNVERIFIED_A_MOMENT:
+        return False
     return sum(one.address == person and one.at > now - DAY for one in sent) < UNVERIFIED_A_DAY

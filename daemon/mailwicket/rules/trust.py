@@ -9,7 +9,7 @@ from enum import StrEnum
 from mailwicket.mail.authentication import Result, authentication, received_by
 from mailwicket.model import Facts
 from mailwicket.rules.letter import Letter
-from mailwicket.rules.own import canonical, domain_of
+from mailwicket.rules.own import canonical, domain_of, is_plain
 from mailwicket.rules.policy import Home
 
 AUTHENTICATION = "authentication-results"
@@ -63,6 +63,8 @@ def verdict(letter: Letter, facts: Facts, home: Home, policy: str, *, is_rescued
         return Verdict(Standing.NONE, "no verifier is configured (trusted_authserv_ids)", looked=looked)
     if len(letter.authors) > 1:
         return Verdict(Standing.NONE, "several addresses in From prove nothing", looked=True)
+    if not is_plain(author.address):
+        return Verdict(Standing.NONE, "an address that programs read differently proves nothing", looked=True)
     domain = domain_of(canonical(author.address))
     found = _standing(_trusted(letter, home), domain, is_plain=letter.is_plainly_from)
     if facts.dkim and found.standing is not Standing.REJECT:
