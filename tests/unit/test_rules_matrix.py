@@ -480,3 +480,11 @@ def test_company_counts_only_with_msp_and_a_requester_of_another_is_flagged() ->
         done = stage.mail(ANN, verdict="pass")
         assert isinstance(done.outcome, Create)
         assert (done.outcome.company, set(done.outcome.flags)) == ("acme", {Flag.COMPANY_MISMATCH})
+
+
+def test_a_body_over_the_limit_is_cut_and_flagged() -> None:
+    with Stage() as stage:
+        done = stage.mail(ANN, "It begins.\r\n" + "It goes on and on.\r\n" * 60_000 + "It ends.", verdict="pass")
+        assert told(done) == (Reason.CREATED, True, {Flag.TRUNCATED})
+        assert done.mail.text.startswith("It begins.")
+        assert "It ends." not in done.mail.text
