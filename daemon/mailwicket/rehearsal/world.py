@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -204,6 +204,10 @@ class World:
     def facts(self, number: TicketNumber) -> TicketFacts | None:
         """Return what the rules know of a ticket."""
         return TicketBook(self._tx).find(number)
+
+    def hits(self) -> Mapping[tuple[str, str], int]:
+        """Return how many mails met each entry of a mailbox's filter so far."""
+        return self._budget.hits()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
+from unicodedata import category, normalize
 
 from mailwicket.config.filter import REGEX, Filter
 from mailwicket.config.pattern import compiled
@@ -26,7 +27,7 @@ def hit(rules: Filter, senders: Iterable[str], texts: Sequence[str]) -> str | No
             if _is_in(domain, canonical(f"x@{name.removeprefix('*.')}")[2:], below=name.startswith("*.")):
                 return f"domains: {name}"
     if rules.keywords:
-        folded = [text[:TEXT_MAX_CHARS].casefold() for text in texts]
+        folded = [_folded(text[:TEXT_MAX_CHARS]) for text in texts]
         for keyword in rules.keywords:
             if any(_is_found(keyword, text, fold) for text, fold in zip(texts, folded, strict=True)):
                 return f"keywords: {keyword}"
@@ -35,7 +36,7 @@ def hit(rules: Filter, senders: Iterable[str], texts: Sequence[str]) -> str | No
 
 def counts(rules: Filter, now: datetime) -> bool:
     """Tell whether *rules* are still in force at *now* (aware): `until` is the last day, in UTC."""
-    return rules.until is None or now.date() <= rules.until
+    return rules.until is None or now.astimezone(UTC).date() <= rules.until
 
 
 def _is_in(domain: str, name: str, *, below: bool) -> bool:
@@ -45,7 +46,12 @@ def _is_in(domain: str, name: str, *, below: bool) -> bool:
 def _is_found(keyword: str, text: str, folded: str) -> bool:
     if keyword.startswith(REGEX):
         return compiled(keyword.removeprefix(REGEX)).search(text[:TEXT_MAX_CHARS]) is not None
-    return has_word(folded, " ".join(keyword.casefold().split()))
+    return has_word(folded, " ".join(_folded(keyword).split()))
+
+
+def _folded(text: str) -> str:
+    """Without case, and each letter with its accents as one: Apple's programs write them apart."""
+    return text.casefold() if text.isascii() else normalize("NFC", normalize("NFC", text).casefold())
 
 
 def has_word(text: str, word: str) -> bool:
@@ -63,7 +69,12 @@ def has_word(text: str, word: str) -> bool:
 
 def _joins(one: str, other: str) -> bool:
     """Tell whether two letters side by side belong to one word; scripts without blanks have no such words."""
-    return one.isalnum() and other.isalnum() and not (_is_unspaced(one) or _is_unspaced(other))
+    return _is_letter(one) and _is_letter(other) and not (_is_unspaced(one) or _is_unspaced(other))
+
+
+def _is_letter(sign: str) -> bool:
+    """Letters, digits, and the vowel signs and accents that stand beside them in many scripts."""
+    return sign.isalnum() or (not sign.isascii() and category(sign).startswith("M"))
 
 
 def _is_unspaced(letter: str) -> bool:
