@@ -36,7 +36,7 @@ class SubjectTag:
         before, _, after = form.partition("{number}")
         # On the way blanks come and go beside the number, and letters change their case.
         pattern = rf"{_lenient(before)}\s*(\d{{1,18}})\s*{_lenient(after)}"
-        if not before.strip():
+        if not before.strip() or before.strip()[0].isalnum():
             pattern = rf"(?<!\w){pattern}"
         if not after.strip():
             pattern = rf"{pattern}(?!\d)"
