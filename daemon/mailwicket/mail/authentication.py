@@ -12,6 +12,7 @@ FIELD_MAX_CHARS: Final = 8192
 RESULTS_MAX: Final = 50
 DEPTH_MAX: Final = 20
 
+_SIGNS: Final = re.compile(r'[^\\"();]++|\\.|.', re.DOTALL)
 _QUOTED: Final = r'"(?:[^"\\]|\\.)*+"?'
 _BLANKS: Final = re.compile(r"\s+")
 _JOINT: Final = re.compile(rf"({_QUOTED})| ?([./]) ?")
@@ -110,16 +111,10 @@ def _statements(value: str) -> list[tuple[str, str]]:
     pieces: list[tuple[str, str]] = []
     text: list[str] = []
     comment: list[str] = []
-    depth, quoted, escaped = 0, False, False
-    for sign in value:
+    depth, quoted = 0, False
+    for sign in _SIGNS.findall(value):
         into = comment if depth else text
-        if escaped:
-            into.append(sign)
-            escaped = False
-        elif sign == "\\":
-            escaped = True
-            into.append(sign)
-        elif quoted:
+        if quoted:
             quoted = sign != '"'
             into.append(sign)
         elif sign == '"' and not depth:

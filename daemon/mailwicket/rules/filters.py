@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -15,8 +16,17 @@ TEXT_MAX_CHARS: Final = 64 * 1024
 """Of each text that is searched: a pattern of an admin costs time in proportion to it."""
 
 
+_ANCHOR: Final = re.compile(r"[\^$]|\\[AzB]")
+"""What makes a pattern depend on where a text begins and ends."""
+
+
 def hit(rules: Filter, senders: Iterable[str], texts: Sequence[str]) -> str | None:
     """Return which entry of *rules* hits one of *senders* (addresses) or *texts*; None where none does."""
+    return hit_by_sender(rules, senders) or hit_by_word(rules, texts)
+
+
+def hit_by_sender(rules: Filter, senders: Iterable[str]) -> str | None:
+    """Return which entry of *rules* hits one of the addresses *senders*; None where none does."""
     for sender in senders:
         address = canonical(sender)
         for email in rules.emails:
@@ -26,12 +36,33 @@ def hit(rules: Filter, senders: Iterable[str], texts: Sequence[str]) -> str | No
         for name in rules.domains:
             if _is_in(domain, canonical(f"x@{name.removeprefix('*.')}")[2:], below=name.startswith("*.")):
                 return f"domains: {name}"
-    if rules.keywords:
-        folded = [_folded(text[:TEXT_MAX_CHARS]) for text in texts]
-        for keyword in rules.keywords:
-            if any(_is_found(keyword, text, fold) for text, fold in zip(texts, folded, strict=True)):
-                return f"keywords: {keyword}"
     return None
+
+
+def hit_by_word(rules: Filter, texts: Sequence[str]) -> str | None:
+    """Return which keyword of *rules* hits one of *texts*; None where none does."""
+    texts = [text[:TEXT_MAX_CHARS] for text in texts]
+    folded = [_folded(text) for text in texts]
+    for keyword in rules.keywords:
+        if any(_is_found(keyword, text, fold) for text, fold in zip(texts, folded, strict=True)):
+            return f"keywords: {keyword}"
+    return None
+
+
+def may_hit(rules: Filter, texts: Sequence[str]) -> bool:
+    """Tell whether a keyword may hit a part of *texts*, whichever part; a pattern that is anchored always may."""
+    patterns = [keyword for keyword in rules.keywords if keyword.startswith(REGEX)]
+    if any(_ANCHOR.search(pattern) for pattern in patterns):
+        return True
+    if any(compiled(pattern.removeprefix(REGEX)).search(text) for pattern in patterns for text in texts):
+        return True
+    words = [" ".join(_folded(keyword).split()) for keyword in rules.keywords if not keyword.startswith(REGEX)]
+    spaced = any(" " in word for word in words)
+    for folded in map(_folded, texts):
+        whole = " ".join(folded.split()) if spaced else folded
+        if any(word in whole for word in words):
+            return True
+    return False
 
 
 def counts(rules: Filter, now: datetime) -> bool:
@@ -45,7 +76,7 @@ def _is_in(domain: str, name: str, *, below: bool) -> bool:
 
 def _is_found(keyword: str, text: str, folded: str) -> bool:
     if keyword.startswith(REGEX):
-        return compiled(keyword.removeprefix(REGEX)).search(text[:TEXT_MAX_CHARS]) is not None
+        return compiled(keyword.removeprefix(REGEX)).search(text) is not None
     return has_word(folded, " ".join(_folded(keyword).split()))
 
 

@@ -38,7 +38,9 @@ class Letter:
 
     @cached_property
     def path(self) -> Sequence[tuple[str, str]]:
-        """Its Received and Authentication-Results fields, as (name, value), the newest first."""
+        """Its Received and Authentication-Results fields, as (name, value), the top first; without the latter none."""
+        if b"authentication-results" not in self.mail.header.lower():
+            return ()
         return fields(self.mail.header, ("received", "authentication-results"))
 
     @property

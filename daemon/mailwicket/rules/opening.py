@@ -9,7 +9,7 @@ from mailwicket.config.filter import Filter
 from mailwicket.model import Address, Flag, Reason, TicketFacts
 from mailwicket.rules.case import Case
 from mailwicket.rules.directory import Person, Role
-from mailwicket.rules.filters import counts, hit
+from mailwicket.rules.filters import counts, hit_by_sender, hit_by_word, may_hit
 from mailwicket.rules.outcome import Create, Outcome, Quarantine
 from mailwicket.rules.own import canonical
 from mailwicket.rules.people import NOBODY, audience
@@ -88,11 +88,16 @@ def is_allowed(case: Case) -> bool:
 
 
 def _hit(case: Case, rules: Filter, requester: Address) -> str | None:
-    senders = dict.fromkeys([case.sender.author.address, requester.address])
-    if not rules.keywords:
-        return hit(rules, senders, ())
+    mail = case.mail
+    found = hit_by_sender(rules, dict.fromkeys([case.sender.author.address, requester.address]))
+    if found is not None or not rules.keywords:
+        return found
+    if not case.is_technician:  # to tell what is quoted costs more than to see that the words stand nowhere
+        everything = [mail.subject, mail.text, *(text for one in mail.enclosed for text in (one.subject, one.text))]
+        if not may_hit(rules, everything):
+            return None
     inner = [text for one in case.forwards for text in (one.subject or "", one.text)]
-    return hit(rules, senders, [case.mail.subject, case.new_words, *inner])
+    return hit_by_word(rules, [mail.subject, case.new_words, *inner])
 
 
 def opening(case: Case, asked: Asked, previous: TicketFacts | None) -> Outcome:

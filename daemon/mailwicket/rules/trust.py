@@ -75,16 +75,15 @@ def verdict(letter: Letter, facts: Facts, home: Home, policy: str, *, is_rescued
 
 
 def _trusted(letter: Letter, home: Home) -> Sequence[Result]:
-    """The results of the topmost field that counts."""
+    """The results of the topmost field of ours that stands above what our own edge received."""
     ids = home.trusted_authserv_ids
     edges = home.trusted_received_by or ids
-    fields = letter.path
-    limit = next(
-        (n for n, (name, value) in enumerate(fields) if name == "received" and received_by(value) in edges), None
-    )
-    for name, value in fields if limit is None else fields[:limit]:
-        if name == AUTHENTICATION and (told := authentication(value)).authserv_id in ids and told.authserv_id:
-            return told.results
+    for name, value in letter.path:
+        if name == AUTHENTICATION:
+            if (told := authentication(value)).authserv_id in ids and told.authserv_id:
+                return told.results
+        elif received_by(value) in edges:
+            break
     return ()
 
 
