@@ -160,10 +160,10 @@ def test_which_host_received(value: str, host: str | None) -> None:
      "mx;" + 'a="' * 3000, "mx" + ";" * 9000, "\\" * 9000, "mx; " + "a=b " * 2000, "by " * 3000],
 )  # fmt: skip
 def test_whatever_a_field_holds_takes_no_time(value: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     authentication(value)
     received_by(value)
-    assert time.perf_counter() - begun < 0.05
+    assert time.process_time() - begun < 0.05
 
 
 def test_fields_are_found_in_their_order_and_unfolded() -> None:

@@ -117,8 +117,8 @@ def test_what_was_stripped_stays_as_it_is(subject: str) -> None:
 @pytest.mark.parametrize("subject", ["[#" * 20_000, " " * 60_000 + "#", "Re:" * 20_000, "[# " * 20_000, "1" * 60_000])
 @pytest.mark.parametrize("form", ["[#{number}]", "{number} #", "# {number}"])
 def test_a_long_subject_takes_no_time(form: str, subject: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     tag = SubjectTag(form)
     list(tag.read(subject))
     tag.strip(subject)
-    assert time.perf_counter() - begun < 0.2
+    assert time.process_time() - begun < 0.2

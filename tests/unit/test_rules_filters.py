@@ -101,9 +101,9 @@ def test_a_regular_expression_is_searched_without_case() -> None:
 
 
 def test_a_long_word_in_a_long_text_of_the_same_letter_takes_no_time() -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     assert not has_word("a" * 64 * 1024, "a" * 500)
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 BAD = [
@@ -121,9 +121,9 @@ def test_a_bad_pattern_is_refused_or_takes_no_time(pattern: str) -> None:
     except ValueError:
         return
     for text in ("a" * 1_000_000, "ab " * 333_333, "1" * 1_000_000):
-        begun = time.perf_counter()
+        begun = time.process_time()
         hit(rules, (), [text])
-        assert time.perf_counter() - begun < 0.1
+        assert time.process_time() - begun < 0.1
 
 
 # --- what it does to mail

@@ -73,7 +73,7 @@ def guess(stage: Stage, number: int, ticket: TicketNumber, chance: random.Random
 
 
 def test_ten_thousand_guesses_of_strangers_join_no_ticket_and_are_told_nothing_of_it() -> None:
-    chance, begun = random.Random(1), time.monotonic()
+    chance, begun = random.Random(1), time.process_time()
     with Stage() as stage:
         ticket = stage.opened(ANN, text="CANARY-4711")
         sent = len(stage.world.post.sent)
@@ -83,7 +83,7 @@ def test_ten_thousand_guesses_of_strangers_join_no_ticket_and_are_told_nothing_o
         assert shown is not None
         assert len(shown["entries"]) == 1
         assert not any(b"CANARY" in one.raw or ANN in one.to for one in stage.world.post.sent[sent:])
-    assert time.monotonic() - begun < 20
+    assert time.process_time() - begun < 20
 
 
 @pytest.mark.parametrize("bit", range(128))
