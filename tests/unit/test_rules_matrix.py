@@ -7,6 +7,7 @@ from tests.stage import ANN, BOB, EVE, TINA, TOM, Stage, told
 
 from mailwicket.model import Flag, Reason, TicketStatus
 from mailwicket.rules.outcome import Append, Create
+from mailwicket.rules.reply import REOPENED_MAX
 
 UNVERIFIED = {Flag.UNVERIFIED}
 OTHERS_REPLY = "[preferences]\nreply_from_other_technician = 'reply'"
@@ -488,3 +489,63 @@ def test_a_body_over_the_limit_is_cut_and_flagged() -> None:
         assert told(done) == (Reason.CREATED, True, {Flag.TRUNCATED})
         assert done.mail.text.startswith("It begins.")
         assert "It ends." not in done.mail.text
+
+
+def test_a_ticket_is_opened_again_by_mail_only_so_often_within_an_hour() -> None:
+    with Stage() as stage:
+        stage.world.now = stage.world.now.replace(minute=0)
+        ticket = stage.opened()
+        reasons = []
+        for _ in range(REOPENED_MAX + 1):
+            if not stage.facts(ticket).is_closed:
+                stage.do("close", ticket)
+            reasons.append(stage.mail(ANN, cites=stage.ours(ticket)).outcome.reason)
+        assert reasons == [Reason.REOPENED] * REOPENED_MAX + [Reason.ADDED_CLOSED]
+        assert stage.mail(ANN, cites=stage.ours(ticket), days=1).outcome.reason is Reason.REOPENED
+
+
+def test_while_guests_are_off_a_guest_who_is_not_on_the_ticket_adds_nothing_to_it() -> None:
+    with Stage("[preferences]\nallow_guests = false") as stage:
+        ticket = stage.opened("rita@example.com", cc=BOB)
+        assert told(stage.mail(EVE, cites=stage.ours(ticket), verdict="pass"))[0] is Reason.GUEST_NOT_ALLOWED
+        assert told(stage.mail(BOB, cites=stage.ours(ticket), verdict="pass"))[0] is Reason.REPLY_CC
+        stage.do("close", ticket)
+        late = stage.mail(BOB, cites=stage.ours(ticket), days=30)
+        assert (late.outcome.reason, late.ticket == ticket) == (Reason.CREATED_FOLLOWUP, False)
+
+
+def test_what_nobody_can_be_sent_or_reads_is_no_cc() -> None:
+    with Stage() as stage:
+        odd = f'"a b"@example.com, a@b@example.com, x%y@example.com, {"l" * 250}@example.com, noreply@example.com'
+        ticket = stage.opened(cc=f"{odd}, {BOB}, undisclosed-recipients:;")
+        assert stage.facts(ticket).cc == {BOB}
+
+
+def test_email_to_ticket_off_lets_replies_join_and_parks_what_would_open_a_ticket() -> None:
+    with Stage() as stage:
+        ticket = stage.opened()
+        stage.configure("[preferences]\nemail_to_ticket = 'off'")
+        assert told(stage.mail(ANN, cites=stage.ours(ticket)))[0] is Reason.REPLY_PUBLIC
+        assert told(stage.mail(EVE, cites=stage.ours(ticket)))[0] is Reason.COLLABORATION_STRANGER
+        assert told(stage.mail(ANN))[0] is Reason.EMAIL_TO_TICKET_OFF
+        stage.do("close", ticket)
+        assert told(stage.mail(ANN, cites=stage.ours(ticket), days=30))[0] is Reason.EMAIL_TO_TICKET_OFF
+
+
+@pytest.mark.parametrize("policy", ["flag", "off"])
+def test_a_failed_verdict_parks_nothing_unless_that_is_the_policy(policy: str) -> None:
+    with Stage(f"[preferences]\nauth_policy = '{policy}'") as stage:
+        ticket = stage.opened()
+        stage.do("close", ticket)
+        done = stage.mail(ANN, cites=stage.ours(ticket), verdict="fail (p=reject)")
+        looked = policy == "flag"
+        assert told(done) == (Reason.ADDED_CLOSED if looked else Reason.REOPENED, True, UNVERIFIED if looked else set())
+
+
+def test_a_late_reply_passes_a_filter_of_new_mail() -> None:
+    with Stage() as stage:
+        ticket = stage.opened()
+        stage.do("close", ticket)
+        for scope, reason in (("new", Reason.CREATED_FOLLOWUP), ("all", Reason.FILTER_NOT_ALLOWED)):
+            stage.configure(f"[incoming.support.filter]\ntype = 'allow'\ndomains = ['x.example']\nscope = '{scope}'")
+            assert told(stage.mail(ANN, cites=stage.ours(ticket), days=30))[0] is reason

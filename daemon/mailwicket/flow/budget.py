@@ -15,6 +15,8 @@ from mailwicket.rules.own import canonical
 
 HOUR_S: Final = 3600
 COUNTED_MAX: Final = 50_000
+ANYBODY: Final = ""
+"""In the place of an address: how often a ticket was opened again."""
 
 Hit = tuple[str, str]
 """A mailbox and an entry of its filter."""
@@ -37,14 +39,23 @@ class Budget:
         if mail.author is None or not self._counts:
             return Lately()
         address, hour = canonical(mail.author.address), _hour(received_at)
-        joined = 0 if ticket is None else self._counts.get((address, ticket, hour), 0)
-        return Lately(self._counts.get((address, None, hour), 0), joined)
+        joined = reopened = 0
+        if ticket is not None:
+            joined = self._counts.get((address, ticket, hour), 0)
+            reopened = self._counts.get((ANYBODY, ticket, hour), 0)
+        return Lately(self._counts.get((address, None, hour), 0), joined, reopened)
 
     def note(self, mail: Mail, ticket: TicketNumber, received_at: datetime, *, opened: bool) -> None:
         """A mail went to *ticket*."""
         if mail.author is None:
             return
-        key = canonical(mail.author.address), None if opened else ticket, _hour(received_at)
+        self._count((canonical(mail.author.address), None if opened else ticket, _hour(received_at)))
+
+    def note_reopened(self, ticket: TicketNumber, received_at: datetime) -> None:
+        """A mail opened *ticket* again."""
+        self._count((ANYBODY, ticket, _hour(received_at)))
+
+    def _count(self, key: Counted) -> None:
         self._counts[key] = self._counts.get(key, 0) + 1
         self._counts.move_to_end(key)
         if len(self._counts) > COUNTED_MAX:

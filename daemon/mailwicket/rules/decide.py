@@ -99,7 +99,8 @@ def _judged(case: Case) -> Outcome:
 
 def _opened(case: Case, previous: TicketFacts | None) -> Outcome:
     asked = Asked(case.sender.person, Reason.CREATED_FOLLOWUP) if previous is not None else asked_by(case)
-    if (outcome := filtered(case, asked.requester)) is not None:
+    is_reply = previous is not None and case.home.filter is not None and case.home.filter.scope == "new"
+    if not is_reply and (outcome := filtered(case, asked.requester)) is not None:
         return outcome
     return opening(case, asked, previous)
 

@@ -10,14 +10,20 @@ from mailwicket.mail.address import people
 from mailwicket.model import Address, Flag, Mail, TicketFacts
 from mailwicket.rules.directory import Role
 from mailwicket.rules.letter import Letter
-from mailwicket.rules.own import canonical
+from mailwicket.rules.own import canonical, is_plain
 from mailwicket.rules.policy import Policy
 
+ADDRESS_MAX_CHARS: Final = 254
 NOBODY: Final = frozenset(
     {
         "noreply",
         "no-reply",
         "no_reply",
+        "no.reply",
+        "noreplies",
+        "donot-reply",
+        "bounce",
+        "bounces",
         "do-not-reply",
         "donotreply",
         "do_not_reply",
@@ -95,6 +101,11 @@ def _is_usable(one: Address, author: Address, letter: Letter, policy: Policy) ->
     return not policy.directory.is_technician(address) or policy.directory.is_technician(author.address)
 
 
+def _is_usable_cc(address: str) -> bool:
+    """Tell whether mail can be sent to *address*, and to no other (RFC 5321 4.5.3.1.3)."""
+    return is_plain(address) and len(address) <= ADDRESS_MAX_CHARS
+
+
 def _is_nobody(person: Address) -> bool:
     return canonical(person.address).partition("@")[0].partition("+")[0] in NOBODY
 
@@ -128,7 +139,7 @@ def audience(mail: Mail, policy: Policy, but: Iterable[str], ticket: TicketFacts
     followers: list[str] = []
     for person in named:
         address = canonical(person.address)
-        if address in seen or person.address in policy.own or _is_nobody(person):
+        if address in seen or person.address in policy.own or _is_nobody(person) or not _is_usable_cc(address):
             continue
         known = policy.directory.find(address)
         seen |= {address} | known.addresses

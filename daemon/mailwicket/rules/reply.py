@@ -5,12 +5,15 @@ from __future__ import annotations
 from mailwicket.config.pattern import compiled
 from mailwicket.model import Address, Flag, Reason, TicketFacts, TicketStatus
 from mailwicket.rules.case import SHORT_WORDS, Case
+from mailwicket.rules.directory import Role
 from mailwicket.rules.outcome import Append, Outcome, Quarantine
 from mailwicket.rules.people import audience
 from mailwicket.rules.thread import Evidence, Match
 
 JOINED_MAX = 100
 """Entries that one correspondent may add to a ticket within the budget's time: beyond it machines talk."""
+REOPENED_MAX = 5
+"""How often mail may open one ticket again within the budget's time."""
 
 
 def reply(case: Case, match: Match) -> Outcome | None:
@@ -31,6 +34,9 @@ def reply(case: Case, match: Match) -> Outcome | None:
         return _technician(case, match)
     if case.takes_part(ticket):
         return _participant(case, match)
+    if case.author.role is Role.GUEST and not case.policy.preferences.allow_guests:
+        trace("guests", f"not allowed: {case.author.address} is neither in the directory nor on the ticket")
+        return Quarantine(Reason.GUEST_NOT_ALLOWED, trace.steps, flags=tuple(case.flags))
     if match.evidence is Evidence.LATE:
         trace("role", "wrote what the ticket's mails answer")
         return _append(case, match, Reason.JOINED_LATE, public=True)
@@ -98,6 +104,9 @@ def _participant(case: Case, match: Match) -> Outcome | None:
         return _append(case, match, Reason.ADDED_CLOSED, public=True)
     if (pattern := _says_thanks(case)) is not None:
         trace("closed", f"short, and no_reopen_patterns: {pattern}")
+        return _append(case, match, Reason.ADDED_CLOSED, public=True)
+    if case.facts.lately.reopened >= REOPENED_MAX:
+        trace("closed", f"in time, but opened again {case.facts.lately.reopened} times within an hour")
         return _append(case, match, Reason.ADDED_CLOSED, public=True)
     trace("closed", f"in time: within {preference.grace_days} days")
     return _append(case, match, Reason.REOPENED, public=True, reopen=True)
