@@ -549,3 +549,33 @@ def test_a_late_reply_passes_a_filter_of_new_mail() -> None:
         for scope, reason in (("new", Reason.CREATED_FOLLOWUP), ("all", Reason.FILTER_NOT_ALLOWED)):
             stage.configure(f"[incoming.support.filter]\ntype = 'allow'\ndomains = ['x.example']\nscope = '{scope}'")
             assert told(stage.mail(ANN, cites=stage.ours(ticket), days=30))[0] is reason
+
+
+@pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])
+@pytest.mark.parametrize("to", ["one@desk.example, two@desk.example", "TWO@desk.example, One@desk.example"])
+def test_a_mail_to_two_mailboxes_ends_alike_whichever_is_looked_at_first(order: tuple[str, str], to: str) -> None:
+    conf = "".join(
+        f'[incoming.{name}]\nemail = "{name}@desk.example"\nserver = "x.example"\npassword = "p"\ngroup = "{name}"\n'
+        for name in ("one", "two")
+    )
+    with Stage(conf=conf) as stage:
+        first, second = (stage.mail(ANN, to=to, message_id="same@example.com", source=name) for name in order)
+        assert isinstance(first.outcome, Create)
+        home = "one" if to.startswith("one") else "two"
+        other = "two" if home == "one" else "one"
+        assert (first.outcome.source, first.outcome.group) == (home, home)
+        assert first.outcome.told == [f"also addressed to {other}@desk.example ({other})"]
+        assert (second.outcome.reason, second.ticket) == (Reason.DUPLICATE, first.ticket)
+    with Stage("[preferences]\ncross_mailbox = 'per_mailbox'", conf=conf) as stage:
+        both = [stage.mail(ANN, to=to, message_id="same@example.com", source=name) for name in order]
+        assert [one.outcome.group for one in both if isinstance(one.outcome, Create)] == list(order)
+        for name, one in zip(order, both, strict=True):
+            reply = stage.mail(ANN, to=f"{name}@desk.example", cites="same@example.com", source=name)
+            assert (reply.outcome.reason, reply.ticket) == (Reason.REPLY_PUBLIC, one.ticket)
+
+
+def test_a_blind_copy_is_at_home_where_it_arrived() -> None:
+    with Stage() as stage:
+        done = stage.mail(ANN, to="undisclosed-recipients:;")
+        assert isinstance(done.outcome, Create)
+        assert (done.outcome.source, done.outcome.group) == ("support", "first")
