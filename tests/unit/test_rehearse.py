@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -363,6 +364,40 @@ expect = {{refused = "not parked"}}
     )
     result = played(tmp_path, f"[[step]]\n{MAIL}\n[[step]]\nticket = {{of = '@q', do = 'reopen'}}\n")
     assert [one.key for one in result.steps[1].differences] == ["refused"]
+
+
+ODD = (
+    '""', '"@q"', '"@sent:9"', "5", "1.5", "true", "[]", '["a", "b"]', "[1]", "{}", "{a = 1}", "[{}]", '"a\\nb"', '"\\u0000"',
+    "2026-01-01", "09:00:00", '"9999-12-31T23:59:59Z"', "0001-01-01T00:00:00Z", "inf", '{From = ["a", "b"]}', '{"x:y" = "1"}',
+    '[{filename = "a\\nb", text = "x"}]', '[{filename = "x", text = 5}]', '"@number:q"', "[[]]",
+)  # fmt: skip
+BASES = {
+    "mail": {"from": '"a@b.example"', "to": '"support@desk.example"'},
+    "ticket": {"of": '"@q"', "do": '"note"'},
+    "quarantine": {"of": '"@q"', "do": '"drop"'},
+    "server": {"unit": '"support"', "state": '"up"'},
+    "announce": {"to": '"all"'},
+    "bounce": {"of": '"@sent"'},
+    "echo": {"of": '"@sent"'},
+}
+
+
+@pytest.mark.parametrize("action", [*BASES, "expect"])
+def test_whatever_a_key_holds_the_scenario_is_played_or_says_why_not(tmp_path: Path, action: str) -> None:
+    chance = random.Random(action)
+    keys = EXPECTATIONS if action == "expect" else ACTIONS[action]
+    loaded = installed()
+    for number in range(60):
+        held = {**BASES.get(action, {}), chance.choice(list(keys)): chance.choice(ODD)}
+        table = ", ".join(f"{key} = {value}" for key, value in held.items())
+        before = f"[[step]]\n{MAIL}" if action == "expect" else f"[[step]]\n{MAIL}[[step]]\n"
+        path = tmp_path / f"{number}.toml"
+        path.write_text(f"{CONF}{before}{action} = {{{table}}}\n")
+        try:
+            result = play(read(path), None, lambda at: load_with(loaded, at, {}))
+        except ScenarioError as error:
+            result = Result(str(path), error=str(error))
+        assert result.error is None or result.error.startswith(("step ", "is no TOML")), table
 
 
 # --- the command

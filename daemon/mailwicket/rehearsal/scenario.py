@@ -66,6 +66,10 @@ EXPECTATIONS: Final[Mapping[str, Form]] = {
     "entry_text_lacks": TEXTS,
     "refused": TEXT,
 }
+SENT: Final[Mapping[str, Form]] = {
+    **dict.fromkeys(("to", "cc", "contains", "lacks"), TEXTS),
+    **dict.fromkeys(("from", "from_name", "via", "reply_to", "event", "subject_contains"), TEXT),
+}
 STEP: Final[Mapping[str, Form]] = {**dict.fromkeys(ACTIONS, TABLE), "config": TEXT, "at": TIME, "expect": TABLE}
 TOP: Final[Mapping[str, Form]] = {"title": TEXT, "conf": TEXT, "refused": TEXT, "step": LIST}
 
@@ -180,8 +184,10 @@ def _check_expected(where: str, expect: Mapping[str, Any]) -> None:
     for flag in [flags] if isinstance(flags, str) else flags:
         if flag not in set(Flag):
             raise ScenarioError(f"{where}: expect: flags: there is no {flag}; there are: {', '.join(Flag)}")
-    if not all(isinstance(one, dict) for one in expect.get("sent", ())):
-        raise ScenarioError(f"{where}: expect: sent: each is a table")
+    for one in expect.get("sent", ()):
+        if not isinstance(one, dict):
+            raise ScenarioError(f"{where}: expect: sent: each is a table")
+        _check(f"{where}: expect: sent", one, SENT)
 
 
 def _check(where: str, told: Mapping[str, Any], forms: Mapping[str, Form]) -> None:
