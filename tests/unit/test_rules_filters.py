@@ -1,5 +1,7 @@
 """Which mail a mailbox takes, and how often each entry of its filter was met."""
 
+# ruff: noqa: E501 - some samples are long lines
+
 from __future__ import annotations
 
 import time
@@ -181,6 +183,14 @@ def test_quoted_html_is_not_searched_where_the_mail_is_html() -> None:
         assert (
             told(stage.mail(ANN, f"<div>Fine.</div>{quote}</div>", header=kind, subject="Re: x"))[0] is Reason.CREATED
         )
+
+
+def test_a_signature_is_searched_and_what_is_quoted_below_it_is_not() -> None:
+    text = "Hello.\n\n-- \nAnn\nUnsubscribe here\n\nOn Thu, Jan 1, 2026 at 9:00 AM Desk <d@desk.example> wrote:\n> lottery\n"
+    with Stage(filtering("ignore", "keywords = ['unsubscribe']")) as stage:
+        assert told(stage.mail(ANN, text))[0] is Reason.FILTER_IGNORED
+    with Stage(filtering("ignore", "keywords = ['lottery']")) as stage:
+        assert told(stage.mail(ANN, text))[0] is Reason.CREATED
 
 
 def test_what_is_only_logged_passes_and_is_told_and_counted() -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from mailwicket.mail.forwarded import Forwarded, chain
 from mailwicket.mail.html import to_plain
-from mailwicket.mail.quoted import reply_text
+from mailwicket.mail.quoted import reply_text, unquoted
 from mailwicket.mail.separator import title
 from mailwicket.model import Facts, Flag, Mail, TicketFacts
 from mailwicket.rules.directory import Person, Role
@@ -93,10 +93,19 @@ class Case:
 
     @cached_property
     def new_words(self) -> str:
-        """The text without what it quotes."""
-        mail = self.mail
-        is_made = mail.html is not None and mail.text == to_plain(mail.html)
-        return reply_text(mail.text, mail.html if is_made else None)
+        """The text without what it quotes, and without signature."""
+        return reply_text(self.mail.text, self._made_from)
+
+    @cached_property
+    def searched(self) -> str:
+        """The text without what it quotes: what keywords are looked for in."""
+        return unquoted(self.mail.text, self._made_from)
+
+    @cached_property
+    def _made_from(self) -> str | None:
+        """The HTML that the text was made from; None where it was not."""
+        html = self.mail.html
+        return html if html is not None and self.mail.text == to_plain(html) else None
 
     @cached_property
     def forwards(self) -> Sequence[Forwarded]:

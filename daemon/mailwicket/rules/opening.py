@@ -97,7 +97,7 @@ def _hit(case: Case, rules: Filter, requester: Address) -> str | None:
         if not may_hit(rules, everything):
             return None
     inner = [text for one in case.forwards for text in (one.subject or "", one.text)]
-    return hit_by_word(rules, [mail.subject, case.new_words, *inner])
+    return hit_by_word(rules, [mail.subject, case.searched, *inner])
 
 
 def opening(case: Case, asked: Asked, previous: TicketFacts | None) -> Outcome:
