@@ -231,6 +231,9 @@ at = 2026-01-08T08:00:00Z
 mail = {{name = "r", from = "ann@example.com", to = "support@desk.example", text = "x", in_reply_to = "@sent:1"}}
 expect = {{reason = "server_paused", ticket = "none"}}
 [[step]]
+mail = {{from = "bob@example.com", to = "sales@desk.example", text = "x", in_reply_to = "@r"}}
+expect = {{reason = "created"}}
+[[step]]
 at = 2026-01-12T08:00:00Z
 server = {{unit = "support", state = "up"}}
 expect = {{reason = "reopened", ticket = "@q", alerts = []}}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from tests.stage import ANN, BOB, CONF, EVE, TINA, TOM, VERIFIER, Stage, settings_of
@@ -291,3 +292,32 @@ def test_an_id_whose_ticket_is_gone_is_no_trouble() -> None:
         again = replace(done, intake_id=IntakeId(99))
         with pytest.raises(MailwicketError):
             stage.world.retry(again)
+
+
+CORPUS = sorted((Path(__file__).parents[1] / "corpus").glob("*.eml"))
+ALL_ON = """
+[preferences]
+requester_from_reply_to = true
+forwarded_by_technician_uses_original_sender = true
+cc_from = ["to", "cc"]
+no_reopen_patterns = ["^(thank|danke)"]
+[incoming.support.filter]
+type = "ignore"
+mode = "log"
+keywords = ["lottery", "re:^x"]
+"""
+
+
+@pytest.mark.parametrize("more", ["", ALL_ON])
+def test_every_mail_of_the_corpus_is_decided_with_a_reason_and_the_same_way_again(more: str) -> None:
+    assert CORPUS
+    with Stage(MORE + more) as stage:
+        for path in CORPUS:
+            raw = path.read_bytes()
+            done = stage.world.deliver(raw, "support", stage.world.now)
+            assert done.outcome.reason in Reason, path.name
+            again = stage.world.deliver(raw, "support", stage.world.now)
+            if not isinstance(done.outcome, Quarantine):
+                assert again.outcome.reason is Reason.DUPLICATE, path.name
+            elif done.outcome.reason is not Reason.DUPLICATE:
+                assert again.outcome.reason is done.outcome.reason, path.name

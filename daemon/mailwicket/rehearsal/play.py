@@ -236,7 +236,8 @@ class _Player:
         return candidates[0]
 
     def _replace(self, text: str) -> str:
-        named = {name: self._labelled(one) for name, one in self._named.items()}
+        named = {one.name: Named(parse(one.raw).message_id or "", None, "") for one in self._waiting if one.name}
+        named |= {name: self._labelled(one) for name, one in self._named.items()}
         return replaced(text, named, self._world.post.ids)
 
     def _labelled(self, one: Delivered) -> Named:
