@@ -29,14 +29,22 @@ def test_an_id_tells_what_it_was_made_for(ticket: int, row: int, internal: bool,
     assert len(message_id) < 200
 
 
-@given(ticket=NUMBERS)
-def test_an_address_and_a_mark_tell_their_ticket_in_any_case(ticket: int) -> None:
+@given(ticket=NUMBERS, internal=st.booleans())
+def test_an_address_and_a_mark_tell_their_ticket_in_any_case(ticket: int, internal: bool) -> None:  # noqa: FBT001
     number = TicketNumber(ticket)
-    address = RING.plus_address("support@desk.example", number)
-    assert RING.read_address(address) == RING.read_address(address.upper()) == Token(number)
+    token = Token(number, internal=internal)
+    address = RING.plus_address("support@desk.example", number, internal=internal)
+    assert RING.read_address(address) == RING.read_address(address.upper()) == token
     assert len(address.partition("@")[0]) <= 64  # RFC 5321 4.5.3.1.1
-    text = f"> {RING.mark(number)}\n{RING.mark(number).upper()}"
-    assert list(RING.read_marks(text)) == [Token(number)] * 2
+    mark = RING.mark(number, internal=internal)
+    assert list(RING.read_marks(f"> {mark}\n{mark.upper()}")) == [token] * 2
+
+
+def test_an_answer_to_a_note_is_not_made_public_by_a_letter() -> None:
+    seven = TicketNumber(7)
+    address, mark = RING.plus_address("a@b", seven, internal=True), RING.mark(seven, internal=True)
+    assert RING.read_address(address.replace("7n-", "7-")) is None
+    assert list(RING.read_marks(mark.replace("7n-", "7-"))) == []
 
 
 def test_the_mac_has_128_bits() -> None:

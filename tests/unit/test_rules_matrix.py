@@ -6,6 +6,7 @@ import pytest
 from tests.stage import ANN, BOB, EVE, TINA, TOM, Stage, told
 
 from mailwicket.model import Flag, Reason, TicketStatus
+from mailwicket.rehearsal.world import KEYS
 from mailwicket.rules.outcome import Create
 
 UNVERIFIED = {Flag.UNVERIFIED}
@@ -58,6 +59,8 @@ def test_the_assigned_technician_who_answers_a_note_stays_private(more: str) -> 
         for technician in (TINA, TOM):
             done = stage.mail(technician, cites=[note, stage.ours(ticket)], verdict="pass")
             assert told(done) == (Reason.COLLABORATION, False, set())
+            address = KEYS.plus_address("support@desk.example", ticket, internal=True)
+            assert told(stage.mail(technician, to=address, verdict="pass"))[:2] == (Reason.COLLABORATION, False)
 
 
 @pytest.mark.parametrize("assignee", [TINA, ""])
