@@ -262,6 +262,16 @@ def test_replies_copy_nobody_where_that_is_the_preference() -> None:
         assert stage.facts(ticket).cc == frozenset()
 
 
+def test_a_technicians_proven_note_copies_nobody_but_a_colleague_follows() -> None:
+    with Stage() as stage:
+        ticket = stage.opened()
+        stage.mail(TOM, cites=stage.ours(ticket), cc=TINA)
+        assert stage.facts(ticket).followers == frozenset()
+        stage.mail(TOM, cites=stage.ours(ticket), verdict="pass", cc=f"{BOB}, {TINA}")
+        facts = stage.facts(ticket)
+        assert (facts.cc, facts.followers) == (frozenset(), {TINA})
+
+
 def test_a_technicians_proven_reply_copies_whom_it_names() -> None:
     with Stage() as stage:
         ticket = stage.opened()

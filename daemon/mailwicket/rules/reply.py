@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mailwicket.config.pattern import compiled
 from mailwicket.model import Address, Flag, Reason, TicketFacts, TicketStatus
 from mailwicket.rules.case import SHORT_WORDS, Case
@@ -121,20 +123,21 @@ def _says_thanks(case: Case) -> str | None:
 
 
 def _append(case: Case, match: Match, reason: Reason, *, public: bool, reopen: bool = False) -> Append:
-    ticket = match.ticket
-    cc: list[Address] = []
-    followers: list[str] = []
-    if public and case.policy.preferences.cc_from_replies == "participants" and case.may_change(match):
-        added = audience(case.mail, case.policy, case.addresses, ticket)
-        cc, followers = list(added.cc), list(added.followers)
-        if added.left_out:
+    cc: Sequence[Address] = ()
+    followers: Sequence[str] = ()
+    by_colleague = case.is_technician and case.has_pass and case.mail.automatic is None
+    may_add = public or by_colleague  # a note copies nobody, but colleagues may follow
+    if may_add and case.policy.preferences.cc_from_replies == "participants" and case.may_change(match):
+        added = audience(case.mail, case.policy, case.addresses, match.ticket)
+        cc, followers = added.cc if public else (), added.followers
+        if added.left_out and public:
             case.flag(Flag.TOO_MANY_CC)
         if cc or followers:
             case.trace("cc", "adds " + ", ".join([*(one.address for one in cc), *followers]))
     return Append(
         reason,
         case.trace.steps,
-        ticket.number,
+        match.ticket.number,
         public=public,
         author=case.sender.author,
         reopen=reopen,
