@@ -110,7 +110,6 @@ class Judgement:
             parked = self._set_apart(one.kept.raw, intake_id)
         where = outcome.ticket if isinstance(outcome, Ignore) else ticket
         decided = Decided(intake_id, one.mail, outcome.reason, outcome.trace, where, parked)
-        self._budget.note_hits(self._source, outcome.hits)
         if ticket is not None and one.mail is not None:
             received_at = one.kept.ref.received_at or self._now
             self._budget.note(one.mail, ticket, received_at, opened=isinstance(outcome, Create))
@@ -120,6 +119,7 @@ class Judgement:
                 if outcome.reopen:
                     self._budget.note_reopened(ticket, received_at)
                 self._book.note(joined(outcome, facts))
+        self._budget.note_hits(self._source, outcome.hits)
         self._threads.learn(decided, self._source)
         return Told(one, outcome, decided)
 
