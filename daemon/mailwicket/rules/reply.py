@@ -115,9 +115,8 @@ def _participant(case: Case, match: Match) -> Outcome | None:
 
 
 def _says_thanks(case: Case) -> str | None:
-    words = case.new_words
     patterns = case.policy.preferences.no_reopen_patterns
-    if not patterns or len(words.split()) > SHORT_WORDS:
+    if not patterns or len((words := case.new_words).split()) > SHORT_WORDS:
         return None
     return next((pattern for pattern in patterns if compiled(pattern).search(words)), None)
 
