@@ -102,6 +102,13 @@ def test_a_regular_expression_is_searched_without_case() -> None:
     assert hit(rules, (), ["see inv-20"]) is None
 
 
+@pytest.mark.parametrize("keyword", ["re:", "re:a*", "re:.*", "re:^", "re:(x|)", " "])
+def test_a_keyword_that_every_mail_has_is_refused(keyword: str) -> None:
+    with pytest.raises(ValidationError, match="every text|empty"):
+        ignoring(keywords=[keyword])
+    assert hit(ignoring(keywords=["re:^$"]), (), ["x", ""]) == "keywords: re:^$"
+
+
 def test_a_long_word_in_a_long_text_of_the_same_letter_takes_no_time() -> None:
     begun = time.process_time()
     assert not has_word("a" * 64 * 1024, "a" * 500)
