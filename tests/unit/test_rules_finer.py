@@ -187,6 +187,26 @@ def test_an_answer_of_a_technician_with_a_mail_attached_is_an_answer() -> None:
         assert isinstance(new.outcome, Create)
 
 
+@pytest.mark.parametrize(
+    ("text", "reopens"),
+    [
+        ("Thanks!", False),
+        ("Thank you, and have a nice day.\n\n-- \nAnn", False),
+        ("Thanks!\n\nOn Thu, Jan 1, 2026 at 9:00 AM Desk <support@desk.example> wrote:\n> It is done.\n", False),
+        ("No thanks.", True),
+        ("Thanks, but " + "it still burns and " * 10, True),
+        ("Thanks" + "!" * 2000, True),
+        ("> Thanks?\nNo.", True),
+    ],
+)
+def test_only_a_short_thanks_leaves_a_ticket_closed(text: str, reopens: bool) -> None:  # noqa: FBT001
+    with Stage("[preferences]\nno_reopen_patterns = ['^thank']") as stage:
+        ticket = stage.opened()
+        stage.do("close", ticket)
+        done = stage.mail(ANN, text, cites=stage.ours(ticket))
+        assert done.outcome.reason is (Reason.REOPENED if reopens else Reason.ADDED_CLOSED)
+
+
 def test_max_cc_counts_those_who_come_later() -> None:
     with Stage("[preferences]\nmax_cc = 3") as stage:
         ticket = stage.opened(cc="a@example.com, b@example.com")

@@ -23,7 +23,8 @@ from mailwicket.rules.thread import Candidates, Match
 from mailwicket.rules.trust import Verdict
 
 SHORT_WORDS: Final = 20
-"""A reply of more words says more than thanks."""
+SHORT_CHARS: Final = 1000
+"""A reply of more words or letters says more than thanks."""
 
 
 @dataclass(frozen=True, slots=True)

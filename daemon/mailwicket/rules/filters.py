@@ -51,6 +51,8 @@ def hit_by_word(rules: Filter, texts: Sequence[str]) -> str | None:
 
 def may_hit(rules: Filter, texts: Sequence[str]) -> bool:
     """Tell whether a keyword may hit a part of *texts*, whichever part; a pattern that is anchored always may."""
+    if any(len(text) > TEXT_MAX_CHARS for text in texts):
+        return True  # to search all of it may cost more than to find out what is quoted
     patterns = [keyword for keyword in rules.keywords if keyword.startswith(REGEX)]
     if any(_ANCHOR.search(pattern) for pattern in patterns):
         return True

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mailwicket.config.pattern import compiled
 from mailwicket.model import Address, Flag, Reason, TicketFacts, TicketStatus
-from mailwicket.rules.case import SHORT_WORDS, Case
+from mailwicket.rules.case import SHORT_CHARS, SHORT_WORDS, Case
 from mailwicket.rules.directory import Role
 from mailwicket.rules.outcome import Append, Outcome, Quarantine
 from mailwicket.rules.people import audience
@@ -116,7 +116,7 @@ def _participant(case: Case, match: Match) -> Outcome | None:
 
 def _says_thanks(case: Case) -> str | None:
     patterns = case.policy.preferences.no_reopen_patterns
-    if not patterns or len((words := case.new_words).split()) > SHORT_WORDS:
+    if not patterns or len(words := case.new_words) > SHORT_CHARS or len(words.split()) > SHORT_WORDS:
         return None
     return next((pattern for pattern in patterns if compiled(pattern).search(words)), None)
 
