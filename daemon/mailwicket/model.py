@@ -191,6 +191,8 @@ class Mail:
     """The plain body; made from the HTML where there is no text part."""
     html: str | None
     """The HTML body as received: hostile. Sanitise before any display."""
+    is_laid_out: bool
+    """Whether the text was made from the HTML: then the quotes marked there can be told in it."""
     attachments: Sequence[Attachment]
     enclosed: Sequence[Enclosed]
     """The mails that lie in it as attachments, in order, without those that they enclose themselves."""

@@ -101,6 +101,14 @@ class Browser:
         os.close(theirs[1])
         self._write, self._read = ours[1], theirs[0]
         self._session: str | None = None
+        try:
+            self._open_page()
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def _open_page(self) -> None:
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):

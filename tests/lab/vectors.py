@@ -10,6 +10,8 @@ from typing import Final
 
 SCRIPTS: Final = [
     "<script>JS</script>",
+    "<script>alert(NUMBER);JS</script>",
+    "<script>confirm(NUMBER);prompt(NUMBER);JS</script>",
     "<SCRIPT SRC=HIT></SCRIPT>",
     "<script\n>JS</script\n>",
     "<script/x>JS</script>",

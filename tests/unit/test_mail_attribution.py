@@ -53,6 +53,9 @@ def test_a_wrapped_one_is_taken_whole(line: str, width: int) -> None:
         "The meeting is on 2 Nov 2026 at 10:00 with ada@example.org:",
         "Am 2. November schrieb ich Ihnen:",
         "These are the parts:",
+        "On 2 November 2026 at 10:11 the customer wrote:",
+        "Am 2.11.2026 um 10:11 Uhr schrieb der Kunde:",
+        "Am 2.11.2026 um 10:11 Uhr schrieb mir unser Kunde:",
     ],
 )
 def test_what_people_write_before_a_colon_is_none_where_no_marks_follow(line: str) -> None:

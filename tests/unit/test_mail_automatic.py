@@ -39,8 +39,18 @@ def test_what_people_write_to_a_list_is_theirs() -> None:
     post = b"List-Id: <pumps.example.org>\nList-Post: <mailto:pumps@example.org>\nList-Unsubscribe: <https://example.org>\n"
     assert reason(post) is None
     assert reason(post + b"Precedence: list\n") is None
-    assert reason(post + b"Precedence: bulk\n") == "Precedence: bulk"
+    assert reason(post + b"Precedence: bulk\n") is None
+    assert reason(post + b"Precedence: junk\n") == "Precedence: junk"
+    for mark in (b"X-Mailing-List: x@example.org\n", b"Sender: owner-x@example.org\n"):
+        assert reason(mark + b"Precedence: bulk\n") is None
+    assert reason(b"Mailing-List: list x@example.org\nList-Unsubscribe: <x>\nPrecedence: bulk\n") is None
     assert reason(post.replace(b"<mailto:pumps@example.org>", b"NO") + b"Precedence: list\n") == "Precedence: list"
+
+
+def test_a_newsletter_answers_nobody() -> None:
+    assert reason(b"List-Unsubscribe: <x>\n") == "List-Unsubscribe without List-Post"
+    assert reason(b"List-Unsubscribe: <x>\nIn-Reply-To: <1@example.net>\n") is None
+    assert reason(b"List-Unsubscribe: <x>\nReferences: <1@example.net>\n") is None
 
 
 @pytest.mark.parametrize("name", MARKS)

@@ -45,6 +45,7 @@ CY = ("Cy Example", "cy@example.com")
         "2021年6月2日(水) 10:59 Cy Example <cy@example.com>:",
         "2021年6月2日(水) 10:59 Cy Example <cy@example.com>：",
         "2021년 6월 2일 (수) 오전 10:59, Cy Example <cy@example.com>님이 작성:",
+        "\u200fOn Wed, 2 Jun 2021 at 10:59,\u200e Cy Example\u200f <cy@example.com\u200e>\u200f wrote:",
         "> On Wed, 2 Jun 2021 at 10:59, Cy Example <cy@example.com> wrote:",
     ],
 )
@@ -52,6 +53,7 @@ def test_a_byline_names_the_author(line: str) -> None:
     lines = line.split("\n")
     found = byline([*lines, "", "> Backwards."], 0)
     assert found is not None
+    assert found.author is not None
     assert (found.author.name, found.author.address) == CY
     assert found.end == len(lines)
     assert found.quotes == line.count("> O", 0, 3)
@@ -79,7 +81,19 @@ def test_a_byline_is_not_read_over_an_empty_line() -> None:
 def test_a_name_may_be_lacking() -> None:
     found = byline(["On 2 Jun 2021 at 10:59, <cy@example.com> wrote:"], 0)
     assert found is not None
+    assert found.author is not None
     assert (found.author.name, found.author_name) == (None, None)
+
+
+def test_groupwise_frames_author_and_date() -> None:
+    found = byline([">>> Cy Example <cy@example.com> 02.06.2021 10:59 >>>", "Backwards."], 0)
+    assert found is not None
+    assert found.author is not None
+    assert (found.author.name, found.author.address, found.quotes) == (*CY, 0)
+    found = byline([">>> Cy Example 6/2/2021 10:59 AM >>>", "Backwards."], 0)
+    assert found is not None
+    assert (found.author, found.author_name) == (None, "Cy Example")
+    assert byline([">>> deeply quoted"], 0) is None
 
 
 @given(st.lists(st.text(alphabet='On2 ,:<@>.a"\n'), max_size=4))

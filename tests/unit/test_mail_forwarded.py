@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from email.message import EmailMessage
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailwicket.mail.forwarded import CHAIN_MAX, chain, forwarded, passed_on
+from mailwicket.mail.forwarded import CHAIN_MAX, chain, chain_of, forwarded, passed_on
 from mailwicket.mail.parse import parse
-from mailwicket.model import Address, Enclosed
+from mailwicket.model import Address, Automatic, Enclosed
 
+CORPUS = Path(__file__).parent.parent / "corpus"
 CY = Address("Cy Example", "cy@example.com")
 DI = Address("Di Sample", "di@example.org")
 ENCLOSED = Enclosed(author=CY, subject="Meter", text="Backwards.\n", date=None)
@@ -34,6 +37,13 @@ def test_a_separator_without_prefix_needs_a_header() -> None:
     assert forwarded("Meter", separator + "We shall see.") is None
     assert forwarded("Meter", separator + block()) is not None
     assert forwarded("Fwd: Meter", separator + "We shall see.") is not None
+
+
+def test_an_original_message_without_header_is_passed_on_if_the_subject_says_so() -> None:
+    found = forwarded("Fwd: Meter", "Look.\n\n-----Original Message-----\n\nBackwards.")
+    assert found is not None
+    assert (found.author, found.text, found.own_words) == (None, "Backwards.", "Look.")
+    assert forwarded("Fwd: Meter", "Look.\n\n----- Original price -----\n\n3 EUR") is None
 
 
 def test_a_short_prefix_believes_only_headers_in_its_language() -> None:
@@ -101,6 +111,12 @@ def test_a_name_alone_is_kept_for_who_can_look_it_up() -> None:
     assert (found.author, found.author_name) == (None, "Example, Cy")
 
 
+def test_the_date_is_told_as_it_is_written() -> None:
+    found = forwarded("FW: Meter", block())
+    assert found is not None
+    assert found.date == "2 June 2021"
+
+
 def test_a_signature_is_none_of_the_forwarders_words() -> None:
     text = "-- \nAda Example\nSupport\n\n---------- Forwarded message ---------\n" + block()
     found = forwarded("Fwd: Meter", text)
@@ -125,6 +141,38 @@ def test_the_html_body_is_asked_where_the_plain_one_shows_no_forward() -> None:
     found = passed_on(parse(mail.as_bytes()))
     assert found is not None
     assert (found.author, found.own_words) == (CY, "Look.")
+    assert [one.author for one in chain_of(parse(mail.as_bytes()))] == [CY]
+
+
+def test_a_report_passes_nothing_on() -> None:
+    mail = parse(b"Subject: Fwd: Meter\n\nLook.\n")
+    mail = replace(mail, enclosed=[ENCLOSED])
+    assert passed_on(mail) is not None
+    report = parse((CORPUS / "bounce.eml").read_bytes()).bounce
+    assert report is not None
+    assert passed_on(replace(mail, bounce=report)) is None
+    assert chain_of(replace(mail, bounce=report)) == ()
+
+
+def test_what_a_machine_encloses_is_passed_on_only_if_the_subject_says_so() -> None:
+    mail = replace(parse(b"Subject: Report\n\nLook.\n"), enclosed=[ENCLOSED], automatic=Automatic("x-autoreply"))
+    assert passed_on(mail) is None
+    assert passed_on(replace(mail, automatic=None)) is not None
+    assert passed_on(replace(mail, subject="Fwd: Meter")) is not None
+
+
+def test_an_author_is_read_behind_a_label_of_an_unknown_language() -> None:
+    text = "---------- Forwarded message ---------\n"
+    text += "Från vem: Cy Example <cy@example.com>\nDate: x\nSubject: Meter\nTo: a\n\nB."
+    found = forwarded("Meter", text)
+    assert found is not None
+    assert (found.author, found.subject, found.text) == (CY, "Meter", "B.")
+
+
+def test_the_report_of_a_fax_is_no_forward() -> None:
+    assert (
+        forwarded("Fax", "----- Transmission report -----\nFrom: 030 123\nTo: 030 456\nDate: today\nPages: 2\n") is None
+    )
 
 
 @given(

@@ -22,7 +22,7 @@ def split(raw: bytes) -> tuple[str, bytes]:
         (b"Subject: a\r\n\r\nbody", "a", b"body"),
         (b"Subject: a\r\r\n\r\r\nbody", "a", b"body"),
         (b"Subject: a\n b\n\tc\n\nbody", "a b c", b"body"),
-        (b"Subject: a\n \n b\n\nbody", "a  b", b"body"),
+        (b"Subject: a\n \n b\n\nbody", "a b", b"body"),
         (b"Subject : a\n\nbody", "a", b"body"),
         (b"Subject: a\nX-\xe4: b\n\nbody", "a", b"body"),
         (b"Subject: a", "a", b""),

@@ -144,6 +144,13 @@ def test_a_line_of_labels_without_breaks_is_split() -> None:
         ('"Doe, John" <jd@example.com>', "jd@example.com", "Doe, John"),
         ("cy@example.com (Cy Example)", "cy@example.com", "Cy Example"),
         ("Cy@Work <cy@example.com>", "cy@example.com", "Cy@Work"),
+        ("[Cy Example](mailto:cy@example.com)", "cy@example.com", "Cy Example"),
+        ("Cy Example [cy@example.com](mailto:cy@example.com)", "cy@example.com", "Cy Example"),
+        ("Cy Example (Office) <cy@example.com>", "cy@example.com", "Cy Example (Office)"),
+        ("Cy Example</O=OFFICE/OU=FIRST/CN=CY>", None, "Cy Example"),
+        ("Cy Example@Office", None, "Cy Example@Office"),
+        ("=?utf-8?q?J=C3=B6rg?= <cy@example.com>", "cy@example.com", "Jörg"),
+        ("Cy Example &lt;cy@example.com&gt;", "cy@example.com", "Cy Example"),
         ("张三<z@example.com>", "z@example.com", "张三"),
         ("Cy Example", None, "Cy Example"),
         ("", None, None),
@@ -151,6 +158,24 @@ def test_a_line_of_labels_without_breaks_is_split() -> None:
 )
 def test_a_person_is_read_in_every_shape(value: str, address: str | None, name: str | None) -> None:
     assert person(value) == (None if address is None else Address(name, address), name)
+
+
+@given(
+    st.sampled_from(list(languages().values())),
+    st.permutations(["from", "date", "to", "subject"]),
+    st.sampled_from(["", "> ", "> > ", "    ", "\u200f"]),
+    st.sampled_from(["{}:", "{} :", "{}\xa0:", "{}：", "*{}:*", "**{}:**", "*{}*:", "{}.:"]),
+    st.sampled_from([" ", "", "\t", "\xa0"]),
+    st.sampled_from(["", "\r", " "]),
+)
+def test_a_block_is_read_in_every_order_and_dress(
+    words: dict[str, list[str]], order: list[str], lead: str, label: str, gap: str, end: str
+) -> None:
+    values = {"from": "Cy Example <cy@example.com>", "date": "2.6.", "to": "a@example.org", "subject": "Meter"}
+    lines = [f"{lead}{label.format(words[name][0])}{gap}{values[name]}{end}" for name in order]
+    found = header_block([*lines, lead.strip("\u200f"), lead + "Words."], 0)
+    assert found is not None
+    assert (found.author, found.subject, found.to, found.end) == (CY, "Meter", "a@example.org", 4)
 
 
 @given(st.lists(st.sampled_from(["From: a@b", "To: c", "", " x", "> Date: y", "Subject:", "z", "|", "De : q", "\xa0"])))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.lab.bombs.markup import MARKUP
 
 from mailwicket.mail.html import own_part, to_plain
 
+BUDGET_S = 3.0  # each takes about half a second at most
 HEADER = "<b>From:</b> Ada<br><b>Sent:</b> Monday<br><b>To:</b> Desk<br><b>Subject:</b> Meter<br>"
 MARKED = {
     "Gmail": (
@@ -56,6 +60,33 @@ MARKED = {
     "Proton": (
         'own<div class="protonmail_signature_block">S</div><div class="protonmail_quote">On Monday Ada wrote:<br>'
         '<blockquote class="protonmail_quote" type="cite">old</blockquote></div>'
+    ),
+    "Windows 8": (
+        '<div>own</div><div data-signatureblock="true">S</div>'
+        '<div style="padding-top:5px;border-top-color:rgb(229, 229, '
+        f'229);border-top-width:1px;border-top-style:solid">{HEADER}</div><div>old</div>'
+    ),
+    "Outlook of 2007": (
+        "<p class=MsoNormal>own</p><div style='border:none;border-top:solid #B5C4DF 1.0pt;padding:3.0pt 0in 0in 0in'>"
+        f"<p class=MsoNormal>{HEADER}</p></div>old"
+    ),
+    "Outlook on the web, written again": (
+        "<div>own</div><div style='border-width:1pt medium medium;border-style:solid none none;border-color:red'>"
+        f"{HEADER}</div>old"
+    ),
+    "a Russian program": (
+        '<p>own</p><div data-signature-widget="container">S'
+        "</div>Mon, 5 Jan 2026, 9:00 +03:00 Ada &lt;a@x.example&gt;:<br>"
+        '<blockquote id="mail-app-auto-quote">old</blockquote>'
+    ),
+    "a broken line": (
+        "own<br><br>On Mon, 5 Jan 2026 at 09:00, Ada<br>&lt;a@x.example&gt; "
+        "wrote:<blockquote type=cite>old</blockquote>"
+    ),
+    "NetEase": 'own<br>At 2026-01-05, "Ada" wrote:<br><blockquote id="isReplyContent">old</blockquote>',
+    "K-9": (
+        '<div>own</div><div class="k9mail-signature">S</div><div class="gmail_quote">Am 5. Januar: '
+        "<blockquote>old</blockquote></div>"
     ),
     "Zoho": '<div>own</div><div class="zmail_extra"><div id="Zm-_Id_-Sgn1">---- On Mon Ada wrote ----</div>old</div>',
     "Tutanota": (
@@ -122,6 +153,7 @@ def test_what_stands_beside_a_quote_is_kept(name: str) -> None:
         "",
         "<p>nothing is marked</p>",
         "<p>He says:</p><blockquote>a poem</blockquote>",
+        "<p>Please write to bea@x.example:</p><blockquote>a text of mine</blockquote>",
         '<blockquote type="cite">only a quote</blockquote>',
         '<div id="Signature">all is in the signature</div>',
         '<div class="gmail_quote">---------- Forwarded message ---------<br>From: Ada<br></div>',
@@ -129,6 +161,7 @@ def test_what_stands_beside_a_quote_is_kept(name: str) -> None:
         '<div class="protonmail_quote">------- Forwarded Message -------<br>From: Ada</div>',
         '<div>a</div><div id="appendonsend"></div><p>nothing is quoted behind it</p>',
         '<div style="border-top:solid 1px">a line above and <b>bold:</b> words</div>',
+        f"<p>A form was sent.</p><div style='border-top:1px solid #ccc'>{HEADER}</div>",
         "<div class='quote'>a word of its own</div>",
     ],
 )
@@ -147,3 +180,10 @@ def test_the_own_part_says_nothing_that_the_text_does_not(pieces: list[str]) -> 
     own = own_part(markup)
     text = to_plain(markup)
     assert own is None or all(word in text for word in own.split())
+
+
+@pytest.mark.parametrize("name", MARKUP)
+def test_no_markup_keeps_us_busy_looking_for_quotes(name: str) -> None:
+    begun = time.process_time()
+    own_part(MARKUP[name].decode())
+    assert time.process_time() - begun < BUDGET_S

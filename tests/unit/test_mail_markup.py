@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailwicket.mail.markup import RAW, attributes, tokens, unescaped, without_data, would_stall
+from mailwicket.mail.markup import attributes, declared_charset, tokens, unescaped, without_data, would_stall
 
 
 def told(markup: str) -> list[tuple[str, str]]:
@@ -35,9 +35,9 @@ def told(markup: str) -> list[tuple[str, str]]:
         ("<style>p{}</style>b", [("style", "p{}"), ("", "b")]),
         ("<style>p{} <body>b", [("style", "p{} "), ("body", ""), ("", "b")]),
         ("<title>a <p>b", [("p", ""), ("", "b")]),
-        ("<xmp><b></xmp>", [("xmp", ""), (RAW, "<b>"), ("/xmp", "")]),
+        ("<xmp><b>&lt;</xmp>", [("xmp", ""), ("", "<b>&amp;lt;"), ("/xmp", "")]),
         ("<textarea><b>&amp;</textarea>", [("textarea", ""), ("", "<b>&amp;"), ("/textarea", "")]),
-        ("<plaintext><b>", [(RAW, "<b>")]),
+        ("<plaintext><b>", [("plaintext", ""), ("", "<b>")]),
         ('<a href="x>y</a> z', [("a", ' href="x'), ("", "y"), ("/a", ""), ("", " z")]),
         ('<a title="x>y</a>', [("a", ' title="x'), ("", "y"), ("/a", "")]),
         ("<b", [("", "<"), ("", "b")]),
@@ -79,6 +79,22 @@ def test_attributes_are_read_in_every_way_of_writing_them_and_the_first_counts()
     assert attributes("href='/?a=1&copy=2&reg&lt=3&amp;d=4&copyx&eacute;'")["href"] == "/?a=1&copy=2®&lt=3&d=4&copyxé"
     expected = {"a": "1", "b": "2 & 3", "c": "4", "d": "", "e": "5", "f": "/x/", "g": "'open"}
     assert attributes(rest) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"<html><head><meta charset=koi8-r>", "koi8-r"),
+        (b'<META HTTP-EQUIV="Content-Type" CONTENT="text/html; charset=gb2312">', "gb2312"),
+        (b"<meta content='text/html;charset = \"x-sjis\"'>", "x-sjis"),
+        (b"<meta name=x content=y><p>charset=utf-7", None),
+        (b"<meta charset=>", None),
+        (b"x" * 5000 + b"<meta charset=koi8-r>", None),
+        (b"<meta " * 2000, None),
+    ],
+)
+def test_a_page_names_its_charset_near_its_beginning(content: bytes, expected: str | None) -> None:
+    assert declared_charset(content) == expected
 
 
 def test_long_pictures_in_addresses_are_taken_out_and_short_ones_stay() -> None:

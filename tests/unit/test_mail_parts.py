@@ -43,6 +43,8 @@ def part(body: bytes, content_type: bytes = b"text/plain") -> bytes:
         (b"--a\n\none\n--a--\n--a\n\ntwo\n--a--\n", [b"one", b"two"]),
         (b"Content-Type: text/plain\n\none\n--a\n\ntwo\n--a--", [b"one", b"two"]),
         (b"--a\nno header\n--a--", [b"no header"]),
+        (b"--a\nNote: no header\n\nwords\n--a--", [b"Note: no header\n\nwords"]),
+        (b"--a\nContent-ID: <x@y>\n\nwords\n--a--", [b"words"]),
         (b"--a", [b""]),
     ],
 )
@@ -64,6 +66,13 @@ def test_parts_stand_between_the_lines_that_bear_the_boundary(body: bytes, expec
 )
 def test_a_boundary_that_is_not_named_or_not_rightly_is_guessed(content_type: bytes, body: bytes) -> None:
     assert [one.strip() for one in bodies(heads(b"Content-Type: " + content_type) + body)] == [b"one", b"two"]
+
+
+def test_what_stands_before_a_guessed_boundary_may_be_the_words() -> None:
+    raw = heads(b"Content-Type: multipart/mixed; boundary=b")
+    assert bodies(raw + b"words\n--a\n" + part(b"one")) == [b"words", b"one"]
+    assert bodies(raw + b"This is a message in MIME format.\n--a\n" + part(b"one")) == [b"one"]
+    assert bodies(heads(b"X: y") + b"words\n--a\n" + part(b"one")) == [b"words", b"one"]
 
 
 def test_a_mail_whose_type_got_lost_is_still_taken_apart() -> None:

@@ -95,6 +95,11 @@ def test_a_delimiter_at_the_very_top_keeps_the_body() -> None:
     assert reply_text(line) == line
 
 
+def test_an_answer_below_a_quoted_delimiter_is_not_lost() -> None:
+    line = "##- Please type your reply above this line -##"
+    assert reply_text(f"Hello\n\n{WROTE}\n> {line}\n> Does it run?\n\nIt runs.\n") == "Hello\n\nIt runs."
+
+
 def test_marks_that_show_nothing_hide_no_quote() -> None:
     assert reply_text(f"Yes.\u200b\n\n\u200b{WROTE}\xa0\n\n\xa0>\xa0Does it run?\n") == "Yes."
 
@@ -145,3 +150,40 @@ def test_what_html_marks_as_quoted_is_left_out_without_any_words_for_it() -> Non
 def test_answers_between_quotes_marked_in_html_keep_what_they_answer() -> None:
     markup = '<blockquote type="cite">Red?</blockquote><p>Yes.</p><blockquote type="cite">New?</blockquote><p>No.</p>'
     assert reply_text(to_plain(markup), markup) == "> Red?\n\nYes.\n\n> New?\n\nNo."
+
+
+@given(st.lists(st.text(alphabet="\u200b\xa0 \t\r>-_:@<", max_size=12), max_size=10), st.integers(0, 500))
+@settings(deadline=None)
+def test_lines_that_show_nothing_stop_nobody(lines: list[str], blanks: int) -> None:
+    assert "Yes." in reply_text("\n".join(["Yes.", *lines, " " * blanks + "x"]))
+
+
+def test_who_answers_in_red_within_a_quote_without_marks_keeps_all_of_it() -> None:
+    text = f"See my answers in red.\n\n{HEADER}\nDoes it run? It does.\n\n-----Original Message-----\n{HEADER}\nOld."
+    assert reply_text(text) == text
+    assert reply_text(f"I predicted it.\n\n{HEADER}\nDoes it run?") == "I predicted it."
+
+
+def test_what_is_pasted_below_words_without_a_date_stays_between_words() -> None:
+    text = "The man came.\n\nHe wrote:\n> it leaks\nand left."
+    assert reply_text(text) == text
+
+
+def test_answers_in_red_are_kept_in_html_too() -> None:
+    markup = '<p>See below, in red.</p><hr><div id="divRplyFwdMsg"><b>From:</b> Ada &lt;ada@example.org&gt;<br>'
+    markup += "<b>Sent:</b> 2 November 2026<br><b>To:</b> Bob<br><b>Subject:</b> x</div><p>Red? Yes.</p>"
+    assert "Red? Yes." in reply_text(to_plain(markup), markup)
+
+
+def test_an_answer_inside_a_quote_keeps_what_it_answers_and_an_answer_below_does_not() -> None:
+    assert reply_text("> Red?\n\nYes.\n\n> Regards\n") == "> Red?\n\nYes."
+    assert reply_text("> Red?\n\nYes.\n") == "Yes."
+
+
+def test_a_quoted_attribution_announces_as_well() -> None:
+    assert reply_text(f"Yes.\n\n> {WROTE}\n>\n> Red?\n\nRegards\nBob\n") == "Yes.\n\nRegards\nBob"
+
+
+def test_words_before_an_attribution_are_told_once() -> None:
+    text = f"Hello! {WROTE}\n> Red?\nYes.\n> New?\nNo."
+    assert reply_text(text) == f"Hello!\n{WROTE}\n> Red?\nYes.\n> New?\nNo."

@@ -12,9 +12,9 @@ import pytest
 
 from mailwicket.mail.address import people
 from mailwicket.mail.forwarded import forwarded
+from mailwicket.mail.head import split_header
 from mailwicket.mail.header import HEADER_MAX_BYTES, Header, ids, moment, parameters, words
 from mailwicket.mail.html import sanitised, to_plain
-from mailwicket.mail.parts import split_header
 from mailwicket.mail.quoted import reply_text
 from mailwicket.model import Address
 

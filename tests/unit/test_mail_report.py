@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from email import message_from_bytes
+from pathlib import Path
+
 import pytest
 
 from mailwicket.mail.header import Header
+from mailwicket.mail.parse import parse
 from mailwicket.mail.report import ENOUGH, SURE, bounce, evidence
 from mailwicket.model import Bounce
 
@@ -60,7 +64,20 @@ def test_an_absent_person_is_no_bounce() -> None:
 
 def test_a_machine_that_speaks_of_something_else_has_written_none() -> None:
     assert read(MACHINE, "Your digest", "Three mails are held.\n") is None
+    assert read(MACHINE + b"Return-Path: <>\n", "Your mailbox", "Your mailbox desk@example.net is full.\n") is None
+    assert read(MACHINE, "Delivery report", "This is an abuse report about <bob@example.org>.\n") is None
     assert read(MACHINE, "Delivery report", "Your mail was successfully delivered to <bob@example.org>.\n") is None
+
+
+@pytest.mark.parametrize("title", ["Delivery Status Notification (Success)", "Successful Mail Delivery Report"])
+def test_a_title_of_success_is_no_bounce_whatever_the_words(title: str) -> None:
+    assert read(MACHINE, title, "Not found is who fails; <bob@example.org> is fine.") is None
+    assert read(MACHINE, "Unsuccessful delivery: not delivered", TEXT) is not None
+
+
+def test_who_confirms_that_a_mail_came_has_written_none() -> None:
+    head = b"From: Shop <help@example.com>\nReturn-Path: <>\nAuto-Submitted: auto-replied\n"
+    assert read(head, "Your message to the shop", "We got it. If it is not found, write to <bob@example.org>.") is None
 
 
 def test_fields_go_before_words_and_success_is_no_bounce() -> None:
@@ -129,6 +146,27 @@ def test_where_nobody_is_named_the_returned_mail_says_for_whom_it_was() -> None:
     assert two == Bounce((), permanent=True, original_message_id=None)
 
 
+def test_a_bare_name_is_a_recipient_if_the_returned_mail_agrees_or_does_not_say() -> None:
+    text = "Not delivered to the following:\n\n  ada17\n"
+    for to, expected in (
+        (b"X: y\n", ("ada17@mx.example.org",)),
+        (b"To: ada17@mx.example.org, bob@example.org\n", ("ada17@mx.example.org",)),
+        (b"To: ada17@pool.example.org\n", ("ada17@pool.example.org",)),
+        (b"To: carl@example.org, bob@example.org\n", ()),
+    ):
+        told = read(MACHINE, TITLE, text, returned=to)
+        assert told is not None
+        assert told.recipients == expected
+
+
+def test_somebody_mentioned_is_the_recipient_only_if_the_returned_mail_does_not_say() -> None:
+    text = "Failed. Told by dora@example.org, ward 7."
+    told = read(MACHINE, TITLE, text, returned=b"To: bob@example.org\n")
+    assert (told and told.recipients) == ("bob@example.org",)
+    told = read(MACHINE, TITLE, "Failed. So says dora@example.org, ward 7.")
+    assert (told and told.recipients) == ("dora@example.org",)
+
+
 def test_the_id_of_our_mail_is_found_wherever_it_is_told() -> None:
     returned = b"Message-ID: <1@example.net>\n"
     cited = b"In-Reply-To: <4@example.net>\n"
@@ -143,3 +181,20 @@ def test_the_id_of_our_mail_is_found_wherever_it_is_told() -> None:
     ):
         assert told is not None
         assert told.original_message_id == expected
+
+
+CORPUS = sorted((Path(__file__).parent.parent / "corpus").glob("bo-*.eml"))
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+def test_no_report_is_one_when_a_person_passes_it_on(path: Path) -> None:
+    message = message_from_bytes(path.read_bytes())
+    body = path.read_bytes().replace(b"\r\n", b"\n").partition(b"\n\n")[2]
+    kind = str(message.get("content-type") or "text/plain").replace("multipart/report", "multipart/mixed")
+    kind = kind.replace("report-type=", "x=").replace("message/delivery-status", "text/plain")
+    subject = str(message["subject"]).replace("\n", "")
+    for title in (subject, f"Fwd: {subject}"):
+        head = f"From: Ada <ada@example.org>\nTo: desk@example.net\nSubject: {title}\nContent-Type: {kind}\n"
+        head += f"Content-Transfer-Encoding: {message.get('content-transfer-encoding', '8bit')}\n\n"
+        mail = parse(head.encode() + body)
+        assert (mail.bounce, mail.automatic) == (None, None)

@@ -96,6 +96,7 @@ def test_a_phrase_alone_is_known_whatever_its_case() -> None:
         "Fwd: Re: Meter",
         "[Fwd: Meter]",
         "Meter (fwd)",
+        "(Fwd) Meter",
         "[EXTERNAL] FW: Meter",
         "[#42] [desk] Fwd: Meter",
         "Fwd[2]: Meter",

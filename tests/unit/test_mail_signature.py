@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailwicket.mail.signature import is_device, without_signature
+from mailwicket.mail.signature import is_device, without_armour, without_signature
 
 DEVICES = """
 Sent from my iPhone
@@ -37,6 +37,11 @@ iPhoneから送信
 发自我的iPhone
 Sent from my telephone
 Virus-free. www.avast.com
+Sent from HEY
+Sent from my Pixel 7
+Sent via the Samsung Galaxy S7, an AT&T 4G LTE smartphone
+Отправлено из мобильной Почты Mail.ru
+삼성 갤럭시 스마트폰에서 보냈습니다.
 """.strip().splitlines()
 
 WORDS = """
@@ -45,6 +50,9 @@ sent from my office
 The parcel was sent from my iPhone shop.
 Sent by courier
 Sent from London on Monday
+Sent from a magnificent torch of pixels
+Sent via courier
+Sent with love
 Regards, Ada
 I sent it
 """.strip().splitlines()
@@ -89,6 +97,27 @@ def test_a_name_behind_a_dash_is_one_only_alone() -> None:
     assert without_signature(["It runs.", "", "-Ada Example"]) == ["It runs."]
     for text in (["Parts:", "", "-Valve", "", "-Wheel"], ["It runs", "-Ada"], ["It runs.", "", "-as I said"]):
         assert without_signature(text) == text
+
+
+def test_of_dashes_that_divide_a_text_the_last_ones_begin_it() -> None:
+    assert without_signature(["One", "--", "Two", "--", "Ada"]) == ["One", "--", "Two"]
+    assert without_signature(["One", "-- ", "Ada", "-- ", "The list"]) == ["One"]
+    assert without_signature(["One", "-- ", "Ada", "--", "The list"]) == ["One"]
+
+
+def test_a_signed_text_is_what_was_signed() -> None:
+    seal = ["-----BEGIN PGP SIGNATURE-----", "", "wsBcBAEBCAAQ", "=x1", "-----END PGP SIGNATURE-----"]
+    begin = ["", "-----BEGIN PGP SIGNED MESSAGE-----", "Hash: SHA256", ""]
+    assert without_signature(["It runs.", "- -- ", "Ada", *seal]) == ["It runs."]
+    assert without_armour([*begin, "It runs."]) == ["", "It runs."]
+    for lines in ([], [""], ["It runs.", *begin]):
+        assert without_armour(lines) == lines
+
+
+def test_a_rule_at_the_very_end_of_a_text_stays_where_nothing_else_is_cut() -> None:
+    assert without_signature(["It runs.", "-----", ""], is_last=True) == ["It runs.", "-----"]
+    assert without_signature(["It runs.", "-----", "-- ", "Ada"], is_last=True) == ["It runs."]
+    assert without_signature(["It runs.", "-----"]) == ["It runs."]
 
 
 def test_a_closing_formula_stays() -> None:

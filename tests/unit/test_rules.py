@@ -59,6 +59,7 @@ PLAIN = Mail(
     date=None,
     text="It burns.",
     html=None,
+    is_laid_out=False,
     attachments=(),
     enclosed=(),
     automatic=None,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from mailwicket.mail.charset import clean
+from mailwicket.mail.header import FIELD_MAX_CHARS
 from mailwicket.mail.words import word_end, words
 from mailwicket.model import Address
 
@@ -15,10 +16,14 @@ ADDRESS_MAX_CHARS: Final = 998
 HELD_MAX_CHARS: Final = 200
 
 _ATOM: Final = r"[^\s<>,;:\"()\[\]\\@]"
+_CONTROL: Final = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _PLAIN: Final = re.compile(rf'(?:"?([^"<>,;:@()\[\]\\]*+)"?\s{{0,20}}<({_ATOM}++@{_ATOM}++)>|({_ATOM}++@{_ATOM}++))')
-_ANYWHERE: Final = re.compile(rf"{_ATOM}{{1,64}}@{_ATOM}{{1,255}}")
+_ANYWHERE: Final = re.compile(rf"(?<!{_ATOM}){_ATOM}{{1,200}}@{_ATOM}{{1,255}}(?!{_ATOM})")
 _BLANKS: Final = frozenset(" \t\r\n")  # a blank of another script belongs to the name
-_TOKEN: Final = re.compile(r"[ \t\r\n]+|(?:[^ \t\r\n\"(<,;:=\[]|=(?!\?))+|\[[^\]\[\s<>\"]{0,200}\]|.")
+_NAMES_BEGIN: Final = re.compile(r"['A-Z]|[^\W\d_a-z]")
+_TOKEN: Final = re.compile(
+    r"[ \t\r\n]+|(?:[^ \t\r\n\"(<,;:=\[]|=(?!\?[^?\s]{1,130}\?[bBqQ]\?))+|\[[^\]\[\s<>\"]{0,200}\]|."
+)
 _QUOTED: Final = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL)
 _IN_COMMENT: Final = re.compile(r"\\.|[()]", re.DOTALL)
 _ANGLE: Final = re.compile(r"<([^<>]*+)(>?)")
@@ -28,7 +33,7 @@ _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _NOTE: Final = re.compile(r"\([^()]{0,200}\)")
 _ROUND_MARK: Final = re.compile(r"\s?([@.])\s?")
 _ROUTE: Final = re.compile(r"@[^:<>]{0,500}:")
-_MAILTO: Final = re.compile(r"[\[<]?mailto$", re.IGNORECASE)
+_MAILTO: Final = re.compile(r"[\[<]?(?:mailto|smtp)$", re.IGNORECASE)
 
 
 def people(value: str) -> Sequence[Address]:
@@ -39,9 +44,13 @@ def people(value: str) -> Sequence[Address]:
     """
     if "@" not in value and "=?" not in value:
         return ()
+    if not value.isprintable():
+        value = _CONTROL.sub("", value)
+    if len(value) >= FIELD_MAX_CHARS:  # where it was cut, nobody's address ends
+        value = value[: value.rfind(",", 0, FIELD_MAX_CHARS) + 1]
     if plain := _PLAIN.fullmatch(value):  # one person, nothing quoted in it: nearly all mail
         address = plain[2] or plain[3]
-        if "'" not in address:
+        if "'" not in address and len(address) <= ADDRESS_MAX_CHARS:
             name = plain[1] or ""
             if ("  " in name or "\t" in name) and '"' not in value:  # between words of no quotes any blanks are one
                 name = " ".join(filter(None, name.replace("\t", " ").split(" ")))
@@ -63,7 +72,7 @@ class _Reader:
         self._found: list[Address] = []
         self._last_semicolon = value.rfind(";")
         self._quotes_close = self._comments_close = True
-        self._held = ""
+        self._held = self._again = ""
         self._begin()
 
     def people(self) -> list[Address]:
@@ -108,6 +117,9 @@ class _Reader:
     def _take_text(self, piece: str, begin: int) -> None:
         if piece == "=" and (end := word_end(self._value, begin)) > 0:
             piece, self._at = self._value[begin:end], end
+            if (self._angle is not None or self._bare) and words(piece) == ",":  # Python's own library writes that
+                self._end_member(",")
+                return
         elif piece in {'"', "("}:  # never closed
             piece = " "
         elif piece.startswith("@") and self._quoted:
@@ -116,9 +128,12 @@ class _Reader:
         elif piece.startswith("[") and self._phrase and self._phrase[-1].endswith("@"):
             piece = self._phrase.pop() + piece  # an address literal
             self._bare = self._bare[:-1]
-        if "@" in piece and not piece.startswith("=?"):
+        if "@" in piece and not (piece.startswith("=?") and piece.endswith("?=")):
             self._bare.append(piece)
-        self._phrase.append(piece)
+        if piece == " ":
+            self._blank()
+        else:
+            self._phrase.append(piece)
 
     def _take_quoted(self, begin: int) -> bool:
         found = _QUOTED.match(self._value, begin) if self._quotes_close else None
@@ -153,6 +168,7 @@ class _Reader:
             after = self._phrase
             if _address(self._angle):  # the comma between two was forgotten
                 self._end_member("")
+                self._again = self._found[-1].address
                 self._phrase = after
             else:
                 self._phrase = self._before or []
@@ -189,11 +205,15 @@ class _Reader:
             self._add(address, name or " ".join(self._comments))
         elif self._bare:
             self._add_bare(text)
-        elif mark == "," and self._angle is None and text[:1].isupper() and len(held) + len(text) < HELD_MAX_CHARS:
+        elif (
+            mark == "," and self._angle is None and _NAMES_BEGIN.match(text) and len(held) + len(text) < HELD_MAX_CHARS
+        ):
             self._held = f"{held}, {text}" if held else text  # "Last, First <a@b>", its quotes forgotten
         elif self._comments and "@" in " ".join(self._comments):
             found = _ANYWHERE.search(" ".join(self._comments))
             self._add(found[0] if found else "", text)
+        if mark:
+            self._again = ""
         self._begin()
 
     def _add_bare(self, text: str) -> None:
@@ -211,13 +231,13 @@ class _Reader:
             self._add(address, " ".join(self._comments))
 
     def _add(self, address: str, name: str) -> None:
-        if address and not (self._found and not name and self._found[-1].address == address):
+        if address and (name or address != self._again):
             self._found.append(Address(_name(name), clean(address)))
 
 
 def _name(text: str) -> str | None:
     name = words(text)
-    if len(name) > 2 and name[0] == name[-1] == "'":
+    if len(name) > 2 and name[0] == name[-1] == '"' and name.count('"') == 2:  # apostrophes stay: they quote nothing
         name = name[1:-1].strip()
     return name or None
 
@@ -232,10 +252,12 @@ def _address(text: str) -> str:
     if text[:7].casefold() == "mailto:":
         text = text[7:]
     text = _ROUTE.sub("", text, count=1) if text.startswith("@") else text
+    if text.startswith('"') and text.endswith('"'):
+        text = text.strip('"')
     if not text.startswith('"'):
         text = _without_blanks(text)
     local, _, domain = text.rpartition("@")
-    domain = domain.strip().rstrip(".,;:>'\"").strip()
+    domain = domain.partition("?")[0].strip().rstrip(".,;:>'\"").strip()
     if not local or not domain or not text.isprintable():
         return ""
     return f"{local.strip()}@{domain}"

@@ -9,7 +9,7 @@ the evidence in it: a word for "wrote", a date or a time, an address, a colon at
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from mailwicket.mail.phrases import JOINED_WROTE, phrases
@@ -43,11 +43,18 @@ _ADDRESS_LAST: Final = re.compile(r"[<(\[][^<>()\[\]\s]{1,320}@[^<>()\[\]]{1,320
 _RUN_ON: Final = re.compile(r"@[^<>()\s]{1,255}[>)][ \xa0]?,?[ \xa0]?([^\W\d_]{3,14})[ \xa0]?[:：]\s")
 _ADDRESS_WITHIN: Final = re.compile(r"<[^<>\s]{1,320}@[^<>\s]{1,320}>")
 _ABBREVIATED: Final = re.compile(r"\b\w{1,3}\.$")
+_GOES_ON: Final = re.compile(r"\d{1,2}[:.]\d\d|(?:19|20)\d\d\b(?![./-])|[a-zà-ÿ]{1,5}\b")
+_DIGIT: Final = re.compile(r"\d")
 _PLAIN_LAST: Final = re.compile(r"\S@\S{1,255}[:：]$")
 _INNER: Final = re.compile(
     r"(?<=[.!?)…:,])[ \xa0]{1,3}(?=(?:On|Am|Le|El|Il|Op|Den|Em|Dnia|W dniu|Dne|Dňa|Vào|Pada|În|Στις|Þann)[ \xa0])"
 )
 _MINE: Final = frozenset(phrases("I"))
+_TOLD: Final = re.compile(
+    r"\b(?:the|he|she|they|my|our|this) (?:\w{1,20} )?wrote\b|"
+    r"\bschrieb(?:en)? (?:mir |uns )?(?:der|die|das|er|sie|mein|meine|unser|unsere|ein|eine|mir|uns)\b"
+)
+"""Who tells what somebody wrote names no name."""
 
 
 class Attribution(NamedTuple):
@@ -89,17 +96,19 @@ def attribution(lines: Sequence[str], last: int, least: int, *, quoted: bool) ->
     window = ""
     for begin in range(last, max(least, last - LINES_MAX + 1) - 1, -1):
         line = lines[begin].strip(WHITE)
+        if not line and _is_fragment(window):
+            continue
         if not line or len(line) > 2 * LINE_MAX_CHARS:
             return None
         if begin < last and _is_sentence(line):
             return None
         window = f"{line} {window}" if window else line
-        if _is_one(window.strip(_DRESS), quoted=quoted):
+        if _is_one(window.strip(_DRESS), quoted=quoted, wrapped=begin < last):
             return _whole(lines, begin, last, least, window)
     return None
 
 
-def _is_one(text: str, *, quoted: bool) -> bool:
+def _is_one(text: str, *, quoted: bool, wrapped: bool = False) -> bool:
     if len(text) > LINE_MAX_CHARS:
         inner = _inner(text)
         if inner is None or len(text) - inner > LINE_MAX_CHARS:
@@ -112,11 +121,11 @@ def _is_one(text: str, *, quoted: bool) -> bool:
         return False
     words = _WORDS.findall(text.casefold())
     wrote = not _WROTE.isdisjoint(words) or (not text.isascii() and any(word in text for word in JOINED_WROTE))
-    if wrote and not address and not _MINE.isdisjoint(words):
+    if wrote and not address and not (_MINE.isdisjoint(words) and _TOLD.search(text) is None):
         return False
     if quoted:
         return _is_above_marks(text, words, colon=colon, wrote=wrote, address=address, dated=day or hour)
-    if not (colon or (wrote and may_end(text))):
+    if not (colon or (wrote and not wrapped and may_end(text))):
         return False
     if wrote:
         return (address and (day or hour or _ADDRESS_LAST.search(text[:-1].rpartition(">")[0] + ">") is not None)) or (
@@ -125,7 +134,8 @@ def _is_one(text: str, *, quoted: bool) -> bool:
     if not (address and (day or hour)):
         return False
     return _ADDRESS_LAST.search(text) is not None or (
-        (_opens(text) or _DAY_FIRST.match(text) is not None)
+        not wrapped
+        and (_opens(text) or _DAY_FIRST.match(text) is not None)
         and (_PLAIN_LAST.search(text) is not None or (day and hour))
     )
 
@@ -152,26 +162,55 @@ def _is_above_marks(  # noqa: PLR0913 - the evidence, by name
 
 def _whole(lines: Sequence[str], begin: int, last: int, least: int, window: str) -> Attribution:
     """Take in the lines above *begin* that belong to it, leave out what stands before it in its first line."""
-    top, have = begin, _evidence(window)
-    is_complete = have >= {"wrote", "address"} and _WORDS.search(window[:1]) is not None
-    if not (_is_dated(lines[begin]) and len(have) > 1 and _opens(lines[begin], a_date="address" in have)):
-        for above in range(begin - 1, max(least, last - LINES_MAX + 1) - 1, -1):
-            line = lines[above].strip(WHITE)
-            if not line or len(line) > LINE_MAX_CHARS or _is_sentence(line):
-                break
-            told = _evidence(line)
-            opens = "date" in told and (_opens(line) or _inner(line) is not None)
-            if opens or (told - have and not is_complete):
-                top, have = above, have | told
-            if opens:
-                break
-    if top > least and lines[top].lstrip(WHITE).startswith(("<", "[", "(")):
-        name = lines[top - 1].strip(WHITE)
-        if name and len(name) <= NAME_MAX_CHARS and not _is_sentence(name) and name[0].isupper():
-            top -= 1
+    least = max(least, last - LINES_MAX + 1)
+    top = _top(lines, begin, least, window)
+    above = lines[top - 1].strip(WHITE) if top > least else ""
+    if above and _is_broken_off(lines[top].lstrip(_DRESS), above):
+        top -= 1
     inner = _inner(lines[top])
     own = "" if inner is None else lines[top][:inner].rstrip(WHITE)
     return Attribution(top, last + 1, own)
+
+
+def _top(lines: Sequence[str], begin: int, least: int, window: str) -> int:
+    """Return the line that holds the beginning of the date, the name or the address that *window* lacks."""
+    top, have = begin, _evidence(window)
+    is_complete = have >= {"wrote", "address"} and _WORDS.search(window[:1]) is not None
+    if _is_dated(lines[begin]) and len(have) > 1 and _opens(lines[begin], a_date="address" in have):
+        return begin
+    for above in range(begin - 1, least - 1, -1):
+        line = lines[above].strip(WHITE)
+        if not line and top == above + 1 and _is_fragment(lines[top].strip(WHITE)):
+            continue
+        if not line or len(line) > LINE_MAX_CHARS or _is_sentence(line):
+            break
+        told = _evidence(line)
+        opens = "date" in told and (_opens(line) or _inner(line) is not None)
+        if opens or (told - have and not is_complete):
+            top, have = above, have | told
+        if opens:
+            break
+    return top
+
+
+def _is_broken_off(line: str, above: str) -> bool:
+    """Tell whether *line* begins with an address whose name stands *above*, or goes on with a date from there."""
+    if line.startswith(("<", "[", "(")):
+        return len(above) <= NAME_MAX_CHARS and not _is_sentence(above) and above[0].isupper()
+    if not _GOES_ON.match(line):
+        return False
+    return len(above) <= LINE_MAX_CHARS and _opens(above) and _DIGIT.search(above) is not None
+
+
+def _is_fragment(text: str) -> bool:
+    """Tell whether *text* is the end of an attribution that may be parted from its beginning by an empty line."""
+    return text[:1] in {"<", "("} or text.partition(" ")[0].strip(_DRESS + ":").casefold() in _WROTE
+
+
+def ends_in_verb(text: str) -> bool:
+    """Tell whether *text* is short and ends in "wrote" (telephones put it between dashes above a quote)."""
+    words = _WORDS.findall(text.casefold())
+    return 1 < len(words) <= BARE_MAX_WORDS and words[-1] in _WROTE
 
 
 def _evidence(text: str) -> set[str]:
@@ -213,8 +252,3 @@ def _is_sentence(line: str) -> bool:
     return not (
         line.endswith(".") and (_ADDRESS_WITHIN.search(line) or (_ABBREVIATED.search(line) and _is_dated(line)))
     )
-
-
-def joined(lines: Iterable[str]) -> str:
-    """Return *lines* as one, without what shows nothing."""
-    return " ".join(line.strip(WHITE) for line in lines)

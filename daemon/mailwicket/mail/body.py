@@ -8,16 +8,14 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from mailwicket.mail.attachment import Leaf, bare
+from mailwicket.mail.attachment import TEXT_MAX_BYTES, Leaf, bare, base64_end
 from mailwicket.mail.charset import clean, to_text
 from mailwicket.mail.decode import Raw, decode
+from mailwicket.mail.flowed import unbroken
 from mailwicket.mail.html import to_plain
-from mailwicket.mail.markup import MARKUP_MAX_CHARS
+from mailwicket.mail.markup import MARKUP_MAX_CHARS, declared_charset
 from mailwicket.mail.parts import Part
 from mailwicket.mail.uuencode import Block, blocks
-
-TEXT_MAX_BYTES: Final = 1024 * 1024
-"""Of a longer text part the beginning is the text, and the whole an attachment."""
 
 PLAIN: Final = "text/plain"
 HTML: Final = "text/html"
@@ -31,11 +29,19 @@ FILES: Final = frozenset({
 })  # fmt: skip
 """Text that is no prose: never a body, where any other that is a whole mail is one (RFC 2046 4.1.4)."""
 
+TOLD_MAX: Final = 8
+"""So many texts of an alternative are compared with each further one."""
+
 WORDS_MAX_CHARS: Final = 64 * 1024
 SAME: Final = 0.9
 ALIKE: Final = 0.5
 
-_WIDE: Final = ("utf-16", "utf16", "utf-32", "utf32", "ucs", "unicode", "iso-10646")  # a CR may be half a character
+_CHOSEN: Final = frozenset({"", "multipart/alternative"})
+_LED: Final = frozenset({"multipart/related", "multipart/signed", "multipart/report"})
+"""Multiparts whose first part is what a person reads, whatever it is called."""
+
+# A CR may be half a character in what these begin.
+_WIDE: Final = ("utf-16", "utf16", "utf-32", "utf32", "ucs", "cs", "unicode", "iso-10646")
 _AS_THEY_ARE: Final = frozenset({"", "7bit", "8bit", "binary"})
 _WORD: Final = re.compile(r"\w{1,40}")
 _COMMAND: Final = re.compile(r"<<|<param>[^<]{0,200}</param>|</?[A-Za-z0-9-]{1,60}>", re.IGNORECASE)
@@ -62,12 +68,16 @@ class Body:
 
     pieces: list[_Piece] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
+    is_laid_out: bool = False
+    """Whether the text that was read was made from the HTML."""
 
     def take(self, raw: Raw, one: Leaf) -> Sequence[Cut]:
         """Take *one*, which `is_body`, and return the files that stand in it: a text cut short is one as a whole."""
         part = one.part
         content, cut, whole = _content(raw, one)
         charset = part.parameters.get("charset")
+        if charset is None and part.content_type == HTML:
+            charset = declared_charset(content)
         if b"\r" in content and (charset is None or not charset.casefold().startswith(_WIDE)):
             content = _ends_as_lf(content)
         text = to_text(content, charset)
@@ -76,6 +86,8 @@ class Body:
         kind = part.content_type
         if kind not in {PLAIN, HTML}:
             text, kind = _unmarked(text, kind), PLAIN
+        elif "delsp" in part.parameters and part.parameters["delsp"].casefold() == "yes":
+            text = unbroken(text)
         self.pieces.append(_Piece(kind, text, part))
         if not whole:
             self.damage.append("text_cut")
@@ -84,6 +96,8 @@ class Body:
     def read(self) -> tuple[str, str | None]:
         """Return the text and the HTML."""
         pieces = self.pieces
+        if len(pieces) == 1 and pieces[0].kind == PLAIN:
+            return pieces[0].text, None
         if len(pieces) == 1 or (len(pieces) == 2 and pieces[0].part.around.choice == pieces[1].part.around.choice != 0):
             return self._read_few()
         chosen = [one for choice, group in groupby(pieces, _choice) for one in _chosen(choice, list(group))]
@@ -91,6 +105,7 @@ class Body:
         plain = [one.text for one in chosen if one.kind == PLAIN and one.text.strip()]
         if not html:
             return "\n".join(plain), None
+        self.is_laid_out = not plain
         text = "\n".join(_in_order(chosen)) if plain else to_plain("\n".join(html))
         return text, "\n".join(html)
 
@@ -100,6 +115,7 @@ class Body:
         html = [one.text for one in self.pieces if one.kind == HTML]
         text = next((one for one in plain if not one.isspace() and one), None)
         if text is None:
+            self.is_laid_out = bool(html)
             text = to_plain(html[-1]) if html else plain[0]
         return text, html[-1] if html else None
 
@@ -109,10 +125,13 @@ def is_body(one: Leaf) -> bool:
     part, around = one.part, one.part.around
     if part.content_type not in {PLAIN, HTML} or one.disposition == "attachment":
         return False
-    if around.kind == "multipart/related" and around.place > 0:
-        root = around.start and around.start == part.header.get("content-id").strip("<> \t")
-        return bool(root) or not (one.name or "content-id" in part.header or "content-location" in part.header)
-    return not one.name or around.kind in {"", "multipart/alternative"}
+    if around.kind == "multipart/related" and (around.place > 0 or around.start):
+        own = part.header.get("content-id").strip("<> \t")
+        if own and around.start:
+            return own == around.start
+        if around.place > 0:
+            return not (one.name or own or "content-location" in part.header)
+    return not one.name or around.kind in _CHOSEN or (around.place == 0 and around.kind in _LED)
 
 
 def may_be_body(one: Leaf) -> bool:
@@ -133,7 +152,10 @@ def _content(raw: Raw, one: Leaf) -> tuple[bytes, list[Cut], bool]:
     may_hold_files = one.part.content_type == PLAIN and not one.part.around.choice
     if may_hold_files and encoding in _AS_THEY_ARE and (found := blocks(raw, begin, end)):
         return _around(raw, (begin, end), found, "x-uuencode")
-    content = decode(raw[begin : begin + min(size, TEXT_MAX_BYTES)], encoding)
+    stop = base64_end(raw, begin, end) if encoding == "base64" else end
+    content = decode(raw[begin : min(stop, begin + TEXT_MAX_BYTES)], encoding)
+    if stop < end:
+        content += b"\n" + raw[stop:end]
     if size > TEXT_MAX_BYTES:
         return content, [Cut(bare(one.name), (begin, end), encoding)], False
     if may_hold_files and encoding not in _AS_THEY_ARE and (found := blocks(content, 0, len(content))):
@@ -190,7 +212,8 @@ def _chosen(choice: int, group: list[_Piece]) -> Iterator[_Piece]:
             _share(own, said) >= ALIKE for said in told
         ):
             yield one
-        told.append(own)
+        if len(told) < TOLD_MAX:
+            told.append(own)
     yield from (one for one in html if one.part.around.branch == html[-1].part.around.branch)
 
 

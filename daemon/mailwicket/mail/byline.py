@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mailwicket.mail.labels import LEAD, WHITE
+from mailwicket.mail.labels import INVISIBLE, LEAD, WHITE
 from mailwicket.mail.named import person
 from mailwicket.model import Address
 
@@ -20,6 +20,7 @@ BEHIND_MAX_CHARS: Final = 40
 
 _DIGIT: Final = re.compile(r"\d")
 _ADDRESS: Final = re.compile(r"[<(\[]?\s*(?:mailto:)?[^\s<>()\[\],;:\"]{1,200}@[^\s<>()\[\],;:\"]{1,255}")
+_GROUPWISE: Final = re.compile(r">>> ?([^\d>][^\d>]{1,100}(?:<[^<>\s]{3,200}>)?)[ ,]{1,3}(\d[^<>]{5,40}) ?>>>")
 _WHEN: Final = re.compile(r".*\d[^\s,]*", re.DOTALL)
 _ZONE: Final = re.compile(r"^(?:[AaPp]\.?[Mm]\.?|Uhr|[A-Z]{3,4}|\([A-Z]{2,5}\)|h|г\.?|年|月|日|[,.;:)])(?=\W|$)")
 
@@ -28,7 +29,7 @@ _ZONE: Final = re.compile(r"^(?:[AaPp]\.?[Mm]\.?|Uhr|[A-Z]{3,4}|\([A-Z]{2,5}\)|h
 class Byline:
     """Who wrote the mail below, as such a line tells."""
 
-    author: Address
+    author: Address | None
     author_name: str | None
     end: int
     """The line after it."""
@@ -44,6 +45,8 @@ def byline(lines: Sequence[str], at: int) -> Byline | None:
     if at >= len(lines):
         return None
     first = lines[at][:CHARS_MAX]
+    if first.startswith(">>>"):
+        return _groupwise(first, at + 1)
     if not _DIGIT.search(first):
         return None
     lead = LEAD.match(first)
@@ -51,12 +54,22 @@ def byline(lines: Sequence[str], at: int) -> Byline | None:
     text = ""
     for number in range(at, min(len(lines), at + LINES_MAX)):
         piece = lines[number][:CHARS_MAX].strip(WHITE + ">\r")
+        piece = piece if piece.isascii() else INVISIBLE.sub("", piece)
         text = f"{text} {piece}" if text else piece
         if not piece or len(text) > CHARS_MAX:
             return None
         if piece[-1] in ":：":
             return _read(text, number + 1, quotes)
     return None
+
+
+def _groupwise(text: str, end: int) -> Byline | None:
+    """Read `>>> NAME <ADDRESS> DATE >>>`, of which the address may be lacking."""
+    found = _GROUPWISE.fullmatch(text.rstrip())
+    if found is None:
+        return None
+    author, name = person(found[1])
+    return Byline(author, name, end, 0)
 
 
 def _read(text: str, end: int, quotes: int) -> Byline | None:

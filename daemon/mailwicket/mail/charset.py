@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -25,16 +26,16 @@ _SURE: Final = frozenset({"cp932", "euc_jp", "cp949", "johab", "gb18030", "cp950
 _DIALECTS: Final[dict[str, tuple[str, ...]]] = {
     "cp932": ("shift_jis_2004",),
     "euc_jp": ("euc_jis_2004",),
-    "cp950": ("big5hkscs", "gb18030"),
+    "cp950": ("big5hkscs",),
     "big5hkscs": ("cp950",),
-    "gb18030": ("cp950",),
 }
-"""What is also written under a label."""
+"""What has still more letters and is written under the same label."""
 
 _BY_ESCAPES: Final[dict[str, Callable[[bytes], str]]] = {"iso2022_jp": iso2022.japanese, "iso2022_kr": iso2022.korean}
 _META: Final = re.compile(rb"<meta\s[^>]{0,200}?charset\s{0,8}=\s{0,8}[\"']?\s{0,8}([\w.:-]{1,40})", re.IGNORECASE)
 _CONTROL: Final = re.compile(r"[\x01-\x08\x0e-\x1f]")
 _META_BYTES: Final = 1024
+SLICE_BYTES: Final = 64 * 1024
 _BOM: Final = "\ufeff"
 
 
@@ -53,10 +54,10 @@ def to_text(content: bytes, charset: str | None) -> str:
         try:
             text = content.decode("utf-8")
         except UnicodeDecodeError as error:
-            if codec == "cp1252" and content[: error.start].isascii():
-                text = content.decode("cp1252", "replace")
-            else:
+            if content[: error.start].isascii():  # the first letter beyond ASCII is wrong: it never was UTF-8
                 codec, text = _not_utf8(content, codec)
+            else:
+                codec, text = _hardly_utf8(content, codec, error)
         else:
             codec = "utf-8"
     else:
@@ -66,9 +67,9 @@ def to_text(content: bytes, charset: str | None) -> str:
 
 
 def fits(content: bytes, charset: str | None) -> bool:
-    """Tell whether *charset* is known and reads *content* without a doubt."""
+    """Tell whether *charset* is a superset of ASCII that reads *content* without a doubt."""
     codec = _codec(charset) if charset else None
-    if codec is None:
+    if codec is None or codec in _NOT_ASCII:
         return False
     try:
         content.decode(codec)
@@ -86,19 +87,26 @@ def _codec(label: str) -> str | None:
     return _short_codec(label[:LABEL_MAX_CHARS])
 
 
-def _not_utf8(content: bytes, codec: str | None) -> tuple[str, str]:
-    """Read text that is not valid UTF-8, and whose label is missing or names one alphabet."""
+def _hardly_utf8(content: bytes, codec: str | None, error: UnicodeDecodeError) -> tuple[str, str]:
+    """Read text that begins as UTF-8 and then fails: cut off, or damaged in places, or none after all."""
     if codec in {None, "ascii", "utf-8", "cp1252"}:
         text = content.decode("utf-8", "replace")
         beyond, lost = len(text) - len(text.encode("ascii", "ignore")), text.count("\ufffd")
-        if beyond > 4 * lost:  # UTF-8, but cut off or damaged in places
+        is_cut = lost == 1 and error.reason == "unexpected end of data"
+        if is_cut or beyond > (2 if codec == "utf-8" else 4) * lost:
             return "utf-8", text
+    return _not_utf8(content, codec)
+
+
+def _not_utf8(content: bytes, codec: str | None) -> tuple[str, str]:
+    """Read text that is not UTF-8, and whose label is missing, wrong or names one alphabet."""
     if codec in {None, "ascii", "utf-8"}:
-        codec = _looks_like(content)
-    return codec, content.decode(codec, "replace")
+        codec = looks_like(content)
+    return codec, _replaced(content, codec)
 
 
-def _looks_like(content: bytes) -> str:
+def looks_like(content: bytes) -> str:
+    """Return the codec that *content*, which is not UTF-8, says of itself or looks like."""
     if meta := _META.search(content[:_META_BYTES]):
         codec = _codec(meta[1].decode("ascii"))
         if codec is not None and codec not in _NOT_ASCII and codec not in {"ascii", "utf-8"}:
@@ -113,6 +121,8 @@ def _looks_like(content: bytes) -> str:
 def _as_labelled(content: bytes, codec: str) -> tuple[str, str]:
     if codec.startswith(("utf-16", "utf-32")):
         return _wide(content, codec)
+    if codec == "iso2022_kr" and b"\x1b$)C" not in content:  # the library takes pairs for ASCII without it
+        return "", iso2022.korean(content)
     for name in (codec, *_DIALECTS.get(codec, ())):
         try:
             return name, content.decode(name)
@@ -124,9 +134,18 @@ def _as_labelled(content: bytes, codec: str) -> tuple[str, str]:
         return "utf-8", content.decode("utf-8")
     except UnicodeError:
         pass
-    text = content.decode(codec, "replace")
+    text = _replaced(content, codec)
     beyond, lost = len(text) - len(text.encode("ascii", "ignore")), text.count("\ufffd")
     return (codec, text) if beyond > 4 * lost else _not_utf8(content, None)
+
+
+def _replaced(content: bytes, codec: str) -> str:
+    """Read *content*, what cannot be read as U+FFFD: each costs so much that a call must not meet a million of them."""
+    if len(content) <= SLICE_BYTES:
+        return content.decode(codec, "replace")
+    decoder = codecs.getincrementaldecoder(codec)("replace")
+    slices = (content[at : at + SLICE_BYTES] for at in range(0, len(content), SLICE_BYTES))
+    return "".join([*map(decoder.decode, slices), decoder.decode(b"", final=True)])
 
 
 def _wide(content: bytes, codec: str) -> tuple[str, str]:

@@ -117,4 +117,4 @@ def codec_of(label: str) -> str | None:
     for prefix in ("", "x", "cs"):
         if key.startswith(prefix) and (codec := CODECS.get(key.removeprefix(prefix))):
             return codec
-    return None
+    return "utf-8" if key.endswith("utf8") else None  # "en_US.UTF-8"

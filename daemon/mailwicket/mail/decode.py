@@ -46,7 +46,7 @@ _ENCODINGS: Final = {
     "8bits": "8bit",
 }
 _USUAL: Final = frozenset({"", "7bit", "8bit", "binary", "base64", "quoted-printable"})
-_NOT_IN_A_WORD: Final = re.compile(r"\([^()]{0,200}\)|[^a-z0-9]+")
+_NOT_IN_A_WORD: Final = re.compile(r"\([^()]{0,200}\)|[^a-z0-9(]+|\(")
 
 
 def transfer_encoding(value: str) -> str:

@@ -44,7 +44,9 @@ def _is_delimiter(text: str) -> bool:
         return False
     folded = " ".join(bare.casefold().split())
     found = next((phrase for phrase in ADDRESSED if phrase in folded), None)
-    return found is not None and (_is_framed(bare) or (folded.startswith(("please ", found)) and len(bare) < 80))
+    if found is None:
+        return False
+    return _is_framed(bare) or (folded.startswith(("please ", found)) and folded.rstrip(" .:!").endswith(found))
 
 
 def _is_framed(bare: str) -> bool:

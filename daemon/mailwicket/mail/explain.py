@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from mailwicket.mail.forwarded import passed_on
-from mailwicket.mail.html import sanitised, to_plain
+from mailwicket.mail.html import sanitised
 from mailwicket.mail.quoted import reply_text
 from mailwicket.model import Address, Mail
+
+QUOTE_WORDS: Final = (
+    "quot", "cite", "reply", "rplyfwd", "append", "border-", "top-style", "signature", "gmail_", "moz-", "olk_", "qt",
+    "reference", "forwardcontent", "origbody", "stopspelling", "zwchr", "sig_", "zmail",
+)  # fmt: skip
+"""One of them at least stands in HTML in which a program marks a quote; laying it out again is dear."""
 
 
 def explain(mail: Mail) -> dict[str, Any]:
@@ -39,8 +45,8 @@ def explain(mail: Mail) -> dict[str, Any]:
             for one in mail.attachments
         ],
         "auto_submitted": {
-            "value": mail.automatic is not None,
-            "reason": None if mail.automatic is None else mail.automatic.reason,
+            "value": mail.automatic is not None or mail.bounce is not None,
+            "reason": mail.automatic.reason if mail.automatic else "delivery report" if mail.bounce else None,
         },
         "bounce": {
             "is_bounce": mail.bounce is not None,
@@ -58,8 +64,10 @@ def explain(mail: Mail) -> dict[str, Any]:
 
 
 def _reply_text(mail: Mail) -> str:
-    is_made = mail.html is not None and mail.text == to_plain(mail.html)
-    return reply_text(mail.text, mail.html if is_made else None)
+    if not mail.is_laid_out or mail.html is None:
+        return reply_text(mail.text)
+    markup = mail.html.lower()
+    return reply_text(mail.text, mail.html if any(word in markup for word in QUOTE_WORDS) else None)
 
 
 def _person(one: Address) -> dict[str, str | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain as joined
 from textwrap import dedent
@@ -11,14 +11,14 @@ from typing import Final
 from mailwicket.mail.html import to_plain
 from mailwicket.mail.labels import announced_block, is_empty, unquoted
 from mailwicket.mail.passage import BELOW_LINES, Passage, find, next_line
-from mailwicket.mail.quoted import reply_text
+from mailwicket.mail.quoted import own_words
 from mailwicket.mail.separator import Kind, is_bare_phrase, separator, title
 from mailwicket.model import Address, Enclosed, Mail
 
 CHAIN_MAX: Final = 5
 CLOSING_CHARS: Final = 40
-WRAPPED_CHARS: Final = 20
 WRAPPED_MAX_CHARS: Final = 200
+_QUOTE: Final = (">", " >")
 BLANKS: Final = " \t\r\n\xa0\u200b\ufeff"
 
 
@@ -34,6 +34,8 @@ class Forwarded:
     text: str
     own_words: str
     """What the forwarder wrote beside it, without signature; `""` for nothing."""
+    date: str | None = None
+    """As it is written there (of an enclosed mail in ISO 8601): for people to read."""
 
 
 def forwarded(subject: str, text: str, enclosed: Sequence[Enclosed] = ()) -> Forwarded | None:
@@ -51,7 +53,8 @@ def forwarded(subject: str, text: str, enclosed: Sequence[Enclosed] = ()) -> For
         return None
     inner = enclosed[0]
     name = inner.author.name if inner.author else None
-    return Forwarded(inner.author, name, inner.subject, inner.text.strip(), _own(text))
+    date = None if inner.date is None else inner.date.isoformat()
+    return Forwarded(inner.author, name, inner.subject, inner.text.strip(), own_words(text), date)
 
 
 def chain(subject: str, text: str, enclosed: Sequence[Enclosed] = ()) -> Sequence[Forwarded]:
@@ -77,22 +80,32 @@ def passed_on(mail: Mail) -> Forwarded | None:
     Reports and other machines enclose what they speak of: they pass nothing on, unless the subject says so. Where
     the plain body has lost what the HTML body shows of a forward, that one is read.
     """
+    told = (forwarded(mail.subject, text, enclosed) for text, enclosed in _bodies(mail))
+    return next((one for one in told if one is not None), None)
+
+
+def chain_of(mail: Mail) -> Sequence[Forwarded]:
+    """Return the mail that *mail* passes on and those that it passes on itself, as `chain` does."""
+    told = (chain(mail.subject, text, enclosed) for text, enclosed in _bodies(mail))
+    return next((one for one in told if one), ())
+
+
+def _bodies(mail: Mail) -> Iterator[tuple[str, Sequence[Enclosed]]]:
     if mail.bounce is not None:
-        return None
+        return
     is_titled = title(mail.subject).is_forward
-    found = forwarded(mail.subject, mail.text, mail.enclosed if mail.automatic is None or is_titled else ())
-    if found is None and mail.html is not None and is_titled:
-        found = forwarded(mail.subject, to_plain(mail.html))
-    return found
+    yield mail.text, mail.enclosed if mail.automatic is None or is_titled else ()
+    if mail.html is not None and is_titled:
+        yield to_plain(mail.html), ()
 
 
 def _read(lines: list[str], found: Passage) -> Forwarded:
     """Cut the text of the forwarded mail and the forwarder's words out of the lines."""
+    found = _below_rule(lines, found)
     body, quotes = found.body, found.quotes
     if found.is_attributed and not quotes:
         body = next_line(lines, body)
         quotes = int(body < len(lines) and lines[body].startswith(">"))
-    body = _below_rule(lines, found, body)
     last, below = _end(lines, found, body)
     if quotes:
         last, below = _unquoted_tail(lines, body, last, below)
@@ -105,34 +118,41 @@ def _read(lines: list[str], found: Passage) -> Forwarded:
     text = (dedent(text) if found.is_attributed and text.startswith((" ", "\t")) else text).strip(BLANKS)
     above = _above(lines, found.mark)
     own = "\n".join(joined(lines[:above], lines[below:]))
-    return Forwarded(found.author, found.author_name, found.subject, text, _own(own))
+    return Forwarded(found.author, found.author_name, found.subject, text, own_words(own), found.date)
 
 
 def _with_whole_subject(subject: str, lines: list[str], found: Passage) -> Passage:
     """Join a subject that was wrapped at the end of the header, where the mail's own subject shows that it was."""
     told, body = found.subject or "", found.body
     outer = " ".join(subject.split())
-    if len(told) < WRAPPED_CHARS or outer.endswith(told):
+    if found.subject is None or (told and outer.endswith(told)):
         return found
     for line in lines[body : body + BELOW_LINES]:
-        told, body = f"{told} {' '.join(unquoted(line, found.quotes)[:WRAPPED_MAX_CHARS].split())}", body + 1
-        if outer.endswith(told):
+        if is_empty(line):
+            break
+        told = f"{told} {' '.join(unquoted(line, found.quotes)[:WRAPPED_MAX_CHARS].split())}".strip()
+        body += 1
+        if told and outer.endswith(told):
             return replace(found, subject=told, body=body)
         if told not in outer:
             break
     return found
 
 
-def _below_rule(lines: list[str], found: Passage, body: int) -> int:
-    """Leave out the line with which Zoho and SquirrelMail close the header."""
-    begin = next_line(lines, body)
-    mark = separator(lines[begin]) if found.mark_of is not None and begin < len(lines) else None
-    if mark is None or found.mark_of is None or not found.mark_of.dashed:
-        return body
+def _below_rule(lines: list[str], found: Passage) -> Passage:
+    """Leave out the line that closes the header: Zoho and SquirrelMail have one, and The Bat! an announcement."""
+    begin = next_line(lines, found.body)
+    if begin < len(lines) and lines[begin].strip() == "--" and found.mark_of is not None:  # Becky!
+        return replace(found, body=begin + 1)
+    mark = separator(lines[begin]) if begin < len(lines) else None
+    if mark is None or announced_block(lines, next_line(lines, begin + 1)) is not None:
+        return found
+    if found.mark_of is None:
+        is_closing = mark.kind is Kind.ORIGINAL
+        return replace(found, mark_of=mark, body=begin + 1) if is_closing else found
     is_rule = mark.kind is Kind.RULE and len(lines[begin].strip()) >= CLOSING_CHARS
     is_same = lines[begin].strip() == lines[found.mark].strip()
-    is_closing = is_rule or (is_same and announced_block(lines, next_line(lines, begin + 1)) is None)
-    return begin + 1 if is_closing else body
+    return replace(found, body=begin + 1) if found.mark_of.dashed and (is_rule or is_same) else found
 
 
 def _above(lines: list[str], mark: int) -> int:
@@ -176,21 +196,12 @@ def _end(lines: list[str], found: Passage, body: int) -> tuple[int, int]:
 
 def _unquoted_tail(lines: list[str], body: int, last: int, below: int) -> tuple[int, int]:
     """Leave the forwarder what stands below a quoted mail, unquoted and behind an empty line."""
+    first = next_line(lines, body)
+    if first >= last or not lines[first].startswith(_QUOTE):
+        return last, below
     end = last
-    while end > body and not lines[end - 1].startswith((">", " >")):
+    while end > body and not lines[end - 1].startswith(_QUOTE):
         end -= 1
     if end <= body or end >= last or lines[end].strip():
         return last, below
     return end, end
-
-
-def _own(text: str) -> str:
-    """Return the forwarder's words without signature; nothing where there is nothing else."""
-    if not text.strip():
-        return ""
-    # A reply cutter leaves a text whole of which nothing would remain; a word before it remains.
-    words = reply_text(f"{_WORD}\n\n{text.strip()}")
-    return words.removeprefix(_WORD).strip() if words.startswith(_WORD) else words
-
-
-_WORD: Final = "Hello,"

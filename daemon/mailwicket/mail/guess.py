@@ -31,6 +31,7 @@ def _weighed(letters: str) -> dict[str, float]:
 
 
 _WEIGHTS: Final = tuple((codec, _weighed(letters)) for codec, letters in ALPHABETS)
+_RARE: Final = {"cp866": 0.8, "iso8859_5": 0.8}
 _LATIN: Final = frozenset({"cp1252", "cp1250", "cp1254"})
 
 
@@ -44,11 +45,14 @@ def guessed(content: bytes) -> str:
     best, most = DEFAULT, 0.0
     for codec, weights in _WEIGHTS:
         runs = _runs(sample, codec, is_whole=len(sample) == len(content))
-        if runs and (score := _letters_score(runs, weights, is_latin=codec in _LATIN)) > most:
+        if not runs or (codec != DEFAULT and _is_single(runs)):
+            continue
+        score = _letters_score(runs, weights, is_latin=codec in _LATIN) * _RARE.get(codec, 1.0)
+        if score > most:
             best, most = codec, score
-    for codec, frequent in IDEOGRAPHS:
+    for codec, frequent, named in IDEOGRAPHS:
         runs = _runs(sample, codec, is_whole=len(sample) == len(content))
-        if runs and (score := _ideographs_score(runs, codec, frequent)) > most:
+        if runs and not _is_single(runs) and (score := _ideographs_score(runs, codec, frequent, named)) > most:
             best, most = codec, score
     return best
 
@@ -68,6 +72,11 @@ def _runs(sample: bytes, codec: str, *, is_whole: bool) -> list[str]:
     return runs
 
 
+def _is_single(runs: list[str]) -> bool:
+    """Tell whether there is but one letter beyond ASCII: that tells nothing."""
+    return len(runs) == 1 and sum(not letter.isascii() for letter in runs[0]) == 1
+
+
 def _letters_score(runs: list[str], weights: dict[str, float], *, is_latin: bool) -> float:
     score, count, letters = 0.0, 0, 0
     joined = "".join(runs)
@@ -79,7 +88,7 @@ def _letters_score(runs: list[str], weights: dict[str, float], *, is_latin: bool
         count += times
         letters += letter in weights
         score += times * (weights.get(letter) or (0.8 if letter in MARKS else -2.5))
-    if not letters and not is_latin:  # quotes and dashes tell nothing
+    if not is_latin and not letters:  # quotes and dashes tell nothing
         return 0.0
     for run in runs:
         inner = [letter for letter in run if letter.isalpha()]
@@ -92,20 +101,22 @@ def _letters_score(runs: list[str], weights: dict[str, float], *, is_latin: bool
     return score / max(count, 1)
 
 
-def _ideographs_score(runs: list[str], codec: str, frequent: frozenset[str]) -> float:
+def _ideographs_score(runs: list[str], codec: str, frequent: frozenset[str], named: frozenset[str]) -> float:
     score, count = 0.0, 0
     for letter, times in Counter("".join(runs)).items():
         if letter.isascii():
             continue
         count += times
-        score += times * _ideograph_weight(letter, codec, frequent)
+        score += times * _ideograph_weight(letter, codec, frequent, named)
     alone = sum(1 for run in runs if sum(not letter.isascii() for letter in run) == 1 and len(run) > 1)
     return (score - 3.0 * alone) / max(count, 1)
 
 
-def _ideograph_weight(letter: str, codec: str, frequent: frozenset[str]) -> float:
+def _ideograph_weight(letter: str, codec: str, frequent: frozenset[str], named: frozenset[str]) -> float:
     if letter in frequent:
         return 3.0
+    if letter in named:
+        return 2.5
     if letter in CJK_MARKS:
         return 2.0
     if "\uac00" <= letter <= "\ud7a3":

@@ -14,7 +14,10 @@ START_MAX_BYTES: Final = 1024
 CR_MAX_BYTES: Final = 16 * 1024 * 1024
 """A larger mail whose lines end in CR alone is not read by its lines: that takes a copy."""
 
-CR_SLICE_BYTES: Final = 1024 * 1024
+DAMAGED_MAX_BYTES: Final = 64 * 1024
+"""How far behind a line that is no field others are looked for."""
+
+CR_SLICE_BYTES: Final = 256 * 1024
 
 # Lines that are fields or go on with one. Possessive: there is never a way back.
 _FIELDS: Final = re.compile(rb"(?:[^\s:]++[ \t]*+:[^\n]*+(?:\n|\Z)|[ \t][^\n]*+(?:\n|\Z))*+")
@@ -79,6 +82,14 @@ def split_header(raw: Raw, begin: int, end: int) -> tuple[Header, int]:
     return _split_damaged(raw, begin, stop, limit)
 
 
+def split_part(raw: Raw, begin: int, end: int) -> tuple[Header, int]:
+    """Do as `split_header` for a part: words that only look like fields (`Note: ...`) are its body."""
+    header, at = split_header(raw, begin, end)
+    if "content-type" not in header and at - begin > 2 and not _KNOWN.search(raw, begin, at):
+        return Header(b""), begin
+    return header, at
+
+
 def _end_of_fields(raw: Raw, begin: int, end: int) -> int:
     found = _FIELDS.match(raw, begin, end)
     return begin if found is None else found.end()
@@ -90,7 +101,7 @@ def _split_damaged(raw: Raw, begin: int, stop: int, limit: int) -> tuple[Header,
         return Header(raw[begin:limit]), limit
     found = _BLANK.search(raw, max(begin, stop - 1), limit)
     last, body = (found.start(), found.end()) if found else (limit, limit)
-    if _KNOWN.search(raw, stop, last):
+    if _KNOWN.search(raw, stop, min(last, stop + DAMAGED_MAX_BYTES)):
         return Header(raw[begin:last]), body
     if not _KNOWN.search(raw, begin, stop) and raw[begin : begin + 1] in b" \t":
         return Header(b""), begin

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
-from mailwicket.mail.charset import fits, to_text
+from mailwicket.mail.charset import fits, looks_like, to_text
 from mailwicket.mail.date import moment
 from mailwicket.mail.ids import ids
 from mailwicket.mail.parameters import parameters
@@ -14,13 +15,15 @@ from mailwicket.mail.words import words
 
 __all__ = ["FIELD_MAX_CHARS", "HEADER_MAX_BYTES", "Header", "ids", "moment", "parameters", "words"]
 
-HEADER_MAX_BYTES: Final = 256 * 1024
+HEADER_MAX_BYTES: Final = 2 * 1024 * 1024
+FIELD_MAX_BYTES: Final = 256 * 1024  # as it came
+FIELDS_MAX: Final = 20_000
 FIELD_MAX_CHARS: Final = 64 * 1024
 SHORT_MAX_CHARS: Final = 16 * 1024
 
 # A folded line behind a line that is no field is a field of its own. Possessive: there is never a way back.
 _FIELD: Final = re.compile(r"^[^\S\n]*+([^\s:][^\n:]*+):(.*+(?:\n[ \t].*+)*+)", re.MULTILINE)
-_FOLD: Final = re.compile(r"(?:(?<![ \t])[ \t]+)?\r?\n[ \t]*")
+_FOLD: Final = re.compile(r"(?:(?<![ \t])[ \t]+)?(?:\r?\n[ \t]*)++")
 
 _JOINED: Final = {"from": ",,", "to": ",,", "cc": ",,", "reply-to": ",,", "references": " "}
 """Fields that may stand but once (RFC 5322 3.6) and yet stand more often, each with other people: all of them count.
@@ -31,9 +34,12 @@ An empty member between keeps what the first field ends with from what the secon
 class Header:
     """The fields of one header section: the first of each name, of people all together."""
 
+    _looks_like: str | None = None
+
     def __init__(self, block: bytes | bytearray) -> None:
         """Split *block*; beyond HEADER_MAX_BYTES it is not read."""
         text = block[:HEADER_MAX_BYTES].replace(b"\0", b"").decode("latin-1")
+        text = text.removeprefix("ï»¿")  # the mark of UTF-8, from an editor
         fields: Iterable[tuple[str, ...]] = _FIELD.findall(text) if len(text) <= SHORT_MAX_CHARS else _one_by_one(text)
         self._fields: dict[str, str] = {}
         again: list[tuple[str, str]] = []
@@ -49,11 +55,13 @@ class Header:
         """Return the first field of that name, unfolded; `""` where there is none.
 
         A fold is one blank, whatever stood around it. Letters beyond ASCII are read as UTF-8 (RFC 6532), else in the
-        charset of the body if that fits, else in what they look like: each field for itself.
+        charset of the body if that fits, else in what this and all such fields look like.
         """
         value = self._fields.get(name)
         if not value:
             return ""
+        if len(value) > FIELD_MAX_BYTES:
+            value = value[:FIELD_MAX_BYTES]
         if "\n" in value:
             if "\t" in value or "\n  " in value or " \r" in value or " \n" in value:
                 value = _FOLD.sub(" ", value)
@@ -73,10 +81,17 @@ class Header:
         return name in self._fields
 
     def _beyond_ascii(self, value: bytes, name: str) -> str:
-        charset = parameters(self.get("content-type"))[1].get("charset") if name != "content-type" else None
-        return to_text(value, charset if fits(value, charset) and not fits(value, "utf-8") else None)
+        if fits(value, "utf-8") or name == "content-type":
+            return to_text(value, None)
+        charset = parameters(self.get("content-type"))[1].get("charset")
+        if fits(value, charset):
+            return to_text(value, charset)
+        if self._looks_like is None:  # a name is short: together the fields show more of their language
+            odd = (one.encode("latin-1") for one in self._fields.values() if not one.isascii())
+            self._looks_like = looks_like(b"\n".join(one for one in odd if not fits(one, "utf-8")))
+        return to_text(value, self._looks_like if fits(value, self._looks_like) else None)
 
 
 def _one_by_one(text: str) -> Iterator[tuple[str, ...]]:
     """Yield the fields of a long header: in a single call they would hold the interpreter's lock for 30 ms."""
-    return (found.groups() for found in _FIELD.finditer(text))
+    return (found.groups() for found in islice(_FIELD.finditer(text), FIELDS_MAX))

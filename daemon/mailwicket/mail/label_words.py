@@ -20,6 +20,7 @@ en subject: Subject, Subj, Title
 en reply: Reply-To, Reply to, Replyto
 en other: Importance, Priority, Attachments, Attachment, Attach, Organization, Organisation, Newsgroups, Message-ID
 en other: Sensitivity, Categories, Mailing list, Mailed-by, Signed-by, Security, References, In-Reply-To, X-Mailer
+en other: Files, Attached files
 en other: Folder, Signed by, Mailed by, Conversation, Resent-From, Resent-To, Resent-Date, User-Agent, MIME-Version
 en other: Return-Path, Content-Type, List-Id, Follow up
 de from: Von, Absender, Gesendet von, Absenderin
@@ -51,7 +52,7 @@ it date: Inviato, Data, Inviato il, Data invio, Data di invio, Ricevuto, Inviata
 it to: A, Destinatario, Destinatari, Per
 it cc: Cc, Copia, Copia a, Per conoscenza, P.c.
 it bcc: Ccn
-it subject: Oggetto, Soggetto
+it subject: Oggetto, Ogg, Soggetto
 it reply: Rispondi a, Rispondere a, Rispondi-a
 it other: Priorità, Allegati, Allegato, Importanza
 nl from: Van, Afzender, Verzonden door
@@ -347,9 +348,46 @@ ga from: Ó
 ga date: Seolta, Dáta
 ga to: Chuig
 ga subject: Ábhar
-hi from: प्रेषक, से
+hi from: प्रेषक, से, द्वारा
 hi date: दिनांक, भेजा गया, तारीख
 hi to: प्रति, को, सेवा में
 hi cc: प्रतिलिपि
 hi subject: विषय
+az from: Kimdən, Göndərən
+az date: Tarix, Göndərilib
+az to: Kimə
+az cc: Surət
+az subject: Mövzu
+kk from: Кімнен, Жіберуші
+kk date: Күні, Жіберілді
+kk to: Кімге
+kk subject: Тақырып, Тақырыбы
+ka from: გამომგზავნი, ვისგან
+ka date: თარიღი, გაგზავნილია
+ka to: ვის, მიმღები
+ka subject: თემა
+hy from: Ումից, Ուղարկող
+hy date: Ամսաթիվ
+hy to: Ում
+hy subject: Թեմա
+bn from: প্রেরক, থেকে
+bn date: তারিখ
+bn to: প্রতি, প্রাপক
+bn subject: বিষয়
+ta from: அனுப்புநர்
+ta date: தேதி
+ta to: பெறுநர்
+ta subject: பொருள்
+ur from: منجانب
+ur date: تاریخ
+ur to: بنام
+ur subject: موضوع, عنوان
+sw from: Kutoka, Kutoka kwa
+sw date: Tarehe
+sw to: Kwa
+sw subject: Mada
+tl from: Mula kay, Mula sa
+tl date: Petsa
+tl to: Para kay
+tl subject: Paksa
 """

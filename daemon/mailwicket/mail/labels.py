@@ -1,4 +1,4 @@
-"""The header block of a mail that another mail quotes or passes on: From, Sent, To, Subject in 45 languages."""
+"""The header block of a mail that another mail quotes or passes on: From, Sent, To, Subject in 58 languages."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ LEAD: Final = re.compile(rf"[{WHITE}>]*")
 _MARKS: Final = re.compile(r"[\xa0\u2007\u202f\u3000]")
 INVISIBLE: Final = re.compile(r"[\xad\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _BOLD: Final = re.compile(r"\*{1,3}|_{1,2}")
+_LISTED: Final = re.compile(r"<[^\s<>@]{1,200}@[^\s<>@]{1,255}>\s*(?:[,;]|$)")
 _FIELD: Final = re.compile(r"(?:X-)?[A-Z][A-Za-z]*-[A-Za-z-]+|Received")  # of a raw header, as MH and mutt pass it on
 
 
@@ -117,6 +118,10 @@ class _Fields:
         values = self.values[label][:1] if label is Label.DATE else self.values[label]
         told = " ".join(value for value in values if value).strip()
         return words(told) if "=?" in told else told  # a header as it came (RFC 2047)
+
+    def is_open(self) -> bool:
+        """Tell whether the last value ends within an address."""
+        return "<" in self.values[self.last or Label.OTHER][-1].rpartition(">")[2]
 
     def spoken(self) -> frozenset[str]:
         """Return the languages in which From is written and at least one label beside it, where there is one."""
@@ -224,6 +229,12 @@ def run_on(text: str) -> Sequence[str]:
     return [text[begin:end].strip() for begin, end in zip(starts, ends, strict=True)]
 
 
+def ends_in_subject(pieces: Sequence[str]) -> bool:
+    """Tell whether the last of *pieces*, as `run_on` returns them, is a subject."""
+    last = _labelled(pieces[-1]) if pieces else None
+    return last is not None and Label.SUBJECT in last.meanings
+
+
 def with_colons(lines: Sequence[str], at: int) -> Sequence[str]:
     """Return the lines at *at* that begin with a label but bear no colon (eM Client), as if they did; in a header only.
 
@@ -263,6 +274,9 @@ def _read(lines: Sequence[str], at: int, within: int, first: _Line) -> tuple[_Fi
     while number < limit and counted < within:
         text = lines[number][:LINE_MAX_CHARS]
         bare = text.strip(WHITE + ">\r")
+        if not bare and not first.quotes and ">" in text and fields.is_open():
+            number = end = number + 1  # the bracket alone did not fit on the line of its address
+            continue
         if not bare:
             if spaced is False or not _goes_on(lines, number, first.quotes, fields):
                 break
@@ -274,7 +288,6 @@ def _read(lines: Sequence[str], at: int, within: int, first: _Line) -> tuple[_Fi
                 spaced = False
             counted += 1
             fields.soon += number < at + LABELS_WITHIN
-            below = below or not line.value
         elif spaced is not True and _folds(lines, number, first, fields, below=below):
             fields.values[fields.last or Label.OTHER].append(bare)
         else:
@@ -303,7 +316,9 @@ def _folds(lines: Sequence[str], number: int, first: _Line, fields: _Fields, *, 
         return (below and fields.labels > 1) or _label_soon(lines, number, fields)
     if so_far[-1].endswith("<"):  # an address that was too long for the line
         return True
-    if fields.last in {Label.TO, Label.CC, Label.BCC} and so_far[-1].endswith((",", ";")):
+    if fields.last in {Label.TO, Label.CC, Label.BCC} and (
+        so_far[-1].endswith((",", ";")) or _LISTED.search(text) is not None
+    ):
         return True
     return _label_soon(lines, number, fields)
 
@@ -336,7 +351,7 @@ def _labelled(text: str) -> _Line | None:
     if bold:
         word = word[bold.end() :]
     closed = word.rstrip(WHITE).endswith(("*", "_"))
-    meanings = _LABELS.get(key(word.rstrip(WHITE + "*_")))
+    meanings = _LABELS.get(key(word.rstrip(WHITE + "*_.")))
     if meanings is None and _FIELD.fullmatch(word):
         meanings = _UNKNOWN
     if meanings is None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote
 
-QUOTES_MAX: Final = 30
+QUOTES_MAX: Final = 15
 INDENT_MAX: Final = 10
 ROW_MAX_CHARS: Final = 300
 """A row that is longer is no row of figures: its cells stay apart."""
@@ -16,7 +15,6 @@ EMPTY_LINES_MAX: Final = 3
 
 NUMBER_CHARS: Final = 9
 ROMAN_MAX: Final = 3999
-_SCHEMES: Final = ("http://", "https://", "ftp://", "tel:", "mailto:")
 _ROMAN: Final = (
     (1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"),
     (9, "ix"), (5, "v"), (4, "iv"), (1, "i"),
@@ -254,19 +252,3 @@ def _counted(kind: str, number: int) -> str:
             told += letters * (number // worth)
             number %= worth
     return told.upper() if kind.isupper() else told
-
-
-def address_of(href: str) -> str:
-    """Return where a link leads, as a person writes it: without `mailto:`; `""` for what leads nowhere outside."""
-    href = "".join(href.split())
-    low = href[:8].lower()
-    if not low.startswith(_SCHEMES):
-        return ""
-    if low.startswith("mailto:"):
-        return unquote(href[7:].partition("?")[0])
-    return href
-
-
-def emoji(text: str) -> bool:
-    """Tell whether a picture stands for a letter: mail programs send some smileys so."""
-    return len(text) <= 8 and not any(c.isascii() for c in text)

@@ -33,10 +33,10 @@ _HANGUL: Final = (
     "화선문용년습요녕청합문메감드님내려방간될확당비계트중연경작위명재국분설물행저음발입금최관심회교등실호거관할산단러로력터진단"
 )
 CJK_MARKS: Final = frozenset("，。、！？：；（）「」『』《》【】・ー～〜　．－")
-MARKS: Final = frozenset("“”‘’–—…€«»№°\xa0©®™§·•„‚›‹£¡¿")
+MARKS: Final = frozenset("“”‘’–—…€«»№°\xa0©®™§·•„‚›‹£¡¿ªº²³¹½¼¾µ±×÷¢¶")
 
 ALPHABETS: Final = (
-    ("cp1252", "éàèêçôîûùâœëïÉÀÊÇª"),
+    ("cp1252", "éàèêçôîûùâœëïÉÀÊÇŸ"),
     ("cp1252", "üäößéÄÖÜ"),
     ("cp1252", "áíóéñúüàèìòù"),
     ("cp1252", "ãçáéêóõíâúôà"),
@@ -57,11 +57,22 @@ ALPHABETS: Final = (
 )
 """Single-byte codecs, the likelier first, and the letters beyond ASCII of a language, the more frequent first."""
 
-IDEOGRAPHS: Final = (
-    ("cp932", frozenset(_KANA + _KANJI)),
-    ("euc_jp", frozenset(_KANA + _KANJI)),
-    ("cp949", frozenset(_HANGUL)),
-    ("gb18030", frozenset(_SIMPLIFIED)),
-    ("cp950", frozenset(_TRADITIONAL)),
+_SIMPLIFIED_NAMES: Final = (
+    "李张刘陈杨黄赵吴周徐孙朱胡郭林罗郑梁宋唐韩冯邓曹彭曾萧董袁潘蒋蔡余杜叶苏魏吕丁任沈姚卢傅钟"
+    "姜崔谭廖范汪陆石丽伟芳娜秀敏静强磊军洋勇艳杰娟涛超霞平刚桂英华玉兰红梅燕鹏飞龙雪琳欣宇浩轩"
 )
-"""Multi-byte codecs, and the signs that their languages use most."""
+_TRADITIONAL_NAMES: Final = (
+    "李張劉陳楊黃趙吳周徐孫朱胡郭林羅鄭梁宋唐韓馮鄧曹彭曾蕭董袁潘蔣蔡余杜葉蘇魏呂丁任沈姚盧傅鍾姜崔譚"
+    "廖范汪陸石麗偉芳娜秀敏靜強磊軍洋勇豔傑娟濤超霞剛桂英華玉蘭紅梅燕鵬飛龍雪琳欣宇浩軒怡君雅婷志豪淑"
+)
+_KANJI_NAMES: Final = "田山佐藤鈴木橋伊渡辺林小井村加吉松川清水池阿森青石岡原和子美太郎健誠恵由優介翔真"
+_HANGUL_NAMES: Final = "김박최강윤임한권황송홍길현준민영철희숙혜은진"
+
+IDEOGRAPHS: Final = (
+    ("cp932", frozenset(_KANA + _KANJI), frozenset(_KANJI_NAMES)),
+    ("euc_jp", frozenset(_KANA + _KANJI), frozenset(_KANJI_NAMES)),
+    ("cp949", frozenset(_HANGUL), frozenset(_HANGUL_NAMES)),
+    ("gb18030", frozenset(_SIMPLIFIED), frozenset(_SIMPLIFIED_NAMES)),
+    ("cp950", frozenset(_TRADITIONAL), frozenset(_TRADITIONAL_NAMES)),
+)
+"""Multi-byte codecs, the signs that their languages use most, and those that stand in names."""

@@ -17,22 +17,22 @@ _QUOTE_CLASSES: Final = names(
     "sh-quoted-content tutanota_quote yahoo_quoted zmail_extra"
 )
 _QUOTE_IDS: Final = names(
-    "cloudmagic_quote isForwardContent isReplyContent mail-editor-reference-message-container OLK_SRC_BODY_SECTION "
-    "origbody qt reply-intro yahoo_quoted"
+    "cloudmagic_quote isForwardContent isReplyContent mail-app-auto-quote mail-editor-reference-message-container "
+    "OLK_SRC_BODY_SECTION origbody qt reply-intro yahoo_quoted"
 )
 _QUOTE_NAMES: Final = names("messageReplySection quote quoted-content")
 _REST_IDS: Final = names("divRplyFwdMsg stopSpelling zwchr")
 """Above what is quoted, not around it: all that follows is."""
 _SIGNATURE_CLASSES: Final = names(
-    "front-signature gmail_signature gmail_signature_prefix missive_signature moz-signature protonmail_signature_block "
-    "sh-signature tutanota_signature yahoo_signature zmail_signature"
+    "front-signature gmail_signature gmail_signature_prefix k9mail-signature missive_signature moz-signature "
+    "protonmail_signature_block sh-signature tutanota_signature yahoo_signature zmail_signature"
 )
 _SIGNATURE_IDS: Final = names(
     "AppleMailSignature composer_signature ms-outlook-mobile-signature Signature signature-block"
 )
 _GMAIL: Final = names("gmail_quote gmail_quote_container")
 _MARKERS: Final = names("__QUOTED_TEXT__ __SIG_POST__ __SIG_PRE__")  # Zimbra
-_EVIDENCE: Final = ("class", "id", "name", "type", "data-marker", "border")
+_EVIDENCE: Final = ("class", "id", "name", "type", "data-", "border")
 
 _TAGS: Final = re.compile(r"<[^<>]*+>")
 _FORWARDED: Final = re.compile(
@@ -41,8 +41,11 @@ _FORWARDED: Final = re.compile(
     re.IGNORECASE,
 )
 _DASHES: Final = "-----"
+# In points, as Outlook writes it; "top-style" is Windows 8. A line in pixels may stand above anything.
 _RULE_ABOVE: Final = re.compile(
-    r"border-top\s*+:\s*+(?:solid|[0-9.]{1,4}p[tx] solid|#)|border-style\s*+:\s*+solid none none", re.IGNORECASE
+    r"border-top\s*+:\s*+(?:solid [^;]{1,40} [0-9.]{1,4}pt|[0-9.]{1,4}pt solid)|border-style\s*+:\s*+solid none none|"
+    r"border-top-style\s*+:\s*+solid",
+    re.IGNORECASE,
 )
 _BOLD_LABEL: Final = re.compile(
     r"<(?:b|strong)\b[^<>]*+>(?:<span[^<>]*+>)?[^<>:]{1,30}[:：]|[:：][^<>]{0,3}(?:</span>)?</(?:b|strong)>",
@@ -76,6 +79,7 @@ class _Own(Page):
         super().__init__()
         self.found = False
         self._looks_left = LOOKS_MAX
+        self._quote_comes = False
 
     def begin(self, name: str, rest: str, markup: str, end: int) -> None:
         """Look for a mark on each start tag."""
@@ -118,6 +122,8 @@ class _Own(Page):
             or one in _SIGNATURE_IDS
             or told.get("name", "") == "messageSignatureSection"
             or told.get("data-marker", "") in _MARKERS
+            or "data-signatureblock" in told
+            or "data-signature-widget" in told
         ):
             return self._leave_out(name)
         return False
@@ -125,9 +131,8 @@ class _Own(Page):
     def _quote(self, rest: str) -> bool:
         """Leave a blockquote out that is marked as a mail's, or stands below a line that tells whose words it holds."""
         last = self.out.last()
-        attributed = (
-            last.endswith((":", "：")) and len(last) <= ATTRIBUTION_MAX_CHARS and ("@" in last or _DATED.search(last))
-        )
+        opens = last.endswith((":", "：")) and len(last) <= ATTRIBUTION_MAX_CHARS
+        dated = opens and _DATED.search(last) is not None
         told = attributes(rest) if rest else {}
         cited = (
             told.get("type", "").lower() == "cite"
@@ -135,10 +140,14 @@ class _Own(Page):
             or told.get("id", "") in _QUOTE_IDS
             or set(told.get("class", "").split()[:20]) & (_QUOTE_CLASSES | _GMAIL)
         )
-        if not cited and not attributed:
+        expected, self._quote_comes = self._quote_comes, False
+        if not cited and not dated and not expected:
             return False
-        if attributed:
+        if dated or (opens and "@" in last):
             self.out.take_back((last,))
+            above = self.out.last()
+            if last.startswith("<") and len(above) <= ATTRIBUTION_MAX_CHARS and _DATED.search(above):
+                self.out.take_back((above,))  # one line, that the writer's program broke above an address
         return self._leave_out("blockquote")
 
     def _gmail(self, name: str, markup: str, end: int) -> bool:
@@ -149,6 +158,7 @@ class _Own(Page):
         if ahead is None:
             return self._leave_out(name)
         self.found = True
+        self._quote_comes = True
         self.mute_until = end + ahead.start()
         return False
 

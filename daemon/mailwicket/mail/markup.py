@@ -14,6 +14,9 @@ MARKUP_MAX_CHARS: Final = 1024 * 1024
 ATTRIBUTES_MAX_CHARS: Final = 16 * 1024
 """What is read of one tag's attributes."""
 
+CHARSET_WITHIN_BYTES: Final = 4096
+"""Where a page names its charset; some mail programs write long styles before."""
+
 DEPTH_MAX: Final = 1500
 """nh3 takes quadratic time in the depth of the markup: 50,000 nested elements cost it seconds."""
 
@@ -21,12 +24,11 @@ COPIES_MAX: Final = 50_000
 """A parser opens unclosed formatting again in each block (HTML standard 13.2.4.3): a few kB grow to gigabytes."""
 
 Token = tuple[str, str, int]
-"""Name, what stands behind it, and where it ends: `""` for text, `"/div"` for an end tag, `RAW` for text as it is.
+"""Name, what stands behind it, and where it ends: `""` for text, `"/div"` for an end tag.
 
+Entities of texts are still to be read; where there are none (`xmp`), `&` is written as one.
 The content of `style` comes as a tag named "style".
 """
-
-RAW: Final = "#raw"
 
 
 def names(words: str) -> frozenset[str]:
@@ -41,6 +43,9 @@ _ATTRIBUTE: Final = re.compile(r"""([^\s"'<>/=]++)(?:\s*+=\s*+("[^"]*+"|'[^']*+'
 _BARE_NAME: Final = re.compile(r"&([a-zA-Z][a-zA-Z0-9]*+)(?!;)(=?)")
 _ANY_TAG_NAME: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _LONG_NUMBER: Final = re.compile(r"&#[xX]?[0-9a-fA-F]{9,}+;?")
+_CHARSET: Final = re.compile(
+    rb"<meta\b[^<>]{0,200}?\bcharset\s{0,5}=\s{0,5}[\"']?\s{0,5}([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE
+)
 _DATA_ADDRESS: Final = re.compile(r"data:[^\"'<>\s]{200,}+", re.IGNORECASE)
 _PAGE_BEGINS: Final = re.compile(r"</head|<body", re.IGNORECASE)
 _ENDS: Final = {
@@ -59,6 +64,15 @@ def unescaped(text: str) -> str:
     if "&#" in text:
         text = _LONG_NUMBER.sub("\ufffd", text)  # Python refuses to read a number of thousands of digits
     return html.unescape(text)
+
+
+def declared_charset(content: bytes | bytearray) -> str | None:
+    """Return the charset that a page names in itself, or None; for a part whose header names none.
+
+    Source: HTML standard 13.2.3.2, which looks at the first 1024 bytes.
+    """
+    found = _CHARSET.search(bytes(content[:CHARSET_WITHIN_BYTES]))
+    return found[1].decode("ascii") if found else None
 
 
 def attributes(rest: str) -> dict[str, str]:
@@ -102,7 +116,8 @@ def tokens(markup: str) -> Iterator[Token]:
         at = found.end()
         name = found[1].lower()
         if name == "plaintext":
-            yield RAW, markup[at:], len(markup)
+            yield name, "", at
+            yield "", markup[at:].replace("&", "&amp;"), len(markup)
             return
         if name not in _ENDS:
             yield name, found[2], at
@@ -112,7 +127,7 @@ def tokens(markup: str) -> Iterator[Token]:
             yield name, content, at
         elif name in _SHOWN_RAW:
             yield name, found[2], at
-            yield (RAW if name == "xmp" else ""), content, at
+            yield "", content.replace("&", "&amp;") if name == "xmp" else content, at
             yield "/" + name, "", at
     if at < len(markup):
         yield "", markup[at:], len(markup)

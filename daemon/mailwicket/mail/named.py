@@ -14,6 +14,7 @@ _BRACKETED: Final = re.compile(rf"[<\[(]\s*'?({_ADDR}?)'?\s*(?=[<>\])\s])")
 _ANYWHERE: Final = re.compile(_ADDR)
 _DOTTED: Final = re.compile(rf"(?=[^\s@]{{1,200}}@[^\s@]{{1,200}}\.){_ADDR}")  # Notes has names like Cy Example@Office
 _AFTER: Final = re.compile(r"\s*>?\s*\(([^()@]{1,200})\)")
+_LEGACY: Final = re.compile(r"[<\[]\s*/[Oo]=.*")  # an X.500 name, where Exchange knows no other address
 AUTHOR_MAX_CHARS: Final = 500
 
 
@@ -35,8 +36,8 @@ def person(value: str) -> tuple[Address | None, str | None]:
 
 
 def _name(value: str) -> str | None:
-    name = " ".join(value.split()).strip(" <[(;,|:")
-    for quote in ('"', "'", "*", "“”", "«»", "\u2018\u2019"):
+    name = " ".join(_LEGACY.sub("", value).split()).lstrip(" ;,|:").rstrip(" <[(;,|:")
+    for quote in ('"', "'", "*", "“”", "«»", "\u2018\u2019", "[]"):
         if len(name) > 1 and name[0] == quote[0] and name[-1] == quote[-1]:
             name = name[1:-1].strip()
-    return name.replace('\\"', '"').strip(' "') or None
+    return name.replace('\\"', '"').strip(' "<') or None

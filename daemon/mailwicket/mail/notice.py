@@ -47,7 +47,7 @@ _OTHERS: Final = re.compile(
 )
 _TO: Final = re.compile(
     r"(?:\b(?:to|for|user|users|mailbox|account|recipients?|recipient\(s\)|addressee|address|address\(es\)|reach|reached|"
-    r"rcpt|an|empfänger|adresse|destinataires?|destinatario|destinatarios|destinatário|à|para|naar|aan|till|til|do|"
+    r"rcpt|dda|smtp|rfc822|mailto|an|empfänger|adresse|destinataires?|destinatario|destinatarios|destinatário|à|para|naar|aan|till|til|do|"
     r"кому|получател\w|адрес\w{0,3}|пользовател\w)|收件人|收信人|宛先|受信者|あて先|받는 사람|"
     r"수신자|收件者)[^\w@]{0,12}$"
 )
@@ -63,6 +63,11 @@ _SAID: Final = re.compile(
     r"undeliver|invalid|=>|->|because|due|mailbox|user|wegen|with |as |yet)"
 )
 _BARE: Final = re.compile(r"[ \t]{0,16}([\w.+-]{2,40})(?:[ \t]{2,16}\S.{0,200})?[ \t]{0,16}")
+_ANNOUNCED: Final = re.compile(r"recipient|address|following|users|destinat|empfänger|reach", re.IGNORECASE)
+_WHY: Final = re.compile(r"reason|error|said|answer|respon", re.IGNORECASE)
+# Exim names the address that we wrote to below the one, or the program or file, that it leads to.
+_SOURCE: Final = re.compile(r"[ \t]{1,16}\(?(?:ultimately )?generated (?:by|from) ")
+_BETWEEN: Final = " \t,;<>\"'"
 _NOBODY: Final = ("mailer-daemon@", "postmaster@", "abuse@", "mailerdaemon@", "mail-daemon@")
 
 
@@ -74,6 +79,10 @@ class Notice:
     """In lower case, blanks single: to look for phrases in."""
     recipients: Sequence[str]
     """Whom the mail did not reach, as far as the notice names them."""
+    others: Sequence[str]
+    """Who else is mentioned: recipients, if nobody is named for sure."""
+    bare: Sequence[str]
+    """Names without a domain, one a line below an announcement, as addresses of the server's own domain."""
     returned_to: Sequence[str]
     """Whom the returned mail was for."""
     message_id: str | None
@@ -88,12 +97,16 @@ class _Named:
     told: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
 
-    def best(self, own: frozenset[str]) -> Sequence[str]:
-        """Return the surest; our own address and that of the server only where nobody else is named."""
-        for found in (self.listed, self.told, self.others):
-            if strangers := [one for one in found if one.casefold() not in own and not _nobody(one)]:
-                return unique(strangers[:RECIPIENTS_MAX])
-        return unique((self.listed or self.told)[:RECIPIENTS_MAX])
+    def without(self, own: frozenset[str]) -> tuple[Sequence[str], Sequence[str]]:
+        """Return the recipients and the others; our own address and the server's only where nobody else is named."""
+        kinds = [
+            unique([one for one in found if one.casefold() not in own and not _nobody(one)][:RECIPIENTS_MAX])
+            for found in (self.listed, self.told, self.others)
+        ]
+        surely = kinds[0] or kinds[1] or unique(self.listed[:RECIPIENTS_MAX])
+        if not surely and not kinds[2]:
+            surely = unique(self.told[:RECIPIENTS_MAX])
+        return surely, kinds[2]
 
 
 def read(text: str, own: Iterable[str], domain: str) -> Notice:
@@ -102,12 +115,14 @@ def read(text: str, own: Iterable[str], domain: str) -> Notice:
     end = _end(lines)
     notice, returned = lines[:end], "\n".join(lines[end:])[:RETURNED_MAX_CHARS]
     ours = frozenset(one.casefold() for one in own)
-    recipients = _named(notice).best(ours) or _bare(notice, domain)
+    recipients, others = _named(notice).without(ours)
     found = _ID.search(returned) or _ID.search("\n".join(notice))
     to = next((m for line in (*returned.split("\n"), *notice) if (m := _LABELLED.match(line)) and "@" in m[1]), None)
     return Notice(
         words=" ".join(" ".join(notice).replace("\u2019", "'").casefold().split()),
         recipients=recipients,
+        others=others,
+        bare=() if recipients else _bare(notice, domain),
         returned_to=addresses(to[1]) if to else (),
         message_id=clean(found[1]) if found else None,
     )
@@ -149,36 +164,38 @@ def _named(lines: Sequence[str]) -> _Named:
             continue
         depth = len(line) - len(bare)
         explains = indent is not None and depth > indent
-        if "@" in line:
+        if "@" in line and (source := _SOURCE.match(line)):
+            named.listed += addresses(line[source.end() :])[:1]
+        elif "@" in line:
+            end, place = -1, None
             for found in _ADDRESS.finditer(line):
-                kept = _place(named, line, found, before, explains=explains)
-                if kept is named.listed:
+                if place is None or line[end : found.start()].strip(_BETWEEN):  # else: one more in a row
+                    place = _place(named, line, found, before, explains=explains)
+                if place is not None:
+                    place.append(clean(tidy(found[0])))
+                if place is named.listed:
                     indent = depth
+                end = found.end()
         before = bare.rstrip()
     return named
 
 
 def _place(named: _Named, line: str, found: re.Match[str], before: str, *, explains: bool) -> list[str] | None:
-    """Put an address where it belongs, and return where that is."""
+    """Return where an address belongs, or None for one that is no recipient's."""
     prefix = line[max(0, found.start() - 80) : found.start()].strip(" \t<>\"'([{*-•|=").casefold()
     suffix = line[found.end() : found.end() + 40].casefold()
-    address = clean(tidy(found[0]))
     if not prefix and not explains and _ALONE.match(suffix):
         if before[-1:] not in {":", "."} and _aside(before[-80:].casefold().rstrip(" :<")):
             return None  # the end of a sentence
-        place = named.listed
-    elif _aside(prefix):
+        return named.listed
+    if _aside(prefix):
         return None
-    elif not explains and (_TO.search(prefix) or _REPLY.search(prefix) or _SAID.match(suffix)):
-        place = named.told
-    else:
-        place = named.others
-    place.append(address)
-    return place
+    if not explains and (_TO.search(prefix) or _REPLY.search(prefix) or _SAID.match(suffix)):
+        return named.told
+    return named.others
 
 
 def _bare(lines: Sequence[str], domain: str) -> Sequence[str]:
-    """Return the names without a domain, one a line below an announcement, as addresses of the server's own domain."""
     found: list[str] = []
     announced = False
     for line in lines if domain else ():
@@ -192,7 +209,7 @@ def _bare(lines: Sequence[str], domain: str) -> Sequence[str]:
         elif found:
             break
         else:
-            announced = line.rstrip().endswith(":")
+            announced = line.rstrip().endswith(":") and _ANNOUNCED.search(line) is not None and not _WHY.search(line)
     return unique(found[:RECIPIENTS_MAX])
 
 

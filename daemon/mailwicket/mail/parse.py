@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Final
 
 from mailwicket.mail.address import people
-from mailwicket.mail.attachment import Leaf, cut_out, is_packed, leaf, listed
+from mailwicket.mail.attachment import TEXT_MAX_BYTES, Leaf, cut_out, is_packed, leaf, listed
 from mailwicket.mail.automatic import automatic
-from mailwicket.mail.body import TEXT_MAX_BYTES, Body, is_body, may_be_body
+from mailwicket.mail.body import Body, is_body, may_be_body
 from mailwicket.mail.charset import to_text
 from mailwicket.mail.decode import SLICE_BYTES, Raw, decode
 from mailwicket.mail.enclosed import ENCLOSED_MAX, enclosed, is_mail
 from mailwicket.mail.head import lines_as_lf, split_header, start_of
 from mailwicket.mail.header import HEADER_MAX_BYTES, Header, ids, moment, words
 from mailwicket.mail.html import to_plain
-from mailwicket.mail.media import type_by_name
 from mailwicket.mail.parts import leaves
 from mailwicket.mail.report import bounce
 from mailwicket.mail.status import RETURNED_TYPES, STATUS_TYPES
 from mailwicket.model import Attachment, Enclosed, Mail, Sha256
 
 __all__ = ["TEXT_MAX_BYTES", "parse"]
+
+
+WINMAILS_MAX: Final = 10
+"""More of them in one mail stay packed."""
 
 
 @dataclass(slots=True)
@@ -35,7 +39,8 @@ class _Content:
     returned: list[Header] = field(default_factory=list)
     last_resort: tuple[Leaf, Attachment] | None = None
     packed: tuple[str, str | None] = "", None
-    """The text and the HTML in a winmail.dat."""
+    """The text and the HTML in the first winmail.dat."""
+    taken_apart: int = 0
 
 
 def parse(raw: Raw) -> Mail:
@@ -49,7 +54,7 @@ def parse(raw: Raw) -> Mail:
         damage.append("header_cut")
     for part in leaves(view, header, begin, len(view), damage):
         _take(raw, leaf(raw, part), content)
-    if content.last_resort is not None and not content.body.pieces:
+    if content.last_resort is not None and not content.body.pieces and content.packed == ("", None):
         _take_last_resort(raw, content, *content.last_resort)
     text, html = content.body.read() if content.body.pieces else ("", None)
     if content.packed != ("", None) and not text.strip():
@@ -71,6 +76,7 @@ def parse(raw: Raw) -> Mail:
         date=date,
         text=text,
         html=html,
+        is_laid_out=content.body.is_laid_out,
         attachments=content.attachments,
         enclosed=tuple(content.enclosed),
         automatic=automatic(header, subject, text),
@@ -86,20 +92,27 @@ def _take(raw: Raw, one: Leaf, content: _Content) -> None:
     if is_body(one):
         _take_body(raw, one, content)
         return
-    if is_packed(one):
-        from mailwicket.mail.unpacked import take_apart  # noqa: PLC0415 - few mails need it
-
-        taken = take_apart(raw, one)
-        if taken is not None:
-            content.attachments += taken.attachments
-            content.packed = taken.text or content.packed[0], taken.html or content.packed[1]
-            if taken.whole:
-                return
+    if is_packed(one) and content.taken_apart < WINMAILS_MAX and _take_apart(raw, one, content):
+        return
     _look_at(raw, one, content)
     attachment = listed(raw, one)
     content.attachments.append(attachment)
     if content.last_resort is None and may_be_body(one):
         content.last_resort = one, attachment
+
+
+def _take_apart(raw: Raw, one: Leaf, content: _Content) -> bool:
+    """Take what a winmail.dat holds, and tell whether that is all of it."""
+    from mailwicket.mail.unpacked import take_apart  # noqa: PLC0415 - few mails need it
+
+    content.taken_apart += 1
+    taken = take_apart(raw, one, with_body=content.taken_apart == 1)
+    if taken is None:
+        return False
+    content.attachments += taken.attachments
+    if content.taken_apart == 1:
+        content.packed = taken.text, taken.html
+    return taken.whole
 
 
 def _look_at(raw: Raw, one: Leaf, content: _Content) -> None:
@@ -120,7 +133,7 @@ def _look_at(raw: Raw, one: Leaf, content: _Content) -> None:
 
 def _take_body(raw: Raw, one: Leaf, content: _Content) -> None:
     for cut in content.body.take(raw, one):
-        kind = type_by_name(cut.name) if "uuencode" in cut.encoding else one.part.content_type
+        kind = "application/octet-stream" if "uuencode" in cut.encoding else one.part.content_type
         content.attachments.append(cut_out(raw, cut.span, cut.encoding, filename=cut.name, content_type=kind))
 
 

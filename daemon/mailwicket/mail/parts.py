@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from mailwicket.mail.decode import Raw
-from mailwicket.mail.head import split_header
+from mailwicket.mail.head import split_part
 from mailwicket.mail.header import Header
 from mailwicket.mail.media import content_type
 
@@ -30,6 +30,7 @@ GUESS_BYTES: Final = 64 * 1024
 _OPENING: Final = re.compile(rb"^--([^\r\n]{1,200})\r?\n(?:Content-[A-Za-z-]{1,40}):", re.MULTILINE | re.IGNORECASE)
 _CLOSING: Final = re.compile(rb"^--([^\r\n]{1,200})--[ \t]{0,9}\r?$", re.MULTILINE)
 _TYPE: Final = re.compile(rb"\s{0,9}Content-Type[ \t]{0,9}:", re.IGNORECASE)
+_AFTER: Final = b"\r\n \t-"
 _REST: Final = Header(b"Content-Type: application/octet-stream\n")
 
 
@@ -83,10 +84,10 @@ def leaves(raw: Raw, header: Header, begin: int, end: int, damage: list[str]) ->
         default = "message/rfc822" if around.kind == "multipart/digest" else "text/plain"
         kind, options = content_type(own, default)
         if not kind.startswith("multipart/"):
-            if around.depth or "content-type" in own or not (guessed := _opening(raw, first, last)):
+            if around.depth or "content-type" in own or not _opening(raw, first, last):
                 yield Part(own, kind, options, first, last, around)
                 continue
-            kind, options = "multipart/mixed", {"boundary": guessed.decode("latin-1")}
+            kind = "multipart/mixed"
         if around.depth >= DEPTH_MAX or count >= PARTS_MAX or budget < 0:
             damage.append("too_many_parts")
             yield Part(own, kind, options, first, last, around)
@@ -98,7 +99,7 @@ def leaves(raw: Raw, header: Header, begin: int, end: int, damage: list[str]) ->
             inside = _inside(around, kind, options, serial)
             children = []
             for index, (start, stop) in enumerate(spans):
-                child, body = split_header(raw, start, stop)
+                child, body = split_part(raw, start, stop)
                 children.append((child, body, stop, inside(index)))
             if rest:
                 damage.append("too_many_parts")
@@ -130,6 +131,10 @@ def _spans(raw: Raw, boundary: str, begin: int, end: int, limit: int) -> tuple[l
         found = _split(raw, named.encode("utf-8", "replace"), begin, end, limit)
     if not found[0] and (guessed := _opening(raw, begin, end) or _closing(raw, begin, end)):
         found = _split(raw, guessed, begin, end, limit)
+        stop = _before(raw, raw.find(b"--" + guessed, begin, end), begin)
+        before = raw[begin : min(stop, begin + GUESS_BYTES)]
+        if found[0] and before.strip() and b"MIME" not in before and found[0][0][0] != begin:
+            found[0].insert(0, (begin, stop))  # it may be no boundary at all, but words that quote one
     return found
 
 
@@ -159,6 +164,9 @@ def _split(raw: Raw, boundary: bytes, begin: int, end: int, limit: int) -> tuple
         start = begin  # the first boundary is missing
     while at >= 0:
         after = at + len(mark)
+        if raw[after : after + 1] not in _AFTER:  # most that begin alike are another's
+            at = _find(raw, mark, after, end)
+            continue
         line_end = raw.find(b"\n", after, min(end, after + 1000))
         tail = raw[after : line_end if line_end >= 0 else min(end, after + 1000)].strip()
         if tail in (b"", b"--") and (at == begin or raw[at - 1 : at] == b"\n"):

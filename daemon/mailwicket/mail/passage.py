@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mailwicket.mail.byline import Byline, byline
-from mailwicket.mail.labels import Block, announced_block, header_block, is_empty, quoted_header, run_on, with_colons
+from mailwicket.mail.byline import LINES_MAX, Byline, byline
+from mailwicket.mail.labels import (
+    Block,
+    announced_block,
+    ends_in_subject,
+    header_block,
+    is_empty,
+    quoted_header,
+    run_on,
+    with_colons,
+)
 from mailwicket.mail.named import person
-from mailwicket.mail.separator import Kind, Separator, Title, separator
+from mailwicket.mail.separator import Kind, Separator, Title, is_bare_phrase, separator
 from mailwicket.model import Address
 
 HEADER_MAX_LABELS: Final = 60
@@ -21,7 +30,9 @@ BELOW_LINES: Final = 8
 SUSPECTS_MAX: Final = 5000
 """So many lines with a colon or of dashes are looked at: none of them comes free, and a forward begins long before."""
 
+LINE_MAX_CHARS: Final = 1000
 RUN_ON_LABELS: Final = 3
+RUN_ON_MAX_LABELS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,7 @@ class Passage:
     author: Address | None = None
     author_name: str | None = None
     subject: str | None = None
+    date: str | None = None
     is_attributed: bool = False
 
 
@@ -72,11 +84,12 @@ def _suspects(lines: list[str]) -> Iterator[tuple[int, Separator | None]]:
 
 def _announced(said: Title, lines: list[str], number: int, mark: Separator) -> Passage | None:
     """Read what stands below (or behind) a separator; None if it announces nothing."""
-    if mark.kind not in {Kind.FORWARD, Kind.ORIGINAL} or (mark.quotes and not said.is_forward):
+    if mark.kind is not Kind.FORWARD and not (mark.kind is Kind.ORIGINAL and said.is_forward):
         return None
-    if mark.kind is Kind.ORIGINAL and not said.is_forward:
+    if mark.quotes and not said.is_forward and (said.is_reply or _is_inside_quote(lines, number)):
         return None
-    needs_header = not said.is_forward or not mark.dashed or bool(said.languages)
+    is_sure = mark.kind is Kind.FORWARD or is_bare_phrase(lines[number].strip(" \r>-=_*"))  # or "Original price"
+    needs_header = not said.is_forward or not mark.dashed or not is_sure or bool(said.languages)
     found = _header_below(lines, number, mark)
     if found is None and mark.rest:
         return None  # words, and no header
@@ -85,9 +98,19 @@ def _announced(said: Title, lines: list[str], number: int, mark: Separator) -> P
         if needs_header and author is None:
             return None
         return Passage(number, number + 1, mark.quotes, mark, author, name)
+    if not said.is_forward and found[0].author_name is None and found[0].author is None:
+        return None
     if mark.kind is Kind.ORIGINAL and not _is_believed(said, found[1]):
         return None
     return found[0]
+
+
+def _is_inside_quote(lines: list[str], number: int) -> bool:
+    """Tell whether something is quoted above line *number*: Apple Mail quotes its own separator, and nothing before."""
+    above = number - 1
+    while above >= 0 and number - above < BELOW_LINES and is_empty(lines[above]):
+        above -= 1
+    return above >= 0 and lines[above].lstrip().startswith(">")
 
 
 def _header_below(lines: list[str], number: int, mark: Separator) -> tuple[Passage, Block | None] | None:
@@ -112,15 +135,33 @@ def _header_below(lines: list[str], number: int, mark: Separator) -> tuple[Passa
 
 def _run_on(lines: list[str], number: int, begin: int, mark: Separator) -> tuple[Passage, Block] | None:
     """Read a header whose labels stand behind one another, as Yahoo writes it."""
-    pieces, behind = run_on(mark.rest) if mark.rest else (), number + 1
-    if not pieces and begin < len(lines) and len(split := run_on(lines[begin])) >= RUN_ON_LABELS:
-        pieces, behind = split, begin + 1
+    if mark.rest:
+        pieces, behind = _wrapped_run(mark.rest, lines, number + 1)
+    else:
+        pieces, behind = run_on(lines[begin]) if begin < len(lines) else (), begin + 1
+        if len(pieces) < RUN_ON_LABELS:
+            return None
     block = announced_block(pieces, 0)
     if block is not None and block.subject is None:
         block = announced_block([*pieces, *lines[behind : behind + HEADER_MAX_LABELS]], 0, within=HEADER_MAX_LABELS)
     if block is None or block.end < len(pieces):
         return None
     return _of(block, number, behind + block.end - len(pieces), mark), block
+
+
+def _wrapped_run(text: str, lines: list[str], at: int) -> tuple[Sequence[str], int]:
+    """Split labels that run on from *text* into the lines at *at*, up to the subject; return where they end."""
+    alone = run_on(text)
+    if len(alone) > RUN_ON_MAX_LABELS:
+        return alone, at
+    for end in range(at, min(len(lines), at + BELOW_LINES)):
+        pieces = run_on(text)
+        if ends_in_subject(pieces):
+            return pieces, end
+        if not pieces or is_empty(lines[end]):
+            break
+        text = f"{text} {lines[end][:LINE_MAX_CHARS].strip()}"
+    return alone, at
 
 
 def _author_above(lines: list[str], number: int, begin: int, mark: Separator) -> tuple[Passage, Block] | None:
@@ -132,17 +173,23 @@ def _author_above(lines: list[str], number: int, begin: int, mark: Separator) ->
         if block.is_sure:
             return _of(block, number, block.end, mark), block
         if mark.dashed and block.subject is not None and block.to is not None:
-            author, name = person(lines[begin])
-            return Passage(number, block.end, block.quotes, mark, author, name, block.subject), block
+            author, name = person(_without_label(lines[begin]))
+            return Passage(number, block.end, block.quotes, mark, author, name, block.subject, block.date), block
         return None
     return None
+
+
+def _without_label(line: str) -> str:
+    """Take a label off that is in none of our languages."""
+    label, colon, value = line[:LINE_MAX_CHARS].partition(":")
+    return value if colon and "@" in value and "@" not in label else line[:LINE_MAX_CHARS]
 
 
 def _of(block: Block, number: int, body: int, mark: Separator | None) -> Passage:
     author, name = block.author, block.author_name
     if author is None and name is None and mark is not None and mark.by:
         author, name = person(mark.by)
-    return Passage(number, body, block.quotes, mark, author, name, block.subject)
+    return Passage(number, body, block.quotes, mark, author, name, block.subject, block.date)
 
 
 def _unannounced(said: Title, lines: list[str], number: int) -> Passage | None:
@@ -166,7 +213,7 @@ def _is_believed(said: Title, block: Block | None) -> bool:
 
 
 def _attributed(said: Title, lines: list[str], number: int) -> Passage | None:
-    if said.languages or not any("@" in line for line in lines[number : number + 2]):
+    if said.languages or not any("@" in line or ">>>" in line for line in lines[number : number + LINES_MAX]):
         return None
     if number > 0 and not is_empty(lines[number - 1]):
         return None

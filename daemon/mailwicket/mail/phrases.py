@@ -5,6 +5,7 @@ One line a language and kind, phrases between commas:
 - `wrote`: the word that stands in the line above a quote ("On Monday Ada wrote:");
 - `opens`: how such a line begins, where it does not begin with a date or a name;
 - `I`: who speaks of himself is no mail program;
+- `between`: how people announce that they answer within a quote whose lines bear no marks;
 - `original`: what stands between dashes above a mail that is quoted whole;
 - `device`: lines that a program adds below a mail; `*` stands for a name of a thing or a program.
 """
@@ -27,16 +28,27 @@ nb I: jeg
 pt I: eu, nós
 pl I: ja, my
 ru I: я, мы
+en between: inline, in line, in-line, in red, in blue, in green, in purple, in bold, in capitals, between the lines
+en between: interspersed
+de between: inline, im text, in rot, in blau, in grün, zwischen den zeilen, rot markiert, blau markiert, fett markiert
+de between: farbig
+fr between: en rouge, en bleu, en vert, en gras, dans le texte, entre les lignes, dans le corps du message
+es between: en rojo, en azul, en verde, en negrita, entre líneas, en el texto
+it between: in rosso, in blu, in verde, in grassetto, nel testo, tra le righe
+nl between: in rood, in het rood, in blauw, in het blauw, in groen, in de tekst, tussen de regels
+pt between: em vermelho, em azul, em verde, em negrito, no texto
+pl between: na czerwono, na niebiesko, na zielono, w tekście
+ru between: красным, синим, зелёным, в тексте, между строк
+sv between: i rött, i blått, i texten, mellan raderna
 en wrote: wrote, writes, quoting
 en opens: on, at, quoting, message from, from
 en original: original message, original message follows, original mail, original e-mail, original email, original
 en original: reply message, replied message, original appointment, quoted message, previous message
 en original: reply to original message, original letter
-en device: sent from my *, sent from *, sent via *, sent using *, sent with *, get outlook for *
+en device: sent on the sprint*, sent from my *, sent from *, sent via *, sent using *, sent with *, get outlook for *
 en device: send from my *, sent from a * device, sent on the go, sent on the go from *, sent while mobile
 en device: sent from phone, sent securely with *, sent securely from *, secured with *, via newton mail, sent on my *
-en device: virus-free. *, this email has been checked for viruses by *, download outlook for *
-en device: powered by *
+en device: virus-free. *, this email has been checked for viruses by *, download outlook for *, powered by *
 af wrote: geskryf, skryf
 af opens: op
 af original: oorspronklike boodskap
@@ -77,11 +89,11 @@ de opens: am, vom, zitat von, zitiere, nachricht von
 de original: ursprüngliche nachricht, original-nachricht, originalnachricht, original nachricht
 de original: urspruengliche nachricht, ursprüngliche mail, ursprüngliche e-mail, originalmail, ursprünglicher termin
 de original: ursprüngl. nachricht
-de device: von meinem * gesendet, von meiner * gesendet, von meinen * gesendet, gesendet von *, gesendet mit *
-de device: gesendet über *, diese nachricht wurde von meinem * gesendet, outlook für * herunterladen, gesendet aus *
-de device: holen sie sich outlook für *, outlook für * beziehen, von * gesendet, mit * gesendet, virenfrei. *
-de device: virenfrei.*, gesendet mit der * app, unterwegs gesendet, von unterwegs gesendet, versendet mit *
-de device: verschickt mit *, laden sie outlook für *
+de device: mobil gesendet, von meinem * gesendet, von meiner * gesendet, von meinen * gesendet, gesendet von *
+de device: gesendet mit *, gesendet über *, diese nachricht wurde von meinem * gesendet, outlook für * herunterladen
+de device: gesendet aus *, holen sie sich outlook für *, outlook für * beziehen, von * gesendet, mit * gesendet
+de device: virenfrei. *, virenfrei.*, gesendet mit der * app, unterwegs gesendet, von unterwegs gesendet
+de device: versendet mit *, verschickt mit *, laden sie outlook für *
 el wrote: έγραψε, έγραψαν, γράφει, γραψε
 el opens: στις, στίς, την, τη, το
 el original: αρχικό μήνυμα, πρωτότυπο μήνυμα, αρχικο μηνυμα, μήνυμα
@@ -256,8 +268,9 @@ vi original: thư gốc, tin nhắn gốc, thông điệp gốc, thư ban đầu
 vi device: đã gửi từ *, gửi từ *, được gửi từ *, được gửi bằng *, tải outlook cho *, nhận outlook cho *
 zh original: 原始邮件, 原邮件, 回复的原邮件, 原始郵件, 原始訊息, 原始信件, 原始消息, 回复的邮件, 回覆的原始郵件
 zh original: 转发邮件信息, 原始郵件內容
-zh device: 发自我的*, 從我的*傳送, 从我的*发送, 寄自我的*, 發自我的*, 发自*, 来自我的*, 从*发送, 傳送自我的*, 傳送自 *
-zh device: 從我的 * 傳送, 用*发送, 从 windows 版*, 获取*, 下载适用于*, 取得 * 版 outlook, 发送自*, 來自我的*, 由*发送
+zh device: 来自 *, 使用*发送, 发自我的*, 從我的*傳送, 从我的*发送, 寄自我的*, 發自我的*, 发自*, 来自我的*, 从*发送
+zh device: 傳送自我的*, 傳送自 *, 從我的 * 傳送, 用*发送, 从 windows 版*, 获取*, 下载适用于*, 取得 * 版 outlook
+zh device: 发送自*, 來自我的*, 由*发送
 """
 
 JOINED_WROTE: Final = (
@@ -294,19 +307,24 @@ ADDRESSED: Final = (
 """What the line says above which an answer to a desk shall stand."""
 
 DEVICES: Final = (
-    "iphon", "phone", "mailbox", "nylas", "inbox", "laptop", "watch", "ipad", "ipod", "android", "samsung", "galaxy",
-    "blackberry", "windows", "nokia", "huawei", "xiaomi", "motorola", "htc", "sony", "xperia", "oneplus", "oppo",
-    "vivo", "honor", "lumia", "pixel", "outlook", "yahoo", "proton", "mailspring", "gmx", "web.de", "mail.ru",
-    "gmail", "fastmail", "thunderbird", "mail for windows", "smartphone", "spark", "airmail", "tutanota", "tuta",
-    "smartfon", "handy", "telekom", "freenet", "apple watch", "macbook", "imac", "mobile", "telephone", "workspace",
-    "aol", "libero", "zoho", "canary", "k-9", "k9", "bluemail", "blue mail", "mymail", "hotmail", "nine", "redmi",
-    "realme", "tablet", "verizon", "t-mobile", "at&t", "sprint", "smart phone", "orange", "ios", "newton", "polymail",
-    "superhuman", "boxer", "edison", "touchmail", "posteo", "mailbird", "hey", "avast", "avg", "mail.com", "qq",
-    "网易", "foxmail", "手机", "рамблер", "яндекс", "mi phone", "cell phone", "cellphone", "pda", "palm", "treo",
-    "droid", "fairphone", "nexus", "iphonesta", "aquamail", "wp.pl", "seznam", "telefon", "téléphone", "telefono",
-    "teléfono", "telefone", "mobil", "móvil", "fairemail", "sailfish",
+    "avast", "avg", "proton", "mail orange", "aol app", "mymail", "typeapp", "kindle", "갤럭시", "삼성", "스마트폰",
+    "iphon", "phone", "ipad", "ipod", "android", "samsung", "galaxy", "blackberry", "windows", "nokia", "huawei",
+    "xiaomi", "motorola", "xperia", "oneplus", "lumia", "outlook", "yahoo", "mailspring", "gmx", "web.de", "mail.ru",
+    "gmail", "fastmail", "thunderbird", "smartphone", "airmail", "tutanota", "smartfon", "telekom", "freenet",
+    "macbook", "imac", "telephone", "k-9", "k9", "bluemail", "hotmail", "redmi", "realme", "tablet", "verizon",
+    "t-mobile", "at&t", "polymail", "superhuman", "touchmail", "posteo", "mailbird", "mail.com", "网易", "foxmail",
+    "手机", "рамблер", "яндекс", "fairphone", "aquamail", "wp.pl", "seznam", "telefon", "téléphone", "teléfono",
+    "mobil", "móvil", "fairemail", "sailfish", "blue mail",
 )  # fmt: skip
-"""Words that show that a line "sent from" speaks of a device or a program."""
+"""How words begin that show that a line "sent from" speaks of a device or a program."""
+
+PROGRAMS: Final = (
+    "mailbox", "nylas", "inbox", "laptop", "watch", "sony", "honor", "vivo", "oppo", "pixel", "spark", "handy",
+    "orange", "workspace", "aol", "canary", "nine", "sprint", "newton", "boxer", "edison", "hey", "avg",
+    "qq", "palm", "treo", "pda", "droid", "nexus", "ios", "tuta", "libero", "zoho", "htc", "mac", "pc",
+    "alto", "mail", "mail app", "surface", "touchdown",
+)  # fmt: skip
+"""Names of such that mean something else, too: they must be the first word behind "sent from"."""
 
 
 def phrases(kind: str) -> list[str]:

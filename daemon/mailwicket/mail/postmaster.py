@@ -17,22 +17,23 @@ MACHINES: Final = (
 """Nobody but a mail server calls itself so."""
 
 MASTERS: Final = (
-    "postmaster", "post_master", "post-master", "system administrator", "systemadministrator", "administrateur syst",
-    "administrador del sistema", "administrador do sistema", "amministratore di sistema", "systeembeheerder",
-    "systemansvarig", "systemadministratör", "mailadmin", "mail-admin", "mailmaster", "administrator@",
-    "smtp-gateway", "smtpgateway", "mailgateway", "mail gateway", "mailscanner", "mailmarshal", "mimesweeper",
-    "surfcontrol", "netmail@", "vpop3", "mail server", "mailserver", "server mail", "root@", "mailer@", "mail-server",
-    "message transfer", "uucp@", "exchange administrator", "системный администратор", "почтовая система", "postbote",
-    "e-mail-system", "email system", "mail security", "email security", "mailgate", "daemon@", "mail system",
-    "mailsystem", "mail router", "mail administrator", "delivery system", "delivery subsystem", "returned mail",
-    "mail delivery", "delivery notification", "microsoft exchange", "mail filter gateway", "listserv@",
-    "message router",
+    "mail_router", "lotus notes mail", "mail service", "bounce@", "bounces@", "mail agent", "internet mail service",
+    "email administrator", "mta@", "mmdf@", "smtp@", "postmaster", "post_master", "post-master",
+    "system administrator", "systemadministrator", "administrateur syst", "administrador del sistema",
+    "administrador do sistema", "amministratore di sistema", "systeembeheerder", "systemansvarig",
+    "systemadministratör", "mailadmin", "mail-admin", "mailmaster", "administrator@", "smtp-gateway", "smtpgateway",
+    "mailgateway", "mail gateway", "mailscanner", "mailmarshal", "mimesweeper", "surfcontrol", "netmail@", "vpop3",
+    "mail server", "mailserver", "server mail", "root@", "mailer@", "mail-server", "message transfer", "uucp@",
+    "exchange administrator", "системный администратор", "почтовая система", "postbote", "e-mail-system",
+    "email system", "mail security", "email security", "mailgate", "daemon@", "mail system", "mailsystem",
+    "mail router", "mail administrator", "delivery system", "delivery subsystem", "returned mail", "mail delivery",
+    "delivery notification", "microsoft exchange", "mail filter gateway", "listserv@", "message router",
 )  # fmt: skip
 """A mail server, or the person who looks after it."""
 
 # Each of those holds one of these: for nearly all mail this is the only look.
 _QUICK: Final = re.compile(
-    r"daemon|master|deliver|syst|sist|minist|admin|beheer|gate|server|marshal|scanner|router|secur|transp|transf|sweeper|surfcontrol|netmail|"
+    r"daemon|master|lotus|bounce|agent|service|mta@|mmdf@|smtp|deliver|syst|sist|minist|admin|beheer|gate|server|marshal|scanner|router|secur|transp|transf|sweeper|surfcontrol|netmail|"
     r"vpop3|mailer@|root@|uucp@|listserv|return|сист|postbote|zustell|exchange"
 )
 _DOMAIN: Final = re.compile(r"@[^\s<>\"]*")

@@ -4,8 +4,6 @@ Line by line, in linear time, and careful: the full text is always kept beside i
 nothing, nothing is cut. Answers that stand between the quoted lines keep the lines that they answer.
 """
 
-# ruff: noqa: RUF001 - programs draw rules with all kinds of dashes
-
 from __future__ import annotations
 
 import re
@@ -15,30 +13,25 @@ from typing import Final
 
 from mailwicket.mail.attribution import WHITE, Attribution, attribution, may_end, run_on
 from mailwicket.mail.delimiter import delimiter
-from mailwicket.mail.labels import announced_block, quoted_header
+from mailwicket.mail.heading import heading
 from mailwicket.mail.marked import own_part
+from mailwicket.mail.marks import is_quoted, quoted_lines
 from mailwicket.mail.phrases import phrases
-from mailwicket.mail.signature import without_signature
+from mailwicket.mail.signature import without_armour, without_signature
 
 EXAMINED_MAX_CHARS: Final = 1024 * 1024
 EXAMINED_MAX_LINES: Final = 20_000
-LINE_MAX_CHARS: Final = 400
 ATTEMPTS_MAX: Final = 500
 """Looking closer at a line takes up to a millisecond; no person writes so many that end as an attribution does."""
 
+_BETWEEN: Final = tuple(phrases("between"))
+_IS_BETWEEN: Final = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, _BETWEEN))})(?!\w)")
+OWN_MAX_CHARS: Final = 2000
+OWN_MAX_LINES: Final = 30
+
+ANNOUNCED_LINES: Final = 4
 GAP_LINES: Final = 6
 """Empty lines between an attribution and its quote."""
-
-WRAPPED_MIN_CHARS: Final = 60
-"""From what length on a quoted line may have been broken by a program, its rest without mark."""
-
-_ORIGINAL: Final = frozenset(phrases("original"))
-_BEGINS_ORIGINAL: Final = tuple(sorted(_ORIGINAL))
-_MARKS: Final = "-_*=~‐‑–—─<>+#"
-_RULE: Final = re.compile(r"[-_=*~‐–—─]{3,}$")
-_TIME: Final = re.compile(r"\d[:.]\d\d")
-_INITIALS: Final = re.compile(r"[A-ZА-Я]{2}>(?: |$)")
-_GROUPWISE: Final = re.compile(r">>> ?[^<>]{0,80}(?:<[^<>]{1,200}>)?[^<>]{0,60}\d[^<>]{0,30}>>>$")
 
 
 def reply_text(text: str, markup: str | None = None) -> str:
@@ -83,19 +76,26 @@ def _new(text: str, *, signed: bool = False) -> tuple[str, bool]:
     lines = examined.split("\n", EXAMINED_MAX_LINES)
     if len(lines) > EXAMINED_MAX_LINES:
         rest = lines.pop() + rest
+    lines = list(without_armour(lines))
     mark = delimiter(lines)
-    if mark is not None:
-        above = _Reply(lines[: mark[0]], signed)
+    if mark is not None and not _goes_on_below(lines, mark):
+        above = _Reply(lines[: mark[0]], is_above=True, signed=signed)
         own = above.words()
         if own:
             return own, above.is_between
-        if not _is_quoted(lines[mark[0]]):
+        if not is_quoted(lines[mark[0]]):
             lines = lines[mark[1] :]
-    reply = _Reply(lines, signed)
+    reply = _Reply(lines, signed=signed)
     own = reply.words()
     if rest and not reply.cut_short:
         own = f"{own}\n{rest}".strip(WHITE + "\n")
     return own, reply.is_between
+
+
+def _goes_on_below(lines: Sequence[str], mark: tuple[int, int]) -> bool:
+    """Tell whether the delimiter is quoted, and words without mark stand somewhere below it: the answer may, too."""
+    begin, end = mark
+    return is_quoted(lines[begin]) and any(line.strip(WHITE) and not is_quoted(line) for line in lines[end:])
 
 
 @dataclass(slots=True)
@@ -105,7 +105,7 @@ class _Piece:
     lines: list[str]
     quote: bool
     announced: bool = False
-    """Whether an attribution stands above the quote; it is the first of its lines."""
+    """Whether an attribution with a date or an address stands above the quote; it is the first of its lines."""
 
 
 @dataclass
@@ -113,6 +113,8 @@ class _Reply:
     """A text, taken apart into what is quoted and what is not."""
 
     lines: list[str]
+    is_above: bool = False
+    """Whether a desk's delimiter stood right below."""
     signed: bool = False
     """Whether the signature is kept."""
     quoted: list[bool] = field(init=False)
@@ -120,6 +122,8 @@ class _Reply:
     begin: int = 0  # of the piece that is being read
     attempts: int = 0
     """How often an attribution was looked for."""
+    says_between: bool | None = None
+    """Whether the writer says so; None until that matters."""
     is_between: bool = False
     """Whether answers stand between quoted lines, which are kept then."""
     cut_short: bool = False
@@ -127,7 +131,7 @@ class _Reply:
 
     def words(self) -> str:
         """Return what is the writer's own."""
-        self.quoted = _marks(self.lines)
+        self.quoted = quoted_lines(self.lines)
         self._take_apart()
         return self._joined()
 
@@ -137,7 +141,7 @@ class _Reply:
             line = self.lines[at]
             if self.quoted[at]:
                 at = self._quote(at)
-            elif not line or line.isspace():
+            elif not line.strip(WHITE):
                 at += 1
             elif (end := self._foreign(at)) is not None:
                 at = end
@@ -163,7 +167,11 @@ class _Reply:
             self._close_above(found)
             begin = found.begin
         end = self._quote_ends(at)
-        self.pieces.append(_Piece(self.lines[begin:end], quote=True, announced=found is not None))
+        announced = self._announces(at) if found is None else _names_it(self.lines[found.begin : found.end])
+        quote = self.lines[begin:end]
+        if found is not None and found.own:
+            quote[0] = quote[0].removeprefix(found.own).lstrip(WHITE)
+        self.pieces.append(_Piece(quote, quote=True, announced=announced))
         self.begin = end
         return end
 
@@ -173,6 +181,15 @@ class _Reply:
             self.begin = found.begin
         else:
             self._close(found.begin)
+
+    def _announces(self, at: int) -> bool:
+        """Tell whether an attribution stands, marked as quoted, in the first lines of the quote at line *at*."""
+        inner = [line.lstrip(WHITE + ">") for line in self.lines[at : at + ANNOUNCED_LINES]]
+        for number, line in enumerate(inner):
+            if line and may_end(line):
+                self.attempts += 1
+                return self.attempts <= ATTEMPTS_MAX and attribution(inner, number, 0, quoted=True) is not None
+        return False
 
     def _quote_ends(self, at: int) -> int:
         end = number = at
@@ -187,7 +204,7 @@ class _Reply:
     def _foreign(self, at: int) -> int | None:
         """Look for a quote without marks that begins or is announced in line *at*; return where to go on."""
         line = self.lines[at]
-        head = _headed(self.lines, at)
+        head = heading(self.lines, at)
         if head:
             return self._all_below(at, at + head, None)
         if not may_end(line):
@@ -196,7 +213,7 @@ class _Reply:
         below = self._next(at + 1)
         if below is not None and self.quoted[below]:
             return None  # _quote() will look up to it
-        found = self._attribution(at, quoted=below is None)
+        found = self._attribution(at, quoted=below is None and self.is_above)
         return None if found is None else self._all_below(found.begin, found.end, found)
 
     def _attribution(self, last: int, *, quoted: bool) -> Attribution | None:
@@ -206,7 +223,10 @@ class _Reply:
         return attribution(self.lines, last, self.begin, quoted=quoted)
 
     def _all_below(self, begin: int, end: int, found: Attribution | None) -> int:
-        """Cut everything from *begin* on, unless marks show where the quote ends or nothing would remain."""
+        """Cut everything from *begin* on, unless marks show where the quote ends, or words that one answers within it.
+
+        Nothing is cut where nothing would remain.
+        """
         below = self._next(end)
         if below is not None and self.quoted[below]:
             self._close(begin)
@@ -217,6 +237,8 @@ class _Reply:
         own = found.own if found is not None else ""
         if not own and not any(line.strip(WHITE) for line in self.lines[self.begin : begin]) and not self._has_words():
             return end
+        if found is None and self._says_between(begin):
+            return end
         if found is not None:
             self._close_above(found)
         else:
@@ -224,6 +246,13 @@ class _Reply:
         self.begin = len(self.lines)
         self.cut_short = True
         return len(self.lines)
+
+    def _says_between(self, end: int) -> bool:
+        """Tell whether the writer says, above the first quote without marks, that he answers within it."""
+        if self.says_between is None:
+            own = " ".join(self.lines[self.begin : end][:OWN_MAX_LINES])[:OWN_MAX_CHARS].casefold()
+            self.says_between = any(phrase in own for phrase in _BETWEEN) and _IS_BETWEEN.search(own) is not None
+        return self.says_between
 
     def _has_words(self) -> bool:
         return any(not piece.quote for piece in self.pieces)
@@ -236,23 +265,32 @@ class _Reply:
         return None
 
     def _joined(self) -> str:
-        pieces = [piece if piece.quote or self.signed else _unsigned(piece.lines) for piece in self.pieces]
+        last = None if self.cut_short else self.pieces[-1:]
+        pieces = [
+            piece if piece.quote or self.signed else _unsigned(piece.lines, is_last=[piece] == last)
+            for piece in self.pieces
+        ]
         pieces = [piece for piece in pieces if piece.lines]
-        trailing = self.cut_short
+        is_inside = False
         while pieces and pieces[-1].quote:
             pieces.pop()
-            trailing = self.cut_short = True
+            is_inside = self.cut_short = True
         quotes = [number for number, piece in enumerate(pieces) if piece.quote]
-        if len(quotes) == 1 and (quotes[0] == 0 or pieces[quotes[0]].announced) and not (trailing and quotes[0]):
+        if len(quotes) == 1 and not is_inside and (quotes[0] == 0 or pieces[quotes[0]].announced):
             del pieces[quotes[0]]
             return "\n\n".join("\n".join(_bare(piece.lines)) for piece in pieces).strip(WHITE + "\n")
-        self.is_between = bool(quotes)
+        self.is_between = bool(quotes) or self.says_between is True
         return "\n".join("\n".join(piece.lines) for piece in pieces).strip(WHITE + "\n")
 
 
-def _unsigned(lines: Sequence[str]) -> _Piece:
+def _names_it(lines: Sequence[str]) -> bool:
+    """Tell whether an attribution has a date or an address: "He wrote:" may stand above what somebody pasted."""
+    return any(sign.isdigit() or sign == "@" for line in lines for sign in line)
+
+
+def _unsigned(lines: Sequence[str], *, is_last: bool) -> _Piece:
     """Return *lines* without signature, with as many empty ones behind them as there were."""
-    own = without_signature(lines)
+    own = without_signature(lines, is_last=is_last)
     empty = len(lines) - len(_bare(["|", *lines])) + 1 if own else 0
     return _Piece([*own, *[""] * empty], quote=False)
 
@@ -264,108 +302,3 @@ def _bare(lines: Sequence[str]) -> Sequence[str]:
     while end > begin and not lines[end - 1].strip(WHITE):
         end -= 1
     return lines[begin:end]
-
-
-def _headed(lines: list[str], at: int) -> int:
-    """Return how many lines at *at* say that a whole mail follows without marks; 0 for none."""
-    bare = lines[at][:LINE_MAX_CHARS].strip(WHITE)
-    if bare and bare[0] in _MARKS:
-        if _is_groupwise(bare):
-            return 1
-        inner = bare.strip(_MARKS + WHITE).casefold()
-        if not inner:
-            return _ruled(lines, at, 0) if _RULE.match(bare) else 0
-        if inner in _ORIGINAL or (bare[-1] in _MARKS and inner.startswith(_BEGINS_ORIGINAL) and len(inner) < 60):
-            return _ruled(lines, at, 1)
-    head = _header(lines, at)
-    if not head and at + 1 < len(lines) and bare.startswith("Message ") and (head := _header(lines, at + 1)):
-        head += 1  # "Message du 02/11/26 10:11" (Orange)
-    return head
-
-
-def _header(lines: Sequence[str], at: int) -> int:
-    """Return how many lines the header of a quoted mail takes at *at*; 0 if there is none.
-
-    Two labels are enough where a time and an address stand behind them and nothing right above.
-    """
-    found = quoted_header(lines, at)
-    if found or (at and lines[at - 1].strip(WHITE + _MARKS)) or ":" not in lines[at][:LINE_MAX_CHARS]:
-        return found
-    block = announced_block(lines, at)
-    if block is None or not _TIME.search(block.date or "") or not (block.author or "@" in (block.to or "")):
-        return 0
-    return block.end - at
-
-
-def _ruled(lines: Sequence[str], at: int, least: int) -> int:
-    """Return how many lines a rule and the header below it are; *least* if there is no header."""
-    below = at + 1
-    while below < min(len(lines), at + 4) and not lines[below].strip(WHITE):
-        below += 1
-    head = _header(lines, below) if below < len(lines) else 0
-    return below + head - at if head else least
-
-
-def _marks(lines: Sequence[str]) -> list[bool]:
-    """Tell of each line whether a mark shows it as quoted."""
-    quoted = [">" in line[:8] and _is_quoted(line) for line in lines]
-    if True not in quoted:
-        initials = [">" in line[:4] and _INITIALS.match(line) is not None for line in lines]
-        return initials if sum(initials) > 1 else quoted
-    for number, line in enumerate(lines):
-        if quoted[number]:
-            if _is_no_quote(lines, quoted, number):
-                quoted[number] = False
-        elif (
-            0 < number < len(lines) - 1
-            and quoted[number - 1]
-            and quoted[number + 1]
-            and _is_rest(lines[number - 1], line)
-        ):
-            quoted[number] = True
-    return quoted
-
-
-def _is_quoted(line: str) -> bool:
-    bare = line[:8].lstrip(WHITE)
-    return bare.startswith((">", "*>", "_>")) and not line.rstrip(WHITE).endswith("<<<") and not _is_groupwise(line)
-
-
-def _is_groupwise(line: str) -> bool:
-    return (
-        line.startswith(">>>")
-        and line.rstrip(WHITE).endswith(">>>")
-        and _GROUPWISE.match(line[:LINE_MAX_CHARS].rstrip(WHITE)) is not None
-    )
-
-
-def _is_no_quote(lines: Sequence[str], quoted: Sequence[bool], number: int) -> bool:
-    """Tell whether the mark is the end of a link that was wrapped, or stands before a "From" that begins a line."""
-    above = lines[number - 1] if number else ""
-    if quoted[number - 1] if number else True:
-        return False
-    if lines[number].lstrip().startswith("> <") or "<" in above[-LINE_MAX_CHARS:].rpartition(">")[2]:
-        return "<" in above[-LINE_MAX_CHARS:].rpartition(">")[2]
-    below = lines[number + 1] if number + 1 < len(lines) else ""
-    return (
-        lines[number].startswith(">From ")
-        and bool(above.strip())
-        and bool(below.strip())
-        and not quoted[min(number + 1, len(lines) - 1)]
-    )
-
-
-def _is_rest(above: str, line: str) -> bool:
-    """Tell whether *line* is what a program broke off the quoted line above it."""
-    bare = line.strip(WHITE)
-    if not bare or len(bare) > LINE_MAX_CHARS:
-        return False
-    if bare.startswith(("(http", "<http", "http")) and bare.rstrip(WHITE).endswith((">", ")")):
-        return True
-    return (
-        bare[0].islower()
-        and len(above) >= WRAPPED_MIN_CHARS
-        and len(above) + len(bare.split(maxsplit=1)[0]) > 70
-        and not above.rstrip(WHITE).endswith((".", "!", "?", ":"))
-        and len(bare) < len(above)
-    )

@@ -6,34 +6,36 @@ Quotes come behind `> `, links by their address, table rows on a line: the marks
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from mailwicket.mail.charset import clean
-from mailwicket.mail.layout import Lines, Numbering, address_of, emoji
-from mailwicket.mail.markup import ATTRIBUTES_MAX_CHARS, RAW, attributes, names, tokens, unescaped
+from mailwicket.mail.elements import (
+    BLOCKS,
+    CELLS,
+    CLOSES,
+    LISTS,
+    ODD_ENDS,
+    PLAIN,
+    PREFORMATTED,
+    ROOMY,
+    ROWS,
+    SPACED,
+    UNSEEN,
+    VOID,
+)
+from mailwicket.mail.layout import Lines, Numbering
+from mailwicket.mail.link import address_of, emoji, says
+from mailwicket.mail.markup import ATTRIBUTES_MAX_CHARS, Token, attributes, tokens, unescaped
 from mailwicket.mail.style import FLAT_PARAGRAPHS, Look, look_of
 
-_VOID: Final = names(
-    "area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr"
-)
-_UNSEEN: Final = names("template object svg audio video canvas datalist applet")
-_BLOCKS: Final = names(
-    "address article aside blockquote body caption center dd details dialog dir div dl dt fieldset figcaption figure "
-    "footer form frameset h1 h2 h3 h4 h5 h6 header hgroup html legend li listing main menu nav noframes ol option p "
-    "pre search section summary table tbody tfoot thead title tr ul xmp plaintext optgroup"
-)
-_SPACED: Final = names("blockquote dir dl fieldset figure h1 h2 h3 h4 h5 h6 listing menu ol p pre table ul xmp")
-_PREFORMATTED: Final = names("pre listing xmp textarea")
-_LISTS: Final = names("ol ul menu dir")
-_CELLS: Final = names("td th caption")
-_PLAIN: Final = names("b strong i em u font small big sup sub s strike del ins code tt o:p nobr abbr")
-_ROOMY: Final = names("a li dd dt option td th caption tr tbody thead tfoot")
-_ROWS: Final = names("tr tbody thead tfoot")
-_ODD_ENDS: Final = names("table td th caption tr tbody thead tfoot p br")
-_CLOSES: Final = {"li": names("li"), "dd": names("dd dt"), "dt": names("dd dt"), "option": names("option")}
 _WHITE: Final = re.compile(r"[\t\n\r\f][ \t\n\r\f]*+| [ \t\n\r\f]++")
 _INVISIBLE: Final = re.compile("[\u00ad\u034f\u061c\u180e\u200b\u2060-\u2064\ufeff]|(?<!\\w)\u200c|\u200c(?!\\w)")
+
+TOKENS_MAX: Final = 100_000
+"""How many tags and texts are laid out; as Word writes it, a table of 10,000 cells has as many."""
 
 INLINE_LOOK_BACK: Final = 12
 """How many unclosed elements an end tag of an inline one may close with its own."""
@@ -62,6 +64,7 @@ class Page:
         self.mute_until = 0  # words that stand before are not said
         self.over = False  # nothing of what follows is read
         self._white = 0
+        self._begun = False  # whether `<pre>` has just begun
         self._zero: list[bool] = [False]  # font-size 0, which what is inside may undo
         self._frames: list[tuple[str, int]] = []
         self._open: dict[str, int] = {}
@@ -73,22 +76,30 @@ class Page:
 
     def read(self, markup: str) -> str:
         """Return the text of *markup*."""
-        for name, rest, end in tokens(markup):
+        walk = tokens(markup)
+        for name, rest, end in islice(walk, TOKENS_MAX):
             if not name:
                 if not self.hidden and end > self.mute_until:
                     self._say(unescaped(rest) if "&" in rest else rest)
             elif name[0] == "/":
                 self._close(name[1:])
-            elif not rest and name in _PLAIN:
-                pass
-            elif name == RAW:
-                if not self.hidden:
-                    self._say(rest)
-            else:
+            elif rest or name not in PLAIN:
                 self.begin(name, rest, markup, end)
                 if self.over:
                     break
+        while self._frames:
+            self._leave(self._frames.pop()[1])
+        if not self.over:
+            self._read_flat(walk)
         return clean(self.out.text()).strip()
+
+    def _read_flat(self, walk: Iterator[Token]) -> None:
+        """Say what is left of a page with more tags than any mail has: its words, a block a line."""
+        for name, rest, _ in walk:
+            if not name:
+                self._say(unescaped(rest))
+            elif name == "br" or name.removeprefix("/") in BLOCKS:
+                self.out.end_line()
 
     def begin(self, name: str, rest: str, _markup: str, end: int) -> None:
         """Read a start tag; what is read of *markup* from *end* on is for those who know more marks."""
@@ -99,16 +110,19 @@ class Page:
         if len(rest) > 5:  # no style is shorter
             known = self._looks.get(rest)
             look = self._looks.setdefault(rest, look_of(rest)) if known is None else known
-        if name in _VOID:
+        if name in VOID:
             if not self.hidden and not look & Look.HIDDEN and end > self.mute_until:
                 self._void(name, rest)
             return
-        if name in _BLOCKS and self._open.get("p"):
-            self._close_to("p")
-        if name in _ROOMY:
+        if name in BLOCKS:
+            if self._open.get("p"):
+                self._close_to("p")
+            if self.hidden and self._open.get("svg"):  # no drawing holds one (HTML standard 13.2.6.5)
+                self._close_to("svg")
+        if name in ROOMY:
             self._make_room(name)
         self._frames.append((name, self._enter(name, rest, look)))
-        if name == "table" or name in _CELLS:
+        if name == "table" or name in CELLS:
             self._scopes.append((name, self._open))
             self._open = {}
             self._tables += name == "table"
@@ -132,21 +146,27 @@ class Page:
         """Act on a start tag, and return what is to be undone at its end."""
         if self.hidden:
             return 0
-        if name in _UNSEEN or (look & Look.HIDDEN and name not in {"body", "html"} and not self.show_hidden):
-            self.hid = self.hid or name not in _UNSEEN
+        if name in UNSEEN or (look & Look.HIDDEN and name not in {"body", "html"} and not self.show_hidden):
+            self.hid = self.hid or name not in UNSEEN
             self.hidden += 1
             return HIDE
         undo = 0
-        if name in _BLOCKS:
+        if name in BLOCKS and not (look & Look.INLINE and name not in ROWS and name != "table"):
             undo = self._enter_block(name, rest, look)
-        elif name in _CELLS:
+        elif name in CELLS:
             self.out.begin_cell()
             undo = CELL
         elif name == "a":
+            if look & Look.BLOCK:
+                self.out.end_line()
             self._link = _Link(address_of(attributes(rest).get("href", "")), self.out.count)
-            undo = LINK
-        if name in _PREFORMATTED or look & Look.WHITE:
+            undo = LINK | (BREAK if look & Look.BLOCK else 0)
+        elif look & Look.BLOCK:
+            self.out.end_line()
+            undo = BREAK
+        if name in PREFORMATTED or look & Look.WHITE:
             self._white += 1
+            self._begun = name in PREFORMATTED
             undo |= WHITE
         if look & (Look.ZERO | Look.SIZED):
             self._zero.append(bool(look & Look.ZERO))
@@ -155,8 +175,8 @@ class Page:
 
     def _enter_block(self, name: str, rest: str, look: int) -> int:
         undo = BREAK
-        flat = look & Look.FLAT or (name == "p" and (self._flat or "MsoNormal" in rest))
-        if (name in _SPACED and not flat) or (name == "div" and look & Look.RULED):
+        flat = look & Look.FLAT or (name == "p" and (self._flat or "Mso" in rest))
+        if (name in SPACED and not flat) or (name == "div" and look & Look.RULED):
             undo |= SPACE
         if name == "table":
             self.out.begin_table()
@@ -165,12 +185,14 @@ class Page:
         if name == "tr":
             self.out.begin_row()
             return ROW
-        if undo & SPACE and not (name in _LISTS and self.numbering.depth):
+        if undo & SPACE and not (name in LISTS and self.numbering.depth):
             self.out.space()
-        if name == "blockquote":
+        if flat and name == "p" and "margin-bottom:1" in rest:  # Word's paragraph with space below
+            undo |= SPACE
+        if name == "blockquote" and not (look & Look.INDENTED and "cite" not in rest and "quote" not in rest):
             self.out.quotes += 1
             undo |= QUOTE
-        elif name in _LISTS:
+        elif name in LISTS:
             self.numbering.begin(name, attributes(rest) if rest else {})
             undo |= LIST
         elif name == "li":
@@ -244,6 +266,9 @@ class Page:
 
     def _say_as_it_is(self, text: str) -> None:
         *whole, rest = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        if self._begun and whole and not whole[0]:  # the line end behind the tag is none
+            del whole[0]
+        self._begun = False
         for line in whole:
             self.out.add_as_it_is(line)
             self.out.new_line(as_it_is=True)
@@ -259,7 +284,7 @@ class Page:
         said = "".join(link.words).replace("\xa0", " ").strip()
         if not said and not link.pictured:
             return
-        if not _says(said, link.address):
+        if not says(said, link.address):
             self.out.append_address(f"<{link.address}>" if not said else f" <{link.address}>", link.line)
 
     # What is open
@@ -269,17 +294,17 @@ class Page:
         if name == "a":
             if self._link is not None:
                 self._end_link()
-        elif name in _CLOSES:
+        elif name in CLOSES:
             self._close_item(name)
-        elif name in _CELLS or name in _ROWS:
-            if self._scopes and self._scopes[-1][0] in _CELLS:
+        elif name in CELLS or name in ROWS:
+            if self._scopes and self._scopes[-1][0] in CELLS:
                 self._close_scope()
-            if name not in _CELLS and self._open.get("tr"):
+            if name not in CELLS and self._open.get("tr"):
                 self._close_to("tr")
 
     def _close_item(self, name: str) -> None:
         """Close the item before, if no list has begun in it since."""
-        closes = _CLOSES[name]
+        closes = CLOSES[name]
         for at in range(len(self._frames) - 1, max(-1, len(self._frames) - 1 - INLINE_LOOK_BACK), -1):
             before, undo = self._frames[at]
             if before in closes:
@@ -290,10 +315,10 @@ class Page:
 
     def _close(self, name: str) -> None:
         """Read an end tag: one that ends nothing says nothing, and text goes on behind the page's own."""
-        if name in _ODD_ENDS:
+        if name in ODD_ENDS:
             self._close_odd(name)
         elif self._open.get(name):
-            if name not in _BLOCKS and name not in _UNSEEN:
+            if name not in BLOCKS and name not in UNSEEN:
                 self._close_inline(name)
             elif name not in {"body", "html"}:
                 self._close_to(name)
@@ -302,8 +327,8 @@ class Page:
         if name == "table":
             while self._tables and self._close_scope() != "table":
                 pass
-        elif name in _CELLS or name in _ROWS:
-            if self._scopes and self._scopes[-1][0] in _CELLS:
+        elif name in CELLS or name in ROWS:
+            if self._scopes and self._scopes[-1][0] in CELLS:
                 self._close_scope()
             if self._open.get(name):
                 self._close_to(name)
@@ -321,7 +346,7 @@ class Page:
             if self._frames[at][0] == name:
                 self._close_to(name)
                 return
-            if self._frames[at][0] in _BLOCKS and name != "a":
+            if self._frames[at][0] in BLOCKS and name != "a":
                 return
 
     def _close_to(self, name: str) -> None:
@@ -343,21 +368,3 @@ class Page:
         self._open = outer
         self._tables -= name == "table"
         return name
-
-
-def _says(said: str, address: str) -> bool:
-    """Tell whether the words of a link are its address already."""
-    if "@" in address and "/" not in address:
-        return address.casefold() in said.casefold()
-    bare, shown = (
-        one.casefold()
-        .removeprefix("https://")
-        .removeprefix("http://")
-        .removeprefix("tel:")
-        .removeprefix("www.")
-        .rstrip("/")
-        for one in (address, said.strip("<>() "))
-    )
-    return shown == bare or (
-        address.startswith("tel:") and bare.replace("-", "") == "".join(shown.split()).replace("-", "")
-    )

@@ -10,13 +10,14 @@ from mailwicket.mail.absence import absent, answers
 from mailwicket.mail.header import Header, ids, parameters, words
 from mailwicket.mail.notice import Notice, addresses, read
 from mailwicket.mail.postmaster import nowhere, server, unnamed
-from mailwicket.mail.report_words import FAILED, LATE, PASSED, SUBJECTS
+from mailwicket.mail.report_words import DIGESTS, FAILED, LATE, PASSED, PASSED_TITLES, REASONS, SUBJECTS
 from mailwicket.mail.status import Fate, Fields, fields
 from mailwicket.model import Bounce, MessageId
 
 LOOK_MAX_CHARS: Final = 64 * 1024
 
 _OTHER_REPORTS: Final = frozenset({"disposition-notification", "feedback-report", "tlsrpt"})
+_NOT_PASSED: Final = ("unsuccess", "undelivered", "not ")
 ENOUGH: Final = 2
 SURE: Final = 3
 
@@ -41,10 +42,11 @@ def bounce(
     if reported and told in _OTHER_REPORTS and not _refused(text):
         return None
     seen = evidence(header, subject)
-    weight = seen.weight + 2 * reported
-    if weight < ENOUGH:
+    if seen.weight + 2 * reported < ENOUGH:
         return None
-    return _Report(header, subject, text, tuple(returned), sure=seen.titled and weight >= SURE).told(status)
+    titled = seen.titled and (seen.server or reported)
+    sure = titled and seen.weight + 2 * reported >= SURE
+    return _Report(header, subject, text, tuple(returned), titled=titled, sure=sure).told(status)
 
 
 def _refused(text: str) -> bool:
@@ -57,8 +59,10 @@ class Evidence(NamedTuple):
 
     weight: int
     """ENOUGH: the text may be read as a report's. SURE: it is one even if no phrase in it is known."""
+    server: bool
+    """The author, or a field that only servers set, says that a mail server wrote it."""
     titled: bool
-    """The subject, or a field made for it, speaks of mail that did not arrive."""
+    """The subject, or that field, speaks of mail that did not arrive."""
 
 
 def evidence(header: Header, subject: str) -> Evidence:
@@ -68,13 +72,14 @@ def evidence(header: Header, subject: str) -> Evidence:
     if weight == 1 and "postmaster@" in author.casefold() and unnamed(author) and not answers(subject):
         weight = 2
     failed = "x-failed-recipients" in header
-    weight += 2 * failed + nowhere(header)
+    by_server = weight > 0 or failed
+    weight += SURE * failed + nowhere(header)
     said = header.get("auto-submitted")[:5].casefold() == "auto-"
     if (not weight and not said) or answers(subject) or absent(subject):
-        return Evidence(weight if weight >= ENOUGH else 0, failed)
+        return Evidence(weight if weight >= ENOUGH else 0, by_server, failed)
     title = subject.casefold().strip(" *[]-!").replace("\u2019", "'")
     titled = any(word in title for word in SUBJECTS) if weight else title.startswith(SUBJECTS)
-    return Evidence(weight + titled + (said and (weight > 0 or titled)), failed or titled)
+    return Evidence(weight + titled + (said and (weight > 0 or titled)), by_server, failed or titled)
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,7 @@ class _Report:
     subject: str
     text: str
     returned: Sequence[Header]
+    titled: bool
     sure: bool
 
     def told(self, status: Sequence[str]) -> Bounce | None:
@@ -103,12 +109,17 @@ class _Report:
 
     def _in_words(self, found: Fields) -> Bounce | None:
         """Read the text: there is no status, or it leaves out whom it is about or what became of the mail."""
+        title = self.subject.casefold()
+        if any(word in title for word in PASSED_TITLES) and not any(word in title for word in _NOT_PASSED):
+            return None
         own = [one for name in ("to", "from", "reply-to") for one in addresses(self.header.get(name))]
         sender = next(iter(addresses(self.header.get("from"))), "")
         notice = read(self.text, own, sender.rpartition("@")[2])
-        title = self.subject.casefold()
         late = any(word in notice.words or word in title for word in LATE)
-        failed = any(word in notice.words for word in FAILED)
+        reasons = FAILED + REASONS if self.titled else FAILED
+        failed = any(word in notice.words for word in reasons)
+        if not self.titled and any(word in notice.words for word in DIGESTS):
+            return None
         passed = not (late or failed) and any(word in notice.words for word in PASSED)
         if passed or not (late or failed or self.sure or found.failed):
             return None
@@ -127,9 +138,11 @@ class _Report:
         if notice.recipients:
             return notice.recipients
         for to in (*(addresses(words(one.get("to"))) for one in self.returned), notice.returned_to):
+            if len(to) == 1:
+                return to
             if to:  # of several we cannot tell which
-                return to if len(to) == 1 else ()
-        return ()
+                return notice.others or [one for one in notice.bare if one in to]
+        return notice.others or notice.bare
 
     def _bounce(self, who: Sequence[str], found: Fields, notice: Notice | None, *, permanent: bool | None) -> Bounce:
         about = next((known for one in self.returned if (known := ids(one.get("message-id")))), None)

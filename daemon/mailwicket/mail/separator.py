@@ -13,37 +13,21 @@ from enum import StrEnum
 from typing import Final
 
 from mailwicket.mail.labels import INVISIBLE, LEAD, WHITE, key
+from mailwicket.mail.separator_words import ANSWERS, BARE, END, FORWARD, ORIGINAL, TITLES
 
 LINE_MAX_CHARS: Final = 1000
 PHRASE_MAX_CHARS: Final = 160
+SCISSORS_CHARS: Final = 20
 SUBJECT_MAX_CHARS: Final = 500
 
 _DASHES: Final = "-=_*~#+‐‑‒–—―−─━═"
+_FRAMED: Final = re.compile(rf"[{_DASHES}]{{4,}}[^{_DASHES}]{{2,80}}[{_DASHES}]{{4,}}")
 _DASHED: Final = re.compile(rf"[{_DASHES}]{{2,200}}")
 
-_FORWARD: Final = (
-    "forward|fwd message|weitergeleit|weiterleitung|transféré|transférer|réexpédi|transmis|faire suivre|reenvi|"
-    "reencaminhad|encaminhad|inoltrat|inoltro|doorgestuur|doorgezonden|doorsturen|vidarebefordr|videresend|vidaresend|"
-    "välitet|edelleenlähet|framsen|áframsen|przekaz|przesłan|přeposl|přeposíl|přesměrov|preposl|preposiel|továbbít|"
-    "redirecțion|redirecţion|redirectionat|proslijeđ|prosleđ|prosljeđ|проследјен|прослеђ|posredov|препратен|препращ|"
-    "пересыл|пересил|пересла|перенаправ|переадрес|перасла|προωθ|iletil|iletilen|yönlendir|הועבר|מועבר|המועבר|שהועבר|"
-    "توجيه|محول|محوّل|بازارسال|هدایت شده|فوروارد|转发|轉寄|轉發|転送|전달|ส่งต่อ|chuyển tiếp|diteruskan|terusan|"
-    "dimajukan|edastat|pārsūt|persiųst|peradres|reenviat|birbidal|përcjell|anfonwyd ymlaen|अग्रेषित"
-)
-_ORIGINAL: Final = (
-    "origin|ursprüng|originale|oorspronkelijk|oprindelig|opprinnelig|ursprunglig|alkuperäi|upprunaleg|oryginaln|"
-    "pierwotn|původní|pôvodn|eredeti|izvorn|izvirn|оригинал|исходн|первоначальн|вихідн|початков|απόσπασμα|αρχικ|"
-    "orijinal|özgün|מקורי|الأصلي|اصلی|原始|原邮件|原郵件|原文|元の|원본|ต้นฉบับ|thư gốc|gốc|pesan asli|asli|asal|"
-    "algne|originaal|sākotn|pirmin|jatorriz|reply message|replied message|回复的原邮件|回复的原郵件"
-)
-_END: Final = (
-    r"(?:end|ende|fin|fine|fim|slut|slutt|einde|loppu|koniec|konec|конец|завершение|кінець|край|τέλος|sonu|son|"
-    r"結束|结束|終わり|끝|sfârșit|vége|kraj|final|final del|fi)\b"
-)
 # Of casefolded text: without a flag for that the first letter is looked up in a set.
-_FORWARDED: Final = re.compile(_FORWARD.casefold())
-_ORIGINALLY: Final = re.compile(_ORIGINAL.casefold())
-_ENDING: Final = re.compile(rf"\s*{_END}", re.IGNORECASE)
+_FORWARDED: Final = re.compile(FORWARD.casefold())
+_ORIGINALLY: Final = re.compile(ORIGINAL.casefold())
+_ENDING: Final = re.compile(END)
 _BY: Final = re.compile(r"\b(?:from|von|par|de|da|door|från|fra|od|от|av|af|por)\s+(.{2,120})$", re.IGNORECASE)
 
 
@@ -91,6 +75,8 @@ def separator(line: str) -> Separator | None:
 
 
 def _dashed(text: str, quotes: int) -> Separator | None:
+    if "8<" in text[:SCISSORS_CHARS]:  # The Bat!
+        text = text.replace("8<", "==", 1)
     begin = len(text) - len(text.lstrip(_DASHES))
     closing = _DASHED.search(text, begin, begin + PHRASE_MAX_CHARS)
     phrase = text[begin : closing.start() if closing else begin + PHRASE_MAX_CHARS].strip(WHITE + ":").lstrip(">")
@@ -102,9 +88,11 @@ def _dashed(text: str, quotes: int) -> Separator | None:
     if not phrase.isascii():
         phrase = INVISIBLE.sub("", phrase).replace("\xa0", " ")
     folded = _folded(phrase)
-    if _FORWARDED.search(folded):
-        if _ENDING.match(phrase):
-            return None if rest else Separator(Kind.END, quotes)
+    is_forward = _FORWARDED.search(folded) is not None
+    is_end = _ENDING.match(folded) is not None or folded.endswith(" ends")
+    if is_end and (is_forward or _ORIGINALLY.search(folded)):
+        return None if rest else Separator(Kind.END, quotes)
+    if is_forward:
         named = _BY.search(phrase) if "@" in phrase and "/" not in phrase else None
         return Separator(Kind.FORWARD, quotes, rest=rest, by=named[1] if named else "")
     if folded == "end" and not rest:
@@ -117,8 +105,12 @@ def _folded(phrase: str) -> str:
 
 
 def is_bare_phrase(line: str) -> bool:
-    """Tell whether *line* is the phrase of a separator without dashes or colon: only a header below makes it one."""
-    return len(line) < 60 and key(line.strip("\r" + WHITE + ".:")) in _BARE
+    """Tell whether only a header below makes *line* a separator.
+
+    It is the phrase of one without dashes or colon, or words that we do not know between dashes.
+    """
+    text = line[:LINE_MAX_CHARS].strip("\r" + WHITE + ".:")
+    return len(text) < PHRASE_MAX_CHARS and (_FRAMED.fullmatch(text) is not None or key(text) in _BARE)
 
 
 def _announced(text: str, quotes: int) -> Separator | None:
@@ -132,23 +124,9 @@ def _prefixes(words: str) -> frozenset[str]:
     return frozenset(map(key, words.split(", ")))
 
 
-_BARE: Final = _prefixes(
-    "forwarded message, forwarded email, forwarded mail, forwarded conversation, original message, original email, "
-    "weitergeleitete nachricht, weitergeleitete e-mail, ursprüngliche nachricht, message transféré, message original, "
-    "message d'origine, mensaje reenviado, mensaje original, mensagem encaminhada, mensagem original, messaggio "
-    "inoltrato, messaggio originale, doorgestuurd bericht, oorspronkelijk bericht, vidarebefordrat meddelande, "
-    "videresendt besked, videresendt melding, przekazana wiadomość, пересылаемое сообщение, 转发的邮件, 原始邮件"
-)
-_TITLES: Final = _prefixes(
-    "fw, fwd, forward, forwarded, wg, weitergeleitet, tr, trans, transf, transféré, transfert, rv, reenv, "
-    "renv, reenviado, i, inoltra, inoltrato, enc, encaminhada, encaminhado, vs, vb, vl, doorst, "
-    "doorgestuurd, pd, przekazano, podaj dalej, redir, redir., videresend, videresendt, vidarebefordrat, "
-    "välitetty, ilt, iletilen, továbbítás, tov, továbbítva, пересл, пересл., пересылка, переслано, "
-    "пересылаемое, áfr, trs, πρθ, προωθ, fs, yml, přeposl, přeposláno, preposlané, prosl, proslijeđeno, "
-    "prosleđeno, posredovano, препр, препратено, pārs, pārsūtīts, persiųsta, pers, edasi, edastatud, ed, "
-    "birbidalia, 转发, 轉寄, 轉發, 転送, 전달, fwd., fw., הועבר, העברה, إعادة توجيه, إعادة إرسال, توجيه, بازارسال, "
-    "هدایت, ส่งต่อ, chuyển tiếp, teruskan, terusan, majukan"
-)
+_BARE: Final = _prefixes(BARE)
+_TITLES: Final = _prefixes(TITLES)
+_ANSWERS: Final = _prefixes(ANSWERS)
 _SHORT: Final = {
     key("i"): (frozenset({"it"}), frozenset[str]()),
     key("vs"): (frozenset({"da", "nb"}), frozenset({"fi", "et"})),
@@ -161,7 +139,7 @@ Finns and Estonians answer with VS.
 _PREFIX: Final = re.compile(
     r"(?:\s|\[[^\[\]]{0,60}\]){0,4}\s*[\[(]?\s*([^:：\[\]()\d<>\"]{1,24})\s*(?:[\[(^]?\d{1,3}[\])]?)?\s*[:：]"
 )
-_LAST: Final = re.compile(r"[(\[]\s*fwd?\s*[)\]]\s*$", re.IGNORECASE)
+_MARKED: Final = re.compile(r"\s*[(\[]\s*fwd?\s*[)\]]|.*[(\[]\s*fwd?\s*[)\]]\s*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +147,7 @@ class Title:
     """What the subject says about forwarding."""
 
     is_forward: bool
+    is_reply: bool = False
     rest: str = ""
     """The subject behind the prefix."""
     languages: frozenset[str] = frozenset()
@@ -179,12 +158,12 @@ class Title:
 
 def title(subject: str) -> Title:
     """Read the prefix of *subject*: the outermost tells, a reply to a forward is a reply."""
-    subject = INVISIBLE.sub("", subject[:SUBJECT_MAX_CHARS])
+    subject = " ".join(INVISIBLE.sub("", subject[:SUBJECT_MAX_CHARS]).split())  # the pattern would try every blank
     found = _PREFIX.match(subject)
     if found is None:
-        return Title(is_forward=_LAST.search(subject) is not None)
+        return Title(is_forward=_MARKED.match(subject) is not None)
     word = key(found[1])
     if word not in _TITLES:
-        return Title(is_forward=False)
+        return Title(is_forward=False, is_reply=word in _ANSWERS)
     languages, denied_by = _SHORT.get(word, (frozenset(), frozenset()))
     return Title(is_forward=True, rest=subject[found.end() :].strip(), languages=languages, denied_by=denied_by)

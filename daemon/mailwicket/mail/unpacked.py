@@ -25,8 +25,11 @@ class Taken(NamedTuple):
     """Nothing is lost when the winmail.dat itself is not shown."""
 
 
-def take_apart(raw: Raw, one: Leaf) -> Taken | None:
-    """Return what the winmail.dat *one* holds, None where it is none or too large."""
+def take_apart(raw: Raw, one: Leaf, *, with_body: bool) -> Taken | None:
+    """Return what the winmail.dat *one* holds, None where it is none or too large.
+
+    The body is told only *with_body*: rich text grows when it is unpacked, and takes time to be read.
+    """
     begin, end = one.part.begin, one.part.end
     if end - begin > PACKED_MAX_BYTES:
         return None
@@ -35,7 +38,7 @@ def take_apart(raw: Raw, one: Leaf) -> Taken | None:
     if packed is None:
         return None
     files = [_attachment(content, file, one) for file in packed.files if file.begin]
-    text, html = _body(packed)
+    text, html = _body(packed) if with_body else ("", "")
     said = bool(files or text or html)
     return Taken(files, text, html or None, said and packed.whole and len(files) == len(packed.files))
 

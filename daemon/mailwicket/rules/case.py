@@ -8,10 +8,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
 
-from mailwicket.mail.forwarded import Forwarded, chain
-from mailwicket.mail.html import to_plain
+from mailwicket.mail.forwarded import Forwarded, chain_of
 from mailwicket.mail.quoted import reply_text, unquoted
-from mailwicket.mail.separator import title
 from mailwicket.model import Facts, Flag, Mail, TicketFacts
 from mailwicket.rules.directory import Person, Role
 from mailwicket.rules.letter import Letter
@@ -102,20 +100,15 @@ class Case:
         """The text without what it quotes: what keywords are looked for in."""
         return unquoted(self.mail.text, self._made_from)
 
-    @cached_property
+    @property
     def _made_from(self) -> str | None:
         """The HTML that the text was made from; None where it was not."""
-        html = self.mail.html
-        return html if html is not None and self.mail.text == to_plain(html) else None
+        return self.mail.html if self.mail.is_laid_out else None
 
     @cached_property
     def forwards(self) -> Sequence[Forwarded]:
         """The mails that it passes on, the outermost first."""
-        mail = self.mail
-        found = chain(mail.subject, mail.text, mail.enclosed)
-        if not found and self.is_technician and mail.html is not None and title(mail.subject).is_forward:
-            return chain(mail.subject, to_plain(mail.html))  # the plain body has lost what the HTML body shows
-        return found
+        return chain_of(self.mail)
 
     def flag(self, flag: Flag) -> None:
         """Note what a technician should know."""

@@ -57,4 +57,12 @@ BOMBS: Final = {
     + b" Subject: b\r\n"
     + (b">" * 990 + b" c\r\n") * 1_000,
     "tables": heads(b"Subject: Fwd: x") + b"| From | a\r\n| a | b | To | c\r\n" * 40_000,
+    "runs that go on": heads(b"Subject: Fwd: x")
+    + (b"----- Forwarded message ----- From: a To: b Cc: c\r\n" + b"Sent: d Reply-To: e " * 7 + b"\r\n") * 5_000,
+    "groupwise": heads(b"Subject: Fwd: x") + b"\r\n>>> , , , , , , , , , , , , , , , , , , , , 1 >>\r\n" * 20_000,
+    "frames": heads(b"Subject: Fwd: x")
+    + b"----" * 50
+    + b"a" * 80
+    + b"\r\nFrom: a@b\r\nTo: c\r\nSubject: d\r\n" * 20_000,
+    "blanks in a subject": heads(b"Subject: [" + b" " * 60_000 + b"pumps] The pump leaks"),
 }

@@ -76,6 +76,8 @@ BOMBS: Final = {
     "signs of equality": heads(b"Content-Type: text/plain", QUOTED) + b"= =\t" * 500_000,
     "texts and markup": parts([b"Content-Type: text/plain\n\nw%d" % n + b" w" * 900 for n in range(500)]
     + [b"Content-Type: text/html\n\n<p>v%d " % n + b"<p>v" * 500 for n in range(499)]),
+    "alternatives of other words": heads(b"Content-Type: multipart/alternative; boundary=a")
+    + b"".join(b"--a\n\n" + b" ".join(b"w%d" % n for n in range(k, k + 300)) + b"\n" for k in range(0, 300_000, 300)),
     "files that begin": heads(b"Content-Type: text/plain") + b"begin 644 `\n" * 200_000,
     "files that never end": heads(b"Content-Type: text/plain") + b"begin 644 `\n" + LINE * 40_000,
     "files that begin and go on": heads(b"Content-Type: text/plain") + (b"begin 644 `\n" + LINE * 20) * 2_000,
@@ -96,8 +98,11 @@ BOMBS: Final = {
     "files of properties": winmail(
         *[(0x00069002, b"", 0), (0x00069005, b"\xff\0\0\0" + b"\x03\0\1\0aaaa" * 200, 1604)] * 99
     ),
-    "rich text that grows": rich(b"\xff" + b"\x00\x0f" * 8 * 60_000, 0xFFFFFFFF),
+    "rich text that grows": rich((b"\xff" + b"\x00\x0e" * 8) * 60_000, 0xFFFFFFFF),
     "rich text of letters": rich(b"\0aaaaaaaa" * 100_000, 0xFFFFFFFF),
+    "rich texts that grow": parts(
+        [rich((b"\xff" + b"\x00\x0e" * 8) * 4_000, 0xFFFFFFFF)] * 20
+    ),
     "braces": rich(b"{" * 1_000_000, 1_000_000, b"MELA"),
     "rich words": rich(rb"\fromhtml1" + rb"\u9" * 170_000, 600_000, b"MELA"),
     "rich octets": rich(rb"\'e9x" * 120_000, 600_000, b"MELA"),
