@@ -121,7 +121,10 @@ class Judgement:
             if isinstance(outcome, Create):
                 self._book.note(opened(outcome, ticket))
             elif isinstance(outcome, Append) and (facts := self._book.find(ticket)) is not None:
+                if outcome.reopen:
+                    self._budget.note_reopened(ticket, received_at)
                 self._book.note(joined(outcome, facts))
+        self._budget.note_hits(self._source, outcome.hits)
         self._threads.learn(decided, self._source)
         return Told(one, outcome, decided)
 
