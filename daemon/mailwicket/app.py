@@ -308,6 +308,7 @@ class Daemon:
             parked_lately=ParkedLately(lately, first_at) if first_at else None,
             parked_keep_days=self.settings.store.quarantine_keep_days,
             disk=self._disk,
+            filter_hits=self._fleet.filter_hits(),
             at=now,
         )
 

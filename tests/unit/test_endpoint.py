@@ -68,8 +68,8 @@ class House:
     def status(self) -> Mapping[str, Any]:
         return report(self.unit, parked=2).status()
 
-    async def plan(self) -> Mapping[str, Any]:
-        return {"changes": [], "errors": self.errors}
+    async def plan(self, last: int) -> Mapping[str, Any]:
+        return {"changes": [], "errors": self.errors, "last": last}
 
     async def reload(self, who: str) -> Mapping[str, Any]:
         self.done.append("reload")

@@ -154,3 +154,10 @@ async def test_a_scrape_of_a_thousand_mailboxes_does_not_hold_the_event_loop() -
         tasks.cancel_scope.cancel()
     assert text.count(b"\n") > 15_000
     assert min(held) < HELD_S, "other work on this machine may hold one of them up, not all"
+
+
+async def test_the_mails_that_met_an_entry_of_a_filter_are_counted_and_told_in_status() -> None:
+    told = report(Unit("incoming/box", "imap.example.org:993"), filter_hits={("box", "keywords: lottery"): 3})
+    text = (await Metrics(lambda: told, LoopLag()).text()).decode()
+    assert 'mailwicket_filter_hits_total{entry="keywords: lottery",unit="incoming/box"} 3.0' in text
+    assert told.status()["units"][0]["filter_hits"] == {"keywords: lottery": 3}

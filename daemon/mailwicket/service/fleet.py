@@ -17,7 +17,7 @@ from mailwicket.config.secret import Secret
 from mailwicket.config.settings import Settings
 from mailwicket.errors import UnknownError
 from mailwicket.flow.backend import Door
-from mailwicket.flow.budget import Budget
+from mailwicket.flow.budget import Budget, Hit
 from mailwicket.flow.configured import policy_of
 from mailwicket.flow.dkim import DkimCheck
 from mailwicket.flow.importing import NO_UNIT, SOURCE, Way
@@ -176,6 +176,10 @@ class Fleet:
 
     def _rulebook(self, name: str, policy: Policy) -> Rulebook:
         return Rulebook(name, policy, self._budget, self._dkim)
+
+    def filter_hits(self) -> Mapping[Hit, int]:
+        """Return how many mails met each entry of the filters."""
+        return self._budget.hits()
 
     def _list(self, settings: Settings) -> None:
         """Have `units` say what the configuration says, in its order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import anyio
@@ -14,6 +14,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from mailwicket.errors import StoreError
+from mailwicket.flow.budget import Hit
 from mailwicket.service.alerts import Alert, alerts_of
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.report import Report
@@ -80,6 +81,7 @@ class Figures(Collector):
         yield from _of_units(report.all_units)
         yield from _of_the_house(report)
         yield from _of_quarantine(self._waiting)
+        yield _of_filters(report.filter_hits)
         yield _of_alerts(alerts_of(report))
         build = GaugeMetricFamily("mailwicket_build_info", "1, with what runs", labels=["version", "python"])
         build.add_metric([report.version, platform.python_version()], 1)
@@ -123,6 +125,14 @@ def _of_quarantine(waiting: Collection[Waiting]) -> Iterator[Metric]:
         mails.add_metric([one.reason], one.mails)
         oldest.add_metric([one.reason], one.oldest_at.timestamp())
     yield from (mails, oldest)
+
+
+def _of_filters(hits: Mapping[Hit, int]) -> Metric:
+    what = "Mails that met an entry of a filter since the start"
+    family = CounterMetricFamily("mailwicket_filter_hits_total", what, labels=["unit", "entry"])
+    for (source, entry), count in hits.items():
+        family.add_metric([f"incoming/{source}", entry], count)
+    return family
 
 
 def _of_alerts(alerts: Collection[Alert]) -> Metric:
