@@ -33,6 +33,9 @@ def explain(
         except OSError as error:
             bad = True
             told = {"file": clean(file), "error": (error.strerror or str(error)).lower()}
+        except Exception as error:  # noqa: BLE001 - a mistake of ours about one mail must not hide what the others say
+            bad = True
+            told = {"file": clean(file), "error": f"not understood: {clean(repr(error))}"}
         if as_json:
             print(json.dumps(told), flush=True)
         else:
