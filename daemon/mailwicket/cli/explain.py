@@ -56,10 +56,11 @@ def _read(file: str) -> Mail:
         return parse(sys.stdin.buffer.read())
     with Path(file).open("rb") as opened:
         try:
-            with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-                return parse(mapped)
+            mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
         except (ValueError, OSError):  # empty, or a pipe
             return parse(opened.read())
+        with mapped:
+            return parse(mapped)
 
 
 def _sheet(told: dict[str, Any]) -> list[str]:
