@@ -15,7 +15,7 @@ DEPTH_MAX: Final = 100
 PARTS_MAX: Final = 1000
 WINDOW_BYTES: Final = 4 * 1024 * 1024
 STRETCH_BYTES: Final = 4096  # searched for a boundary from a dash on: text is full of dashes
-ROUNDS_MAX: Final = 20
+ROUNDS_MAX: Final = 12
 """How often the bytes of a mail are searched in all: multiparts that never end are searched to the end each."""
 
 ROUND_MIN_BYTES: Final = 1024 * 1024
