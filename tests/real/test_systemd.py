@@ -267,11 +267,11 @@ def test_the_daemon_its_reader_and_the_commands_for_secrets_make_no_system_call_
     daemon.start()
     systemd.wait_for("READY=1")
     assert "Seccomp:\t2\n" in Path(f"/proc/{daemon.running.pid}/status").read_text()
-    until(lambda: systemd.heard() or daemon.count("settled") == 120, 60, what="the backlog")
+    until(lambda: (systemd.heard(), daemon.count("settled"))[1] == 120, 60, what="the backlog")
     path.write_text(f"{told}# changed\n")
-    systemd.wait_for("RELOADING=1")
+    systemd.wait_for("RELOADING=1", limit_s=60)
     stand.lay(mailmix.small(1, seed=6))
-    until(lambda: systemd.heard() or daemon.count("settled") == 121, 30, what="the mail after the reload")
+    until(lambda: (systemd.heard(), daemon.count("settled"))[1] == 121, 30, what="the mail after the reload")
     assert daemon.command("status").returncode == 0
     assert daemon.stop() == 0
     systemd.wait_for("STOPPING=1")
