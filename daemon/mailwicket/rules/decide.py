@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from mailwicket.mail.forwarded import forwarded
 from mailwicket.mail.separator import title
@@ -19,6 +20,14 @@ from mailwicket.rules.thread import tagged as tagged_tickets
 from mailwicket.rules.trust import Standing, verdict
 
 __all__ = ["Append", "Arrival", "Create", "Ignore", "Outcome", "Policy", "Quarantine", "decide", "home_of"]
+
+
+CUTS: Final = {
+    "text_cut": "the text was cut",
+    "too_many_parts": "more or deeper parts than are read: the mail itself is attached",
+    "header_cut": "a longer header than is read: the mail itself is attached",
+}
+"""What of a mail was left out, by `Mail.damage`."""
 
 
 def decide(mail: Mail, facts: Facts, policy: Policy, arrival: Arrival, found: Candidates | None = None) -> Outcome:
@@ -156,9 +165,10 @@ def _flags(mail: Mail, facts: Facts, arrival: Arrival, trace: Trace) -> list[Fla
     flags: list[Flag] = []
     if any(one.content_digest != mail.content_digest for one in facts.same_id):
         flags.append(Flag.SAME_ID_OTHER_CONTENT)
-    if arrival.headers_only or "text_cut" in mail.damage:
+    cut = [told for word, told in CUTS.items() if word in mail.damage]
+    if arrival.headers_only or cut:
         flags.append(Flag.TRUNCATED)
-        trace("size", "over max_mail_bytes: headers only" if arrival.headers_only else "the text was cut")
+        trace("size", "over max_mail_bytes: headers only" if arrival.headers_only else "; ".join(cut))
     return flags
 
 
