@@ -9,7 +9,7 @@ from typing import Final
 
 from mailwicket.errors import is_shortage
 
-KEPT_BACK: Final = 32
+KEPT_BACK: Final = 24
 """For raw files and directories, a reader's process, a few requests of the admin, names that are looked up."""
 
 KEPT_BACK_SHARE: Final = 3
