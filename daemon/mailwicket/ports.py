@@ -29,6 +29,7 @@ from mailwicket.model import (
     TicketRef,
     Unread,
 )
+from mailwicket.outgoing import Envelope, RecipientStatus
 
 T = TypeVar("T")
 
@@ -135,6 +136,40 @@ class Desk(Protocol):
 
     async def change(self, ticket: TicketRef, change: TicketChange, key: IntakeKey) -> None:
         """Change state, people or links. The same *key* again changes nothing."""
+        ...
+
+
+class Submission(Protocol):
+    """One connection to an outgoing server (RFC 6409). Any error or cancellation ends it: connect anew."""
+
+    async def submit(self, envelope: Envelope, raw: bytes) -> Mapping[str, RecipientStatus]:
+        """Hand *raw* (CR LF line ends) over; return what the server said of each forward-path.
+
+        Raises:
+            UncertainError: the connection was lost after DATA was sent whole: it may have been taken.
+            TransientError: server-level, and nothing was taken: 421, 4xx at MAIL FROM, connection lost before the end.
+            BlockedError: server-level, a human must mend it: login or sender refused (send-as denied).
+            PermanentError: the server refuses this mail for all recipients (552 too big, 554 content).
+        """
+        ...
+
+
+class Sender(Protocol):
+    """A kind of outgoing server. Entry point group `mailwicket.senders`, its name is the key `protocol`."""
+
+    Config: ClassVar[type[BaseModel]]
+
+    def __init__(self, name: str, config: Any, net: Net) -> None:  # noqa: ANN401 - each adapter has its own Config
+        """Take the unit's name without `outgoing/`, an instance of Config, and the machine. Does nothing yet."""
+        ...
+
+    def connect(self) -> AbstractAsyncContextManager[Submission]:
+        """Connect, authenticate where configured; closed on every exit, a cancelled one too.
+
+        Raises:
+            TransientError: not reachable, or it says "later".
+            BlockedError: refused login, wrong certificate.
+        """
         ...
 
 

@@ -1,0 +1,52 @@
+-- The outbox: one row a mail, written in the transaction that caused it. What fixes the mail (id, date, words) is in it;
+-- only the server's part (From, Reply-To) is added when it is sent, so that another server can take over.
+CREATE TABLE outbox (
+    outbox_id    INTEGER PRIMARY KEY,
+    cause        TEXT NOT NULL,          -- the effect that caused it, event and copy: the same again queues nothing
+    ticket       INTEGER,
+    event        TEXT NOT NULL,
+    message_id   TEXT NOT NULL,
+    queued_at    TEXT NOT NULL,          -- also the Date of the mail
+    letter       TEXT NOT NULL,          -- JSON: the words, the people, references, files by hash
+    received_at  TEXT,                   -- the mailbox (incoming NAME) that the ticket is at home in
+    chosen       TEXT,                   -- the outgoing server that a person chose
+    via          TEXT,                   -- the server that it goes by, once that is decided
+    route        TEXT NOT NULL DEFAULT '', -- JSON: the decision with every losing alternative
+    state        TEXT NOT NULL CHECK (state IN ('waiting', 'sent', 'failed', 'cancelled')),
+    uncertain    INTEGER NOT NULL DEFAULT 0, -- the last attempt ended after DATA: only `via` may be asked again
+    attempts     INTEGER NOT NULL DEFAULT 0,
+    next_attempt TEXT NOT NULL,
+    claimed_until TEXT,                  -- lease of whoever is sending it now
+    done_at      TEXT
+) STRICT;
+CREATE UNIQUE INDEX outbox_by_cause ON outbox (cause);
+CREATE UNIQUE INDEX outbox_by_message_id ON outbox (message_id);
+CREATE INDEX outbox_waiting ON outbox (next_attempt, outbox_id) WHERE state = 'waiting';
+CREATE INDEX outbox_by_ticket ON outbox (ticket, outbox_id) WHERE ticket IS NOT NULL;
+
+CREATE TABLE outbox_recipient (
+    outbox_id INTEGER NOT NULL REFERENCES outbox (outbox_id),
+    address   TEXT NOT NULL,             -- canonical
+    state     TEXT NOT NULL CHECK (state IN ('waiting', 'sent', 'failed', 'bounced')),
+    code      INTEGER,
+    told      TEXT,                      -- the server's words
+    at        TEXT,
+    PRIMARY KEY (outbox_id, address)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX outbox_recipient_by_address ON outbox_recipient (address, outbox_id);
+
+CREATE TABLE outbox_attempt (
+    attempt_id INTEGER PRIMARY KEY,
+    outbox_id  INTEGER NOT NULL REFERENCES outbox (outbox_id),
+    at         TEXT NOT NULL,
+    via        TEXT NOT NULL,
+    outcome    TEXT NOT NULL             -- 'sent', 'later', 'refused', 'server', 'uncertain' and the words
+) STRICT;
+CREATE INDEX outbox_attempt_by_mail ON outbox_attempt (outbox_id);
+
+-- Addresses to which nothing is sent for now: too many permanent bounces in a row; a person can unblock them.
+CREATE TABLE paused_address (
+    address TEXT NOT NULL PRIMARY KEY,
+    since   TEXT NOT NULL,
+    why     TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
