@@ -13,6 +13,7 @@ from datetime import datetime
 import anyio
 
 from mailwicket.config.outgoing import Outgoing, OutgoingRule
+from mailwicket.model import TicketNumber
 from mailwicket.rules.breaker import Breaker, Failure
 from mailwicket.rules.identity import Answers, identity
 from mailwicket.rules.route import Mailbox, Map, Question, Route, Server, route
@@ -32,6 +33,8 @@ class Exchange:
     primary_mailbox: str | None = None
     """The name of the incoming mailbox that answers go to where no other can have them."""
     allow_choosing: bool = False
+    plus_address: Callable[[str, TicketNumber], str] | None = None
+    """Puts a ticket's token into the address that answers go to; None: that is not wanted."""
 
 
 class Switchboard:
@@ -83,7 +86,7 @@ class Switchboard:
         return self._breakers.get(name, Breaker())
 
     def covers(self, name: str) -> list[str]:
-        """Return the servers whose mail *name* takes now: its own, unless it is broken; the primary the broken ones', too."""
+        """Return whose mail the server *name* takes now: its own, unless it is broken; the primary's job is the rest."""
         if self.breaker(name).is_open:
             return []
         primary = self._map.primary
@@ -155,14 +158,15 @@ class Switchboard:
             return mail.sent_as
         server = self._exchange.servers[name]
         told = identity(server, mail.words.get("author"), stands_in=name != mail.meant, answers=self._answers(mail))
+        reply_to = told.reply_to
+        if self._exchange.plus_address is not None and mail.ticket is not None:
+            reply_to = self._exchange.plus_address(reply_to or told.address, mail.ticket)
         automatic = not mail.words.get("human")
         reverse_path = "" if automatic and server.null_return_path else told.address
-        return SentAs(told.address, told.name, told.reply_to, reverse_path)
+        return SentAs(told.address, told.name, reply_to, reverse_path)
 
     def _answers(self, mail: Claimed) -> Answers:
-        boxes, home, first = self._exchange.mailboxes, mail.received_at, self._exchange.primary_mailbox
-        return Answers(
-            boxes[home].address if home in boxes and self._is_fetched(home) else None,
-            boxes[first].address if first in boxes else None,
-        )
-
+        boxes, name = self._exchange.mailboxes, mail.received_at
+        home = boxes.get(name) if name is not None and self._is_fetched(name) else None
+        first = boxes.get(self._exchange.primary_mailbox or "")
+        return Answers(home and home.address, first and first.address)

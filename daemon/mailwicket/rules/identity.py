@@ -32,7 +32,7 @@ def identity(server: Outgoing, author: str | None, *, stands_in: bool, answers: 
 
 
 def sender_name(server: Outgoing, author: str | None) -> str | None:
-    """Return the name beside the address; where a technician's is asked for and nobody wrote, the desk's stands alone."""
+    """Return the name beside the address; the desk's alone where a technician's is asked for and nobody wrote."""
     desk = server.title or ""
     template = server.sender_name
     if template is None:

@@ -232,7 +232,7 @@ def claim(tx: Transaction, server: str, covers: Sequence[str], now: datetime, li
     return [_claimed(row) for row in tx.execute(SQL.claimed, (found,)).fetchall()]
 
 
-def has_due(tx: Transaction, server: str, covers: Sequence[str], now: datetime, limit: int) -> int:
+def count_due(tx: Transaction, server: str, covers: Sequence[str], now: datetime, limit: int) -> int:
     """Count the mails that *server* may take now, up to *limit*; claims nothing."""
     asked = {"server": server, "covers": json.dumps(list(covers)), "now": timestamp(now), "limit": limit}
     return len(tx.execute(SQL.due, asked).fetchall())
