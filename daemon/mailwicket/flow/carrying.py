@@ -246,6 +246,8 @@ class Session:
         now, chance = self._office.clock(), self._office.chance()
         if self._rested:
             return Attempt(self._name, "server", now, str(failure), counted=False)
+        if isinstance(failure, BlockedError):  # the server takes nothing more: another may have it at once
+            return Attempt(self._name, "server", now, str(failure))
         if mail.attempts >= OWN_FAULT:
             return Attempt(self._name, "server", now + pause_of(mail.attempts - OWN_FAULT + 1, chance), str(failure))
         return Attempt(self._name, "server", now + timedelta(seconds=pause_s(mail.attempts + 1, chance)), str(failure))

@@ -86,7 +86,7 @@ class Switchboard:
         return self._breakers.get(name, Breaker())
 
     def covers(self, name: str) -> list[str]:
-        """Return whose mail the server *name* takes now: its own, unless it is broken; the primary's job is the rest."""
+        """Return whose mail the server *name* takes now: its own, unless it is broken; the primary others', too."""
         if self.breaker(name).is_open:
             return []
         primary = self._map.primary
@@ -169,4 +169,4 @@ class Switchboard:
         boxes, name = self._exchange.mailboxes, mail.received_at
         home = boxes.get(name) if name is not None and self._is_fetched(name) else None
         first = boxes.get(self._exchange.primary_mailbox or "")
-        return Answers(home and home.address, first and first.address)
+        return Answers(home.address if home else None, first.address if first else None)

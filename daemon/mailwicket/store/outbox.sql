@@ -141,7 +141,7 @@ UPDATE outbox SET state = 'cancelled', done_at = ? WHERE outbox_id = ? AND state
 -- name: acknowledged
 -- To whom acknowledgements were queued since then.
 SELECT o.queued_at, r.address FROM outbox AS o JOIN outbox_recipient AS r ON r.outbox_id = o.outbox_id
-WHERE o.event = 'created' AND o.queued_at > ? AND o.cause LIKE '%/created/requester%'
+WHERE o.event = 'created' AND o.queued_at > ? AND (o.cause LIKE '%/created/requester/%' OR o.cause LIKE '%/created/cc/%')
 
 -- name: bounced
 -- A delivery report says that it did not arrive.
