@@ -167,3 +167,12 @@ DELETE FROM paused_address WHERE address = ?
 -- name: adopt_orphans
 -- Mail for servers that conf.d names no more goes by another.
 UPDATE outbox SET meant = ? WHERE state = 'waiting' AND uncertain = 0 AND meant NOT IN (SELECT value FROM json_each(?))
+
+-- name: sent_mail
+-- What a delivery report speaks of.
+SELECT event, ticket, (SELECT json_group_array(r.address) FROM outbox_recipient AS r WHERE r.outbox_id = o.outbox_id)
+FROM outbox AS o WHERE outbox_id = ?
+
+-- name: first_id
+-- The id of the first mail about a ticket.
+SELECT message_id FROM outbox WHERE ticket = ? ORDER BY outbox_id LIMIT 1

@@ -12,11 +12,13 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from mailwicket.errors import ConflictError, UnknownError
-from mailwicket.model import TicketNumber
+from mailwicket.model import MessageId, TicketFacts, TicketNumber
+from mailwicket.outgoing import Event
 from mailwicket.ports import Transaction
 from mailwicket.rules.acknowledge import DAY, Acknowledged
 from mailwicket.rules.own import canonical
 from mailwicket.store.outbox import GIVE_UP, SQL, OutboxId
+from mailwicket.store.tickets import TicketBook
 from mailwicket.timestamp import timestamp
 
 LISTED_MAX: Final = 1000
@@ -221,3 +223,28 @@ def unpause(tx: Transaction, address: str) -> None:
     if person not in dict(tx.execute(SQL.paused_of, (json.dumps([person]),)).fetchall()):
         raise UnknownError(f"{address} is not paused")
     tx.execute(SQL.unpause, (person,))
+
+
+class SentMail(NamedTuple):
+    """A mail of ours that somebody speaks of."""
+
+    event: Event
+    ticket: TicketNumber | None
+    addresses: list[str]
+
+
+def sent_mail(tx: Transaction, outbox_id: int) -> SentMail | None:
+    """Return a mail by its number; None where there is none: a backup was put back."""
+    row = tx.execute(SQL.sent_mail, (outbox_id,)).fetchone()
+    return None if row is None else SentMail(Event(row[0]), row[1], json.loads(row[2]))
+
+
+def first_id(tx: Transaction, ticket: TicketNumber) -> MessageId | None:
+    """Return the id of the first mail that was sent about *ticket*."""
+    row = tx.execute(SQL.first_id, (ticket,)).fetchone()
+    return None if row is None else MessageId(row[0])
+
+
+def facts(tx: Transaction, ticket: TicketNumber | None) -> TicketFacts | None:
+    """Return what is known of *ticket*."""
+    return None if ticket is None else TicketBook(tx).find(ticket)

@@ -1,3 +1,7 @@
+-- What its mail says of a ticket, and the id of its first mail, by which mail programs keep a thread together.
+ALTER TABLE ticket_facts ADD COLUMN subject TEXT NOT NULL DEFAULT '';
+ALTER TABLE ticket_facts ADD COLUMN root TEXT;
+
 -- The outbox: one row a mail, written in the transaction that caused it. What fixes the mail (id, date, words) is in it;
 -- only the server's part (From, Reply-To) is added when it is sent, so that another server can take over.
 CREATE TABLE outbox (
