@@ -17,8 +17,6 @@ PATH: Final = re.compile(
 )
 """RFC 5321 4.1.2, as far as no other command can be made of it."""
 
-LITERALLY: Final = {True: "utf-8", False: "ascii"}
-
 
 @dataclass(frozen=True, slots=True)
 class Parameters:

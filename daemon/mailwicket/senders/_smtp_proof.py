@@ -179,8 +179,9 @@ class Proof:
         with self._probe.stage("sender") as finding:
             try:
                 said = parameters(client.peer, client.offers, Envelope(address, (address,)), b"")
-            except PermanentError as error:
-                raise StageError(str(error), fix="set email to an address that the server can send from") from error
+            except PermanentError as unsayable:
+                fix = "set email to an address that the server can send from"
+                raise StageError(str(unsayable), fix=fix) from unsayable
             reply = await client.run(f"MAIL FROM:<{said.reverse_path}>{said.mail}")
             error = None if reply.is_good else refused_sender(client.peer, reply, address)
             if error is None:

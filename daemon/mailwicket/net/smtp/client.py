@@ -61,7 +61,8 @@ class SmtpClient:
         self.secrets: Collection[str] = ()
         """Never to be told, in whatever form a server sends them back."""
         self._wire: Wire | None = None
-        self._ended: TransientError | None = None
+        self._ended: tuple[str, str] | None = None
+        """Why nothing more can be said, and its reason code."""
 
     # --- the connection ---------------------------------------------------------------------------------------------
 
@@ -174,7 +175,7 @@ class SmtpClient:
             TransientError: it has ended.
         """
         if self._ended is not None:
-            raise self._ended
+            raise TransientError(self._ended[0], reason=self._ended[1])
         if self._wire is None or not self._wire.is_connected:
             raise self._lost()
         return self._wire
@@ -205,9 +206,7 @@ class SmtpClient:
 
     def abort(self) -> None:
         """End the connection now, without a word."""
-        self._ended = self._ended or TransientError(
-            f"{self.peer}: the connection was dropped", reason="connection_lost"
-        )
+        self._ended = self._ended or (f"{self.peer}: the connection was dropped", "connection_lost")
         if self._wire is not None and self._wire.transport is not None:
             cast("asyncio.Transport", self._wire.transport).abort()
 
@@ -305,9 +304,10 @@ class SmtpClient:
             raise
 
     def _lost(self, verb: str = "") -> TransientError:
-        self.abort()
         where = f" at {verb}" if verb else ""
-        return TransientError(f"{self.peer} closed the connection{where}{self._unasked()}", reason="connection_lost")
+        self._ended = f"{self.peer} closed the connection{where}{self._unasked()}", "connection_lost"
+        self.abort()
+        return TransientError(self._ended[0], reason=self._ended[1])
 
     def _out_of_step(self) -> TransientError:
         self.abort()
