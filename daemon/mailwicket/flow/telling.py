@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from mailwicket.flow.judgement import Told
@@ -30,6 +30,9 @@ OF_MACHINES: Final = frozenset({Reason.AUTO_REPLY_ATTACHED, Reason.BOUNCE_ATTACH
 QUIET: Final = frozenset({Event.DELIVERY_FAILED, Event.ANNOUNCEMENT, Event.MAIL_REFUSED})
 """Of these nobody hears by another mail that they did not arrive: one would follow the other."""
 
+STALE: Final = timedelta(days=5)
+"""Of mail that came longer ago nobody is told: a mailbox whose old mail is taken in would wake everybody in it."""
+
 SAID_CHARS: Final = 300
 
 
@@ -45,6 +48,9 @@ class Telling:
         mail, outcome = told.read.mail, told.outcome
         if mail is None or facts is None or not isinstance(outcome, Create | Append):
             return
+        received_at = told.read.kept.ref.received_at
+        if received_at is not None and moment.now - received_at > STALE:
+            return
         moment.tx.execute("SAVEPOINT posting")
         try:
             if isinstance(outcome, Create):
@@ -59,9 +65,8 @@ class Telling:
         moment.tx.execute("RELEASE posting")
 
     def _opened(self, moment: Moment, mail: Mail, outcome: Create, facts: TicketFacts) -> None:
-        allowed = outcome.acknowledge and self.posting.may_acknowledge(
-            moment, facts.requester, verified=outcome.verified
-        )
+        verified = outcome.verified
+        allowed = outcome.acknowledge and self.posting.may_acknowledge(moment, facts.requester, verified=verified)
         text = mail.text if outcome.text is None else outcome.text
         happened = Happened(
             Event.CREATED,
@@ -70,7 +75,7 @@ class Telling:
             author=outcome.author,
             text=text,
             acknowledge=allowed,
-            verified=outcome.verified,
+            verified=verified,
             forwarder=outcome.note_author,
         )
         words = Passage(text, "" if outcome.text is not None else mail.html or "")

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
-from mailwicket.config.outgoing import Outgoing
 from mailwicket.outgoing import Identity
 from mailwicket.rules.own import canonical
+
+
+class Configured(Protocol):
+    """`[outgoing.NAME]` (`config.outgoing`), as far as people see it."""
+
+    @property
+    def email(self) -> str: ...  # noqa: D102
+    @property
+    def title(self) -> str | None: ...  # noqa: D102
+    @property
+    def sender_name(self) -> str | None: ...  # noqa: D102
+    @property
+    def reply_to(self) -> str | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +32,7 @@ class Answers:
     """The address of the primary mailbox."""
 
 
-def identity(server: Outgoing, author: str | None, *, stands_in: bool, answers: Answers) -> Identity:
+def identity(server: Configured, author: str | None, *, stands_in: bool, answers: Answers) -> Identity:
     """Return as whom *server* sends a mail that *author* wrote (None: nobody did).
 
     Where it *stands_in* for another, From is its own, so that SPF, DKIM and send-as fit, and Reply-To leads to where
@@ -31,7 +44,7 @@ def identity(server: Outgoing, author: str | None, *, stands_in: bool, answers: 
     return Identity(server.email, sender_name(server, author), reply_to)
 
 
-def sender_name(server: Outgoing, author: str | None) -> str | None:
+def sender_name(server: Configured, author: str | None) -> str | None:
     """Return the name beside the address; the desk's alone where a technician's is asked for and nobody wrote."""
     desk = server.title or ""
     template = server.sender_name

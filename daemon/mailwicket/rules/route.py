@@ -10,14 +10,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from mailwicket.config.outgoing import OutgoingRule
 from mailwicket.config.pattern import compiled
 from mailwicket.rules.own import canonical, domain_of
 
 MODULE: Final = "request"
 """Of all mail: this desk has no other module."""
+
+
+class Rule(Protocol):
+    """`[[outgoing_rule]]` (`config.outgoing`): the first that is enabled and holds decides."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def enabled(self) -> bool: ...  # noqa: D102
+    @property
+    def outgoing(self) -> str: ...  # noqa: D102
+    @property
+    def all(self) -> Sequence[Mapping[str, Any]]: ...  # noqa: D102
+    @property
+    def any(self) -> Sequence[Mapping[str, Any]]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +161,7 @@ class Map:
 
     servers: Mapping[str, Server]
     """Every outgoing server by name, in the order of the configuration, disabled ones too."""
-    rules: Sequence[OutgoingRule] = ()
+    rules: Sequence[Rule] = ()
     mailboxes: Mapping[str, Mailbox] = field(default_factory=dict)
     allow_choosing: bool = False
 
@@ -235,7 +249,7 @@ def _usable(by: By, name: str, why: str, where: Map, rule: str | None = None) ->
     return Candidate(by, Verdict.TAKEN, why, name, rule)
 
 
-def _by_rule(rule: OutgoingRule, asked: Question, where: Map) -> Candidate:
+def _by_rule(rule: Rule, asked: Question, where: Map) -> Candidate:
     if not rule.enabled:
         return Candidate(By.RULE, Verdict.SKIPPED, "the rule is off", rule.outgoing, rule.name)
     failed = next((one for one in rule.all if not holds(one, asked)), None)

@@ -111,9 +111,13 @@ WHERE (:outbox_id IS NULL OR outbox_id = :outbox_id) AND (:ticket IS NULL OR tic
 ORDER BY outbox_id DESC LIMIT :limit
 
 -- name: backlog
--- How much waits for each server, and since when.
-SELECT CASE WHEN uncertain THEN via ELSE meant END AS server, count(*), min(queued_at)
-FROM outbox WHERE state = 'waiting' GROUP BY server
+-- How much waits for each server, and since when: of the oldest by number, so that the indexes tell.
+SELECT server, sum(mails), (SELECT queued_at FROM outbox WHERE outbox_id = min(oldest)) FROM (
+    SELECT meant AS server, count(*) AS mails, min(outbox_id) AS oldest FROM outbox
+    WHERE state = 'waiting' AND uncertain = 0 GROUP BY meant
+    UNION ALL
+    SELECT via, count(*), min(outbox_id) FROM outbox WHERE state = 'waiting' AND uncertain = 1 GROUP BY via
+) GROUP BY server
 
 -- name: next_due
 -- When the next mail of these servers is due.
