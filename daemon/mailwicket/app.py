@@ -34,6 +34,7 @@ from mailwicket.service.herald import Herald, tell_log
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import Metrics
 from mailwicket.service.notify import Notifier
+from mailwicket.service.outgoing import Outgoing
 from mailwicket.service.plan import BACKEND, Plan, adopted, compare
 from mailwicket.service.reload import ConfDir, Reloaded, Reloader
 from mailwicket.service.report import ParkedLately, Report, disk_of
@@ -48,6 +49,7 @@ from mailwicket.web.access import Access
 from mailwicket.web.api import Api
 from mailwicket.web.endpoint import Endpoint
 from mailwicket.web.mails import Mails
+from mailwicket.web.outbox import OutboxApi
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +164,11 @@ class Daemon:
             on_ready()
 
     def _routes(self) -> list[RouteDef]:
-        return [*Api(self).routes(), *Mails(self._importing, self.machine.spool_dir).routes()]
+        return [
+            *Api(self).routes(),
+            *Mails(self._importing, self.machine.spool_dir).routes(),
+            *OutboxApi(Outgoing(self.store, self._couriers)).routes(),
+        ]
 
     async def _measure_disk(self) -> None:
         """Look aside how much room there is: a file system that hangs does not answer that either."""
