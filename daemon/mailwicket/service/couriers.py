@@ -180,6 +180,8 @@ class Couriers:
             short = name.removeprefix(PREFIX)
             backlog = waiting.get(short)
             unit.backlog(backlog.mails if backlog else 0, backlog.oldest_at if backlog else None)
+            if backlog is None and unit.state is UnitState.RUNNING:
+                unit.last_success = datetime.now(UTC)
             unit.broken_since = self.board.breaker(short).opened_at
             unit.stand_in = self.board.stand_in(short) if unit.broken_since else None
         return waiting

@@ -62,7 +62,7 @@ class Store:
                 taken = migrate(connection, (JOURNAL, *schemas))
                 if taken >= FACTS_WIDENED:
                     connection.execute(TICKETS.fill_in)
-                if schemas and SUBJECTS_ADDED in taken:
+                if SUBJECTS_ADDED in taken and any(schema.name == "desk" for schema in schemas):
                     connection.execute(TICKETS.fill_in_subjects)
                 self.instance = journal.instance(connection, new_name=uuid.uuid4().hex[:12])
                 self.keys = keyring(connection, datetime.now(UTC))
