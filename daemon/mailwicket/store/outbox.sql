@@ -112,12 +112,13 @@ ORDER BY outbox_id DESC LIMIT :limit
 
 -- name: backlog
 -- How much waits for each server, and since when: of the oldest by number, so that the indexes tell.
-SELECT server, sum(mails), (SELECT queued_at FROM outbox WHERE outbox_id = min(oldest)) FROM (
+WITH part AS (
     SELECT meant AS server, count(*) AS mails, min(outbox_id) AS oldest FROM outbox
     WHERE state = 'waiting' AND uncertain = 0 GROUP BY meant
     UNION ALL
     SELECT via, count(*), min(outbox_id) FROM outbox WHERE state = 'waiting' AND uncertain = 1 GROUP BY via
-) GROUP BY server
+), whole AS (SELECT server, sum(mails) AS mails, min(oldest) AS oldest FROM part GROUP BY server)
+SELECT w.server, w.mails, o.queued_at FROM whole AS w JOIN outbox AS o ON o.outbox_id = w.oldest
 
 -- name: next_due
 -- When the next mail of these servers is due.
