@@ -249,7 +249,9 @@ def _shown(passage: Passage) -> Passage:
 def _paragraphs(text: str) -> Markup:
     blocks = [block for block in text.strip("\n").split("\n\n") if block.strip()]
     told = [
-        Markup("<p>{}</p>").format(Markup("<br>\n").join(map(escape, block.strip("\n").split("\n"))))
+        Markup('<p style="margin:0 0 16px">{}</p>').format(
+            Markup("<br>\n").join(map(escape, block.strip("\n").split("\n")))
+        )
         for block in blocks
     ]
     return Markup("\n").join(told)
