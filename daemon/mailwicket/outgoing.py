@@ -37,6 +37,48 @@ class Audience(StrEnum):
     GROUP = "group"
 
 
+class Answer(StrEnum):
+    """What an answer to a mail of ours does: each mail says so."""
+
+    TICKET = "ticket"
+    """It goes to the technicians, by a ticket that is open."""
+    REOPENS = "reopens"
+    """It opens the closed ticket again, within the days of grace."""
+    STAYS_CLOSED = "stays_closed"
+    """It goes to the technicians; the ticket stays closed."""
+    NEW_REQUEST = "new_request"
+    PUBLIC = "public"
+    """A technician's: the requester gets it."""
+    INTERNAL = "internal"
+    """A technician's: for technicians only."""
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One mail that is to be written: what about, for whom, and what its answer does."""
+
+    event: Event
+    audience: Audience
+    to: tuple[str, ...]
+    """Canonical addresses, one at least."""
+    cc: tuple[str, ...] = ()
+    internal: bool = False
+    """It tells what is for technicians only: so is what answers it (`Token.internal`)."""
+    automatic: bool = True
+    """A machine writes it: all but a technician's reply."""
+    answer: Answer = Answer.TICKET
+    fixed: bool = False
+    """Nothing of the mail that it answers may stand in it, names and subject neither: nobody vouches for its sender."""
+    forwarded: bool = False
+    """For the technician whose forward opened the ticket: he is told for whom."""
+
+    @property
+    def acknowledges(self) -> bool:
+        """Whether it says to those who wrote that it arrived, so that the caps of `rules.acknowledge` hold for it."""
+        return self.event is Event.CREATED and self.audience in {Audience.REQUESTER, Audience.CC}
+
+
 @dataclass(frozen=True, slots=True)
 class Enclosure:
     """A file that goes along."""

@@ -95,8 +95,13 @@ def _is_usable(one: Address, author: Address, letter: Letter, policy: Policy) ->
     return not policy.directory.is_technician(address) or policy.directory.is_technician(author.address)
 
 
+def is_nobody(address: str) -> bool:
+    """Tell whether no person reads what is written to *address*."""
+    return canonical(address).partition("@")[0].partition("+")[0] in NOBODY
+
+
 def _is_nobody(person: Address) -> bool:
-    return canonical(person.address).partition("@")[0].partition("+")[0] in NOBODY
+    return is_nobody(person.address)
 
 
 @dataclass(frozen=True, slots=True)
