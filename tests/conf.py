@@ -13,6 +13,8 @@ from mailwicket.config.load import Loaded, load
 from mailwicket.config.outgoing import Outgoing
 
 CANARY = "canary-4711"
+NOTHING_SENT = "note: conf.d: outgoing: no server is enabled: nothing is ever sent\n"
+"""What `check` remarks where no server sends."""
 UNIT = '[incoming.support]\nemail = "support@example.org"\nserver = "imap.example.org"\npassword = "canary-4711"\n'
 
 

@@ -1,5 +1,7 @@
 """Mails of every event and audience, as they would be written: for tests that read or look at them."""
 
+# ruff: noqa: E501 - samples are long
+
 from __future__ import annotations
 
 from datetime import UTC, datetime
@@ -11,7 +13,7 @@ from mailwicket.model import Address
 from mailwicket.outgoing import Answer, Audience, Event, Notice
 
 ADA: Final = Person("Ada Example", "ada@customer.example")
-BOB: Final = Person("bob.with.a.rather.long.address@department.customer.example", "bob.with.a.rather.long.address@department.customer.example")  # fmt: skip  # noqa: E501
+BOB: Final = Person("bob.with.a.rather.long.address@department.customer.example", "bob.with.a.rather.long.address@department.customer.example")  # fmt: skip
 TESS: Final = Person("Tess Technician", "tess@desk.example")
 TICKET: Final = TicketWords(
     "42",
@@ -32,7 +34,7 @@ WIDE: Final = Passage(
     "A table and a picture.",
     '<p>Here is the list:</p><table width="900" border="1"><tr>'
     + "".join(f'<td width="300">Column{number}WithoutAnyBlankInIt</td>' for number in range(6))
-    + '</tr></table><img src="https://tracker.example/pixel.png" width="1400" height="40" alt="banner">'
+    + '</tr></table><p style="color:black;background:#fff">Black on white.</p><img src="https://tracker.example/pixel.png" width="1400" height="40" alt="banner">'
     '<p style="width:1300px">Kind regards</p>',
 )
 REPLY: Final = written(
@@ -44,11 +46,11 @@ QUOTED: Final = quote(Answered(Address(ADA.name, ADA.address), datetime(2026, 3,
 QUOTE: Final = Passage(QUOTED.text, QUOTED.html)
 
 
-def notice(event: Event, audience: Audience, answer: Answer = Answer.TICKET, *, fixed: bool = False, forwarded: bool = False) -> Notice:  # fmt: skip  # noqa: E501
+def notice(event: Event, audience: Audience, answer: Answer = Answer.TICKET, *, fixed: bool = False, forwarded: bool = False) -> Notice:  # fmt: skip
     return Notice(event, audience, ("somebody@customer.example",), answer=answer, fixed=fixed, forwarded=forwarded)
 
 
-def about(author: Person = ADA, words: Passage = ASKED, quoted: Passage = Passage()) -> Context:  # noqa: B008
+def about(author: Person = ADA, words: Passage = ASKED, quoted: Passage = Passage()) -> Context:  # noqa: B008 - frozen
     return Context(TICKET, author, words, quoted, desk="Help Desk", grace_days=7)
 
 

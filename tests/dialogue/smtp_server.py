@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from mailwicket.config.outgoing import Outgoing
 from mailwicket.errors import MailwicketError
@@ -174,6 +175,16 @@ async def odd(
             session.cancel()
         await asyncio.gather(*sessions, return_exceptions=True)
         await server.wait_closed()
+
+
+def certificate(directory: Path, name: str = "localhost") -> tuple[ssl.SSLContext, Path]:
+    """A server's TLS for *name*, and the file of the authority that vouches for it."""
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(tls)
+    ca_file = directory / "ca.pem"
+    authority.cert_pem.write_to_path(ca_file)
+    return tls, ca_file
 
 
 async def send(

@@ -85,8 +85,10 @@ class Merged:
         )
 
     def tell(self, path: TreePath, message: str) -> ConfigError:
-        """Return *message* with the place of *path*."""
+        """Return *message* with the place of *path*; of a list of tables, which bear no names, it says which one."""
         origin = self.origin(path)
+        if len(path) > 1 and path[0] in self._appended and isinstance(path[1], int):
+            message = f"table {path[1] + 1}: {message}"
         if (item := self._item(path)) is not None:
             return ConfigError(item[0].name, item[0].line(item[1]), dotted(path), message)
         if origin is None:

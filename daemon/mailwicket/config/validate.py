@@ -136,7 +136,7 @@ class Validation:
         self.notes += self._told(agreement.notes())
 
     def _told(self, found: Iterable[Told]) -> list[ConfigError]:
-        return [self._merged.tell(path, _rule(path) + words) for path, words in found]
+        return [self._merged.tell(path, words) for path, words in found]
 
     def _units(self, table: str) -> Iterator[tuple[str, BaseModel]]:
         units = self._merged.values.get(table, {})
@@ -225,12 +225,7 @@ class Validation:
         self._wrong(path, f"is no table; {f'[[{table}]]' if table in LISTED else f'[{table}]'} and its keys")
 
     def _wrong(self, path: TreePath, message: str) -> None:
-        self.errors.append(self._merged.tell(path, _rule(path) + message))
-
-
-def _rule(path: TreePath) -> str:
-    """Say which one of a list of tables is meant, from 1: they have no names in common."""
-    return f"table {path[1] + 1}: " if len(path) > 1 and path[0] in LISTED and isinstance(path[1], int) else ""
+        self.errors.append(self._merged.tell(path, message))
 
 
 def _wants_password(model: type[BaseModel], values: Mapping[str, Any]) -> bool:

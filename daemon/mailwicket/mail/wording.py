@@ -29,6 +29,10 @@ __all__ = [
 TEXT_MAX_CHARS: Final = 100_000
 """Of what a mail says, and as much of what it quotes."""
 
+WORDS_MAX_CHARS: Final = 150_000
+QUOTE_MAX_CHARS: Final = 60_000
+"""Of the same as HTML: both fit into `template.OUTPUT_MAX_CHARS`."""
+
 DELIMITER: Final = "##- Please write your answer above this line -##"
 """What `mail.delimiter` finds again, quoted or not."""
 
@@ -195,12 +199,14 @@ def _render(source: str, notice: Notice, context: Context, part: str) -> str:
 
 
 def _values(notice: Notice, context: Context, *, is_html: bool) -> dict[str, Any]:
-    show = _shown if is_html else _as_text
+    words, quoted = _as_text(context.words), _as_text(context.quote)
+    if is_html:
+        words, quoted = _shown(context.words, WORDS_MAX_CHARS), _shown(context.quote, QUOTE_MAX_CHARS)
     return {
         "ticket": context.ticket or TicketWords("", "", context.subject, ""),
         "author": context.author,
-        "words": show(context.words),
-        "quote": show(context.quote),
+        "words": words,
+        "quote": quoted,
         "added": context.added,
         "failure": context.failure,
         "desk": context.desk,
@@ -238,18 +244,21 @@ def _as_text(passage: Passage) -> Passage:
     return Passage(_cut(plain_words(text)).strip("\n"), "")
 
 
-def _shown(passage: Passage) -> Passage:
-    """The words as HTML: sanitised, or made from the text where there is none or too much of it."""
+def _shown(passage: Passage, limit: int) -> Passage:
+    """The words as HTML of at most *limit* characters: sanitised, or made from the text where that is too much."""
     text = _as_text(passage).text
-    if passage.html and len(passage.html) <= TEXT_MAX_CHARS:
-        return Passage(text, Markup(sanitised(passage.html)))  # noqa: S704 - sanitised
-    return Passage(text, _paragraphs(text))
+    if passage.html and len(passage.html) <= limit and len(shown := sanitised(passage.html)) <= limit:
+        return Passage(text, Markup(shown))  # noqa: S704 - sanitised
+    shown = _paragraphs(text)
+    return Passage(text, shown if len(shown) <= limit else _paragraphs(text[: limit // 8] + _ELLIPSIS))
 
 
 def _paragraphs(text: str) -> Markup:
     blocks = [block for block in text.strip("\n").split("\n\n") if block.strip()]
     told = [
-        Markup("<p>{}</p>").format(Markup("<br>\n").join(map(escape, block.strip("\n").split("\n"))))
+        Markup('<p style="margin:0 0 16px">{}</p>').format(
+            Markup("<br>\n").join(map(escape, block.strip("\n").split("\n")))
+        )
         for block in blocks
     ]
     return Markup("\n").join(told)
@@ -261,12 +270,11 @@ def _cut(text: str) -> str:
 
 def _framed(body: str, context: Context) -> str:
     """The page around: styles, and the lines that are for programs."""
-    before = Markup('<div class="quiet" style="{}">{}</div>\n').format(_QUIET, context.delimiter)
-    behind = Markup('\n<div class="quiet" style="{}">{}</div>').format(_QUIET, context.mark)
+    quiet = Markup('<div class="quiet" style="{}">{}</div>')
     told = {
-        "delimiter": before if context.delimiter else "",
-        "body": body.strip(),
-        "mark": behind if context.mark else "",
+        "delimiter": str(quiet.format(_QUIET, context.delimiter)) + "\n" if context.delimiter else "",
+        "body": str(body).strip(),
+        "mark": "\n" + str(quiet.format(_QUIET, context.mark)) if context.mark else "",
     }
     pieces = _frame().strip().split("{{")
     return pieces[0] + "".join(told[name] + rest for name, _, rest in (one.partition("}}") for one in pieces[1:]))
