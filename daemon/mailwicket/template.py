@@ -54,7 +54,7 @@ NAMES: Final[Mapping[str, Any]] = {
 """What a template may name: of a list, what its members have."""
 
 _LOOP: Final[Mapping[str, Any]] = {"index": None, "first": None, "last": None, "length": None}
-_FILTERS: Final = {
+FILTERS: Final = {
     "upper": 0, "lower": 0, "capitalize": 0, "title": 0, "trim": 0, "default": 2, "d": 2, "length": 0, "count": 0,
     "first": 0, "last": 0, "join": 1, "truncate": 3, "wordwrap": 1, "e": 0, "escape": 0, "striptags": 0,
 }  # fmt: skip
@@ -92,7 +92,7 @@ def _environment(*, escapes: bool) -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         autoescape=escapes, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    allowed = {name: told for name, told in environment.filters.items() if name in _FILTERS}
+    allowed = {name: told for name, told in environment.filters.items() if name in FILTERS}
     environment.filters = {**allowed, "join": _joined}
     environment.tests = {name: told for name, told in environment.tests.items() if name in _TESTS}
     environment.globals = {}
@@ -191,9 +191,9 @@ class _Check:
         return isinstance(node, nodes.Name | nodes.Getattr) and isinstance(self._shape(node), list)
 
     def _filter(self, node: nodes.Filter) -> None:
-        if node.name not in _FILTERS or node.node is None:
-            raise _at(node, f"has the filter {node.name}; {', '.join(sorted(_FILTERS))}")
-        if node.dyn_args or node.dyn_kwargs or node.kwargs or len(node.args) > _FILTERS[node.name]:
+        if node.name not in FILTERS or node.node is None:
+            raise _at(node, f"has the filter {node.name}; {', '.join(sorted(FILTERS))}")
+        if node.dyn_args or node.dyn_kwargs or node.kwargs or len(node.args) > FILTERS[node.name]:
             raise _at(node, f"gives the filter {node.name} more than it takes here, or gives it by name")
         for one in node.args:
             if not isinstance(one, nodes.Const) or (isinstance(one.value, int) and not 0 <= one.value <= WIDTH_MAX):

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -19,7 +21,8 @@ from mailwicket.mail.token import Keyring
 from mailwicket.mail.wording import DELIMITER, Context, Failure, Passage, Person, TicketWords, Wording, Words, shipped
 from mailwicket.model import TicketNumber
 from mailwicket.outgoing import Answer, Audience, Event
-from mailwicket.template import OUTPUT_MAX_CHARS, check_template
+from mailwicket.rules.notify import AUDIENCE, ELSE_GROUP
+from mailwicket.template import FILTERS, NAMES, OUTPUT_MAX_CHARS, check_template
 
 SHIPPED: Final = Wording({})
 CANARY: Final = "canary-4711"
@@ -238,3 +241,33 @@ def test_without_delimiter_and_mark_there_are_none() -> None:
     told = SHIPPED.write(notice(Event.TECHNICIAN_REPLIED, Audience.REQUESTER), about())
     assert "##" not in told.text
     assert "mw-" not in told.html
+
+
+# --- the page that documents it -------------------------------------------------------------------------------------
+
+PAGE: Final = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
+
+
+def test_every_name_and_filter_of_templates_is_documented() -> None:
+    names = set(re.findall(r"`([a-z_.]+)`", PAGE.replace("`, `", "` `")))
+    for name, shape in NAMES.items():
+        inner = [f"{name}.{one}" for one in shape] if isinstance(shape, dict) and name != "author" else [name]
+        assert set(inner) <= names, name
+    assert " ".join(sorted(FILTERS)) in " ".join(PAGE.split())
+
+
+def test_every_event_is_documented_with_its_audience() -> None:
+    for event, audience in AUDIENCE.items():
+        row = next(line for line in PAGE.split("\n") if line.startswith(f"| `{event.value}` "))
+        heard = row.split("|")[3]
+        assert event is Event.ANNOUNCEMENT or all(one.value in heard for one in audience), row
+        assert ("else the group" in heard) == (event in ELSE_GROUP)
+
+
+def test_the_example_of_the_page_is_good() -> None:
+    table = tomllib.loads(PAGE.partition("```toml\n")[2].partition("```")[0])["notification"]["closed"]
+    told = Wording({"closed": Notification.model_validate(table)}).write(
+        notice(Event.CLOSED, Audience.REQUESTER), about()
+    )
+    assert not told.faults
+    assert told.text.startswith("Tess Technician closed request 42.\n\nTo add something")
