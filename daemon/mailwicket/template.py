@@ -18,6 +18,9 @@ from markupsafe import escape
 
 SOURCE_MAX_CHARS: Final = 64 * 1024
 OUTPUT_MAX_CHARS: Final = 256 * 1024
+OUTPUT_MAX_BYTES: Final = 700_000
+"""In UTF-8: of a text that is longer when it is encoded, `mail.parse` reads no more than a part."""
+
 LOOPS_MAX: Final = 2
 """One within the other."""
 
@@ -139,7 +142,10 @@ def render(source: str, values: Mapping[str, Any], *, escapes: bool) -> str:
                 raise ValueError(f"becomes longer than {OUTPUT_MAX_CHARS} characters")
     except (TemplateError, TypeError, ArithmeticError, AttributeError, LookupError) as error:
         raise ValueError(str(error)) from error
-    return "".join(pieces)
+    told = "".join(pieces)
+    if len(told.encode("utf-8", "replace")) > OUTPUT_MAX_BYTES:
+        raise ValueError(f"becomes longer than {OUTPUT_MAX_BYTES} bytes")
+    return told
 
 
 @lru_cache(256)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from typing import Final
@@ -15,12 +16,13 @@ import pytest
 from tests.wordings import SAMPLES, about, notice
 
 from mailwicket.config.notification import Notification
+from mailwicket.mail.compose import compose
 from mailwicket.mail.delimiter import delimiter
 from mailwicket.mail.html import sanitised, to_plain
 from mailwicket.mail.token import Keyring
 from mailwicket.mail.wording import DELIMITER, Context, Failure, Passage, Person, TicketWords, Wording, Words, shipped
-from mailwicket.model import TicketNumber
-from mailwicket.outgoing import Answer, Audience, Event
+from mailwicket.model import Address, MessageId, TicketNumber
+from mailwicket.outgoing import Answer, Audience, Event, Identity, Letter
 from mailwicket.rules.notify import AUDIENCE, ELSE_GROUP
 from mailwicket.template import FILTERS, NAMES, OUTPUT_MAX_CHARS, check_template
 
@@ -223,6 +225,24 @@ def test_very_long_words_are_cut_and_say_so() -> None:
     assert "[...]" in told.html
     assert len(told.text) < OUTPUT_MAX_CHARS
     assert len(told.html) < 3 * OUTPUT_MAX_CHARS
+
+
+@pytest.mark.parametrize("sign", ["\U0001f600", "日", "<", "&", "x", "\n", " \n", '"', "a\n\n", "a\n"])
+def test_words_of_any_length_can_be_sent(sign: str) -> None:
+    signs = sign * 500_000
+    for passage in (
+        Passage(signs),
+        Passage(signs, f"<p>{signs}</p>"),
+        Passage("", signs),
+        Passage(signs[:79_000], signs[:49_000]),
+    ):
+        told = SHIPPED.write(notice(Event.REQUESTER_REPLIED, Audience.ASSIGNEE), about(words=passage, quoted=passage))
+        assert not told.faults
+        letter = Letter(
+            Event.REQUESTER_REPLIED, TicketNumber(42), MessageId("a@desk.example"), datetime(2026, 1, 1, tzinfo=UTC),
+            [Address("Ada", "ada@customer.example")], [], told.subject, told.text, told.html,
+        )  # fmt: skip
+        assert compose(letter, Identity("desk@desk.example"))
 
 
 # --- delimiter and mark ---------------------------------------------------------------------------------------------
