@@ -12,12 +12,12 @@ from typer.main import get_command
 from mailwicket.backends.webhook.config import WebhookConfig
 from mailwicket.cli import app
 from mailwicket.config.filter import Filter
-from mailwicket.config.incoming import Incoming
 from mailwicket.config.keys import UNITS, keys_of
 from mailwicket.config.preferences import ReplyToClosed
 from mailwicket.config.secret import Secret
 from mailwicket.config.settings import Backend
-from mailwicket.config.tables import NAMED, PLAIN
+from mailwicket.config.tables import LISTED, NAMED, PLAIN
+from mailwicket.config.tables import UNITS as SERVERS
 from mailwicket.failpoint import NAMES
 from mailwicket.model import EntryKind, Flag, Reason, TicketStatus
 from mailwicket.service.alerts import Cause
@@ -130,7 +130,8 @@ def test_the_reference_of_the_configuration_is_what_the_models_say() -> None:
 
 
 def test_the_reference_names_every_key_with_its_default() -> None:
-    for model in (*PLAIN.values(), *NAMED.values(), Backend, WebhookConfig, Incoming, Filter, ReplyToClosed):
+    tables = [*PLAIN.values(), *NAMED.values(), *SERVERS.values(), *LISTED.values()]
+    for model in (*tables, Backend, WebhookConfig, Filter, ReplyToClosed):
         for name, key in keys_of(model).items():
             assert key.description, name
             assert key.allowed, name
@@ -148,8 +149,8 @@ def test_every_example_of_the_reference_is_good_and_its_mistakes_are_told_as_it_
     for block in blocks("toml"):
         conf.write(block, "10-incoming.toml")
         assert conf.lines() == ("".join(blocks("text")).splitlines() if wrong in block else [])
-        tables |= set(re.findall(r"^\[(\w+)", block, re.MULTILINE))
-    assert tables == {*PLAIN, *NAMED, "backend", "incoming"}
+        tables |= set(re.findall(r"^\[\[?(\w+)", block, re.MULTILINE))
+    assert tables == {*PLAIN, *NAMED, *SERVERS, *LISTED, "backend"}
 
 
 def test_every_variable_of_the_reference_is_one(tmp_path: Path) -> None:
@@ -173,7 +174,7 @@ def sample(path: Path) -> Iterator[tuple[str, str, str, bool]]:
 
 
 def test_the_sample_shows_every_key_and_comments_out_the_optional_ones_with_default_and_unit(tmp_path: Path) -> None:
-    models = {**PLAIN, "backend": Backend, "incoming": Incoming}
+    models = {**PLAIN, **SERVERS, "backend": Backend}
     shown = {(table, name): (line, off) for path in SAMPLE.glob("*.toml") for table, name, line, off in sample(path)}
     assert set(shown) == {(table, name) for table, model in models.items() for name in keys_of(model)}
     for (table, name), (line, off) in shown.items():
@@ -197,18 +198,20 @@ def test_the_sample_shows_every_key_and_comments_out_the_optional_ones_with_defa
     assert conf.lines() == []
 
 
-def test_the_sample_shows_every_key_of_the_directory_and_is_good(tmp_path: Path) -> None:
-    lines = (SAMPLE / "40-people.toml").read_text(encoding="utf-8").splitlines()
-    written = "\n".join(line.removeprefix("#   ") for line in lines if line.startswith("#   "))
+def test_the_sample_shows_every_key_of_directory_rules_and_notifications_and_is_good(tmp_path: Path) -> None:
     shown: dict[str, set[str]] = {}
-    for line in written.splitlines():
-        if header := re.match(r"\[(\w+)", line):
-            table = header[1]
-        elif key := re.match(r"(\w+) = ", line):
-            shown.setdefault(table, set()).add(key[1])
-    assert shown == {name: set(keys_of(model)) for name, model in NAMED.items()}
     conf = Conf(tmp_path)
-    conf.write(written)
+    conf.write((SAMPLE / "20-outgoing.toml").read_text(encoding="utf-8"), "10-outgoing.toml")
+    for name in ("20-outgoing.toml", "40-people.toml"):
+        lines = (SAMPLE / name).read_text(encoding="utf-8").splitlines()
+        written = "\n".join(line.removeprefix("#   ") for line in lines if line.startswith("#   "))
+        conf.write(written, name)
+        for line in written.splitlines():
+            if header := re.match(r"\[\[?(\w+)", line):
+                table = header[1]
+            elif key := re.match(r"(\w+) = ", line):
+                shown.setdefault(table, set()).add(key[1])
+    assert shown == {name: set(keys_of(model)) for name, model in {**NAMED, **LISTED}.items()}
     assert conf.lines() == []
 
 

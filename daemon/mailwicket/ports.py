@@ -140,7 +140,10 @@ class Desk(Protocol):
 
 
 class Submission(Protocol):
-    """One connection to an outgoing server (RFC 6409). Any error or cancellation ends it: connect anew."""
+    """One connection to an outgoing server (RFC 6409), for one mail at a time.
+
+    Any cancellation, and any error but PermanentError, ends it: connect anew.
+    """
 
     async def submit(self, envelope: Envelope, raw: bytes) -> Mapping[str, RecipientStatus]:
         """Hand *raw* (CR LF line ends) over; return what the server said of each forward-path.
@@ -240,6 +243,18 @@ class Wakes(Protocol):
 
     def wake(self) -> None:
         """Have the `wait` under way, or else the next one, return at once."""
+        ...
+
+
+@runtime_checkable
+class Rests(Protocol):
+    """A submission that may rest between mails."""
+
+    async def is_alive(self) -> bool:
+        """Tell whether the connection still stands, before a mail is risked on it.
+
+        That it rested too long is no failure of the server's. Never raises for it.
+        """
         ...
 
 

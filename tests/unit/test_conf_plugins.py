@@ -19,6 +19,7 @@ from mailwicket.config.keys import Key, below, keys_of
 from mailwicket.config.model import Says, Table, wrong
 from mailwicket.config.plugins import installed
 from mailwicket.config.secret import ALLOWED, Secret
+from mailwicket.senders.smtp import SmtpSender
 from mailwicket.sources.imap import ImapSource
 
 
@@ -86,6 +87,7 @@ def test_our_own_adapters_are_found_with_the_models_the_reference_shows() -> Non
     assert found.backends["desk"] is EmbeddedDesk
     assert found.backends["webhook"] is WebhookDesk
     assert found.sources["imap"] is ImapSource
+    assert found.senders["smtp"] is SmtpSender
     assert (ImapSource.Config, EmbeddedDesk.Config.model_fields) == (Incoming, {})
 
 
@@ -190,6 +192,7 @@ def test_a_plug_in_that_does_not_load_hurts_no_other_and_none_takes_our_names() 
     assert found.backends["good"].Config.__module__ == "strange"
     assert set(found.backends) == {"desk", "webhook", "good"}
     assert set(found.sources) == {"imap"}
+    assert set(found.senders) == {"smtp"}
     assert sorted(map(str, found.broken)) == [
         "plug-in bad (mailwicket.backends) is left out: its Config is no BaseModel",
         "plug-in none (mailwicket.backends) is left out: its Config is no BaseModel",

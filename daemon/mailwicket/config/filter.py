@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
 
 from mailwicket.config.model import AddrSpec, Says, Table, Text, wrong
-from mailwicket.config.pattern import _pattern
+from mailwicket.config.pattern import checked
 
 REGEX: Final = "re:"
 
@@ -22,7 +22,7 @@ def _domain(value: str) -> str:
 
 def _keyword(value: str) -> str:
     if value.startswith(REGEX):
-        _pattern(value.removeprefix(REGEX))
+        checked(value.removeprefix(REGEX))
     return value
 
 

@@ -124,7 +124,8 @@ class Incoming(Table):
     primary: bool = Field(
         default=False,
         description="The mailbox that answers go to where the one of their ticket is not fetched, and that a ticket "
-        "without one belongs to. A lone enabled mailbox is it; of several exactly one must be, once the desk sends mail.",
+        "without one belongs to. A lone enabled mailbox is it; of several exactly one must be, once an outgoing server "
+        "is enabled.",
     )
     outgoing: Text | None = Field(
         default=None, description="The outgoing server by which mail of its tickets goes, where no rule says otherwise."

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from mailwicket.config.model import AddrSpec, FilePath, HostName, Says, Table, Text, wrong
+from mailwicket.config.pattern import checked
 from mailwicket.config.secret import Secret
 
 PORTS: Final = {"ssl": 465, "tls": 587, "none": 25}
@@ -123,8 +124,6 @@ def _condition(value: Any) -> Any:  # noqa: ANN401 - whatever TOML holds
 
 
 def _with_value(value: dict[str, Any]) -> dict[str, Any]:
-    from mailwicket.config.pattern import _pattern  # noqa: PLC0415 - an engine that few need
-
     operator, told = value["op"], value.get("value")
     if operator in {"exists", "missing"}:
         if told is not None:
@@ -137,7 +136,7 @@ def _with_value(value: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(told, str):
         raise wrong(f"has no text as value, which {operator} takes")
     if operator == "matches":
-        _pattern(told)
+        checked(told)
     return value
 
 

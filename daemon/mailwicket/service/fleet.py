@@ -27,7 +27,7 @@ from mailwicket.flow.observe import Unwatched
 from mailwicket.flow.reading import Reading
 from mailwicket.ports import JoinsTransaction, Net, Source
 from mailwicket.rules.policy import Policy
-from mailwicket.service.plan import BACKEND, Act, Change, Plan, enabled
+from mailwicket.service.plan import BACKEND, Act, Change, Plan, enabled, servers
 from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import Unit, UnitState
 from mailwicket.store import journal
@@ -176,8 +176,8 @@ def _ours(plan: Plan) -> list[Change]:
 async def stale_secrets(settings: Settings, forms: Collection[str]) -> dict[str, list[str]]:
     """Return by unit which secrets of *forms* read otherwise now than when its connection was made."""
     asked = [
-        (PREFIX + name, str(path[0]), secret)
-        for name, config in enabled(settings).items()
+        (unit, str(path[0]), secret)
+        for unit, config in servers(settings).items()
         for path, secret in secrets(config)
         if secret.form in forms
     ]
