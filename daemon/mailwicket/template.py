@@ -7,6 +7,7 @@ attribute that is not in `NAMES`. What mails say are values: nothing in them is 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -68,6 +69,12 @@ _NODES: Final = (
     nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Test, nodes.Filter, nodes.Concat, nodes.For,
     nodes.List, nodes.Tuple,
 )  # fmt: skip
+_QUOTED: Final = re.compile(r"'([^']*)'")
+_JINJA: Final = frozenset(
+    {"if", "elif", "else", "endif", "for", "in", "endfor", "is", "not", "and", "or", "end of template",
+     "end of print statement", "end of statement block", "begin of print statement", "begin of statement block",
+     "%}", "}}", "#}", "{{", "{%", "{#", "(", ")", "[", "]", "{", "}", ",", ":", ".", "|", "~", "name"}
+)  # fmt: skip
 _KINDS: Final[Mapping[type[nodes.Node], str]] = {
     nodes.Call: "calls something",
     nodes.Getitem: "asks for an item by [...]",
@@ -115,14 +122,19 @@ def check_template(source: str) -> str | None:
         _Check().read(tree)  # before it is compiled: that reckons what is constant
         _PLAIN.compile(tree)
     except TemplateSyntaxError as error:
-        return f"line {error.lineno}: {error.message}"
-    except TemplateError as error:
-        return str(error.message)
+        return f"line {error.lineno}: {_QUOTED.sub(_known, error.message or '').rstrip('.')}"
+    except TemplateError:
+        return "is no template"
     except _RefusedError as refused:
         return str(refused)
     except (RecursionError, MemoryError, OverflowError, SyntaxError):
         return "is nested too deeply"
     return None
+
+
+def _known(found: re.Match[str]) -> str:
+    """What Jinja quotes, if it is a word of its own: text of a configuration is shown to nobody."""
+    return found[0] if found[1] in _JINJA else "..."
 
 
 def render(source: str, values: Mapping[str, Any], *, escapes: bool) -> str:
@@ -182,7 +194,7 @@ class _Check:
         if isinstance(node, nodes.Filter):
             self._filter(node)
         if isinstance(node, nodes.Test) and node.name not in _TESTS:
-            raise _at(node, f"has the test {node.name}; {', '.join(sorted(_TESTS))}")
+            raise _at(node, f"has a test that there is not here; {', '.join(sorted(_TESTS))}")
         if isinstance(node, nodes.Concat) and len(node.nodes) > JOINED_MAX:
             raise _at(node, f"joins more than {JOINED_MAX} pieces in one expression")
         for child in node.iter_child_nodes():
@@ -198,7 +210,7 @@ class _Check:
 
     def _filter(self, node: nodes.Filter) -> None:
         if node.name not in FILTERS or node.node is None:
-            raise _at(node, f"has the filter {node.name}; {', '.join(sorted(FILTERS))}")
+            raise _at(node, f"has a filter that there is not here; {', '.join(sorted(FILTERS))}")
         if node.dyn_args or node.dyn_kwargs or node.kwargs or len(node.args) > FILTERS[node.name]:
             raise _at(node, f"gives the filter {node.name} more than it takes here, or gives it by name")
         for one in node.args:
@@ -225,10 +237,10 @@ class _Check:
             known: Mapping[str, Any] = {name: told for scope in self._names for name, told in scope.items()}
             return _of(node, node.name, known, "")
         if not isinstance(node, nodes.Getattr):
-            raise _at(node, "goes through what is no name; added, ticket.cc")
+            raise _at(node, "asks something of what is no name, which is not allowed here")
         shape = self._shape(node.node)
         if not isinstance(shape, Mapping):
-            raise _at(node, f"names {node.attr} of what has no such thing")
+            raise _at(node, "names something of what is a text")
         return _of(node, node.attr, shape, "of it: ")
 
 
@@ -236,7 +248,7 @@ def _of(node: nodes.Node, name: str, known: Mapping[str, Any], where: str) -> An
     if name not in known:
         near = difflib.get_close_matches(name, list(known), 1)
         hint = f" (nearest: {near[0]})" if near else ""
-        raise _at(node, f"names {name}, which there is not{hint}; {where}{', '.join(known)}")
+        raise _at(node, f"names what there is not{hint}; {where}{', '.join(known)}")
     return known[name]
 
 
