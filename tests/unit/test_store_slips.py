@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests.fakes import NOON
@@ -23,7 +24,7 @@ def test_what_began_and_ended_is_found_again_and_what_began_only_is_told_apart(t
     (left, empty) = Slips(tmp_path).left("main")
     assert (left.server, left.is_believed) == ("main", True)
     assert left.begun == {2: AS}
-    assert left.ended == [(1, SENT)]
+    assert left.ended == [(1, replace(SENT, sent_as=AS))]
     assert (empty.begun, empty.ended) == ({}, [])
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -84,11 +84,10 @@ class Office:
 
     def conclude_all(self, tx: Transaction, ended: Sequence[tuple[Claimed, Attempt]]) -> None:
         """Note how many attempts ended; those that simply succeeded with three statements."""
-        plain = [mail for mail, attempt in ended if outbox.is_plain(mail, attempt)]
+        plain = {mail.outbox_id: attempt.sent_as for mail, attempt in ended if outbox.is_plain(mail, attempt)}
         outbox.note_sent(tx, plain, self.clock())
-        done = {mail.outbox_id for mail in plain}
         for mail, attempt in ended:
-            if mail.outbox_id not in done:
+            if mail.outbox_id not in plain:
                 self.conclude(tx, mail, attempt)
 
     def conclude(self, tx: Transaction, mail: Claimed, attempt: Attempt) -> None:
@@ -287,7 +286,7 @@ class Session:
         self._slips[0].begin(mail.outbox_id, sent_as)
         said = await self._submit(ready)
         failpoint("outbox.submitted")
-        self._end(mail, self._told(mail, {canonical(address): status for address, status in said.items()}))
+        self._end(mail, self._told(mail, {canonical(address): status for address, status in said.items()}), sent_as)
         failpoint("outbox.noted")
 
     async def _submit(self, ready: Ready) -> Mapping[str, RecipientStatus]:
@@ -296,24 +295,24 @@ class Session:
             with anyio.fail_after(SUBMIT_S):
                 return await self._submission.submit(envelope(ready), ready.raw)
         except PermanentError as failure:
-            self._end(mail, self._refused(failure))
+            self._end(mail, self._refused(failure), ready.sent_as)
             self._office.board.took(self._name)
             raise ConnectionOverError(str(failure)) from failure
         except TimeoutError as failure:
             slow = UncertainError(f"outgoing/{self._name}: no answer in {SUBMIT_S} s", reason="timeout")
-            self._end(mail, self._uncertain(mail, slow))
+            self._end(mail, self._uncertain(mail, slow), ready.sent_as)
             raise slow from failure
         except UncertainError as failure:
-            self._end(mail, self._uncertain(mail, failure))
+            self._end(mail, self._uncertain(mail, failure), ready.sent_as)
             raise
         except (TransientError, BlockedError) as failure:
-            self._end(mail, self._broke(mail, failure))
+            self._end(mail, self._broke(mail, failure), ready.sent_as)
             excused = self._rested or mail.attempts >= OWN_FAULT
             if excused and isinstance(failure, TransientError) and not isinstance(failure, StoreError):
                 raise ConnectionOverError(str(failure)) from failure
             raise
         except BaseException as failure:  # cancelled, or a bug: it was begun, nobody knows how it ended
-            self._end(mail, self._uncertain(mail, failure))
+            self._end(mail, self._uncertain(mail, failure), ready.sent_as)
             raise
 
     # --- how an attempt ended
@@ -355,7 +354,8 @@ class Session:
             return Attempt(self._name, "uncertain", now, "the daemon ended meanwhile", counted=False)
         return Attempt(self._name, "uncertain", now + pause, said)
 
-    def _end(self, mail: Claimed, attempt: Attempt) -> None:
+    def _end(self, mail: Claimed, attempt: Attempt, sent_as: SentAs | None = None) -> None:
+        attempt = replace(attempt, sent_as=sent_as)
         self._ended.append((mail, attempt))
         self._claimed.pop(mail.outbox_id, None)
         self._slips[0].end(mail.outbox_id, attempt)

@@ -315,6 +315,8 @@ class Attempt:
     """By canonical address; of `sent` and `later` only."""
     counted: bool = True
     """False: it was no attempt of the mail, only of its server."""
+    sent_as: SentAs | None = None
+    """None: nothing was handed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +359,7 @@ def note_attempt(tx: Transaction, mail: Claimed, attempt: Attempt, now: datetime
         {
             "state": state, "uncertain": int(state == "waiting" and (mail.uncertain or attempt.outcome == "uncertain")),
             "counted": int(attempt.counted), "next_attempt": timestamp(attempt.next_attempt),
+            "sent_as": None if attempt.sent_as is None else _ENCODE(attempt.sent_as),
             "done_at": None if waiting else at, "outbox_id": mail.outbox_id,
         },
     )  # fmt: skip
@@ -374,13 +377,15 @@ def is_plain(mail: Claimed, attempt: Attempt) -> bool:
     return attempt.outcome == "sent" and not mail.attempts and is_whole
 
 
-def note_sent(tx: Transaction, mails: Sequence[Claimed], now: datetime) -> None:
-    """Write down that *mails* were taken; see `is_plain`."""
+def note_sent(tx: Transaction, mails: Mapping[OutboxId, SentAs | None], now: datetime) -> None:
+    """Write down that *mails* were taken, by number with their identities; see `is_plain`."""
     if not mails:
         return
-    at, numbers = timestamp(now), json.dumps([mail.outbox_id for mail in mails])
+    at, numbers = timestamp(now), json.dumps(list(mails))
     tx.execute(SQL.recipients_sent, (at, numbers))
-    tx.execute(SQL.sent, (at, numbers))
+    for sent_as in set(mails.values()):
+        some = json.dumps([mail for mail, one in mails.items() if one == sent_as])
+        tx.execute(SQL.sent, (at, None if sent_as is None else _ENCODE(sent_as), some))
     tx.execute(SQL.drop_raws, (numbers,))
 
 

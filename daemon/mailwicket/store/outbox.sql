@@ -81,7 +81,7 @@ UPDATE outbox_recipient SET state = 'failed', told = coalesce(?, told), at = ? W
 -- name: note
 -- How an attempt ended.
 UPDATE outbox SET state = :state, uncertain = :uncertain, attempts = attempts + :counted, next_attempt = :next_attempt,
-    claimed_until = NULL, done_at = :done_at
+    claimed_until = NULL, done_at = :done_at, sent_as = coalesce(:sent_as, sent_as)
 WHERE outbox_id = :outbox_id AND state = 'waiting'
 
 -- name: distrust
@@ -95,7 +95,7 @@ WHERE outbox_id IN (SELECT value FROM json_each(?)) AND state = 'waiting'
 
 -- name: sent
 -- They are sent, at the first attempt.
-UPDATE outbox SET state = 'sent', uncertain = 0, attempts = attempts + 1, claimed_until = NULL, done_at = ?
+UPDATE outbox SET state = 'sent', uncertain = 0, attempts = attempts + 1, claimed_until = NULL, done_at = ?, sent_as = ?
 WHERE outbox_id IN (SELECT value FROM json_each(?)) AND state = 'waiting'
 
 -- name: drop_raws

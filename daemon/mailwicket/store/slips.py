@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -93,8 +94,9 @@ class Left:
             elif told[0] == "begin":
                 self.begun[OutboxId(told[1])] = SentAs(*told[2])
             else:
-                self.begun.pop(OutboxId(told[1]), None)
-                self.ended.append((OutboxId(told[1]), self._attempt(*told[2])))
+                mail = OutboxId(told[1])
+                attempt = replace(self._attempt(*told[2]), sent_as=self.begun.pop(mail, None))
+                self.ended.append((mail, attempt))
 
     def _attempt(self, outcome: str, at: str, said: str, statuses: dict[str, list[Any]], counted: bool) -> Attempt:  # noqa: FBT001 - as it stands in the file
         found = {address: RecipientStatus(*told) for address, told in statuses.items()}
