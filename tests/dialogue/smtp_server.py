@@ -67,6 +67,8 @@ class Odd:
     tls: ssl.SSLContext | None = None
     lines: list[str] = field(default_factory=list)
     mails: list[bytes] = field(default_factory=list)
+    verdicts: list[str] = field(default_factory=list)
+    """What was answered to whole mails."""
     connections: int = 0
     _taken: dict[str, int] = field(default_factory=dict)
 
@@ -130,6 +132,8 @@ class _Session:
 
     async def _say(self, verb: str) -> None:
         text, _, action = self._server.answer(verb).partition("!")
+        if verb == "DOT":
+            self._server.verdicts.append(text)
         self._code = text[:3]
         if text:
             self._writer.write(b"".join(line.encode() + b"\r\n" for line in text.split("\n")))
