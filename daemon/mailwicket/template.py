@@ -7,6 +7,7 @@ attribute that is not in `NAMES`. What mails say are values: nothing in them is 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -18,6 +19,9 @@ from markupsafe import escape
 
 SOURCE_MAX_CHARS: Final = 64 * 1024
 OUTPUT_MAX_CHARS: Final = 256 * 1024
+OUTPUT_MAX_BYTES: Final = 700_000
+"""In UTF-8: of a text that is longer when it is encoded, `mail.parse` reads no more than a part."""
+
 LOOPS_MAX: Final = 2
 """One within the other."""
 
@@ -54,7 +58,7 @@ NAMES: Final[Mapping[str, Any]] = {
 """What a template may name: of a list, what its members have."""
 
 _LOOP: Final[Mapping[str, Any]] = {"index": None, "first": None, "last": None, "length": None}
-_FILTERS: Final = {
+FILTERS: Final = {
     "upper": 0, "lower": 0, "capitalize": 0, "title": 0, "trim": 0, "default": 2, "d": 2, "length": 0, "count": 0,
     "first": 0, "last": 0, "join": 1, "truncate": 3, "wordwrap": 1, "e": 0, "escape": 0, "striptags": 0,
 }  # fmt: skip
@@ -64,6 +68,12 @@ _NODES: Final = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Const, nodes.Name, nodes.Getattr, nodes.If, nodes.CondExpr,
     nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Test, nodes.Filter, nodes.Concat, nodes.For,
     nodes.List, nodes.Tuple,
+)  # fmt: skip
+_QUOTED: Final = re.compile(r"'([^']*)'")
+_JINJA: Final = frozenset(
+    {"if", "elif", "else", "endif", "for", "in", "endfor", "is", "not", "and", "or", "end of template",
+     "end of print statement", "end of statement block", "begin of print statement", "begin of statement block",
+     "%}", "}}", "#}", "{{", "{%", "{#", "(", ")", "[", "]", "{", "}", ",", ":", ".", "|", "~", "name"}
 )  # fmt: skip
 _KINDS: Final[Mapping[type[nodes.Node], str]] = {
     nodes.Call: "calls something",
@@ -92,7 +102,7 @@ def _environment(*, escapes: bool) -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         autoescape=escapes, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    allowed = {name: told for name, told in environment.filters.items() if name in _FILTERS}
+    allowed = {name: told for name, told in environment.filters.items() if name in FILTERS}
     environment.filters = {**allowed, "join": _joined}
     environment.tests = {name: told for name, told in environment.tests.items() if name in _TESTS}
     environment.globals = {}
@@ -112,14 +122,19 @@ def check_template(source: str) -> str | None:
         _Check().read(tree)  # before it is compiled: that reckons what is constant
         _PLAIN.compile(tree)
     except TemplateSyntaxError as error:
-        return f"line {error.lineno}: {error.message}"
-    except TemplateError as error:
-        return str(error.message)
+        return f"line {error.lineno}: {_QUOTED.sub(_known, error.message or '').rstrip('.')}"
+    except TemplateError:
+        return "is no template"
     except _RefusedError as refused:
         return str(refused)
     except (RecursionError, MemoryError, OverflowError, SyntaxError):
         return "is nested too deeply"
     return None
+
+
+def _known(found: re.Match[str]) -> str:
+    """What Jinja quotes, if it is a word of its own: text of a configuration is shown to nobody."""
+    return found[0] if found[1] in _JINJA else "..."
 
 
 def render(source: str, values: Mapping[str, Any], *, escapes: bool) -> str:
@@ -139,7 +154,10 @@ def render(source: str, values: Mapping[str, Any], *, escapes: bool) -> str:
                 raise ValueError(f"becomes longer than {OUTPUT_MAX_CHARS} characters")
     except (TemplateError, TypeError, ArithmeticError, AttributeError, LookupError) as error:
         raise ValueError(str(error)) from error
-    return "".join(pieces)
+    told = "".join(pieces)
+    if len(told.encode("utf-8", "replace")) > OUTPUT_MAX_BYTES:
+        raise ValueError(f"becomes longer than {OUTPUT_MAX_BYTES} bytes")
+    return told
 
 
 @lru_cache(256)
@@ -176,7 +194,7 @@ class _Check:
         if isinstance(node, nodes.Filter):
             self._filter(node)
         if isinstance(node, nodes.Test) and node.name not in _TESTS:
-            raise _at(node, f"has the test {node.name}; {', '.join(sorted(_TESTS))}")
+            raise _at(node, f"has a test that there is not here; {', '.join(sorted(_TESTS))}")
         if isinstance(node, nodes.Concat) and len(node.nodes) > JOINED_MAX:
             raise _at(node, f"joins more than {JOINED_MAX} pieces in one expression")
         for child in node.iter_child_nodes():
@@ -191,9 +209,9 @@ class _Check:
         return isinstance(node, nodes.Name | nodes.Getattr) and isinstance(self._shape(node), list)
 
     def _filter(self, node: nodes.Filter) -> None:
-        if node.name not in _FILTERS or node.node is None:
-            raise _at(node, f"has the filter {node.name}; {', '.join(sorted(_FILTERS))}")
-        if node.dyn_args or node.dyn_kwargs or node.kwargs or len(node.args) > _FILTERS[node.name]:
+        if node.name not in FILTERS or node.node is None:
+            raise _at(node, f"has a filter that there is not here; {', '.join(sorted(FILTERS))}")
+        if node.dyn_args or node.dyn_kwargs or node.kwargs or len(node.args) > FILTERS[node.name]:
             raise _at(node, f"gives the filter {node.name} more than it takes here, or gives it by name")
         for one in node.args:
             if not isinstance(one, nodes.Const) or (isinstance(one.value, int) and not 0 <= one.value <= WIDTH_MAX):
@@ -219,10 +237,10 @@ class _Check:
             known: Mapping[str, Any] = {name: told for scope in self._names for name, told in scope.items()}
             return _of(node, node.name, known, "")
         if not isinstance(node, nodes.Getattr):
-            raise _at(node, "goes through what is no name; added, ticket.cc")
+            raise _at(node, "asks something of what is no name, which is not allowed here")
         shape = self._shape(node.node)
         if not isinstance(shape, Mapping):
-            raise _at(node, f"names {node.attr} of what has no such thing")
+            raise _at(node, "names something of what is a text")
         return _of(node, node.attr, shape, "of it: ")
 
 
@@ -230,7 +248,7 @@ def _of(node: nodes.Node, name: str, known: Mapping[str, Any], where: str) -> An
     if name not in known:
         near = difflib.get_close_matches(name, list(known), 1)
         hint = f" (nearest: {near[0]})" if near else ""
-        raise _at(node, f"names {name}, which there is not{hint}; {where}{', '.join(known)}")
+        raise _at(node, f"names what there is not{hint}; {where}{', '.join(known)}")
     return known[name]
 
 

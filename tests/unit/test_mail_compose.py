@@ -7,10 +7,12 @@ from __future__ import annotations
 import email
 import email.policy
 import hashlib
+import random
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -474,3 +476,59 @@ def test_many_people_stay_as_many(names_: list[str]) -> None:
     assert [" ".join((one.name or "").split()) or None for one in persons] == [
         None if one.name is None else " ".join(one.name.split()) for one in told
     ]
+
+
+# --- what comes in may go out -----------------------------------------------------------------------------------------
+
+PIECES: Final = [
+    "a", "B", " ", "  ", "\n", "\r\n", "\t", "=", "=?", "?=", "=?utf-8?q?", "_", "<", ">", "@", ",", ";", ":", "(", ")", "[",
+    "]", "\\", '"', "'", "ü", "日", "\U0001f600", "\u0301", "\xa0", "\u3000", "\u200f", "\u202e", "\ufeff", "\u2028", "\x85",
+    "\0", "\x1b$B", "\x1b(B", "begin 644 x", "\nbegin 644 a b\n#0V%T\n`\nend\n", ".", "\n.\n", "From ", "\nFrom ", "--", "-- ",
+    "%", "%20", "+ADw-", "~{", "{", "}", "x" * 80, "utf-8''", "*0*=", "\ud83d", "ﷺ", "\x7f", "//", "..", "\n>", "&amp;", "<br>",
+    "<p>", "<!--", "-->", "<script>", "<meta charset=utf-16>", "<?xml encoding='utf-16'?>", "<title>x",
+]  # fmt: skip
+KINDS: Final = ["text/plain", "text/html", "text/calendar", "image/png", "message/rfc822", "message/delivery-status", "application/ms-tnef", "x"]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_mix_of_what_means_something_to_some_reader_keeps_a_mail_from_going(seed: int) -> None:
+    chance = random.Random(seed)
+
+    def some(most: int) -> str:
+        return "".join(chance.choice(PIECES) for _ in range(chance.randrange(most)))
+
+    for _ in range(500):
+        files = [
+            file(some(10), some(20).encode("utf-8", "replace"), chance.choice(KINDS), chance.choice([None, "x@y"]))
+            for _ in range(chance.randrange(3))
+        ]
+        one = letter(
+            event=chance.choice(list(Event)),
+            to=[Address(some(12), "ada@example.org")],
+            cc=[Address(some(12), f"p{number}@example.org") for number in range(chance.randrange(4))],
+            subject=some(20),
+            text=some(60),
+            html=chance.choice([None, some(60)]),
+            in_reply_to=some(4),
+            references=[some(4), some(4)],
+            enclosures=files,
+        )
+        check_form(compose(one, replace(DESK, name=some(12))))
+
+
+def test_whatever_came_in_can_go_out() -> None:
+    for path in sorted((Path(__file__).parents[1] / "corpus").glob("*.eml")):
+        mail = parse(path.read_bytes())
+        one = letter(
+            to=[mail.author or Address(None, "ada@example.org")],
+            cc=[*mail.to, *mail.cc],
+            subject=mail.subject,
+            text=mail.text,
+            html=mail.html,
+            in_reply_to=mail.message_id,
+            references=mail.references,
+            enclosures=[
+                file(found.filename or "", b"x", found.content_type, found.content_id) for found in mail.attachments
+            ],
+        )
+        check_form(compose(one, DESK))

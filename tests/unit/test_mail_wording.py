@@ -5,21 +5,26 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import product
+from pathlib import Path
 from typing import Final
 
 import pytest
 from tests.wordings import SAMPLES, about, notice
 
 from mailwicket.config.notification import Notification
+from mailwicket.mail.compose import compose
 from mailwicket.mail.delimiter import delimiter
 from mailwicket.mail.html import sanitised, to_plain
 from mailwicket.mail.token import Keyring
 from mailwicket.mail.wording import DELIMITER, Context, Failure, Passage, Person, TicketWords, Wording, Words, shipped
-from mailwicket.model import TicketNumber
-from mailwicket.outgoing import Answer, Audience, Event
-from mailwicket.template import OUTPUT_MAX_CHARS, check_template
+from mailwicket.model import Address, MessageId, TicketNumber
+from mailwicket.outgoing import Answer, Audience, Event, Identity, Letter
+from mailwicket.rules.notify import AUDIENCE, ELSE_GROUP
+from mailwicket.template import FILTERS, NAMES, OUTPUT_MAX_CHARS, check_template
 
 SHIPPED: Final = Wording({})
 CANARY: Final = "canary-4711"
@@ -222,6 +227,24 @@ def test_very_long_words_are_cut_and_say_so() -> None:
     assert len(told.html) < 3 * OUTPUT_MAX_CHARS
 
 
+@pytest.mark.parametrize("sign", ["\U0001f600", "日", "<", "&", "x", "\n", " \n", '"', "a\n\n", "a\n"])
+def test_words_of_any_length_can_be_sent(sign: str) -> None:
+    signs = sign * 500_000
+    for passage in (
+        Passage(signs),
+        Passage(signs, f"<p>{signs}</p>"),
+        Passage("", signs),
+        Passage(signs[:79_000], signs[:49_000]),
+    ):
+        told = SHIPPED.write(notice(Event.REQUESTER_REPLIED, Audience.ASSIGNEE), about(words=passage, quoted=passage))
+        assert not told.faults
+        letter = Letter(
+            Event.REQUESTER_REPLIED, TicketNumber(42), MessageId("a@desk.example"), datetime(2026, 1, 1, tzinfo=UTC),
+            [Address("Ada", "ada@customer.example")], [], told.subject, told.text, told.html,
+        )  # fmt: skip
+        assert compose(letter, Identity("desk@desk.example"))
+
+
 # --- delimiter and mark ---------------------------------------------------------------------------------------------
 
 
@@ -238,3 +261,33 @@ def test_without_delimiter_and_mark_there_are_none() -> None:
     told = SHIPPED.write(notice(Event.TECHNICIAN_REPLIED, Audience.REQUESTER), about())
     assert "##" not in told.text
     assert "mw-" not in told.html
+
+
+# --- the page that documents it -------------------------------------------------------------------------------------
+
+PAGE: Final = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
+
+
+def test_every_name_and_filter_of_templates_is_documented() -> None:
+    names = set(re.findall(r"`([a-z_.]+)`", PAGE.replace("`, `", "` `")))
+    for name, shape in NAMES.items():
+        inner = [f"{name}.{one}" for one in shape] if isinstance(shape, dict) and name != "author" else [name]
+        assert set(inner) <= names, name
+    assert " ".join(sorted(FILTERS)) in " ".join(PAGE.split())
+
+
+def test_every_event_is_documented_with_its_audience() -> None:
+    for event, audience in AUDIENCE.items():
+        row = next(line for line in PAGE.split("\n") if line.startswith(f"| `{event.value}` "))
+        heard = row.split("|")[3]
+        assert event is Event.ANNOUNCEMENT or all(one.value in heard for one in audience), row
+        assert ("else the group" in heard) == (event in ELSE_GROUP)
+
+
+def test_the_example_of_the_page_is_good() -> None:
+    table = tomllib.loads(PAGE.partition("```toml\n")[2].partition("```")[0])["notification"]["closed"]
+    told = Wording({"closed": Notification.model_validate(table)}).write(
+        notice(Event.CLOSED, Audience.REQUESTER), about()
+    )
+    assert not told.faults
+    assert told.text.startswith("Tess Technician closed request 42.\n\nTo add something")

@@ -128,20 +128,20 @@ def test_whatever_costs_without_bound_is_refused_at_once(source: str) -> None:
     [
         (
             "\n\n{{ ticket.subjct }}",
-            "line 3: names subjct, which there is not (nearest: subject); of it: number, tag, subject",
+            "line 3: names what there is not (nearest: subject); of it: number, tag, subject",
         ),
-        ("{{ tikcet.tag }}", "line 1: names tikcet, which there is not (nearest: ticket); ticket, author, words"),
+        ("{{ tikcet.tag }}", "line 1: names what there is not (nearest: ticket); ticket, author, words"),
         ("a\n{% if fixed %}", "line 2: Unexpected end of template"),
         ("{{ ticket }}", "line 1: shows what is no text; of it: number, tag"),
         ("{{ ticket.cc }}", "line 1: shows a list as it is; join it: |join(', ')"),
-        ("{{ ticket.subject.x }}", "line 1: names x of what has no such thing"),
+        ("{{ ticket.subject.x }}", "line 1: names something of what is a text"),
         ("{% for x in ticket.subject %}{% endfor %}", "line 1: goes through what is no list; added, ticket.cc"),
         (
             "{% for x in ticket.cc %}{{ x.adress }}{% endfor %}",
-            "line 1: names adress, which there is not (nearest: address)",
+            "line 1: names what there is not (nearest: address)",
         ),
-        ("{{ x }}{% for x in ticket.cc %}{% endfor %}", "line 1: names x, which there is not"),
-        ("{{ words.text|uper }}", "line 1: has the filter uper; capitalize, count"),
+        ("{{ x }}{% for x in ticket.cc %}{% endfor %}", "line 1: names what there is not; ticket"),
+        ("{{ words.text|uper }}", "line 1: has a filter that there is not here; capitalize, count"),
         ("{{ words.text|upper(1) }}", "line 1: gives the filter upper more than it takes here"),
         ("{% set x = 1 %}", "line 1: sets a name, which is not allowed here"),
         ("{{ 7 * 7 }}", "line 1: reckons, which is not allowed here"),
@@ -149,6 +149,14 @@ def test_whatever_costs_without_bound_is_refused_at_once(source: str) -> None:
 )
 def test_what_is_wrong_is_told_with_its_line_and_what_there_is(source: str, told: str) -> None:
     assert (check_template(source) or "").startswith(told)
+
+
+@pytest.mark.parametrize("source", ["{{ CANARY }}", "{{ ticket.CANARY }}", "{{ ticket|CANARY }}", "{{ 1 is CANARY }}", "{% CANARY %}", "{% if CANARY %}", "CANARY {{", "{{ 'CANARY }}",
+                                    "{% endCANARY %}", "{{ CANARY CANARY }}", "{% for CANARY %}", "{{ ticket['CANARY'] }}", "{{ ticket.subject|upper('CANARY') }}"])  # fmt: skip
+def test_what_is_wrong_is_told_without_showing_it(source: str) -> None:
+    told = check_template(source)
+    assert told
+    assert "CANARY" not in told
 
 
 @pytest.mark.parametrize(

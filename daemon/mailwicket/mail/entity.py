@@ -44,13 +44,13 @@ class Entity:
 
 def plain_words(text: str) -> str:
     """Return *text* as it can be sent and read back: LF, no control characters, nothing that reads as a file."""
-    text = _CONTROL.sub("", _LINE_ENDS.sub("\n", text)).removeprefix("\ufeff").rstrip("\n")
+    text = _CONTROL.sub("", _LINE_ENDS.sub("\n", text)).lstrip("\ufeff").rstrip("\n")
     return _FILE_BEGINS.sub(" begin ", text)
 
 
 def markup(html: str) -> str:
     """Return *html* as it can be sent and read back."""
-    return _CONTROL.sub("", _LINE_ENDS.sub("\n", html)).removeprefix("\ufeff").rstrip("\n")
+    return _CONTROL.sub("", _LINE_ENDS.sub("\n", html)).lstrip("\ufeff").rstrip("\n")
 
 
 def text_part(kind: Literal["plain", "html"], words: str) -> Entity:
@@ -71,7 +71,7 @@ def text_part(kind: Literal["plain", "html"], words: str) -> Entity:
 
 def file_part(file: Enclosure, *, inline: bool) -> Entity:
     """Return the entity of *file*; *inline*: it stands in the HTML by its `cid:`."""
-    kind, name = file_type(file), bare(file.filename)
+    kind, name = file_type(file), name_of(file)
     form = "7bit" if kind == "message/rfc822" else "base64"
     content = file.content if form == "7bit" else _six_bits(file.content)
     named = "" if name is None else file_name("filename", name)
@@ -86,6 +86,12 @@ def file_part(file: Enclosure, *, inline: bool) -> Entity:
             raise ValueError("enclosures: a content_id that cannot be written")
         told.append(("Content-ID", f"<{file.content_id}>"))
     return Entity(told, content)
+
+
+def name_of(file: Enclosure) -> str | None:
+    """Return the name that *file* is sent under: bare, and with nothing in it that a reader would decode once more."""
+    name = bare(file.filename)
+    return bare(name.replace("=?", "_?")) if name and "=?" in name else name
 
 
 def file_type(file: Enclosure) -> str:

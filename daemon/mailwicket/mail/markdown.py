@@ -19,7 +19,7 @@ from mailwicket.mail.fields import NAME_MAX_CHARS, one_line
 from mailwicket.mail.html import sanitised, to_plain
 from mailwicket.model import Address
 
-SOURCE_MAX_CHARS: Final = 100_000
+SOURCE_MAX_CHARS: Final = 80_000
 NESTED_MAX: Final = 20
 QUOTE_MAX_CHARS: Final = 20_000
 QUOTE_MAX_LINES: Final = 400

@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from mailwicket.mail.address import people
-from mailwicket.mail.attachment import bare
-from mailwicket.mail.entity import file_type
+from mailwicket.mail.entity import file_type, name_of
 from mailwicket.mail.fields import LINE_MAX
 from mailwicket.mail.header import Header
 from mailwicket.mail.parse import parse
@@ -83,7 +82,7 @@ def _otherwise(mail: Mail, said: Said, header: Header) -> Iterator[str]:
         ("text", mail.text.rstrip("\n"), said.text),
         ("html", None if mail.html is None else mail.html.rstrip("\n"), said.html),
         ("enclosures", [(one.filename, one.content_type, one.sha256, one.inline) for one in mail.attachments],
-         [(bare(one.filename), file_type(one), hashlib.sha256(one.content).hexdigest(), shown)
+         [(name_of(one), file_type(one), hashlib.sha256(one.content).hexdigest(), shown)
           for one, shown in said.files]),
     )  # fmt: skip
     yield from (field for field, is_read, is_meant in told if is_read != is_meant)

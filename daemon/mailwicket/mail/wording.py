@@ -7,6 +7,7 @@ not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
@@ -26,17 +27,18 @@ __all__ = [
     "shipped",
 ]  # fmt: skip
 
-TEXT_MAX_CHARS: Final = 100_000
+TEXT_MAX_CHARS: Final = 80_000
 """Of what a mail says, and as much of what it quotes."""
 
-WORDS_MAX_CHARS: Final = 150_000
-QUOTE_MAX_CHARS: Final = 60_000
-"""Of the same as HTML: both fit into `template.OUTPUT_MAX_CHARS`."""
+WORDS_MAX_CHARS: Final = 120_000
+QUOTE_MAX_CHARS: Final = 50_000
+"""Of the same as HTML: both fit into `template.OUTPUT_MAX_BYTES`."""
 
 DELIMITER: Final = "##- Please write your answer above this line -##"
 """What `mail.delimiter` finds again, quoted or not."""
 
 TECHNICIANS: Final = frozenset({Audience.ASSIGNEE, Audience.FOLLOWERS, Audience.GROUP})
+_EMPTY_LINES: Final = re.compile(r"\n\s*\n")
 _ELLIPSIS: Final = "\n[...]"
 
 
@@ -157,28 +159,47 @@ class Wording:
 
     def write(self, notice: Notice, context: Context) -> Words:
         """Return the words of the mail *notice*; in a `fixed` one stands nothing that the sender could have written."""
-        if notice.fixed:
-            context = _without_theirs(context)
-        own, faults = self._own.get(notice.event.value), []
-        told: dict[str, str] = {}
-        for part in ("subject", "text", "html"):
-            source = None if own is None else getattr(own, part)
-            if source is None:
-                if part == "html" and own is not None and own.text is not None:
-                    told[part] = str(_paragraphs(told["text"]))  # the shipped one would say something else
-                    continue
-                told[part] = _render(shipped(notice.event, part), notice, context, part)
-                continue
+        return _Writing(notice, context, self._own.get(notice.event.value)).words()
+
+
+class _Writing:
+    """One mail being written."""
+
+    def __init__(self, notice: Notice, context: Context, own: Templates | None) -> None:
+        self._notice = notice
+        self._context = context = _without_theirs(context) if notice.fixed else context
+        self._own = own
+        self._faults: list[str] = []
+        words, quoted = _as_text(context.words), _as_text(context.quote)
+        self._plain = {**_values(notice, context), "words": words, "quote": quoted}
+        self._rich = {
+            **self._plain,
+            "words": _shown(words, context.words.html, WORDS_MAX_CHARS),
+            "quote": _shown(quoted, context.quote.html, QUOTE_MAX_CHARS),
+        }
+
+    def words(self) -> Words:
+        own, context = self._own, self._context
+        subject, text = self._part("subject"), self._part("text")
+        if own is not None and own.text is not None and own.html is None:
+            html = str(_paragraphs(text))  # the shipped one would say something else
+        else:
+            html = self._part("html")
+            if own is not None and own.html is not None and own.text is None:
+                text = to_plain(html)
+        text = "\n\n".join(filter(None, [context.delimiter, text.strip("\n"), context.mark]))
+        return Words(one_line(subject, SUBJECT_MAX_CHARS), f"{text}\n", _framed(html, context), tuple(self._faults))
+
+    def _part(self, part: str) -> str:
+        """One part in the admin's words, or in the shipped ones where there are none or they fail."""
+        values, is_html = self._rich if part == "html" else self._plain, part == "html"
+        source = None if self._own is None else getattr(self._own, part)
+        if source is not None:
             try:
-                told[part] = _render(source, notice, context, part)
+                return render(source, values, escapes=is_html)
             except ValueError as error:
-                faults.append(f"notification.{notice.event}.{part}: {error}")
-                told[part] = _render(shipped(notice.event, part), notice, context, part)
-        if own is not None and own.html is not None and own.text is None:
-            told["text"] = to_plain(told["html"])
-        text = "\n\n".join(filter(None, [context.delimiter, told["text"].strip("\n"), context.mark]))
-        subject = one_line(told["subject"], SUBJECT_MAX_CHARS)
-        return Words(subject, f"{text}\n", _framed(told["html"], context), tuple(faults))
+                self._faults.append(f"notification.{self._notice.event}.{part}: {error}")
+        return render(shipped(self._notice.event, part), values, escapes=is_html)
 
 
 @cache
@@ -193,20 +214,10 @@ def _frame() -> str:
     return (files(__package__) / "templates" / "frame.html").read_text(encoding="utf-8")
 
 
-def _render(source: str, notice: Notice, context: Context, part: str) -> str:
-    is_html = part == "html"
-    return render(source, _values(notice, context, is_html=is_html), escapes=is_html)
-
-
-def _values(notice: Notice, context: Context, *, is_html: bool) -> dict[str, Any]:
-    words, quoted = _as_text(context.words), _as_text(context.quote)
-    if is_html:
-        words, quoted = _shown(context.words, WORDS_MAX_CHARS), _shown(context.quote, QUOTE_MAX_CHARS)
+def _values(notice: Notice, context: Context) -> dict[str, Any]:
     return {
         "ticket": context.ticket or TicketWords("", "", context.subject, ""),
         "author": context.author,
-        "words": words,
-        "quote": quoted,
         "added": context.added,
         "failure": context.failure,
         "desk": context.desk,
@@ -240,28 +251,26 @@ def _without_theirs(context: Context) -> Context:
 
 
 def _as_text(passage: Passage) -> Passage:
-    text = passage.text if passage.text.strip() or not passage.html else to_plain(passage.html)
+    text = passage.text
+    if not text.strip() and passage.html:
+        text = to_plain(passage.html[: 4 * TEXT_MAX_CHARS])
     return Passage(_cut(plain_words(text)).strip("\n"), "")
 
 
-def _shown(passage: Passage, limit: int) -> Passage:
+def _shown(said: Passage, html: str, limit: int) -> Passage:
     """The words as HTML of at most *limit* characters: sanitised, or made from the text where that is too much."""
-    text = _as_text(passage).text
-    if passage.html and len(passage.html) <= limit and len(shown := sanitised(passage.html)) <= limit:
-        return Passage(text, Markup(shown))  # noqa: S704 - sanitised
-    shown = _paragraphs(text)
-    return Passage(text, shown if len(shown) <= limit else _paragraphs(text[: limit // 8] + _ELLIPSIS))
+    if html and len(html) <= limit and len(shown := sanitised(html)) <= limit:
+        return Passage(said.text, Markup(shown))  # noqa: S704 - sanitised
+    made = _paragraphs(said.text)
+    if len(made) > limit:  # an empty line becomes a paragraph, thirteen times as long
+        made = _paragraphs(said.text[: limit // 16] + _ELLIPSIS)
+    return Passage(said.text, made)
 
 
 def _paragraphs(text: str) -> Markup:
-    blocks = [block for block in text.strip("\n").split("\n\n") if block.strip()]
-    told = [
-        Markup('<p style="margin:0 0 16px">{}</p>').format(
-            Markup("<br>\n").join(map(escape, block.strip("\n").split("\n")))
-        )
-        for block in blocks
-    ]
-    return Markup("\n").join(told)
+    blocks = _EMPTY_LINES.split(str(escape(text.strip("\n"))))
+    told = (f'<p style="margin:0 0 16px">{block}</p>'.replace("\n", "<br>\n") for block in blocks if block.strip())
+    return Markup("\n".join(told))  # noqa: S704 - escaped above
 
 
 def _cut(text: str) -> str:
