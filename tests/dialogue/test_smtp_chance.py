@@ -16,7 +16,15 @@ from mailwicket.net.smtp.client import Deadlines
 from mailwicket.outgoing import Envelope
 
 HASTY = Deadlines(
-    connect_s=1, greeting_s=0.05, command_s=0.05, data_s=0.05, piece_s=0.05, taken_s=0.05, alive_s=0.05, farewell_s=0.05
+    connect_s=1,
+    greeting_s=0.05,
+    command_s=0.05,
+    path_s=0.05,
+    data_s=0.05,
+    piece_s=0.05,
+    taken_s=0.05,
+    alive_s=0.05,
+    farewell_s=0.05,
 )
 CODES = [200, 220, 221, 235, 250, 334, 354, 421, 450, 451, 452, 500, 530, 535, 550, 552, 554]
 WORDS = st.sampled_from(["ok", "5.7.1 no", "4.2.0 later", "2.0.0", PASSWORD, "", "-", "\x1b[2J", "5.2.0 SendAsDenied"])
