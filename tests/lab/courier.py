@@ -21,7 +21,7 @@ from mailwicket.ports import Transaction
 from mailwicket.senders.smtp import SmtpSender
 from mailwicket.service.couriers import CourierUnit
 from mailwicket.service.units import Unit
-from mailwicket.store import outbox, outlist
+from mailwicket.store import outlist
 from mailwicket.store.outbox import Attempt, Claimed, Noted
 from mailwicket.store.store import Store
 
@@ -45,7 +45,6 @@ async def send_all(state_dir: Path, port: int, connections: int) -> None:
     config = local(port, connections)
     board = Switchboard(Exchange({"main": config}))
     office = Office(store, board, Writing(store.raw, state_dir / "attachments"), Nothing())
-    await store.write(outbox.release_all)
     sender = SmtpSender("main", config, Machine(state_dir))
     courier = Courier("main", sender, office, CourierUnit(Unit("outgoing/main", "sink")), connections=connections)
     async with anyio.create_task_group() as tasks:

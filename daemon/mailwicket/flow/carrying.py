@@ -1,13 +1,14 @@
 """Mail after mail over one connection to an outgoing server: the order of effects stands here.
 
-A mail is claimed, noted as begun, handed over, noted as ended. A death repeats what was begun and not ended: on each
-connection one mail at most, with the same bytes. See docs/flow.md.
+Mails are claimed, many at a time. Of each a line in the connection's slip says that it begins, it is handed over, and a
+line says how that ended; the database is told of all with the next claim. A death repeats what was begun and not ended:
+on each connection one mail at most, with the same bytes. See docs/flow.md.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -25,9 +26,17 @@ from mailwicket.rules.own import canonical
 from mailwicket.rules.schedule import pause_s
 from mailwicket.store import outbox
 from mailwicket.store.outbox import Attempt, Claimed, Noted, OutboxId, SentAs, pause_of
+from mailwicket.store.slips import Slip
 from mailwicket.store.store import Store
 
-BATCH: Final = 20
+BATCH: Final = 100
+
+FEW: Final = 4
+MANY: Final = 20
+"""From so many mails in hand on the next are claimed while they are sent."""
+
+SETTLE_S: Final = 0.25
+"""So long people wait at most until they see what became of a mail."""
 
 IDLE_S: Final = 20
 """So long a connection is kept for the next mail: less than the 5 minutes that servers wait (RFC 5321 4.5.3.2.7)."""
@@ -73,6 +82,15 @@ class Office:
     clock: Callable[[], datetime] = utc_now
     chance: Callable[[], float] = random.random
 
+    def conclude_all(self, tx: Transaction, ended: Sequence[tuple[Claimed, Attempt]]) -> None:
+        """Note how many attempts ended; those that simply succeeded with three statements."""
+        plain = [mail for mail, attempt in ended if outbox.is_plain(mail, attempt)]
+        outbox.note_sent(tx, plain, self.clock())
+        done = {mail.outbox_id for mail in plain}
+        for mail, attempt in ended:
+            if mail.outbox_id not in done:
+                self.conclude(tx, mail, attempt)
+
     def conclude(self, tx: Transaction, mail: Claimed, attempt: Attempt) -> None:
         """Note how an *attempt* of *mail* ended, and what follows."""
         now = self.clock()
@@ -82,10 +100,11 @@ class Office:
 
 
 class Pace:
-    """So many mails a minute, evenly spread, over all connections to a server."""
+    """So many mails a minute, evenly spread, over so many connections to a server."""
 
-    def __init__(self, rate_per_minute: int | None) -> None:
+    def __init__(self, rate_per_minute: int | None, connections: int) -> None:
         """Allow *rate_per_minute*; None: as fast as they are taken."""
+        self._connections = connections
         self._interval_s = 0.0 if rate_per_minute is None else 60 / rate_per_minute
         self._due = 0.0
 
@@ -93,6 +112,15 @@ class Pace:
     def is_free(self) -> bool:
         """Whether nobody has to wait."""
         return not self._interval_s
+
+    @property
+    def most(self) -> int:
+        """How many mails that wait make a difference to `share`."""
+        return BATCH * self._connections
+
+    def share(self, due: int) -> int:
+        """Return how many of the mails that are *due* one connection claims at a time."""
+        return max(min(BATCH, -(-due // self._connections)), FEW) if self.is_free else 1
 
     async def keep(self) -> None:
         """Wait until the next mail may leave."""
@@ -118,18 +146,28 @@ class Ready:
 class Session:
     """One connection to the server *name*."""
 
-    def __init__(
-        self, name: str, office: Office, pace: Pace, observer: CourierObserver, submission: Submission
+    def __init__(  # noqa: PLR0913, PLR0917 - what a connection works with
+        self,
+        name: str,
+        office: Office,
+        pace: Pace,
+        observer: CourierObserver,
+        submission: Submission,
+        slips: tuple[Slip, Slip],
     ) -> None:
-        """Take the mail of *office* for it to *submission*."""
+        """Take the mail of *office* for it to *submission*, noting it in one of *slips*, by turns."""
         self._name = name
         self._office = office
         self._pace = pace
         self._observer = observer
         self._submission = submission
+        self._slips = list(slips)
         self._claimed: dict[OutboxId, Claimed] = {}
-        self._ended: tuple[Claimed, Attempt] | None = None
-        """What is not yet written down."""
+        self._ended: list[tuple[Claimed, Attempt]] = []
+        """What the database is not yet told."""
+        self._ahead: Awaitable[list[Claimed]] | None = None
+        """The database is being told of the batch before, and claims the one behind."""
+        self._settled_at = 0.0
         self._rested = False
         """The connection was idle: that a server ends it then says nothing."""
 
@@ -142,58 +180,115 @@ class Session:
             StoreError: our disk.
         """
         board = self._office.board
-        while board.covers(self._name):
-            changed = board.changed
-            if mails := await self._claim():
-                await self._take(mails)
-                self._rested = False
-                continue
-            self._rested = True
-            with anyio.move_on_after(IDLE_S) as idle:
-                await changed.wait()
-            if idle.cancelled_caught:
-                return
-
-    async def _claim(self) -> list[Claimed]:
-        office = self._office
-        covers, limit = office.board.covers(self._name), BATCH if self._pace.is_free else 1
-        if not office.store.read(lambda tx: outbox.count_due(tx, self._name, covers, office.clock(), 1)):
-            return []
-        mails = await office.store.write(lambda tx: outbox.claim(tx, self._name, covers, office.clock(), limit))
-        failpoint("outbox.claimed")
-        return mails
-
-    async def _take(self, mails: Sequence[Claimed]) -> None:
-        self._claimed = {one.outbox_id: one for one in mails}
         try:
-            for mail in mails:
-                await self._send(mail)
+            while board.covers(self._name):
+                changed = board.changed
+                if mails := await self._claim():
+                    await self._take(mails)
+                    self._rested = False
+                    continue
+                if self._ended:
+                    continue  # told to the database by the next claim
+                self._rested = True
+                with anyio.move_on_after(IDLE_S) as idle:
+                    await changed.wait()
+                if idle.cancelled_caught:
+                    return
         finally:
             with anyio.CancelScope(shield=True):  # the store answers, or fails, within its own time
-                await self._write_down()
-                await self._give_back()
+                await self._settle_all()
 
-    async def _give_back(self) -> None:
-        """Whatever ended this: what was not begun is anybody's again."""
-        left, self._claimed = list(self._claimed), {}
-        if left:
-            await self._office.store.write(lambda tx: outbox.release(tx, left))
-            self._office.board.wake()
+    async def _claim(self) -> list[Claimed]:
+        """Return the next mails, claimed while those before were sent, or now; tell the database what was done."""
+        covers = self._office.board.covers(self._name)
+        if self._ahead is not None:
+            mails = await self._take_ahead()
+        elif self._ended or self._count_due(covers, 1):
+            mails = await self._office.store.write(self._settling(covers))
+            self._settled()
+        else:
+            return []
+        self._claimed = {one.outbox_id: one for one in mails}
+        failpoint("outbox.claimed")
+        if len(mails) >= MANY:
+            self._look_ahead(covers)
+        return mails
+
+    def _count_due(self, covers: Sequence[str], limit: int) -> int:
+        office = self._office
+        return office.store.read(lambda tx: outbox.count_due(tx, self._name, covers, office.clock(), limit))
+
+    def _look_ahead(self, covers: Sequence[str]) -> None:
+        """Have the database told of what ended, and asked for what is next, while the mails in hand are sent."""
+        self._ahead = self._office.store.begin(self._settling(covers))
+        self._ended = []
+        self._slips.reverse()  # what is noted from now on stands in the other file
+
+    async def _take_ahead(self) -> list[Claimed]:
+        ahead, self._ahead = self._ahead, None
+        assert ahead is not None  # noqa: S101 - asked before
+        with anyio.CancelScope(shield=True):
+            mails = await ahead
+        self._slips[1].clear()
+        return mails
+
+    def _settling(self, covers: Sequence[str]) -> Callable[[Transaction], list[Claimed]]:
+        """Return a job that writes down what ended and claims what is next for *covers*."""
+        office, ended = self._office, self._ended
+        limit = self._pace.share(self._count_due(covers, self._pace.most)) if covers else 1
+
+        def job(tx: Transaction) -> list[Claimed]:
+            office.conclude_all(tx, ended)
+            return outbox.claim(tx, self._name, covers, office.clock(), limit) if covers else []
+
+        return job
+
+    def _settled(self) -> None:
+        self._ended = []
+        self._settled_at = anyio.current_time()
+        self._slips[0].clear()
+
+    async def _settle_all(self) -> None:
+        """Whatever ended this: what was done is written down, what was not begun is anybody's again."""
+        ahead = await self._take_ahead() if self._ahead is not None else []
+        self._claimed |= {one.outbox_id: one for one in ahead}
+        if self._ended or self._claimed:
+            is_left = bool(self._claimed)
+            office, ended, left = self._office, self._ended, list(self._claimed)
+
+            def job(tx: Transaction) -> None:
+                office.conclude_all(tx, ended)
+                outbox.release(tx, left)
+
+            await office.store.write(job)
+            self._claimed = {}
+            self._settled()
+            if is_left:
+                office.board.wake()
+
+    async def _take(self, mails: Sequence[Claimed]) -> None:
+        for mail in mails:
+            if self._ahead is None and self._ended and anyio.current_time() - self._settled_at > SETTLE_S:
+                ended = self._ended
+                await self._office.store.write(lambda tx: self._office.conclude_all(tx, ended))  # noqa: B023 - awaited
+                self._settled()
+            await self._send(mail)
 
     async def _send(self, mail: Claimed) -> None:
         sent_as = self._office.board.sent_as(mail, self._name)
         try:
-            ready = Ready(mail, sent_as, await self._office.write(mail, sent_as))
+            written = mail.raw if mail.written_as == sent_as else None
+            ready = Ready(mail, sent_as, written or await self._office.write(mail, sent_as))
         except PermanentError as failure:
             self._end(mail, self._refused(failure))
             return
         if not self._pace.is_free:
-            await self._write_down()
             await self._pace.keep()
-        await self._write_down(ready)
+        self._slips[0].begin(mail.outbox_id, sent_as)
         said = await self._submit(ready)
         failpoint("outbox.submitted")
         self._end(mail, self._told(mail, {canonical(address): status for address, status in said.items()}))
+        failpoint("outbox.noted")
 
     async def _submit(self, ready: Ready) -> Mapping[str, RecipientStatus]:
         mail = ready.mail
@@ -261,24 +356,21 @@ class Session:
         return Attempt(self._name, "uncertain", now + pause, said)
 
     def _end(self, mail: Claimed, attempt: Attempt) -> None:
-        self._ended = mail, attempt
+        self._ended.append((mail, attempt))
         self._claimed.pop(mail.outbox_id, None)
+        self._slips[0].end(mail.outbox_id, attempt)
 
-    async def _write_down(self, following: Ready | None = None) -> None:
-        """Note how the last mail ended and that *following* begins: one transaction."""
-        ended, self._ended = self._ended, None
-        if ended is None and following is None:
-            return
-        office = self._office
 
-        def job(tx: Transaction) -> None:
-            if ended is not None:
-                office.conclude(tx, *ended)
-            if following is not None:
-                outbox.begin(tx, following.mail.outbox_id, self._name, following.sent_as)
-
-        await office.store.jot(job)
-        failpoint("outbox.noted")
+def take_over(office: Office, server: str, tx: Transaction) -> None:
+    """Note what somebody who died was doing with *server*, as his slips say, and give back what he had claimed."""
+    slips = office.store.slips.left(server)
+    for slip in slips:
+        for mail, sent_as in slip.begun.items():
+            outbox.begin(tx, mail, server, sent_as)
+        for mail, attempt in slip.ended:
+            if (found := outbox.find(tx, mail)) is not None and found.recipients:
+                office.conclude(tx, found, attempt)
+    outbox.release_all(tx, server, believed=bool(slips) and all(slip.is_believed for slip in slips))
 
 
 def envelope(ready: Ready) -> Envelope:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from typing import Final
 
 import anyio
 
 from mailwicket.errors import BlockedError, StoreError, TransientError
-from mailwicket.flow.carrying import ConnectionOverError, Office, Pace, Session
+from mailwicket.flow.carrying import ConnectionOverError, Office, Pace, Session, take_over
 from mailwicket.flow.observe import CourierObserver
 from mailwicket.ports import Sender, Transaction
 from mailwicket.rules.breaker import Failure
@@ -53,7 +54,7 @@ class Courier:
         self._board = office.board
         self._observer = observer
         self._connections = connections
-        self._pace = Pace(rate_per_minute)
+        self._pace = Pace(rate_per_minute, connections)
         self._tried_from = 0.0
         self._outages = 0
         """Counts failures, so that one outage is not counted once for each connection."""
@@ -84,6 +85,8 @@ class Courier:
             StoreError: our disk: an outage.
         """
         self._observer.idle()
+        await self._office.store.write(partial(take_over, self._office, self.name))
+        self._office.store.slips.clear(self.name)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._probe)
             tasks.start_soon(self._give_up)
@@ -97,7 +100,10 @@ class Courier:
             try:
                 async with self._sender.connect() as submission:
                     self._observer.works()
-                    await Session(self.name, self._office, self._pace, self._observer, submission).carry()
+                    slips = self._office.store.slips.open(self.name, number)
+                    session = Session(self.name, self._office, self._pace, self._observer, submission, slips)
+                    with closing(slips[0]), closing(slips[1]):
+                        await session.carry()
             except StoreError:
                 raise
             except (TransientError, BlockedError) as failure:
@@ -126,7 +132,7 @@ class Courier:
 
     def _until_next(self, covers: Sequence[str]) -> float:
         """Seconds until the next mail is due; one that waits for another of its ticket is looked for now and then."""
-        at = self._office.store.read(lambda tx: outbox.next_due(tx, covers))
+        at = self._office.store.read(lambda tx: outbox.next_due(tx, self.name, covers))
         return LOOK_S if at is None else max((at - self._office.clock()).total_seconds(), 1.0)
 
     # --- how the server is

@@ -11,12 +11,14 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from mailwicket.config.notification import Notification
-from mailwicket.errors import ConflictError
+from mailwicket.errors import ConflictError, PermanentError
 from mailwicket.flow.switchboard import Switchboard
+from mailwicket.flow.writing import Writing
 from mailwicket.mail.wording import Context, Person, TicketWords, Wording
 from mailwicket.model import Address, MessageId, TicketFacts
 from mailwicket.outgoing import Event, Notice
@@ -27,7 +29,7 @@ from mailwicket.rules.own import canonical, domain_of
 from mailwicket.rules.policy import Policy
 from mailwicket.rules.route import Question, Route, refusal
 from mailwicket.store import outbox, outlist
-from mailwicket.store.outbox import Draft, File
+from mailwicket.store.outbox import Draft, File, OutboxId
 
 log = logging.getLogger(__name__)
 
@@ -61,10 +63,20 @@ class Post:
     chosen: str | None = None
 
 
+def write_ahead(tx: Transaction, mail: OutboxId, board: Switchboard, writing: Writing) -> None:
+    """Write a small *mail* as the server sends it that it is meant for; what cannot be written fails when sent."""
+    found = outbox.find(tx, mail)
+    if found is None or not found.recipients or not writing.is_small(found):
+        return
+    sent_as = board.sent_as(found, found.meant)
+    with suppress(PermanentError):
+        outbox.keep_raw(tx, mail, sent_as, writing.write(found, sent_as))
+
+
 class Posting:
     """By one configuration. Called in the writer's thread, or where its transaction is."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what words and decisions are made of
         self,
         policy: Policy,
         notifications: Mapping[str, Notification],
@@ -72,14 +84,19 @@ class Posting:
         *,
         desks: Mapping[str, str] | None = None,
         nonce: Callable[[], str] = new_nonce,
+        writing: Writing | None = None,
     ) -> None:
-        """Write by *policy* and *notifications*; *desks*: how each mailbox (NAME) is called."""
+        """Write by *policy* and *notifications*; *desks*: how each mailbox (NAME) is called.
+
+        With *writing* small mails are written when they are queued, and only handed over when they are sent.
+        """
         self.policy = policy
         self._notifications = notifications
         self._wording = Wording(notifications)
         self._board = board
         self._desks = desks or {}
         self._nonce = nonce
+        self._writing = writing
         self._acknowledged: deque[Acknowledged] | None = None
 
     @property
@@ -159,6 +176,8 @@ class Posting:
             chosen=post.chosen,
         )
         queued = outbox.queue(moment.tx, draft, self.policy.keys, self._nonce(), moment.now)
+        if queued.is_new and self._writing is not None:
+            write_ahead(moment.tx, queued.outbox_id, self._board, self._writing)
         if queued.is_new and notice.acknowledges:
             self._lately(moment).extend(Acknowledged(moment.now, one) for one in notice.to)
 

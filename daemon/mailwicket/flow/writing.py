@@ -35,10 +35,14 @@ class Writing:
             PermanentError: it cannot be sent, whoever tries; the text names the field or the file.
             StoreError: our disk.
         """
-        words = mail.words
-        if not words.get("files") and len(words["text"]) + len(words.get("html") or "") < BY_THE_WAY_CHARS:
+        if self.is_small(mail):
             return self.write(mail, sent_as)
         return await anyio.to_thread.run_sync(self.write, mail, sent_as)
+
+    def is_small(self, mail: Claimed) -> bool:
+        """Tell whether *mail* is written by the way: when it is queued, too."""
+        words = mail.words
+        return not words.get("files") and len(words["text"]) + len(words.get("html") or "") < BY_THE_WAY_CHARS
 
     def write(self, mail: Claimed, sent_as: SentAs) -> bytes:
         """As `__call__`. Blocking where there are files."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 import anyio
@@ -12,7 +13,7 @@ import anyio
 from mailwicket.config.outgoing import Outgoing
 from mailwicket.config.settings import Settings
 from mailwicket.errors import BlockedError
-from mailwicket.flow.carrying import Office
+from mailwicket.flow.carrying import Office, take_over
 from mailwicket.flow.configured import exchange_of, policy_of
 from mailwicket.flow.delivery import Courier
 from mailwicket.flow.posting import Posting
@@ -100,7 +101,8 @@ class Couriers:
         self._store = store
         self._senders = senders
         self._net = net
-        self._office = Office(store, self.board, Writing(store.raw, net.attachment_dir), self)
+        self._writing = Writing(store.raw, net.attachment_dir)
+        self._office = Office(store, self.board, self._writing, self)
         self._hired: dict[str, Hired] = {}
 
     def ended(self, tx: Transaction, mail: Claimed, attempt: Attempt, noted: Noted, now: datetime) -> None:
@@ -122,11 +124,14 @@ class Couriers:
         policy = policy_of(settings, self._store.keys)
         self.board.adopt(exchange_of(settings, self._store.keys))
         desks = {name: one.title or "" for name, one in settings.incoming.items()}
-        self.telling = Telling(Posting(policy, settings.notification, self.board, desks=desks))
+        posting = Posting(policy, settings.notification, self.board, desks=desks, writing=self._writing)
+        self.telling = Telling(posting)
 
     async def start(self, supervisor: Supervisor) -> None:
         """Take over what a daemon that died had in hand, and start every courier."""
-        await self._store.write(outbox.release_all)
+        for server in self._store.slips.servers():
+            await self._store.write(partial(take_over, self._office, server))
+            self._store.slips.clear(server)
         await self._adopt_orphans()
         for hired in self._hired.values():
             supervisor.start(hired.unit, hired.courier)

@@ -192,6 +192,10 @@ class Claimed:
     cause: str
     recipients: Sequence[str]
     """Those who do not have it yet, canonical."""
+    written_as: SentAs | None = None
+    """As whom `raw` is sent."""
+    raw: bytes | None = field(default=None, repr=False)
+    """Its bytes, where they were written when it was queued."""
 
     @property
     def people(self) -> tuple[list[Address], list[Address]]:
@@ -224,24 +228,36 @@ def _told_file(one: Mapping[str, Any]) -> File:
 
 def claim(tx: Transaction, server: str, covers: Sequence[str], now: datetime, limit: int) -> list[Claimed]:
     """Claim up to *limit* mails that *server* may take now, for LEASE; *covers*: whose mail it takes."""
-    asked = {"server": server, "covers": json.dumps(list(covers)), "now": timestamp(now), "limit": limit}
-    found = json.dumps([outbox_id for (outbox_id,) in tx.execute(SQL.due, asked).fetchall()])
+    found = json.dumps(_due(tx, server, covers, now, limit))
     if found == "[]":
         return []
-    tx.execute(SQL.claim, (timestamp(now + LEASE), found))
+    tx.execute(SQL.claim, (timestamp(now + LEASE), server, found))
     return [_claimed(row) for row in tx.execute(SQL.claimed, (found,)).fetchall()]
 
 
 def count_due(tx: Transaction, server: str, covers: Sequence[str], now: datetime, limit: int) -> int:
     """Count the mails that *server* may take now, up to *limit*; claims nothing."""
-    asked = {"server": server, "covers": json.dumps(list(covers)), "now": timestamp(now), "limit": limit}
-    return len(tx.execute(SQL.due, asked).fetchall())
+    return len(_due(tx, server, covers, now, limit))
 
 
-def next_due(tx: Transaction, covers: Sequence[str]) -> datetime | None:
-    """Return when the next mail for *covers* is due; None: nothing waits."""
-    (at,) = tx.execute(SQL.next_due, (json.dumps(list(covers)),)).fetchone()
-    return None if at is None else datetime.fromisoformat(at)
+def _due(tx: Transaction, server: str, covers: Sequence[str], now: datetime, limit: int) -> list[int]:
+    """First those that it alone may take, then its own, then others': a query each, so that none looks at all mail."""
+    found: list[int] = []
+    queries = [(SQL.due_uncertain, server), *((SQL.due, one) for one in covers)]
+    for query, name in queries:
+        asked = {"server": name, "now": timestamp(now), "limit": limit - len(found)}
+        found += [outbox_id for (outbox_id,) in tx.execute(query, asked).fetchall()]
+        if len(found) >= limit:
+            break
+    return found
+
+
+def next_due(tx: Transaction, server: str, covers: Sequence[str]) -> datetime | None:
+    """Return when the next mail that *server* takes is due; None: nothing waits."""
+    found = [tx.execute(SQL.next_due_uncertain, (server,)).fetchone()[0]]
+    found += [tx.execute(SQL.next_due, (one,)).fetchone()[0] for one in covers]
+    earliest = min((at for at in found if at is not None), default=None)
+    return None if earliest is None else datetime.fromisoformat(earliest)
 
 
 def _claimed(row: Sequence[Any]) -> Claimed:
@@ -250,6 +266,7 @@ def _claimed(row: Sequence[Any]) -> Claimed:
         OutboxId(row[0]), row[1] if row[1] is None else TicketNumber(row[1]), Event(row[2]), MessageId(row[3]),
         datetime.fromisoformat(row[4]), json.loads(row[5]), row[6], row[7], row[8], sent_as, bool(row[10]), row[11],
         datetime.fromisoformat(row[12]), row[13], json.loads(row[14]),
+        None if row[15] is None else SentAs(*json.loads(row[15])), row[16],
     )  # fmt: skip
 
 
@@ -258,13 +275,29 @@ def release(tx: Transaction, mails: Sequence[OutboxId]) -> None:
     tx.execute(SQL.release, (json.dumps(list(mails)),))
 
 
-def release_all(tx: Transaction) -> None:
-    """Take over what a daemon that died had claimed; one that was begun stays uncertain."""
-    tx.execute(SQL.release_all)
+def release_all(tx: Transaction, server: str, *, believed: bool) -> None:
+    """Give back what somebody who died had claimed for *server*, what his slips say being noted already.
+
+    Where they are not *believed*, any of it may have been taken: nobody knows.
+    """
+    if not believed:
+        tx.execute(SQL.distrust, (server,))
+    tx.execute(SQL.release_all, (server,))
+
+
+def find(tx: Transaction, mail: OutboxId) -> Claimed | None:
+    """Return *mail*; None where there is none."""
+    row = tx.execute(SQL.claimed, (f"[{mail}]",)).fetchone()
+    return None if row is None else _claimed(row)
+
+
+def keep_raw(tx: Transaction, mail: OutboxId, sent_as: SentAs, raw: bytes) -> None:
+    """Keep the bytes of *mail* until it is sent."""
+    tx.execute(SQL.keep_raw, (mail, _ENCODE(sent_as), raw))
 
 
 def begin(tx: Transaction, mail: OutboxId, server: str, sent_as: SentAs) -> None:
-    """Note that *mail* is handed to *server* from now on."""
+    """Note that *mail* was handed to *server*, and nobody knows how that ended."""
     tx.execute(SQL.begin, (server, _ENCODE(sent_as), mail))
 
 
@@ -327,10 +360,28 @@ def note_attempt(tx: Transaction, mail: Claimed, attempt: Attempt, now: datetime
             "done_at": None if waiting else at, "outbox_id": mail.outbox_id,
         },
     )  # fmt: skip
+    if mail.raw is not None and not waiting:
+        tx.execute(SQL.drop_raw, (mail.outbox_id,))
     if attempt.outcome != "sent" or mail.attempts:
         words = f"{attempt.outcome} {attempt.said}".strip()
         tx.execute(SQL.note_attempt, (mail.outbox_id, at, attempt.server, words))
     return Noted(state, failed, attempt.next_attempt if waiting else None)
+
+
+def is_plain(mail: Claimed, attempt: Attempt) -> bool:
+    """Tell whether *mail* was taken for everybody at its first attempt, as nearly every mail is."""
+    is_whole = len(attempt.statuses) == len(mail.recipients) and not mail.is_partly_done
+    return attempt.outcome == "sent" and not mail.attempts and is_whole
+
+
+def note_sent(tx: Transaction, mails: Sequence[Claimed], now: datetime) -> None:
+    """Write down that *mails* were taken; see `is_plain`."""
+    if not mails:
+        return
+    at, numbers = timestamp(now), json.dumps([mail.outbox_id for mail in mails])
+    tx.execute(SQL.recipients_sent, (at, numbers))
+    tx.execute(SQL.sent, (at, numbers))
+    tx.execute(SQL.drop_raws, (numbers,))
 
 
 def _has_failed(tx: Transaction, mail: OutboxId) -> bool:

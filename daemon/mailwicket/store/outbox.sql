@@ -22,35 +22,41 @@ INSERT INTO outbox_recipient (outbox_id, address, state, told, at) VALUES (?, ?,
 SELECT address, since FROM paused_address WHERE address IN (SELECT value FROM json_each(?))
 
 -- name: due
--- Mails that a server may take now, those that it alone may take first; none overtakes an older one of its ticket that
--- waits for the same recipient. `covers`: a JSON list of the servers whose mail it takes.
-WITH candidate AS (
-    SELECT outbox_id, ticket, next_attempt FROM outbox
-    WHERE state = 'waiting' AND uncertain = 1 AND via = :server AND next_attempt <= :now
-        AND (claimed_until IS NULL OR claimed_until < :now)
-    UNION ALL
-    SELECT outbox_id, ticket, next_attempt FROM json_each(:covers) AS c JOIN outbox AS o ON o.meant = c.value
-    WHERE state = 'waiting' AND uncertain = 0 AND next_attempt <= :now
-        AND (claimed_until IS NULL OR claimed_until < :now)
-)
-SELECT outbox_id FROM candidate AS c
-WHERE c.ticket IS NULL OR NOT EXISTS (
-    SELECT 1 FROM outbox AS older
-    JOIN outbox_recipient AS r ON r.outbox_id = older.outbox_id AND r.state = 'waiting'
-    JOIN outbox_recipient AS mine ON mine.outbox_id = c.outbox_id AND mine.address = r.address AND mine.state = 'waiting'
-    WHERE older.ticket = c.ticket AND older.outbox_id < c.outbox_id AND older.state = 'waiting')
-ORDER BY next_attempt, outbox_id LIMIT :limit
+-- Mails for a server that may be sent now, in the order of an index: those that are due first. None overtakes an older one of
+-- its ticket that waits for the same recipient.
+SELECT outbox_id FROM outbox AS c
+WHERE c.state = 'waiting' AND c.uncertain = 0 AND c.meant = :server AND next_attempt <= :now AND (claimed_until IS NULL OR claimed_until < :now)
+    AND (c.ticket IS NULL OR NOT EXISTS (
+        SELECT 1 FROM outbox AS older INDEXED BY outbox_waiting_of_ticket
+        JOIN outbox_recipient AS r ON r.outbox_id = older.outbox_id AND r.state = 'waiting'
+        JOIN outbox_recipient AS mine
+            ON mine.outbox_id = c.outbox_id AND mine.address = r.address AND mine.state = 'waiting'
+        WHERE older.ticket = c.ticket AND older.outbox_id < c.outbox_id AND older.state = 'waiting'))
+ORDER BY next_attempt, c.outbox_id LIMIT :limit
+
+-- name: due_uncertain
+-- Those that a server may have, and that it alone may be asked to take.
+SELECT outbox_id FROM outbox AS c
+WHERE c.state = 'waiting' AND c.uncertain = 1 AND c.via = :server AND next_attempt <= :now AND (claimed_until IS NULL OR claimed_until < :now)
+    AND (c.ticket IS NULL OR NOT EXISTS (
+        SELECT 1 FROM outbox AS older INDEXED BY outbox_waiting_of_ticket
+        JOIN outbox_recipient AS r ON r.outbox_id = older.outbox_id AND r.state = 'waiting'
+        JOIN outbox_recipient AS mine
+            ON mine.outbox_id = c.outbox_id AND mine.address = r.address AND mine.state = 'waiting'
+        WHERE older.ticket = c.ticket AND older.outbox_id < c.outbox_id AND older.state = 'waiting'))
+ORDER BY next_attempt, c.outbox_id LIMIT :limit
 
 -- name: claim
--- They are somebody's until then.
-UPDATE outbox SET claimed_until = ? WHERE outbox_id IN (SELECT value FROM json_each(?))
+-- They are somebody's until then, to be handed to a server.
+UPDATE outbox SET claimed_until = ?, via = ? WHERE outbox_id IN (SELECT value FROM json_each(?))
 
 -- name: claimed
--- What is needed to send them, in the order in which they came.
+-- What is needed to send them, in the order in which they came; with the bytes where they are written already.
 SELECT o.outbox_id, o.ticket, o.event, o.message_id, o.queued_at, o.letter, o.received_at, o.meant, o.via, o.sent_as,
     o.uncertain, o.attempts, o.give_up_at, o.cause,
-    (SELECT json_group_array(r.address) FROM outbox_recipient AS r WHERE r.outbox_id = o.outbox_id AND r.state = 'waiting')
-FROM outbox AS o WHERE o.outbox_id IN (SELECT value FROM json_each(?)) ORDER BY o.outbox_id
+    (SELECT json_group_array(r.address) FROM outbox_recipient AS r WHERE r.outbox_id = o.outbox_id AND r.state = 'waiting'),
+    w.sent_as, w.raw
+FROM outbox AS o LEFT JOIN outbox_raw AS w ON w.outbox_id = o.outbox_id WHERE o.outbox_id IN (SELECT value FROM json_each(?)) ORDER BY o.outbox_id
 
 -- name: begin
 -- It is handed to a server from now on: whatever happens, who goes on knows that it may have been taken.
@@ -61,8 +67,8 @@ UPDATE outbox SET uncertain = 1, via = ?, sent_as = ? WHERE outbox_id = ? AND st
 UPDATE outbox SET claimed_until = NULL WHERE outbox_id IN (SELECT value FROM json_each(?))
 
 -- name: release_all
--- Whoever had them is dead.
-UPDATE outbox SET claimed_until = NULL WHERE state = 'waiting' AND claimed_until IS NOT NULL
+-- Whoever had them for a server is dead.
+UPDATE outbox SET claimed_until = NULL WHERE state = 'waiting' AND claimed_until IS NOT NULL AND via = ?
 
 -- name: note_recipients
 -- What a server said of one recipient.
@@ -77,6 +83,32 @@ UPDATE outbox_recipient SET state = 'failed', told = coalesce(?, told), at = ? W
 UPDATE outbox SET state = :state, uncertain = :uncertain, attempts = attempts + :counted, next_attempt = :next_attempt,
     claimed_until = NULL, done_at = :done_at
 WHERE outbox_id = :outbox_id AND state = 'waiting'
+
+-- name: distrust
+-- Mails that were being sent by a server when the machine died: they may have been taken.
+UPDATE outbox SET uncertain = 1 WHERE state = 'waiting' AND claimed_until IS NOT NULL AND via = ?
+
+-- name: recipients_sent
+-- The mails of a JSON list are taken for all who waited.
+UPDATE outbox_recipient SET state = 'sent', code = 250, at = ?
+WHERE outbox_id IN (SELECT value FROM json_each(?)) AND state = 'waiting'
+
+-- name: sent
+-- They are sent, at the first attempt.
+UPDATE outbox SET state = 'sent', uncertain = 0, attempts = attempts + 1, claimed_until = NULL, done_at = ?
+WHERE outbox_id IN (SELECT value FROM json_each(?)) AND state = 'waiting'
+
+-- name: drop_raws
+-- Their bytes are needed no more.
+DELETE FROM outbox_raw WHERE outbox_id IN (SELECT value FROM json_each(?))
+
+-- name: keep_raw
+-- The bytes of a mail, as one identity sends it.
+INSERT INTO outbox_raw (outbox_id, sent_as, raw) VALUES (?, ?, ?)
+
+-- name: drop_raw
+-- It is sent, or written otherwise.
+DELETE FROM outbox_raw WHERE outbox_id = ?
 
 -- name: note_attempt
 -- That it was tried.
@@ -94,7 +126,8 @@ SELECT at, via, outcome FROM outbox_attempt WHERE outbox_id = ? ORDER BY attempt
 -- Mails that waited until nobody tries any more, of the servers of a JSON list.
 SELECT outbox_id, ticket, event, message_id, queued_at, letter, received_at, meant, via, sent_as, uncertain, attempts,
     give_up_at, cause,
-    (SELECT json_group_array(r.address) FROM outbox_recipient AS r WHERE r.outbox_id = o.outbox_id AND r.state = 'waiting')
+    (SELECT json_group_array(r.address) FROM outbox_recipient AS r WHERE r.outbox_id = o.outbox_id AND r.state = 'waiting'),
+    NULL, NULL
 FROM outbox AS o
 WHERE state = 'waiting' AND give_up_at <= ? AND claimed_until IS NULL
     AND coalesce(CASE WHEN uncertain THEN via END, meant) IN (SELECT value FROM json_each(?)) LIMIT 100
@@ -121,9 +154,12 @@ WITH part AS (
 SELECT w.server, w.mails, o.queued_at FROM whole AS w JOIN outbox AS o ON o.outbox_id = w.oldest
 
 -- name: next_due
--- When the next mail of these servers is due.
-SELECT min(next_attempt) FROM outbox
-WHERE state = 'waiting' AND claimed_until IS NULL AND (CASE WHEN uncertain THEN via ELSE meant END) IN (SELECT value FROM json_each(?))
+-- When the next mail for a server is due.
+SELECT min(next_attempt) FROM outbox WHERE state = 'waiting' AND uncertain = 0 AND meant = ?
+
+-- name: next_due_uncertain
+-- When the next one is due that it may have.
+SELECT min(next_attempt) FROM outbox WHERE state = 'waiting' AND uncertain = 1 AND via = ?
 
 -- name: state_of
 -- Where a mail is.

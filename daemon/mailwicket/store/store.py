@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
@@ -22,6 +22,7 @@ from mailwicket.store.inhand import InHand
 from mailwicket.store.keys import keyring
 from mailwicket.store.lock import StateLock
 from mailwicket.store.raw import RawStore, disk_error
+from mailwicket.store.slips import Slips
 from mailwicket.store.tickets import SQL as TICKETS
 from mailwicket.store.writer import Writer
 
@@ -72,6 +73,7 @@ class Store:
                 self.raw = RawStore(state_dir)
             except (sqlite3.DatabaseError, OSError) as error:
                 raise store_error(state_dir, error) from error
+            self.slips = Slips(state_dir)
             self._reader = open_reader(state_dir)
             self._reader.execute(f"PRAGMA busy_timeout = {LOOP_BUSY_MS}")
         except BaseException:
@@ -85,11 +87,9 @@ class Store:
             result = await self._writer.write(job)
         return result  # noqa: RET504 - a scope might swallow a return, say its types
 
-    async def jot(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        """As `write`, without the wait for the disk: a death of the machine a moment later undoes it, ours does not."""
-        with anyio.CancelScope(shield=True):
-            result = await self._writer.jot(job)
-        return result  # noqa: RET504 - as above
+    def begin(self, job: Callable[[sqlite3.Connection], T]) -> Awaitable[T]:
+        """As `write`, without waiting yet: what is returned is to be awaited, under a shield."""
+        return self._writer.begin(job)
 
     def hurry(self) -> None:
         """The daemon stops: wait no more for others who hold the database."""

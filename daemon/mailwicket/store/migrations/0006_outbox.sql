@@ -23,13 +23,13 @@ CREATE TABLE outbox (
     attempts     INTEGER NOT NULL DEFAULT 0,
     next_attempt TEXT NOT NULL,
     give_up_at   TEXT NOT NULL,
-    claimed_until TEXT,                  -- lease of whoever is sending it now
+    claimed_until TEXT,                  -- lease of whoever is sending it now; what he did is in his slip (store/slips.py)
     done_at      TEXT
 ) STRICT;
 CREATE UNIQUE INDEX outbox_by_cause ON outbox (cause);
 CREATE UNIQUE INDEX outbox_by_message_id ON outbox (message_id);
-CREATE INDEX outbox_waiting ON outbox (meant, next_attempt, outbox_id) WHERE state = 'waiting' AND uncertain = 0;
-CREATE INDEX outbox_uncertain ON outbox (via, next_attempt, outbox_id) WHERE state = 'waiting' AND uncertain = 1;
+CREATE INDEX outbox_waiting ON outbox (meant, next_attempt, outbox_id, uncertain, state) WHERE state = 'waiting' AND uncertain = 0;
+CREATE INDEX outbox_uncertain ON outbox (via, next_attempt, outbox_id, uncertain, state) WHERE state = 'waiting' AND uncertain = 1;
 CREATE INDEX outbox_waiting_of_ticket ON outbox (ticket, outbox_id) WHERE state = 'waiting';
 CREATE INDEX outbox_by_ticket ON outbox (ticket, outbox_id) WHERE ticket IS NOT NULL;
 CREATE INDEX outbox_acknowledged ON outbox (queued_at) WHERE event = 'created';
@@ -44,6 +44,13 @@ CREATE TABLE outbox_recipient (
     PRIMARY KEY (outbox_id, address)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX outbox_recipient_by_address ON outbox_recipient (address, outbox_id);
+
+-- The bytes of a small mail as the server that it is meant for sends it: written when it was queued, gone when it is sent.
+CREATE TABLE outbox_raw (
+    outbox_id INTEGER PRIMARY KEY REFERENCES outbox (outbox_id),
+    sent_as   TEXT NOT NULL,
+    raw       BLOB NOT NULL
+) STRICT;
 
 CREATE TABLE outbox_attempt (
     attempt_id INTEGER PRIMARY KEY,
