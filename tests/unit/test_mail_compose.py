@@ -415,6 +415,16 @@ def read_leniently(raw: bytes) -> EmailMessage:
     return told
 
 
+@pytest.mark.parametrize("turn", [*"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"])
+def test_nothing_turns_the_rest_of_a_line_around(turn: str) -> None:
+    mail = parse(compose(letter(subject=f"a{turn}b", to=[Address(f"a{turn}b", "ada@example.org")]), DESK))
+    assert ("a b", "a b") == (mail.subject, mail.to[0].name)
+
+
+def test_marks_of_direction_that_writing_needs_stay() -> None:
+    assert "\u200fשלום (42)" == parse(compose(letter(subject="\u200fשלום (42)"), DESK)).subject
+
+
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r", "\r\n "])
 def test_what_slips_through_is_found_when_the_mail_is_read_again(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fields, "one_line", lambda text, limit: text[:limit])
