@@ -66,9 +66,16 @@ def test_the_states_of_an_intake_row_are_those_of_its_table() -> None:
     assert table(page("docs/states.md"), "Intake row") == words == {state.name.lower() for state in State}
 
 
+def test_the_states_of_a_mail_of_the_outbox_are_those_of_its_table() -> None:
+    schema = page("daemon/mailwicket/store/migrations/0006_outbox.sql")
+    words = set(re.findall(r"'(\w+)'", schema.split("CHECK (state IN")[1].split(")")[0]))
+    section = page("docs/states.md").split("## Mail of the outbox")[1].split("A recipient is")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == words
+
+
 def test_every_event_of_the_journal_is_documented() -> None:
     flow = "".join(text for path, text in code().items() if path.parent.name in {"flow", "store"})
-    kinds = set(re.findall(r'"((?:Mail|Mailbox|Ticket|Entry)[A-Z]\w*ed)"', flow))
+    kinds = set(re.findall(r'"((?:Mail|Mailbox|Ticket|Entry|Delivery|Address)(?:[A-Z]\w*ed|Uncertain))"', flow))
     section = page("docs/states.md").split("## Events of the journal")[1]
     assert set(re.findall(r"`(\w+)`", section)) == kinds
 

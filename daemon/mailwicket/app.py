@@ -24,15 +24,17 @@ from mailwicket.flow.judge import utc_now
 from mailwicket.flow.reading import Reading
 from mailwicket.flow.reclaim import Reclaim
 from mailwicket.net.machine import Machine
-from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Source
+from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Sender, Source
 from mailwicket.service import footprint, logs
 from mailwicket.service.clock import ClockWatch, TimeOfDay
+from mailwicket.service.couriers import Couriers
 from mailwicket.service.desk import DeskUnit
 from mailwicket.service.fleet import Fleet, stale_secrets
 from mailwicket.service.herald import Herald, tell_log
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import Metrics
 from mailwicket.service.notify import Notifier
+from mailwicket.service.outgoing import Outgoing
 from mailwicket.service.plan import BACKEND, Plan, adopted, compare
 from mailwicket.service.reload import ConfDir, Reloaded, Reloader
 from mailwicket.service.report import ParkedLately, Report, disk_of
@@ -40,12 +42,14 @@ from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import Unit, UnitState
 from mailwicket.store import journal
 from mailwicket.store.database import FILE_NAME as DATABASE
+from mailwicket.store.outlist import Backlog
 from mailwicket.store.store import Store
 from mailwicket.timestamp import timestamp
 from mailwicket.web.access import Access
 from mailwicket.web.api import Api
 from mailwicket.web.endpoint import Endpoint
 from mailwicket.web.mails import Mails
+from mailwicket.web.outbox import OutboxApi
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +70,15 @@ class Daemon:
 
     _store_waits_since = TimeOfDay()
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each kind of adapter, and who watches
         self,
         settings: Settings,
         backends: Mapping[str, Callable[..., Desk]],
         sources: Mapping[str, Callable[..., Source]],
         conf: ConfDir | None = None,
         notifier: Notifier | None = None,
+        *,
+        senders: Mapping[str, Callable[..., Sender]] | None = None,
     ) -> None:
         """Wire *settings*, read from *conf*, with the adapters installed; *notifier* tells systemd.
 
@@ -98,6 +104,9 @@ class Daemon:
         self._door = Door(self._desk, self._desk_unit) if self._desk_unit else None
         self._chores = Unit("store", str(state_dir))
         self._fleet = Fleet(self.store, self.reading, self.machine, sources, self._way)
+        self._couriers = Couriers(self.store, self.machine, senders or {}, self._fleet.is_fetched)
+        self._couriers.man(settings)
+        self._fleet.telling = self._couriers.telling
         self._fleet.man(settings)
         self._importing = Importing(self.store, self.reading, lambda name: self._fleet.way(name, self.settings))
         self._supervisor: Supervisor | None = None
@@ -105,13 +114,14 @@ class Daemon:
         self._reloader = Reloader(conf, self._apply, self.notifier.reloading, self._tell_ready)
         self._slow_secrets_asked = anyio.Event()
         self._parked = 0
+        self._waiting: Mapping[str, Backlog] = {}
         self._disk = disk_of(state_dir, DATABASE)
         self._access = Access()
 
     @property
     def units(self) -> Mapping[str, Unit]:
-        """The mailboxes by name, as `incoming/NAME`."""
-        return self._fleet.units
+        """The servers by name, as `incoming/NAME` and `outgoing/NAME`."""
+        return {**self._fleet.units, **self._couriers.units}
 
     @property
     def _way(self) -> JoinsTransaction | Door:
@@ -143,6 +153,7 @@ class Daemon:
             self._supervisor.start(Unit("alerts", "people"), Herald(self.report, [tell_log], utc_now))
             self._supervisor.start(Unit("import", self._chores.server), self._importing)
             await self._fleet.start(self._supervisor)
+            await self._couriers.start(self._supervisor)
             tasks.start_soon(self._reloader.run)
             tasks.start_soon(self._refresh_slow_secrets)
             tasks.start_soon(self._access.run)
@@ -153,7 +164,11 @@ class Daemon:
             on_ready()
 
     def _routes(self) -> list[RouteDef]:
-        return [*Api(self).routes(), *Mails(self._importing, self.machine.spool_dir).routes()]
+        return [
+            *Api(self).routes(),
+            *Mails(self._importing, self.machine.spool_dir).routes(),
+            *OutboxApi(Outgoing(self.store, self._couriers)).routes(),
+        ]
 
     async def _measure_disk(self) -> None:
         """Look aside how much room there is: a file system that hangs does not answer that either."""
@@ -214,10 +229,14 @@ class Daemon:
         assert self._supervisor is not None  # noqa: S101 - whoever reloads runs beside it
         before = self._desk
         desk = self._make_desk(settings) if any(change.unit == BACKEND for change in plan.changes) else before
+        hired = self._couriers.recruit(plan, settings)
         crews = self._fleet.recruit(plan, settings)
+        self._couriers.adopt(settings)
+        self._fleet.telling = self._couriers.telling
         if desk is not before:
             self._take_desk(desk)
         await self._fleet.follow(plan, settings, crews, self._supervisor)
+        await self._couriers.follow(plan, settings, hired, self._supervisor)
         self.settings = settings
         if before is not self._desk or KEEP_DAYS & set(plan.at_once):
             await self._supervisor.stop(self._chores.name)
@@ -262,6 +281,7 @@ class Daemon:
         try:
             lately, first_at = self.store.read(lambda tx: journal.parked_since(tx, a_day_ago))
             self._parked, trouble = self.store.read(journal.count_parked), self.store.trouble()
+            self._waiting = self._couriers.look()
         except StoreError as error:
             lately, first_at, trouble = 0, None, error
         self._store_waits_since = (self._store_waits_since or now) if trouble else None
@@ -281,6 +301,7 @@ class Daemon:
             parked_lately=ParkedLately(lately, first_at) if first_at else None,
             parked_keep_days=self.settings.store.quarantine_keep_days,
             disk=self._disk,
+            waiting=self._waiting,
             at=now,
         )
 

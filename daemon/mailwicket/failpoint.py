@@ -36,6 +36,9 @@ NAMES: Final = (
     "intake.settled",  # the server's copies changed, the rows do not say so yet
     "desk.created",  # inside the transaction: a ticket was written
     "desk.appended",  # inside the transaction: an entry was written
+    "outbox.claimed",  # mails are somebody's, none was begun
+    "outbox.submitted",  # the server has the mail, no row says so
+    "outbox.noted",  # the row says so
     "imap.send",  # before any command leaves for the server
 )
 

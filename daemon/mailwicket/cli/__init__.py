@@ -18,7 +18,9 @@ from mailwicket.cli import (
     explain,
     importing,
     init,
+    outbox,
     rehearse,
+    route,
     run,
     status,
     test,
@@ -45,7 +47,9 @@ app.command("test")(test.run_test)
 app.command("demo")(demo.demo)
 app.command("backup")(backup.backup)
 app.command("import")(importing.import_)
+app.command("route")(route.route)
 app.add_typer(tickets.app, name="tickets")
+app.add_typer(outbox.app, name="outbox")
 
 
 def _show_version(wanted: bool) -> None:

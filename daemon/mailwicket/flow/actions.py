@@ -107,6 +107,7 @@ class Actions:
             category=draft.category,
             company=draft.company,
             source=source,
+            subject=draft.subject,
         )
         self._book.note(facts)
         self._book.write()

@@ -25,6 +25,7 @@ from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge, Rulebook
 from mailwicket.flow.observe import Unwatched
 from mailwicket.flow.reading import Reading
+from mailwicket.flow.telling import Telling
 from mailwicket.ports import JoinsTransaction, Net, Source
 from mailwicket.rules.policy import Policy
 from mailwicket.service.plan import BACKEND, Act, Change, Plan, enabled, servers
@@ -65,6 +66,8 @@ class Fleet:
         self._net = net
         self._sources = sources
         self._crews: dict[str, Crew] = {}
+        self.telling: Telling | None = None
+        """Who tells people of what mail does."""
         self._budget = Budget()
         self._dkim = DkimCheck()
 
@@ -98,7 +101,7 @@ class Fleet:
         policy, mailboxes = self._policy(settings), enabled(settings)
         for unit, crew in {**self._crews, **crews}.items():
             if (name := unit.removeprefix(PREFIX)) in mailboxes:
-                crew.judge.adopt(self._rulebook(name, policy), self.desk)
+                crew.judge.adopt(self._rulebook(name, policy, self.telling), self.desk)
         held = self._store.read(journal.held_units) if crews else ()
         for unit, crew in crews.items():
             crew.unit.held = unit in held
@@ -109,6 +112,8 @@ class Fleet:
 
     def way(self, name: str, settings: Settings) -> Way:
         """Return what becomes of mail that is handed over for the mailbox *name*, a disabled one too, or for none.
+
+        Nobody is sent mail about it: an archive would wake people who wrote years ago.
 
         Raises:
             UnknownError: there is no such mailbox.
@@ -121,6 +126,11 @@ class Fleet:
             raise UnknownError(f"there is no mailbox {name}; there are: {', '.join(settings.incoming) or 'none'}")
         judge = Judge(self._store, self.desk, self._rulebook(name, policy), self._unit(name, config))
         return Way(judge, config.max_mail_bytes)
+
+    def is_fetched(self, name: str) -> bool:
+        """Tell whether the mailbox *name* is read now."""
+        unit = self.units.get(PREFIX + name)
+        return unit is not None and unit.state is UnitState.RUNNING
 
     def retry(self, reasons: Collection[str], supervisor: Supervisor) -> list[str]:
         """Try the units again that one of *reasons* blocks, and return their names."""
@@ -142,7 +152,7 @@ class Fleet:
     def _make(self, name: str, config: Incoming, policy: Policy) -> Crew:
         unit = self._unit(name, config)
         source = self._sources[config.protocol](name, config, self._net)
-        judge = Judge(self._store, self.desk, self._rulebook(name, policy), unit)
+        judge = Judge(self._store, self.desk, self._rulebook(name, policy, self.telling), unit)
         return Crew(unit, Intake(name, source, self._store, self._reading, judge, unit), judge)
 
     def _unit(self, name: str, config: Incoming) -> Unit:
@@ -152,8 +162,8 @@ class Fleet:
     def _policy(self, settings: Settings) -> Policy:
         return policy_of(settings, self._store.keys)
 
-    def _rulebook(self, name: str, policy: Policy) -> Rulebook:
-        return Rulebook(name, policy, self._budget, self._dkim)
+    def _rulebook(self, name: str, policy: Policy, telling: Telling | None = None) -> Rulebook:
+        return Rulebook(name, policy, self._budget, self._dkim, telling)
 
     def _list(self, settings: Settings) -> None:
         """Have `units` say what the configuration says, in its order."""

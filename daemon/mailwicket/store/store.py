@@ -33,6 +33,8 @@ LOOP_BUSY_MS: Final = 20
 FACTS_WIDENED: Final = {("journal", 5), ("desk", 2)}
 """Steps after which the facts of older tickets of our own desk are to be filled in."""
 
+SUBJECTS_ADDED: Final = ("journal", 6)
+
 TELL_S: Final = 5
 """A write that has taken so long is told: a busy disk is not this slow."""
 
@@ -57,8 +59,11 @@ class Store:
             os.umask(0o077)
             connection = open_writer(state_dir)
             try:
-                if migrate(connection, (JOURNAL, *schemas)) >= FACTS_WIDENED:
+                taken = migrate(connection, (JOURNAL, *schemas))
+                if taken >= FACTS_WIDENED:
                     connection.execute(TICKETS.fill_in)
+                if SUBJECTS_ADDED in taken and any(schema.name == "desk" for schema in schemas):
+                    connection.execute(TICKETS.fill_in_subjects)
                 self.instance = journal.instance(connection, new_name=uuid.uuid4().hex[:12])
                 self.keys = keyring(connection, datetime.now(UTC))
                 self.in_hand = InHand(state_dir)
@@ -79,6 +84,12 @@ class Store:
         with anyio.CancelScope(shield=True):
             result = await self._writer.write(job)
         return result  # noqa: RET504 - a scope might swallow a return, say its types
+
+    async def jot(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """As `write`, without the wait for the disk: a death of the machine a moment later undoes it, ours does not."""
+        with anyio.CancelScope(shield=True):
+            result = await self._writer.jot(job)
+        return result  # noqa: RET504 - as above
 
     def hurry(self) -> None:
         """The daemon stops: wait no more for others who hold the database."""

@@ -15,6 +15,7 @@ from mailwicket.diskwait import DISK
 from mailwicket.errors import StoreError
 from mailwicket.failpoint import failpoint
 from mailwicket.store.database import BUSY_TIMEOUT_S, store_error
+from mailwicket.store.syncer import LogSyncer
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], Any]
@@ -30,10 +31,11 @@ GROUP_MAX = 100  # jobs; a job is a batch of mails already
 class _Waiting:
     """A job, where its result goes, and what came of it."""
 
-    __slots__ = ("error", "future", "job", "loop", "result")
+    __slots__ = ("error", "future", "is_note", "job", "loop", "result")
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, *, is_note: bool = False) -> None:
         self.job = job
+        self.is_note = is_note
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self.loop.create_future()
         self.result: Any = None
@@ -62,6 +64,8 @@ class Writer:
         self._connection = connection
         self._hurry = False
         self._locked_at: float | None = None
+        self._relaxed = False
+        self._syncer = LogSyncer(connection)
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         connection.execute(f"PRAGMA busy_timeout = {BUSY_ROUND_MS}")
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -81,6 +85,13 @@ class Writer:
         result: T = await waiting.future
         return result
 
+    async def jot(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """As `write`, but answer when the process may die, and not yet the machine: a sync is under way then."""
+        waiting = _Waiting(job, is_note=True)
+        self._queue.put(waiting)
+        result: T = await waiting.future
+        return result
+
     @property
     def locked_s(self) -> float:
         """For how many seconds somebody else has held the database while a job waits; 0 where none does."""
@@ -95,6 +106,7 @@ class Writer:
         """Finish what is queued, then close the database. Blocking."""
         self._queue.put(None)
         self._thread.join()
+        self._syncer.close()
 
     def _run(self) -> None:
         while True:
@@ -127,7 +139,11 @@ class Writer:
     def _commit(self, group: list[_Waiting]) -> None:
         """Run *group* in one transaction; a failing job takes only its own writes back."""
         execute = self._connection.execute
+        only_notes = all(waiting.is_note for waiting in group)
         try:
+            if only_notes is not self._relaxed:
+                execute(f"PRAGMA synchronous = {'NORMAL' if only_notes else 'FULL'}")
+                self._relaxed = only_notes
             self._begin()
             with DISK.of("the database"):
                 for waiting in group:
@@ -143,6 +159,8 @@ class Writer:
                 failpoint("commit.before")
                 execute("COMMIT")
                 failpoint("commit.after")
+            if only_notes:
+                self._syncer.want()
         except (sqlite3.Error, OSError) as error:
             if self._connection.in_transaction:
                 with suppress(sqlite3.Error):  # a failing disk took it back already

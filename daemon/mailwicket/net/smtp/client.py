@@ -99,7 +99,7 @@ class SmtpClient:
             TransientError: there is none, or it says "later".
             BlockedError: it will have nobody.
         """
-        reply = await self._exchange("greet", self.wire.answer(self.deadlines.greeting_s))
+        reply = await self._exchange("greet", self.wire.read_response(self.deadlines.greeting_s))
         if reply.code == 220:
             return reply
         self.abort()
@@ -264,7 +264,7 @@ class SmtpClient:
     async def _verdict(self, wire: Wire, *, whole: bool) -> Reply:
         """Read the answer to a mail; one to half of a mail ends the connection, whatever it says."""
         try:
-            response = _checked(await wire.answer(self.deadlines.taken_s))
+            response = _checked(await wire.read_response(self.deadlines.taken_s))
             reply = self._reply(_final(response))
         except SMTPException as error:
             self.abort()

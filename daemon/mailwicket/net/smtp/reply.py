@@ -57,7 +57,7 @@ def read_reply(code: int, text: str, secrets: Collection[str] = ()) -> Reply:
 
 def said(text: str, secrets: Collection[str] = ()) -> str:
     """Return a server's *text* for one line of a log or a terminal, without *secrets* in it."""
-    shown = "".join(one if one.isprintable() else " " for one in text)
+    shown = text if text.isprintable() else "".join(one if one.isprintable() else " " for one in text)
     for secret in sorted(secrets, key=len, reverse=True):
         shown = shown.replace(secret, REDACTED)
     shown = " ".join(REDACTOR.clean(shown).split())

@@ -1,3 +1,7 @@
+-- What its mail says of a ticket, and the id of its first mail, by which mail programs keep a thread together.
+ALTER TABLE ticket_facts ADD COLUMN subject TEXT NOT NULL DEFAULT '';
+ALTER TABLE ticket_facts ADD COLUMN root TEXT;
+
 -- The outbox: one row a mail, written in the transaction that caused it. What fixes the mail (id, date, words) is in it;
 -- only the server's part (From, Reply-To) is added when it is sent, so that another server can take over.
 CREATE TABLE outbox (
@@ -10,23 +14,29 @@ CREATE TABLE outbox (
     letter       TEXT NOT NULL,          -- JSON: the words, the people, references, files by hash
     received_at  TEXT,                   -- the mailbox (incoming NAME) that the ticket is at home in
     chosen       TEXT,                   -- the outgoing server that a person chose
-    via          TEXT,                   -- the server that it goes by, once that is decided
     route        TEXT NOT NULL DEFAULT '', -- JSON: the decision with every losing alternative
+    meant        TEXT NOT NULL,          -- the server that the decision names
+    via          TEXT,                   -- the server that was last asked to take it
+    sent_as      TEXT,                   -- JSON: the identity that the last attempt bore
     state        TEXT NOT NULL CHECK (state IN ('waiting', 'sent', 'failed', 'cancelled')),
-    uncertain    INTEGER NOT NULL DEFAULT 0, -- the last attempt ended after DATA: only `via` may be asked again
+    uncertain    INTEGER NOT NULL DEFAULT 0, -- an attempt began and nobody knows how it ended: only `via`, as `sent_as`
     attempts     INTEGER NOT NULL DEFAULT 0,
     next_attempt TEXT NOT NULL,
+    give_up_at   TEXT NOT NULL,
     claimed_until TEXT,                  -- lease of whoever is sending it now
     done_at      TEXT
 ) STRICT;
 CREATE UNIQUE INDEX outbox_by_cause ON outbox (cause);
 CREATE UNIQUE INDEX outbox_by_message_id ON outbox (message_id);
-CREATE INDEX outbox_waiting ON outbox (next_attempt, outbox_id) WHERE state = 'waiting';
+CREATE INDEX outbox_waiting ON outbox (meant, next_attempt, outbox_id) WHERE state = 'waiting' AND uncertain = 0;
+CREATE INDEX outbox_uncertain ON outbox (via, next_attempt, outbox_id) WHERE state = 'waiting' AND uncertain = 1;
+CREATE INDEX outbox_waiting_of_ticket ON outbox (ticket, outbox_id) WHERE state = 'waiting';
 CREATE INDEX outbox_by_ticket ON outbox (ticket, outbox_id) WHERE ticket IS NOT NULL;
+CREATE INDEX outbox_acknowledged ON outbox (queued_at) WHERE event = 'created';
 
 CREATE TABLE outbox_recipient (
     outbox_id INTEGER NOT NULL REFERENCES outbox (outbox_id),
-    address   TEXT NOT NULL,             -- canonical
+    address   TEXT NOT NULL,             -- canonical; as it is written stands in the letter
     state     TEXT NOT NULL CHECK (state IN ('waiting', 'sent', 'failed', 'bounced')),
     code      INTEGER,
     told      TEXT,                      -- the server's words
