@@ -166,6 +166,9 @@ TABLE: Final[list[tuple[str, list[tuple[str, ...]], dict[str, Any]]]] = [
     ("our own addresses and those that nobody reads are never written to",
      [], {"event": Event.TECHNICIAN_REPLIED, "by": TESS,
           "ticket": replace(TICKET, requester="no-reply@customer.example", cc=frozenset({DESK, "mailer-daemon@x.example"}))}),
+    ("an address that no mail can be written to keeps it from nobody else",
+     [(ADA, "|", BOB)], {"event": Event.TECHNICIAN_REPLIED, "by": TESS, "ticket": replace(TICKET, cc=frozenset(
+         {BOB, "x@foo..bar", "'x@customer.example", "=?x?=@a.example", "a b@c.example"}))}),
     ("what a machine wrote is no news",
      [], {"event": Event.REQUESTER_REPLIED, "by": ADA, "by_machine": True}),
     ("an event that is switched off is told to nobody",

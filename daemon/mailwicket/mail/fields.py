@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import quote
 
+from mailwicket.mail.address import people as read_people
 from mailwicket.model import Address
 
 LINE_CHARS: Final = 76
@@ -82,6 +83,15 @@ def address(field: str, text: str) -> str:
     if len(text) > ADDRESS_MAX_CHARS or not is_local or not _DOMAIN.fullmatch(domain) or not local.isprintable():
         raise ValueError(f"{field}: an address that cannot be written to")
     return f"{local}@{domain}"
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a mail can be written to *text*: what `address` takes, and every reader takes for the same."""
+    try:
+        written = address("to", text)
+    except ValueError:
+        return False
+    return [one.address for one in read_people(_person(Address("A", written)))] == [written]
 
 
 def is_id(text: str) -> bool:
