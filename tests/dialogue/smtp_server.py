@@ -30,7 +30,15 @@ from mailwicket.senders.smtp import SmtpSender
 PASSWORD = "canary-4711"
 PLAIN = b64encode(f"\0desk@example.org\0{PASSWORD}".encode()).decode()
 BRISK = Deadlines(
-    connect_s=2, greeting_s=0.3, command_s=0.3, data_s=0.3, piece_s=0.3, taken_s=0.3, alive_s=0.2, farewell_s=0.2
+    connect_s=2,
+    greeting_s=0.3,
+    command_s=0.3,
+    path_s=0.3,
+    data_s=0.3,
+    piece_s=0.3,
+    taken_s=0.3,
+    alive_s=0.2,
+    farewell_s=0.2,
 )
 EHLO = "250-odd.example.org\n250-8BITMIME\n250-SIZE 100000000\n250-SMTPUTF8\n250 AUTH PLAIN LOGIN"
 BARE = "250 odd.example.org"
@@ -67,6 +75,8 @@ class Odd:
     tls: ssl.SSLContext | None = None
     lines: list[str] = field(default_factory=list)
     mails: list[bytes] = field(default_factory=list)
+    verdicts: list[str] = field(default_factory=list)
+    """What was answered to whole mails."""
     connections: int = 0
     _taken: dict[str, int] = field(default_factory=dict)
 
@@ -130,6 +140,8 @@ class _Session:
 
     async def _say(self, verb: str) -> None:
         text, _, action = self._server.answer(verb).partition("!")
+        if verb == "DOT":
+            self._server.verdicts.append(text)
         self._code = text[:3]
         if text:
             self._writer.write(b"".join(line.encode() + b"\r\n" for line in text.split("\n")))

@@ -169,3 +169,15 @@ async def test_a_server_that_hung_up_while_a_connection_rested_is_noticed_with_i
         assert not await submission.is_alive()
         with pytest.raises(TransientError, match=r"421 4\.4\.2 idle"):
             await submission.submit(TO_ADA, RAW)
+
+
+async def test_a_mail_is_not_risked_on_a_connection_that_rested_before_the_server_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp, "RESTED_S", -1)
+    async with odd() as server, server.sender(tmp_path).connect() as submission:
+        await submission.submit(TO_ADA, RAW)
+    assert server.verbs()[2:4] == ["RSET", "MAIL"]
+    async with odd(RSET="!hang") as server:
+        error = await failure(server, tmp_path)
+    assert (type(error), str(error).split(" ", 1)[1]) == (TransientError, "did not answer RSET in time")

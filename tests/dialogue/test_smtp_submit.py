@@ -238,6 +238,7 @@ SERVER = [
     ),
     ("RCPT", "450 4.1.8 <desk@example.org>: Sender address rejected: Domain not found", TransientError, "server_said"),
     ("RCPT", "554 5.7.1 <ada@example.com>: Relay access denied", BlockedError, "relay_denied"),
+    ("RCPT", "554 5.7.1 <x[192.0.2.1]>: Client host rejected: Access denied", BlockedError, "relay_denied"),
     ("RCPT", "550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain", BlockedError, "relay_denied"),
     ("DATA", "421 4.3.2 down", TransientError, "server_said"),
     ("DATA", "250 ok", TransientError, "server_said"),

@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mailwicket.config.notification import Notification
 from mailwicket.config.preferences import Preferences
@@ -164,6 +166,9 @@ TABLE: Final[list[tuple[str, list[tuple[str, ...]], dict[str, Any]]]] = [
     ("our own addresses and those that nobody reads are never written to",
      [], {"event": Event.TECHNICIAN_REPLIED, "by": TESS,
           "ticket": replace(TICKET, requester="no-reply@customer.example", cc=frozenset({DESK, "mailer-daemon@x.example"}))}),
+    ("an address that no mail can be written to keeps it from nobody else",
+     [(ADA, "|", BOB)], {"event": Event.TECHNICIAN_REPLIED, "by": TESS, "ticket": replace(TICKET, cc=frozenset(
+         {BOB, "x@foo..bar", "'x@customer.example", "=?x?=@a.example", "a b@c.example"}))}),
     ("what a machine wrote is no news",
      [], {"event": Event.REQUESTER_REPLIED, "by": ADA, "by_machine": True}),
     ("an event that is switched off is told to nobody",
@@ -240,3 +245,95 @@ def test_an_answer_to_an_announcement_is_a_new_request() -> None:
 def test_a_copy_is_for_whom_it_says() -> None:
     found = told(Event.CREATED, by=ADA, **CREATED)
     assert [Audience.REQUESTER, Audience.GROUP, Audience.GROUP] == [one.audience for one in found]
+
+
+# --- whatever happens -----------------------------------------------------------------------------------------------
+
+EVERYBODY: Final = [
+    ADA,
+    BOB,
+    TESS,
+    TIM,
+    TOM,
+    GONE,
+    DESK,
+    "help+x@desk.example",
+    "noreply@x.example",
+    "tess@home.example",
+    "",
+]
+somebody: Final = st.sampled_from(EVERYBODY)
+several: Final = st.frozensets(st.sampled_from(EVERYBODY[:-1]), max_size=5)
+tables: Final = st.fixed_dictionaries({
+    "enabled": st.sampled_from([None, True]),
+    "to": st.none() | st.lists(st.sampled_from([one.value for one in Audience]), max_size=5, unique=True),
+})  # fmt: skip
+
+
+@settings(deadline=None, max_examples=500)
+@given(
+    event=st.sampled_from(list(Event)),
+    requester=somebody.filter(bool),
+    assignee=st.none() | somebody,
+    by=st.none() | somebody.filter(bool),
+    cc=several,
+    followers=several,
+    reached=several,
+    flags=st.fixed_dictionaries({name: st.booleans() for name in ("public", "by_machine", "acknowledge", "verified")}),
+    status=st.sampled_from(list(TicketStatus)),
+    table=tables,
+    forwarder=st.none() | somebody.filter(bool),
+)
+def test_whatever_happens_nobody_hears_who_must_not(
+    event: Event,
+    requester: str,
+    assignee: str | None,
+    by: str | None,
+    cc: frozenset[str],
+    followers: frozenset[str],
+    reached: frozenset[str],
+    flags: dict[str, bool],
+    status: TicketStatus,
+    table: dict[str, Any],
+    forwarder: str | None,
+) -> None:
+    ticket = TicketFacts(
+        TicketNumber(7),
+        status,
+        requester=requester,
+        cc=cc,
+        followers=followers,
+        assignee=assignee,
+        group="it",
+    )
+    told_by = None if forwarder is None else Address(None, forwarder)
+    found = told(event, ticket, by, {event.value: table}, reached=reached, audience=[*cc], forwarder=told_by, **flags)
+    known = policy().directory
+    heard = [one for notice in found for one in (*notice.to, *notice.cc)]
+    people = [known.find(one).address for one in heard]
+    assert len(people) == len(set(people))
+    assert not set(heard) & {DESK, "help+x@desk.example", "noreply@x.example", GONE, ""}
+    for notice in found:
+        assert notice.to
+        for_technicians = notice.audience in {Audience.ASSIGNEE, Audience.FOLLOWERS, Audience.GROUP}
+        if for_technicians or notice.internal or notice.answer in {Answer.PUBLIC, Answer.INTERNAL}:
+            assert not notice.cc
+            assert all(known.find(one).role is Role.TECHNICIAN and known.find(one).active for one in notice.to)
+        if notice.internal:
+            assert known.find(requester).address not in {known.find(one).address for one in notice.to}
+            assert notice.answer is Answer.INTERNAL
+        if notice.fixed:
+            assert notice.to == (requester,)
+        assert notice.automatic or notice.event is Event.TECHNICIAN_REPLIED
+        if not notice.automatic:
+            assert flags["public"]
+    if by is not None and event not in {Event.CREATED, Event.MAIL_REFUSED}:
+        assert known.find(by).address not in people
+    if event is Event.TECHNICIAN_REPLIED:
+        spoken_to = [
+            one
+            for notice in found
+            if not notice.internal and notice.audience in {Audience.REQUESTER, Audience.CC}
+            for one in (*notice.to, *notice.cc)
+        ]
+        assert not set(spoken_to) & reached

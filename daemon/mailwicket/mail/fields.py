@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import quote
 
+from mailwicket.mail.address import people as read_people
 from mailwicket.model import Address
 
 LINE_CHARS: Final = 76
@@ -28,7 +29,7 @@ NAME_MAX_CHARS: Final = 200
 SUBJECT_MAX_CHARS: Final = 500
 ADDRESS_MAX_CHARS: Final = 320
 
-_UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]+")
+_UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
 _ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LOCAL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\u00a1-\uffff\U00010000-\U0010ffff-]+")
 _QUOTED_LOCAL: Final = re.compile(r'"(?:[ !#-\[\]-~\u00a1-\uffff\U00010000-\U0010ffff]|\\[ -~])+"')
@@ -40,7 +41,10 @@ _BARE: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 
 
 def one_line(text: str, limit: int) -> str:
-    """Return *text* as one line without control characters, at most *limit* characters; runs of blanks are one."""
+    """Return *text* as one line of at most *limit* characters; runs of blanks are one.
+
+    Control characters are taken out, those that turn the direction of whatever follows, too (Unicode 9, 3.1.2).
+    """
     told = " ".join(_UNSEEN.sub(" ", text).split())
     return told if len(told) <= limit else f"{told[: limit - 1].rstrip()}…"
 
@@ -79,6 +83,15 @@ def address(field: str, text: str) -> str:
     if len(text) > ADDRESS_MAX_CHARS or not is_local or not _DOMAIN.fullmatch(domain) or not local.isprintable():
         raise ValueError(f"{field}: an address that cannot be written to")
     return f"{local}@{domain}"
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a mail can be written to *text*: what `address` takes, and every reader takes for the same."""
+    try:
+        written = address("to", text)
+    except ValueError:
+        return False
+    return [one.address for one in read_people(_person(Address("A", written)))] == [written]
 
 
 def is_id(text: str) -> bool:

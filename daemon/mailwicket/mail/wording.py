@@ -115,7 +115,10 @@ class Context:
     words: Passage = Passage()
     """What was said: of a mail only what is new in it."""
     quote: Passage = Passage()
-    """What was said before, with the line above that tells who said it (`mail.markdown.quote`)."""
+    """What was said before, with the line above that tells who said it (`mail.markdown.quote`).
+
+    Only what every recipient has got already: who is added to a ticket hears none of what was said before.
+    """
     added: tuple[Person, ...] = ()
     failure: Failure = Failure()
     desk: str = ""

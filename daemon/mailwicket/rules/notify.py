@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mailwicket.config.notification import Notification
+from mailwicket.mail.fields import is_address
 from mailwicket.model import Address, TicketFacts
 from mailwicket.outgoing import Answer, Audience, Event, Notice
 from mailwicket.rules.directory import Role
@@ -70,7 +71,8 @@ def notices(happened: Happened, policy: Policy, notifications: Mapping[str, Noti
     """Return the mails that tell of *happened*: nobody gets two, and nobody hears of what he did himself.
 
     A technician's words go to requester and CCs in one mail, so that they can answer all; every other mail has one
-    recipient. Never written to: our own addresses, those that nobody reads, technicians who are not active.
+    recipient. Never written to: our own addresses, those that nobody reads, technicians who are not active; nor what no
+    mail can be written to, since one such address would keep it from all others.
     """
     if not is_sent(happened.event, policy, notifications):
         return ()
@@ -182,7 +184,8 @@ class _Round:
             person = self._policy.directory.find(one)
             is_known = self._told & (person.addresses | {one, person.address})
             is_away = person.role is Role.TECHNICIAN and not person.active
-            if one and not is_known and not is_away and one not in self._policy.own and not is_nobody(one):
+            is_ours = one in self._policy.own or is_nobody(one)
+            if not is_known and not is_away and not is_ours and is_address(one):
                 found.append(one)
             self._told |= person.addresses | {one}
         return found

@@ -28,7 +28,9 @@ RELAY_DENIED: Final = frozenset({"7.54"})
 """Exchange: unable to relay."""
 
 RELAY_WORDS: Final = re.compile(
-    r"relay(ing)? (access )?(denied|not permitted|prohibited)|unable to relay", re.IGNORECASE
+    r"relay(ing)? (access )?(denied|not permitted|prohibited)|unable to relay|client host rejected"
+    r"|client was not authenticated",
+    re.IGNORECASE,
 )
 
 TOO_LARGE: Final = 552
@@ -58,7 +60,7 @@ def refused_recipient(peer: str, reply: Reply, path: str) -> MailwicketError | N
     if _blames_sender(reply):
         return _sender(peer, reply, path)
     if reply.subject in RELAY_DENIED or RELAY_WORDS.search(reply.words):
-        return BlockedError(f'{peer} takes no mail for others from us ("{reply}")', reason="relay_denied")
+        return BlockedError(f'{peer} takes no mail from us for others ("{reply}")', reason="relay_denied")
     return None
 
 

@@ -122,12 +122,12 @@ class SmtpSubmission:
             return said.unsayable
         await self._begin()
         self._half_said = True
-        reply = await client.run(f"MAIL FROM:<{said.reverse_path}>{said.mail}")
+        reply = await client.run(f"MAIL FROM:<{said.reverse_path}>{said.mail}", client.deadlines.path_s)
         if not reply.is_good:
             raise refused_sender(client.peer, reply, said.reverse_path)
         statuses = dict(said.unsayable)
         for path, spoken in said.forward_paths.items():
-            reply = await client.run(f"RCPT TO:<{spoken}>{said.rcpt}")
+            reply = await client.run(f"RCPT TO:<{spoken}>{said.rcpt}", client.deadlines.path_s)
             if not reply.is_good and (error := refused_recipient(client.peer, reply, said.reverse_path)):
                 raise error
             statuses[path] = status(reply)
@@ -136,14 +136,15 @@ class SmtpSubmission:
         return statuses
 
     async def _begin(self) -> None:
-        """Forget an envelope that was begun.
+        """Forget an envelope that was begun; see that a connection that rested still stands.
 
         Raises:
             TransientError: the server does not.
         """
-        if not self._half_said:
+        rested = self._client.silence_s() > RESTED_S
+        if not self._half_said and not rested:
             return
-        reply = await self._client.run("RSET")
+        reply = await self._client.run("RSET", self._client.deadlines.alive_s if rested else None)
         if not reply.is_good:
             raise TransientError(f'{self._client.peer} refuses RSET ("{reply}")', reason="server_said")
         self._half_said = False

@@ -33,6 +33,8 @@ class Deadlines:
     greeting_s: float = 60
     """Servers make strangers wait here, to tell programs from spammers'."""
     command_s: float = 60
+    path_s: float = 120
+    """MAIL and RCPT: some servers ask others about an address before they answer."""
     data_s: float = 120
     """RFC 5321 4.5.3.2.4."""
     piece_s: float = 180
