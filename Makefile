@@ -8,7 +8,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
-.PHONY: help test test-fast torture demo real-servers lint types floors format bench-servers bench-backlog bench-latency bench-loop bench-idle bench-parse bench-decide bench-keep clean
+.PHONY: help test test-fast torture demo real-servers lint types floors format bench-servers bench-backlog bench-latency bench-loop bench-idle bench-parse bench-decide bench-keep bench-send clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -21,6 +21,7 @@ help:
 	@echo "make bench-parse     how fast mails are read, beside stdlib email and fast-mail-parser"
 	@echo "make bench-decide    how long a decision takes beside reading the mail"
 	@echo "make bench-keep   where small mails are cheapest to keep"
+	@echo "make bench-send      how fast the outbox is sent, beside a bare loop over aiosmtplib"
 
 $(VENV)/.made:
 	$(PYTHON) -c 'import sys; sys.exit("mailwicket needs Python 3.11 or later, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
@@ -97,6 +98,9 @@ bench-decide: $(VENV)/.dev
 
 bench-keep: $(VENV)/.dev
 	$(BIN)/python -m bench.keep
+
+bench-send: $(VENV)/.dev bench-servers
+	$(BIN)/python -m bench.send
 
 clean:
 	rm -rf $(VENV) .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

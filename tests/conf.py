@@ -10,8 +10,11 @@ from mailwicket.backends.desk.desk import DeskConfig
 from mailwicket.backends.webhook.config import WebhookConfig
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.load import Loaded, load
+from mailwicket.config.outgoing import Outgoing
 
 CANARY = "canary-4711"
+NOTHING_SENT = "note: conf.d: outgoing: no server is enabled: nothing is ever sent\n"
+"""What `check` remarks where no server sends."""
 UNIT = '[incoming.support]\nemail = "support@example.org"\nserver = "imap.example.org"\npassword = "canary-4711"\n'
 
 
@@ -34,6 +37,7 @@ class Conf:
             environ or {},
             backends=models.get("backends", {"desk": DeskConfig, "webhook": WebhookConfig}),
             sources=models.get("sources", {"imap": Incoming}),
+            senders=models.get("senders", {"smtp": Outgoing}),
         )
 
     def lines(self, environ: Mapping[str, str] | None = None, **models: Any) -> list[str]:

@@ -13,12 +13,12 @@ from typer.main import get_command
 from mailwicket.backends.webhook.config import WebhookConfig
 from mailwicket.cli import app
 from mailwicket.config.filter import Filter
-from mailwicket.config.incoming import Incoming
 from mailwicket.config.keys import UNITS, keys_of
 from mailwicket.config.preferences import ReplyToClosed
 from mailwicket.config.secret import Secret
 from mailwicket.config.settings import Backend
-from mailwicket.config.tables import NAMED, PLAIN
+from mailwicket.config.tables import LISTED, NAMED, PLAIN
+from mailwicket.config.tables import UNITS as SERVERS
 from mailwicket.failpoint import NAMES
 from mailwicket.model import EntryKind, Flag, Reason, TicketStatus
 from mailwicket.service.alerts import Cause
@@ -71,9 +71,16 @@ def test_the_states_of_an_intake_row_are_those_of_its_table() -> None:
     assert table(page("docs/states.md"), "Intake row") == words == {state.name.lower() for state in State}
 
 
+def test_the_states_of_a_mail_of_the_outbox_are_those_of_its_table() -> None:
+    schema = page("daemon/mailwicket/store/migrations/0006_outbox.sql")
+    words = set(re.findall(r"'(\w+)'", schema.split("CHECK (state IN")[1].split(")")[0]))
+    section = page("docs/states.md").split("## Mail of the outbox")[1].split("A recipient is")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == words
+
+
 def test_every_event_of_the_journal_is_documented() -> None:
     flow = "".join(text for path, text in code().items() if path.parent.name in {"flow", "store"})
-    kinds = set(re.findall(r'"((?:Mail|Mailbox|Ticket|Entry)[A-Z]\w*ed)"', flow))
+    kinds = set(re.findall(r'"((?:Mail|Mailbox|Ticket|Entry|Delivery|Address)(?:[A-Z]\w*ed|Uncertain))"', flow))
     section = page("docs/states.md").split("## Events of the journal")[1]
     assert set(re.findall(r"`(\w+)`", section)) == kinds
 
@@ -138,7 +145,8 @@ def test_the_reference_of_the_configuration_is_what_the_models_say() -> None:
 
 
 def test_the_reference_names_every_key_with_its_default() -> None:
-    for model in (*PLAIN.values(), *NAMED.values(), Backend, WebhookConfig, Incoming, Filter, ReplyToClosed):
+    tables = [*PLAIN.values(), *NAMED.values(), *SERVERS.values(), *LISTED.values()]
+    for model in (*tables, Backend, WebhookConfig, Filter, ReplyToClosed):
         for name, key in keys_of(model).items():
             assert key.description, name
             assert key.allowed, name
@@ -156,8 +164,8 @@ def test_every_example_of_the_reference_is_good_and_its_mistakes_are_told_as_it_
     for block in blocks("toml"):
         conf.write(block, "10-incoming.toml")
         assert conf.lines() == ("".join(blocks("text")).splitlines() if wrong in block else [])
-        tables |= set(re.findall(r"^\[(\w+)", block, re.MULTILINE))
-    assert tables == {*PLAIN, *NAMED, "backend", "incoming"}
+        tables |= set(re.findall(r"^\[\[?(\w+)", block, re.MULTILINE))
+    assert tables == {*PLAIN, *NAMED, *SERVERS, *LISTED, "backend"}
 
 
 def test_every_variable_of_the_reference_is_one(tmp_path: Path) -> None:
@@ -181,7 +189,7 @@ def sample(path: Path) -> Iterator[tuple[str, str, str, bool]]:
 
 
 def test_the_sample_shows_every_key_and_comments_out_the_optional_ones_with_default_and_unit(tmp_path: Path) -> None:
-    models = {**PLAIN, "backend": Backend, "incoming": Incoming}
+    models = {**PLAIN, **SERVERS, "backend": Backend}
     shown = {(table, name): (line, off) for path in SAMPLE.glob("*.toml") for table, name, line, off in sample(path)}
     assert set(shown) == {(table, name) for table, model in models.items() for name in keys_of(model)}
     for (table, name), (line, off) in shown.items():
@@ -205,18 +213,20 @@ def test_the_sample_shows_every_key_and_comments_out_the_optional_ones_with_defa
     assert conf.lines() == []
 
 
-def test_the_sample_shows_every_key_of_the_directory_and_is_good(tmp_path: Path) -> None:
-    lines = (SAMPLE / "40-people.toml").read_text(encoding="utf-8").splitlines()
-    written = "\n".join(line.removeprefix("#   ") for line in lines if line.startswith("#   "))
+def test_the_sample_shows_every_key_of_directory_rules_and_notifications_and_is_good(tmp_path: Path) -> None:
     shown: dict[str, set[str]] = {}
-    for line in written.splitlines():
-        if header := re.match(r"\[(\w+)", line):
-            table = header[1]
-        elif key := re.match(r"(\w+) = ", line):
-            shown.setdefault(table, set()).add(key[1])
-    assert shown == {name: set(keys_of(model)) for name, model in NAMED.items()}
     conf = Conf(tmp_path)
-    conf.write(written)
+    conf.write((SAMPLE / "20-outgoing.toml").read_text(encoding="utf-8"), "10-outgoing.toml")
+    for name in ("20-outgoing.toml", "40-people.toml"):
+        lines = (SAMPLE / name).read_text(encoding="utf-8").splitlines()
+        written = "\n".join(line.removeprefix("#   ") for line in lines if line.startswith("#   "))
+        conf.write(written, name)
+        for line in written.splitlines():
+            if header := re.match(r"\[\[?(\w+)", line):
+                table = header[1]
+            elif key := re.match(r"(\w+) = ", line):
+                shown.setdefault(table, set()).add(key[1])
+    assert shown == {name: set(keys_of(model)) for name, model in {**NAMED, **LISTED}.items()}
     assert conf.lines() == []
 
 

@@ -29,15 +29,17 @@ from mailwicket.flow.reading import Reading
 from mailwicket.flow.reclaim import Reclaim
 from mailwicket.flow.whatif import differences
 from mailwicket.net.machine import Machine
-from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Source
+from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Sender, Source
 from mailwicket.service import footprint, logs
 from mailwicket.service.clock import ClockWatch, TimeOfDay
+from mailwicket.service.couriers import Couriers
 from mailwicket.service.desk import DeskUnit
 from mailwicket.service.fleet import Fleet, stale_secrets
 from mailwicket.service.herald import Herald, tell_log
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import Metrics
 from mailwicket.service.notify import Notifier
+from mailwicket.service.outgoing import Outgoing
 from mailwicket.service.plan import BACKEND, Plan, adopted, compare
 from mailwicket.service.record import Record
 from mailwicket.service.reload import FILES, ConfDir, Reloaded, Reloader
@@ -47,6 +49,7 @@ from mailwicket.service.units import Unit, UnitState
 from mailwicket.store import journal
 from mailwicket.store.audit import Deed
 from mailwicket.store.database import FILE_NAME as DATABASE
+from mailwicket.store.outlist import Backlog
 from mailwicket.store.parked import waiting
 from mailwicket.store.store import Store
 from mailwicket.timestamp import timestamp
@@ -55,6 +58,7 @@ from mailwicket.web.api import Api
 from mailwicket.web.audit import Audit
 from mailwicket.web.endpoint import Endpoint
 from mailwicket.web.mails import Mails
+from mailwicket.web.outbox import OutboxApi
 from mailwicket.web.quarantine import Quarantine
 from mailwicket.web.tickets import Tickets
 
@@ -77,13 +81,15 @@ class Daemon:
 
     _store_waits_since = TimeOfDay()
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each kind of adapter, and who watches
         self,
         settings: Settings,
         backends: Mapping[str, Callable[..., Desk]],
         sources: Mapping[str, Callable[..., Source]],
         conf: ConfDir | None = None,
         notifier: Notifier | None = None,
+        *,
+        senders: Mapping[str, Callable[..., Sender]] | None = None,
     ) -> None:
         """Wire *settings*, read from *conf*, with the adapters installed; *notifier* tells systemd.
 
@@ -109,6 +115,9 @@ class Daemon:
         self._door = Door(self._desk, self._desk_unit) if self._desk_unit else None
         self._chores = Unit("store", str(state_dir))
         self._fleet = Fleet(self.store, self.reading, self.machine, sources, self._way)
+        self._couriers = Couriers(self.store, self.machine, senders or {}, self._fleet.is_fetched)
+        self._couriers.man(settings)
+        self._fleet.telling = self._couriers.telling
         self._fleet.man(settings)
         self._importing = Importing(self.store, self.reading, lambda name: self._fleet.way(name, self.settings))
         self._supervisor: Supervisor | None = None
@@ -122,13 +131,14 @@ class Daemon:
         self._reloader = Reloader(conf, self._apply, self.notifier.reloading, self._tell_ready, record=recorded)
         self._slow_secrets_asked = anyio.Event()
         self._parked = 0
+        self._waiting: Mapping[str, Backlog] = {}
         self._disk = disk_of(state_dir, DATABASE)
         self._access = Access()
 
     @property
     def units(self) -> Mapping[str, Unit]:
-        """The mailboxes by name, as `incoming/NAME`."""
-        return self._fleet.units
+        """The servers by name, as `incoming/NAME` and `outgoing/NAME`."""
+        return {**self._fleet.units, **self._couriers.units}
 
     @property
     def _way(self) -> JoinsTransaction | Door:
@@ -163,6 +173,7 @@ class Daemon:
             await self._fleet.start(self._supervisor)
             tasks.start_soon(self._record.run)
             tasks.start_soon(self._record.started, __version__, self._conf)
+            await self._couriers.start(self._supervisor)
             tasks.start_soon(self._reloader.run)
             tasks.start_soon(self._refresh_slow_secrets)
             tasks.start_soon(self._access.run)
@@ -179,6 +190,7 @@ class Daemon:
             *Quarantine(self._parking).routes(),
             *Audit(self._record).routes(),
             *Mails(self._importing, self.machine.spool_dir, self._record.imported).routes(),
+            *OutboxApi(Outgoing(self.store, self._couriers)).routes(),
         ]
 
     async def _measure_disk(self) -> None:
@@ -241,10 +253,14 @@ class Daemon:
         assert self._supervisor is not None  # noqa: S101 - whoever reloads runs beside it
         before = self._desk
         desk = self._make_desk(settings) if any(change.unit == BACKEND for change in plan.changes) else before
+        hired = self._couriers.recruit(plan, settings)
         crews = self._fleet.recruit(plan, settings)
+        self._couriers.adopt(settings)
+        self._fleet.telling = self._couriers.telling
         if desk is not before:
             self._take_desk(desk)
         await self._fleet.follow(plan, settings, crews, self._supervisor)
+        await self._couriers.follow(plan, settings, hired, self._supervisor)
         self.settings = settings
         if before is not self._desk or KEEP_DAYS & set(plan.at_once):
             await self._supervisor.stop(self._chores.name)
@@ -289,6 +305,7 @@ class Daemon:
         try:
             lately, first_at = self.store.read(lambda tx: journal.parked_since(tx, a_day_ago))
             self._parked, trouble = self.store.read(journal.count_parked), self.store.trouble()
+            self._waiting = self._couriers.look()
         except StoreError as error:
             lately, first_at, trouble = 0, None, error
         self._store_waits_since = (self._store_waits_since or now) if trouble else None
@@ -309,6 +326,7 @@ class Daemon:
             parked_keep_days=self.settings.store.quarantine_keep_days,
             disk=self._disk,
             filter_hits=self._fleet.filter_hits(),
+            waiting=self._waiting,
             at=now,
         )
 

@@ -37,6 +37,13 @@ class BlockedError(MailwicketError):
         self.reason = reason
 
 
+class UncertainError(TransientError):
+    """The connection was lost after a whole mail was sent and before the server answered: it may have taken it.
+
+    Only the same server may be asked again, with the same bytes; another one would double it for sure.
+    """
+
+
 class StoreError(TransientError):
     """Our own disk or database does not take writes: an outage, so mail waits on its server."""
 

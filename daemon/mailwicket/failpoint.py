@@ -38,6 +38,9 @@ NAMES: Final = (
     "quarantine.retried",  # that is committed; neither its server's copy nor who asked knows
     "desk.created",  # inside the transaction: a ticket was written
     "desk.appended",  # inside the transaction: an entry was written
+    "outbox.claimed",  # mails are somebody's, none was begun
+    "outbox.submitted",  # the server has the mail, no row says so
+    "outbox.noted",  # the row says so
     "imap.send",  # before any command leaves for the server
 )
 

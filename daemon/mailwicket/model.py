@@ -358,6 +358,9 @@ class TicketFacts:
     closed_at: datetime | None = None
     """When it was closed last, aware; None where it never was."""
     merged_into: TicketNumber | None = None
+    subject: str = ""
+    root: MessageId | None = None
+    """The id of the mail that opened it; None where none did, or it bore none."""
 
     @property
     def is_closed(self) -> bool:

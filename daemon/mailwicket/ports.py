@@ -30,6 +30,7 @@ from mailwicket.model import (
     TicketRef,
     Unread,
 )
+from mailwicket.outgoing import Envelope, RecipientStatus
 
 T = TypeVar("T")
 
@@ -139,6 +140,43 @@ class Desk(Protocol):
         ...
 
 
+class Submission(Protocol):
+    """One connection to an outgoing server (RFC 6409), for one mail at a time.
+
+    Any cancellation, and any error but PermanentError, ends it: connect anew.
+    """
+
+    async def submit(self, envelope: Envelope, raw: bytes) -> Mapping[str, RecipientStatus]:
+        """Hand *raw* (CR LF line ends) over; return what the server said of each forward-path.
+
+        Raises:
+            UncertainError: the connection was lost after DATA was sent whole: it may have been taken.
+            TransientError: server-level, and nothing was taken: 421, 4xx at MAIL FROM, connection lost before the end.
+            BlockedError: server-level, a human must mend it: login or sender refused (send-as denied).
+            PermanentError: the server refuses this mail for all recipients (552 too big, 554 content).
+        """
+        ...
+
+
+class Sender(Protocol):
+    """A kind of outgoing server. Entry point group `mailwicket.senders`, its name is the key `protocol`."""
+
+    Config: ClassVar[type[BaseModel]]
+
+    def __init__(self, name: str, config: Any, net: Net) -> None:  # noqa: ANN401 - each adapter has its own Config
+        """Take the unit's name without `outgoing/`, an instance of Config, and the machine. Does nothing yet."""
+        ...
+
+    def connect(self) -> AbstractAsyncContextManager[Submission]:
+        """Connect, authenticate where configured; closed on every exit, a cancelled one too.
+
+        Raises:
+            TransientError: not reachable, or it says "later".
+            BlockedError: refused login, wrong certificate.
+        """
+        ...
+
+
 # --- add-ons: abilities that not every adapter has ------------------------------------------------------------------
 
 
@@ -219,6 +257,18 @@ class Wakes(Protocol):
 
     def wake(self) -> None:
         """Have the `wait` under way, or else the next one, return at once."""
+        ...
+
+
+@runtime_checkable
+class Rests(Protocol):
+    """A submission that may rest between mails."""
+
+    async def is_alive(self) -> bool:
+        """Tell whether the connection still stands, before a mail is risked on it.
+
+        That it rested too long is no failure of the server's. Never raises for it.
+        """
         ...
 
 

@@ -63,7 +63,7 @@ async def happens(holds: Callable[[], bool]) -> None:
 def test_check_accepts_a_configuration_for_it_and_tells_its_mistakes_as_for_ours(tmp_path: Path) -> None:
     told = conf(tmp_path, 143).command("check")
     assert (told.returncode, told.stderr) == (0, "")
-    assert "1 incoming, backend logbook: good" in told.stdout
+    assert "1 incoming, 0 outgoing, backend logbook: good" in told.stdout
     other = tmp_path / "other"
     told = conf(other, 143, paht="x").command("check")
     assert told.returncode == 1

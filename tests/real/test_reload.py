@@ -259,7 +259,9 @@ def daemon_check(directory: Path) -> bool:
     from mailwicket.config.load import load
     from mailwicket.sources.imap import ImapSource
 
-    loaded = load(directory, {}, backends={"desk": EmbeddedDesk.Config}, sources={"imap": ImapSource.Config})
+    loaded = load(
+        directory, {}, backends={"desk": EmbeddedDesk.Config}, sources={"imap": ImapSource.Config}, senders={}
+    )
     return loaded.settings is not None
 
 

@@ -302,8 +302,11 @@ def test_every_cause_can_be_begun_by_a_report(unit: Unit) -> None:
         one.become(UnitState.STARTING)
         fail(one, reason)
     failing.unread(1, 1)
+    main, support = Unit("outgoing/main", "s"), Unit("outgoing/support", "s")
+    main.broken_since = support.broken_since = now()
+    support.stand_in = "main"
     changes = {"errors": ("a",), "refused_since": now(), "parked_lately": ParkedLately(1, now())}
-    found = alerts_of(report(blocked, failing, out, unit, at=now() + 60 * MINUTE, **changes))
+    found = alerts_of(report(blocked, failing, out, unit, main, support, at=now() + 60 * MINUTE, **changes))
     assert {alert.cause for alert in found} == set(Cause)
     assert all(isinstance(alert, Alert) and alert.said and alert.do for alert in found)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conf import CANARY
+from tests.conf import CANARY, NOTHING_SENT
 from tests.lab.terminal import Terminal
 from typer.testing import CliRunner, Result
 
@@ -84,7 +84,10 @@ def test_flags_alone_give_a_conf_d_that_check_accepts(tmp_path: Path, secret: Pa
         "password": {"file": str(secret)},
     }
     checked = CliRunner().invoke(app, ["check", "--conf", str(conf)])
-    assert (checked.exit_code, checked.output) == (0, "conf.d: 1 files, 1 incoming, backend desk: good\n")
+    assert (checked.exit_code, checked.output) == (
+        0,
+        f"{NOTHING_SENT}conf.d: 1 files, 1 incoming, 0 outgoing, backend desk: good\n",
+    )
     assert f"mailwicket run --conf {conf}" in ended.stdout
 
 

@@ -20,6 +20,8 @@ from mailwicket.cli import app
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.keys import keys_of
 from mailwicket.config.mistake import dotted
+from mailwicket.config.notification import Notification
+from mailwicket.config.outgoing import Outgoing
 from mailwicket.config.tables import NAMES, PLAIN
 
 BAD = Path(__file__).parents[1] / "bad_conf"
@@ -76,9 +78,10 @@ SHAPES = ('"{}"', '[["{}"]]', '{{ file = "{}", x = 1 }}', '[{{ x = "{}" }}]', "'
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("table", [*PLAIN, "backend", "incoming.x"])
+@pytest.mark.parametrize("table", [*PLAIN, "backend", "incoming.x", "outgoing.x", "notification.closed"])
 def test_text_behind_any_key_right_or_mistyped_is_never_told(table: str, shape: str, tmp_path: Path) -> None:
-    model: type[BaseModel] = PLAIN.get(table, Incoming)
+    own = {"outgoing.x": Outgoing, "notification.closed": Notification}
+    model: type[BaseModel] = PLAIN.get(table, own.get(table, Incoming))
     value = shape.format(CANARY)
     conf = Conf(tmp_path)
     for name in [*keys_of(model), "type"]:
@@ -176,6 +179,11 @@ WORDS = st.sampled_from(
         *"[]{}=.,#\n\n\n\"' ",
         "[incoming.a]\n",
         "[http]\n",
+        "[outgoing.b]\n",
+        "[[outgoing_rule]]\n",
+        "all",
+        "outgoing",
+        "field",
         "email",
         "password",
         "listen",

@@ -302,3 +302,27 @@ def test_mailboxes_on_two_ports_of_one_machine_are_two(conf: Conf) -> None:
     tunnel = UNIT.replace("imap.example.org", "localhost")
     conf.write(f"{tunnel}port = 1143\n" + tunnel.replace("support]", "other]") + "port = 2143\n")
     assert conf.lines() == []
+
+
+# --- lists of tables
+
+
+def rule(name: str) -> str:
+    return f'[[outgoing_rule]]\nname = "{name}"\noutgoing = "main"\n'
+
+
+MAIN = '[outgoing.main]\nemail = "a@example.org"\nserver = "smtp.example.org"\npassword = "x"\n'
+
+
+def test_rules_of_several_files_are_one_list_in_the_order_of_the_files(conf: Conf) -> None:
+    conf.write(MAIN + rule("one") + rule("two"), "10-a.toml")
+    conf.write(rule("three"), "20-b.toml")
+    loaded = conf.read()
+    assert [one.name for one in good(loaded).outgoing_rule] == ["one", "two", "three"]
+    assert loaded.notes == ()
+
+
+def test_rules_of_the_environment_stand_over_those_of_the_files(conf: Conf) -> None:
+    conf.write(MAIN + rule("one"))
+    settings = good(conf.read({"MAILWICKET__OUTGOING_RULE": '[{name = "other", outgoing = "main"}]'}))
+    assert [one.name for one in settings.outgoing_rule] == ["other"]

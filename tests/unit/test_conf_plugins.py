@@ -17,8 +17,10 @@ from mailwicket.cli import app
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.keys import Key, below, keys_of
 from mailwicket.config.model import Says, Table, wrong
+from mailwicket.config.outgoing import Outgoing
 from mailwicket.config.plugins import installed
 from mailwicket.config.secret import ALLOWED, Secret
+from mailwicket.senders.smtp import SmtpSender
 from mailwicket.sources.imap import ImapSource
 
 
@@ -86,6 +88,7 @@ def test_our_own_adapters_are_found_with_the_models_the_reference_shows() -> Non
     assert found.backends["desk"] is EmbeddedDesk
     assert found.backends["webhook"] is WebhookDesk
     assert found.sources["imap"] is ImapSource
+    assert found.senders["smtp"] is SmtpSender
     assert (ImapSource.Config, EmbeddedDesk.Config.model_fields) == (Incoming, {})
 
 
@@ -151,6 +154,30 @@ def test_a_source_may_want_keys_of_its_own_and_no_password(conf: Conf) -> None:
     assert conf.lines(sources=sources) == [f"conf.d/10-test.toml:5: incoming.support.{expected}"]
 
 
+class Pigeon(Outgoing):
+    """It carries mail for anybody."""
+
+    wants_password: ClassVar[bool] = False
+    loft: str
+
+
+def test_a_sender_may_want_keys_of_its_own_and_no_password(conf: Conf) -> None:
+    senders = {"smtp": Outgoing, "pigeon": Pigeon}
+    table = '[outgoing.main]\nemail = "a@example.org"\nserver = "smtp.office365.com"\nprotocol = "pigeon"\n'
+    conf.write(table + 'loft = "x"\n')
+    settings = conf.read(senders=senders).settings
+    assert settings is not None
+    assert isinstance(settings.outgoing["main"], Pigeon)
+    conf.write(table + 'loff = "x"\n')
+    assert conf.lines(senders=senders) == [
+        "conf.d/10-test.toml:1: outgoing.main.loft: is missing; text",
+        "conf.d/10-test.toml:5: outgoing.main.loff: unknown key (nearest known key: loft)",
+    ]
+    conf.write(table)
+    expected = 'is not installed; "smtp" (default "smtp")'
+    assert conf.lines() == [f"conf.d/10-test.toml:4: outgoing.main.protocol: {expected}"]
+
+
 def test_nothing_is_below_a_plain_key() -> None:
     keys = keys_of(Webhook)
     assert below(keys["count"], "x") is None
@@ -171,6 +198,7 @@ def distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     (info / "entry_points.txt").write_text(
         "[mailwicket.backends]\ndesk = strange:Good\ngood = strange:Good\nbad = strange:Bad\nnone = strange:NONE\n"
         "raises = strange_raises:X\n[mailwicket.sources]\nplain = strange:Good\n"
+        "[mailwicket.senders]\nplain = strange:Good\n"
     )
     (site / "strange.py").write_text(
         "from pydantic import BaseModel\nclass Good:\n    class Config(BaseModel):\n        pass\n"
@@ -190,9 +218,11 @@ def test_a_plug_in_that_does_not_load_hurts_no_other_and_none_takes_our_names() 
     assert found.backends["good"].Config.__module__ == "strange"
     assert set(found.backends) == {"desk", "webhook", "good"}
     assert set(found.sources) == {"imap"}
+    assert set(found.senders) == {"smtp"}
     assert sorted(map(str, found.broken)) == [
         "plug-in bad (mailwicket.backends) is left out: its Config is no BaseModel",
         "plug-in none (mailwicket.backends) is left out: its Config is no BaseModel",
+        "plug-in plain (mailwicket.senders) is left out: its Config is no Outgoing",
         "plug-in plain (mailwicket.sources) is left out: its Config is no Incoming",
         "plug-in raises (mailwicket.backends) is left out: RuntimeError: no\x1b[2J\nlibrary",
     ]

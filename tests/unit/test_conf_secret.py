@@ -268,3 +268,16 @@ def test_secrets_are_found_wherever_they_stand() -> None:
     outer = Outer.model_validate({"many": [{"key": "a"}, {"key": "b"}], "named": {"n": "c"}})
     found = {path: secret.reveal() for path, secret in secrets(outer)}
     assert found == {("many", 0, "key"): "a", ("many", 1, "key"): "b", ("named", "n"): "c"}
+
+
+def test_secrets_and_certificates_of_servers_that_send_are_told_of_as_well(tmp_path: Path) -> None:
+    conf = Conf(tmp_path)
+    table = '[outgoing.main]\nemail = "a@example.org"\nserver = "s"\npassword = "x"\nca_file = "/nowhere/ca"\n'
+    conf.write(table, mode=0o644)
+    loaded = conf.read()
+    words = 'everybody may read this file; chmod o-r, or {file = "PATH"}'
+    assert conf.lines() == [f"note: conf.d/10-test.toml:4: outgoing.main.password: {words}"]
+    assert loaded.settings is not None
+    assert [str(one) for one in unresolved(loaded.settings, loaded.merged)] == [
+        "conf.d/10-test.toml:5: outgoing.main.ca_file: cannot be read now: No such file or directory"
+    ]

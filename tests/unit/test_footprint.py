@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-SPARE = ("rich", "nh3", "selectolax", "aiosmtpd", "pymap", "jinja2", "uvloop", "aiosmtplib")
+SPARE = ("rich", "nh3", "selectolax", "aiosmtpd", "pymap", "jinja2", "uvloop")
 
 
 def told(program: str) -> object:

@@ -105,3 +105,49 @@ def test_no_value_is_part_of_a_plan(conf: Conf) -> None:
     plan = changes(conf, 'password = "x"', 'password = "canary-4711"')
     assert "canary" not in repr(plan)
     assert "canary" not in repr(plan.told())
+
+
+SENDING = """
+[outgoing.main]
+email = "a@example.org"
+server = "smtp.example.org"
+password = "x"
+[outgoing.off]
+email = "b@example.org"
+server = "smtp.example.org"
+enabled = false
+[[outgoing_rule]]
+name = "one"
+outgoing = "main"
+[notification.closed]
+enabled = true
+"""
+
+
+def sending(conf: Conf, old: str, new: str) -> Plan:
+    assert SENDING.count(old) == 1
+    return compare(read(conf, SENDING), read(conf, SENDING.replace(old, new)))
+
+
+def test_servers_that_send_are_units_and_start_stop_and_restart_by_their_difference(conf: Conf) -> None:
+    assert sending(conf, 'password = "x"', 'password = "y"').changes == (
+        Change("outgoing/main", Act.RESTART, ("password",)),
+    )
+    assert sending(conf, "enabled = false", 'password = "z"\nprimary = true').changes == (
+        Change("outgoing/off", Act.START),
+    )
+    assert sending(conf, 'password = "x"', "enabled = false").changes == (Change("outgoing/main", Act.STOP),)
+    assert sending(conf, "b@example.org", "c@example.org") == Plan(kept=1)
+
+
+def test_rules_and_notifications_are_of_no_unit_and_count_at_once(conf: Conf) -> None:
+    new = SENDING.replace('"one"', '"uno"').replace("enabled = true", "enabled = false")
+    plan = compare(read(conf, SENDING), read(conf, new))
+    assert plan == Plan(kept=1, at_once=("outgoing_rule", "notification.closed"))
+
+
+def test_a_server_that_is_kept_stays_the_same_object_and_a_changed_one_is_the_new(conf: Conf) -> None:
+    old, same = read(conf, SENDING), read(conf, SENDING)
+    assert adopted(old, same, compare(old, same)).outgoing["main"] is old.outgoing["main"]
+    new = read(conf, SENDING.replace('password = "x"', 'password = "y"'))
+    assert adopted(old, new, compare(old, new)).outgoing["main"] is new.outgoing["main"]

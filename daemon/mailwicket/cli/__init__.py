@@ -20,8 +20,10 @@ from mailwicket.cli import (
     explain,
     importing,
     init,
+    outbox,
     quarantine,
     rehearse,
+    route,
     run,
     status,
     test,
@@ -52,6 +54,8 @@ app.command("import")(importing.import_)
 app.add_typer(desk.app, name="tickets")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(audit.app, name="audit")
+app.command("route")(route.route)
+app.add_typer(outbox.app, name="outbox")
 
 
 def _show_version(wanted: bool) -> None:

@@ -14,15 +14,19 @@ from mailwicket.cli.run import Conf
 def check(
     conf: Conf = None, *, as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False
 ) -> None:
-    """Tell every error of conf.d with file, line and nearest key; exit 1 when there is one."""
+    """Tell every error of conf.d with file, line and nearest key, then what is odd in it; exit 1 on an error."""
     from mailwicket.cli.settings import loaded
     from mailwicket.cli.terminal import be_lenient
     from mailwicket.config.exposed import unresolved
+    from mailwicket.flow.topology import remarks
 
     be_lenient()
     result = loaded(conf)
     settings, errors = result.settings, result.errors
-    notes = [*result.notes, *(unresolved(settings, result.merged) if settings else ())]
+    notes = list(result.notes)
+    if settings is not None:
+        notes += unresolved(settings, result.merged)
+        notes += (result.merged.tell(path, words) for path, words in remarks(settings))
     if as_json:
         rows = {"errors": list(map(dataclasses.asdict, errors)), "notes": list(map(dataclasses.asdict, notes))}
         typer.echo(json.dumps({"ok": not errors, **rows}, ensure_ascii=False))
@@ -32,6 +36,6 @@ def check(
         for note in notes:
             typer.echo(f"note: {note}")
         if settings is not None:
-            units, desk = len(settings.incoming), settings.backend.type
-            typer.echo(f"conf.d: {result.files} files, {units} incoming, backend {desk}: good")
+            units = f"{len(settings.incoming)} incoming, {len(settings.outgoing)} outgoing"
+            typer.echo(f"conf.d: {result.files} files, {units}, backend {settings.backend.type}: good")
     raise typer.Exit(1 if errors else 0)

@@ -235,7 +235,7 @@ def _test(directory: Path, unit: str) -> bool:
     from mailwicket.cli.test import report, show
 
     print()
-    reports = report({unit: loaded(directory).incoming[unit]})
+    reports = report({f"incoming/{unit}": loaded(directory).incoming[unit]})
     show(reports)
     return all(one.ok for one in reports)
 

@@ -58,7 +58,7 @@ def run(conf: Conf = None) -> None:
     source = ConfDir(directory, lambda: load_with(plugins, directory), loaded.fingerprint, loaded.hashes)
     notifier = Notifier(os.environ)
     try:
-        daemon = Daemon(settings, plugins.backends, plugins.sources, source, notifier)
+        daemon = Daemon(settings, plugins.backends, plugins.sources, source, notifier, senders=plugins.senders)
         arrange(mailboxes=sum(one.enabled for one in settings.incoming.values()))
         anyio.run(run_until_signalled, daemon, backend_options={"use_uvloop": _has_uvloop()})
         _leave()

@@ -28,6 +28,7 @@ def load_with(plugins: Plugins, directory: Path, environ: Mapping[str, str] = os
         environ,
         backends={name: adapter.Config for name, adapter in plugins.backends.items()},
         sources={name: adapter.Config for name, adapter in plugins.sources.items()},
+        senders={name: adapter.Config for name, adapter in plugins.senders.items()},
     )
     left_out = [
         ConfigError(f"plug-in {printable(one.name)}", None, "", f"is left out: {printable(one.why)}")

@@ -45,6 +45,7 @@ def _files(settings: Settings) -> Iterator[tuple[TreePath, Path]]:
     """Yield every file with certificates or a key, with its path in the configuration."""
     tables: dict[TreePath, BaseModel] = {("http",): settings.http, ("backend",): settings.backend.keys}
     tables |= {("incoming", name): table for name, table in settings.incoming.items()}
+    tables |= {("outgoing", name): table for name, table in settings.outgoing.items()}
     for path, table in tables.items():
         for key in CERTIFICATES:
             if isinstance(file := getattr(table, key, None), Path):

@@ -121,6 +121,15 @@ class Incoming(Table):
         description="Bytes. A larger mail becomes a ticket from its headers alone, flagged, and is never deleted.",
     )
     filter: Filter | None = Field(default=None, description="Which mail it takes; unset: all. Its keys: below.")
+    primary: bool = Field(
+        default=False,
+        description="The mailbox that answers go to where the one of their ticket is not fetched, and that a ticket "
+        "without one belongs to. A lone enabled mailbox is it; of several exactly one must be, once an outgoing server "
+        "is enabled.",
+    )
+    outgoing: Text | None = Field(
+        default=None, description="The outgoing server by which mail of its tickets goes, where no rule says otherwise."
+    )
     trusted_authserv_ids: Annotated[tuple[Text, ...], Strict(strict=False)] = Field(
         default=(),
         description="Names under which our own mail servers tell in Authentication-Results (RFC 8601) whether a sender "

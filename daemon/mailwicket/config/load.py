@@ -12,6 +12,7 @@ from mailwicket.config.exposed import exposed
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.merge import Merged
 from mailwicket.config.mistake import ConfigError
+from mailwicket.config.outgoing import Outgoing
 from mailwicket.config.read import Reading
 from mailwicket.config.settings import Settings
 from mailwicket.config.tables import Tables
@@ -32,6 +33,8 @@ class Loaded:
     """The mailboxes whose own tables are good, also where others are not and there are no settings."""
     hashes: Mapping[str, str]
     """SHA-256 of each file that could be read, by its name."""
+    outgoing: Mapping[str, Outgoing]
+    """The same of the servers that send."""
     merged: Merged = field(repr=False)
     """Where each key stands. Holds secrets."""
 
@@ -42,20 +45,25 @@ def load(
     *,
     backends: Mapping[str, type[BaseModel]],
     sources: Mapping[str, type[BaseModel]],
+    senders: Mapping[str, type[BaseModel]],
 ) -> Loaded:
     """Read *directory* and `MAILWICKET__*` of *environ*; never raises for what stands there.
 
-    *backends* and *sources* are the models of the installed adapters' keys; a source's extends `Incoming`. Errors in
-    what can be read are told even when a file cannot be read.
+    *backends*, *sources* and *senders* are the models of the installed adapters' keys; a source's extends `Incoming`,
+    a sender's `Outgoing`. Errors in what can be read are told even when a file cannot be read.
     """
-    tables = Tables(backends, {name: model for name, model in sources.items() if issubclass(model, Incoming)})
+    tables = Tables(
+        backends,
+        {name: model for name, model in sources.items() if issubclass(model, Incoming)},
+        {name: model for name, model in senders.items() if issubclass(model, Outgoing)},
+    )
     reading = Reading(tables)
     reading.directory(directory)
     reading.environment(environ)
     validation = Validation(reading.merged, tables, environ, whole=not reading.errors)
     settings = validation.settings()
     errors = reading.in_order([*reading.errors, *validation.errors])
-    notes = [*reading.merged.notes, *(exposed(settings, reading.merged) if settings else ())]
+    notes = [*reading.merged.notes, *validation.notes, *(exposed(settings, reading.merged) if settings else ())]
     return Loaded(
         None if errors else settings,
         errors,
@@ -64,5 +72,6 @@ def load(
         reading.files,
         validation.incoming,
         reading.hashes,
+        validation.outgoing,
         reading.merged,
     )

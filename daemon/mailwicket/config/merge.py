@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,27 +40,57 @@ class Origin:
 class Merged:
     """Tables that are merged deeply: of a key that is set twice the later wins, and a note names both places."""
 
-    def __init__(self, is_secret: Callable[[KeyPath], bool]) -> None:
-        """Begin with nothing. *is_secret* tells where a table is a secret, which is replaced as a whole."""
+    def __init__(self, is_secret: Callable[[KeyPath], bool], appended: Collection[str] = ()) -> None:
+        """Begin with nothing.
+
+        *is_secret* tells where a table is a secret, which is replaced as a whole; the arrays *appended* of all files
+        are one, in the order of the files.
+        """
         self.values: dict[str, Any] = {}
         self.notes: list[ConfigError] = []
         self._origins: dict[KeyPath, Origin] = {}
         self._is_secret = is_secret
+        self._appended: dict[str, list[tuple[Origin, int]]] = {name: [] for name in appended}
+        """Where each item of such an array stands: in which file, as which of its own."""
 
     def add(self, tables: Mapping[str, Any], origin: Origin) -> None:
         """Merge *tables* over what there is."""
-        self._merge(self.values, tables, (), origin)
+        rest = dict(tables)
+        if origin.path is not None:  # the environment stands over the files
+            for name in self._appended.keys() & tables.keys():
+                if isinstance(tables[name], list) and isinstance(self.values.get(name, []), list):
+                    self._append(name, rest.pop(name), origin)
+        self._merge(self.values, rest, (), origin)
+
+    def _append(self, name: str, items: Sequence[Any], origin: Origin) -> None:
+        self._origins.setdefault((name,), origin)
+        self.values[name] = [*self.values.get(name, ()), *items]
+        self._appended[name] += [(origin, number) for number in range(len(items))]
+
+    def _item(self, path: TreePath) -> tuple[Origin, TreePath] | None:
+        """Return the file of an item of an appended array, and its path there."""
+        match path:
+            case (str(name), int(number), *rest) if number < len(self._appended.get(name, ())):
+                origin, own = self._appended[name][number]
+                return origin, (name, own, *rest)
+        return None
 
     def origin(self, path: TreePath) -> Origin | None:
         """Return who set *path*, or else the innermost table around it first."""
+        if (item := self._item(path)) is not None:
+            return item[0]
         names = tuple(part for part in path if isinstance(part, str))
         return next(
             (self._origins[names[:end]] for end in range(len(names), 0, -1) if names[:end] in self._origins), None
         )
 
     def tell(self, path: TreePath, message: str) -> ConfigError:
-        """Return *message* with the place of *path*."""
+        """Return *message* with the place of *path*; of a list of tables, which bear no names, it says which one."""
         origin = self.origin(path)
+        if len(path) > 1 and path[0] in self._appended and isinstance(path[1], int):
+            message = f"table {path[1] + 1}: {message}"
+        if (item := self._item(path)) is not None:
+            return ConfigError(item[0].name, item[0].line(item[1]), dotted(path), message)
         if origin is None:
             return ConfigError("conf.d", None, dotted(path), message)
         return ConfigError(origin.name, origin.line(path), dotted(path), message)
@@ -82,6 +112,8 @@ class Merged:
                 into[name] = value
 
     def _forget(self, path: KeyPath, value: object) -> None:
+        if len(path) == 1 and path[0] in self._appended:
+            self._appended[path[0]].clear()
         self._origins.pop(path, None)  # nothing is kept of what stands in a secret
         for name, one in value.items() if isinstance(value, dict) else ():
             self._forget((*path, name), one)

@@ -34,7 +34,8 @@ def compiled(pattern: str) -> Any:  # noqa: ANN401 - the library has no types
     return re2.compile(pattern, _options())
 
 
-def _pattern(value: str) -> str:
+def checked(value: str) -> str:
+    """Return *value* if it is a pattern; a validator, which says what is wrong without showing it."""
     if len(value) > PATTERN_MAX_CHARS:
         raise wrong(f"is longer than {PATTERN_MAX_CHARS} characters")
     try:
@@ -47,5 +48,5 @@ def _pattern(value: str) -> str:
 
 
 Pattern = Annotated[
-    Text, AfterValidator(_pattern), Says("a regular expression (RE2: no look-around, no back-references)")
+    Text, AfterValidator(checked), Says("a regular expression (RE2: no look-around, no back-references)")
 ]

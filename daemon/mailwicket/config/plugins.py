@@ -10,9 +10,11 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from mailwicket.config.incoming import Incoming
+from mailwicket.config.outgoing import Outgoing
 
 BACKENDS: Final = "mailwicket.backends"
 SOURCES: Final = "mailwicket.sources"
+SENDERS: Final = "mailwicket.senders"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Plugins:
 
     backends: Mapping[str, Any]
     sources: Mapping[str, Any]
+    senders: Mapping[str, Any]
     broken: tuple[Broken, ...] = ()
 
 
@@ -41,7 +44,8 @@ def installed() -> Plugins:
     broken: list[Broken] = []
     backends = dict(_adapters(BACKENDS, BaseModel, broken))
     sources = dict(_adapters(SOURCES, Incoming, broken))
-    return Plugins(backends, sources, tuple(broken))
+    senders = dict(_adapters(SENDERS, Outgoing, broken))
+    return Plugins(backends, sources, senders, tuple(broken))
 
 
 def _adapters(group: str, wanted: type[BaseModel], broken: list[Broken]) -> Iterator[tuple[str, Any]]:

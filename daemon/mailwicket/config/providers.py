@@ -50,6 +50,34 @@ def by_server(server: str) -> Provider | None:
     return _BY_SERVER.get(server.casefold().rstrip("."))
 
 
+SUBMISSION: Final = {
+    "smtp.gmail.com": "Google",
+    "smtp.office365.com": "Microsoft",
+    "outlook.office365.com": "Microsoft",
+    "smtp-mail.outlook.com": "Microsoft",
+    "smtp.mail.yahoo.com": "Yahoo",
+    "smtp.aol.com": "AOL",
+    "smtp.fastmail.com": "Fastmail",
+    "smtp.mail.me.com": "iCloud",
+    "smtp.yandex.com": "Yandex",
+}
+"""Servers that take mail of people who log in, and whose they are."""
+
+_OAUTH_ONLY: Final = frozenset(one.name for one in PROVIDERS if one.login == OAUTH_ONLY)
+
+
+def by_submission(server: str) -> Provider | None:
+    """Return whose *server* is, which takes mail; None where that is not certain."""
+    name = SUBMISSION.get(server.casefold().rstrip("."))
+    return next((one for one in PROVIDERS if one.name == name), None)
+
+
+def refuses_passwords(server: str) -> str | None:
+    """Return the name of the provider that switched off passwords at *server*, which takes mail; None of any other."""
+    provider = by_submission(server)
+    return provider.name if provider is not None and provider.name in _OAUTH_ONLY else None
+
+
 def by_address(address: str) -> Provider | None:
     """Return who gave *address*; None where that is not certain, as for everybody's own domain."""
     return _BY_DOMAIN.get(address.rpartition("@")[2].casefold())

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from mailwicket.config.merge import KeyPath, Merged, Origin
 from mailwicket.config.mistake import ConfigError, dotted, printable
-from mailwicket.config.tables import Tables
+from mailwicket.config.tables import APPENDED, Tables
 
 ENVIRON: Final = "MAILWICKET__"
 
@@ -38,7 +38,7 @@ class Reading:
 
     def __init__(self, tables: Tables) -> None:
         """Begin with nothing; *tables* tell where secrets and text are."""
-        self.merged = Merged(tables.is_secret)
+        self.merged = Merged(tables.is_secret, APPENDED)
         self.errors: list[ConfigError] = []
         self.files = 0
         self.hashes: dict[str, str] = {}

@@ -16,7 +16,7 @@ from mailwicket.config.plugins import installed
 from mailwicket.config.preferences import ReplyToClosed
 from mailwicket.config.secret import COMMAND_S, LIMIT_BYTES
 from mailwicket.config.settings import Backend
-from mailwicket.config.tables import NAMED, PLAIN, shown
+from mailwicket.config.tables import EVENTS, LISTED, NAMED, PLAIN, UNITS, shown
 
 HEAD: Final = """\
 # Configuration
@@ -34,6 +34,7 @@ mailwicket reads the directory of `--conf DIR`, else of the variable `MAILWICKET
 - A file is TOML 1.0 in UTF-8 without a byte order mark.
 - Tables of the same name become one, key by key. Of a key that is set twice the later file wins, as with drop-ins of
   systemd, and `check` prints a note that names both places. Lists and secrets are replaced as a whole.
+- The tables `[[outgoing_rule]]` of all files are one list, in the order of the files; the environment replaces it.
 - An unknown table or key is an error: a mistyped key never means its default.
 
 ```toml
@@ -83,7 +84,7 @@ password = {{ credential = "billing" }}   # systemd: LoadCredential=billing:/etc
 ```
 
 `check` notes a secret that cannot be had now, and one in a file that everybody may read (`chmod o-r`). `run` blocks
-only the mailbox whose secret is missing, with reason `secret_missing`.
+only the server whose secret is missing, with reason `secret_missing`.
 
 ## What `check` prints
 
@@ -168,6 +169,53 @@ domains = ["*.example.com"]
 keywords = ["lottery", "re:you (have )?won"]
 mode = "log"
 """,
+    "outgoing.NAME": """\
+[outgoing.main]
+email = "support@example.org"
+server = "smtp.example.org"
+security = "tls"
+password = { file = "/etc/mailwicket/main.password" }
+sender_name = "{technician} (Example desk)"
+primary = true
+
+[outgoing.relay]
+email = "billing@example.org"
+server = "relay.example.org"
+security = "tls"
+port = 25
+authentication = false
+""",
+    "outgoing_rule": """\
+[outgoing.main]
+email = "support@example.org"
+server = "smtp.example.org"
+password = { file = "/etc/mailwicket/main.password" }
+primary = true
+
+[outgoing.bulk]
+email = "news@example.org"
+server = "bulk.example.org"
+password = { file = "/etc/mailwicket/bulk.password" }
+
+[[outgoing_rule]]
+name = "Announcements, and closed tickets of guests"
+outgoing = "bulk"
+any = [
+  { field = "event", op = "is", value = "announcement" },
+  { all = [
+    { field = "event", op = "is", value = "closed" },
+    { field = "company", op = "missing" },
+  ] },
+]
+""",
+    "notification": """\
+[notification.closed]
+enabled = false
+
+[notification.created]
+to = ["requester"]
+subject = "We have your request"
+""",
     "preferences": """\
 [preferences]
 allow_guests = false
@@ -212,12 +260,13 @@ company = "Example"
 
 def reference() -> str:
     """Return the page."""
-    tables: dict[str, type[BaseModel]] = {**PLAIN, "backend": Backend, "incoming.NAME": Incoming}
+    tables: dict[str, type[BaseModel]] = {**PLAIN, "backend": Backend}
+    tables |= {shown(name): model for name, model in {**UNITS, **LISTED}.items()}
     tables |= {"incoming.NAME.filter": Filter, "preferences.reply_to_closed": ReplyToClosed}
     tables |= {shown(name): model for name, model in NAMED.items()}
     secret = keys_of(Incoming)["password"].allowed
     head = HEAD.format(
-        tables=", ".join(f"[`[{name}]`](#{_anchor(name)})" for name in tables),
+        tables=", ".join(f"[`{_header(name)}`](#{_anchor(name)})" for name in tables),
         command_s=COMMAND_S,
         limit_kib=LIMIT_BYTES // 1024,
         errors=ERRORS.format(secret=secret),
@@ -239,9 +288,13 @@ def _types(name: str) -> list[str]:
 
 
 def _section(name: str, model: type[BaseModel]) -> str:
-    more = [f"`NAME`: {UNIT_NAME.words}.", ""] if name.startswith("incoming.") else []
+    more: list[str] = []
+    if name in map(shown, UNITS):
+        more = [f"`NAME`: {UNIT_NAME.words}.", ""]
+    if name == shown("notification"):
+        more = [f"`EVENT`: {', '.join(f'`{event}`' for event in EVENTS)}.", ""]
     example = EXAMPLES.get(name) or EXAMPLES[name.partition(".")[0]]
-    return _table(f"## `[{name}]`", model, example, more)
+    return _table(f"## `{_header(name)}`", model, example, more)
 
 
 def _table(heading: str, model: type[BaseModel], example: str, more: Sequence[str] = ()) -> str:
@@ -262,6 +315,10 @@ def _default(key: Key) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
+
+
+def _header(name: str) -> str:
+    return f"[[{name}]]" if name in LISTED else f"[{name}]"
 
 
 def _anchor(name: str) -> str:

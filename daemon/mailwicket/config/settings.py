@@ -1,4 +1,4 @@
-"""The whole configuration: what stands behind every table of conf.d but `[incoming.NAME]`."""
+"""The whole configuration: what stands behind every table of conf.d but those of servers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from mailwicket.config.directory import Category, Company, Group, Requester, Technician
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.model import AddrSpec, DirectoryPath, FilePath, Says, Table, Text, is_address, is_loopback, wrong
+from mailwicket.config.notification import Notification
+from mailwicket.config.outgoing import Outgoing, OutgoingRule
 from mailwicket.config.preferences import Msp, Preferences
 from mailwicket.config.secret import Secret
 
@@ -178,6 +180,9 @@ class Settings(BaseSettings):
     store: Store = Field(default_factory=Store)
     backend: InstanceOf[BackendChoice]
     incoming: dict[str, Incoming] = Field(default_factory=dict)
+    outgoing: dict[str, Outgoing] = Field(default_factory=dict)
+    outgoing_rule: tuple[OutgoingRule, ...] = ()
+    notification: dict[str, Notification] = Field(default_factory=dict)
     preferences: Preferences = Field(default_factory=Preferences)
     msp: Msp = Field(default_factory=Msp)
     technician: dict[str, Technician] = Field(default_factory=dict)

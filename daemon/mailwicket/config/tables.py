@@ -11,8 +11,11 @@ from mailwicket.config.directory import Category, Company, Group, Requester, Tec
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.keys import Key, below, keys_of, to_toml
 from mailwicket.config.merge import KeyPath
+from mailwicket.config.notification import Notification
+from mailwicket.config.outgoing import Outgoing, OutgoingRule
 from mailwicket.config.preferences import Msp, Preferences
 from mailwicket.config.settings import Backend, Daemon, Http, Store
+from mailwicket.outgoing import Event
 
 PLAIN: Final[Mapping[str, type[BaseModel]]] = {
     "daemon": Daemon,
@@ -24,33 +27,58 @@ PLAIN: Final[Mapping[str, type[BaseModel]]] = {
 """The tables that are alike whatever is installed."""
 
 NAMED: Final[Mapping[str, type[BaseModel]]] = {
+    "notification": Notification,
     "technician": Technician,
     "group": Group,
     "category": Category,
     "company": Company,
     "requester": Requester,
 }
-"""The tables of the directory: `[TABLE.NAME]`, or `[TABLE."ADDRESS"]`."""
+"""The tables of entries by name: `[TABLE.NAME]`, or `[TABLE."ADDRESS"]`."""
+
+UNITS: Final[Mapping[str, type[BaseModel]]] = {"incoming": Incoming, "outgoing": Outgoing}
+"""The tables of servers, `[TABLE.NAME]`: what they share whatever their protocol."""
+
+LISTED: Final[Mapping[str, type[BaseModel]]] = {"outgoing_rule": OutgoingRule}
+"""The tables that are lists, `[[TABLE]]`."""
 
 BY_ADDRESS: Final = frozenset({"technician", "requester"})
+BY_EVENT: Final = frozenset({"notification"})
 
-NAMES: Final = (*PLAIN, "backend", "incoming", *NAMED)
+EVENTS: Final = tuple(str(event) for event in Event)
+
+APPENDED: Final = frozenset(LISTED)
+"""Of these the lists of all files are one."""
+
+NAMES: Final = (*PLAIN, "backend", *UNITS, *LISTED, *NAMED)
 
 
 def shown(table: str) -> str:
     """Return how a table is written: with what stands for a name."""
-    if table in NAMED:
-        return f'{table}."ADDRESS"' if table in BY_ADDRESS else f"{table}.NAME"
-    return f"{table}.NAME" if table == "incoming" else table
+    return f"{table}.{what}" if (what := _placeholder(table)) else table
+
+
+def _placeholder(table: str) -> str:
+    if table in BY_ADDRESS:
+        return '"ADDRESS"'
+    if table in BY_EVENT:
+        return "EVENT"
+    return "NAME" if table in NAMED or table in UNITS else ""
 
 
 class Tables:
-    """The models of every table. Those of `[backend]` and `[incoming.NAME]` are chosen by a key of theirs."""
+    """The models of every table. Those of `[backend]` and of servers are chosen by a key of theirs."""
 
-    def __init__(self, backends: Mapping[str, type[BaseModel]], sources: Mapping[str, type[Incoming]]) -> None:
+    def __init__(
+        self,
+        backends: Mapping[str, type[BaseModel]],
+        sources: Mapping[str, type[Incoming]],
+        senders: Mapping[str, type[Outgoing]],
+    ) -> None:
         """Take the models of the installed adapters by name."""
         self.backends = backends
-        self.sources = sources
+        self.units: Mapping[str, Mapping[str, type[BaseModel]]] = {"incoming": sources, "outgoing": senders}
+        """By table and protocol."""
         self.elsewhere: dict[str, str] = {}
         """Where keys stand, by name; of a name in several tables the first."""
         for path, model, chosen_by in self._all():
@@ -66,7 +94,7 @@ class Tables:
         return any(key.is_text for key in self._keys_at(path)) or self.is_secret(path[:-1])
 
     def _keys_at(self, path: KeyPath) -> Iterator[Key]:
-        rest = path[2:] if path[:1] == ("incoming",) or (path and path[0] in NAMED) else path[1:]
+        rest = path[2:] if path and (path[0] in UNITS or path[0] in NAMED) else path[1:]
         for model in self._models_at(path):
             key: Key | None = Key(model, "")
             for step in rest:
@@ -76,8 +104,8 @@ class Tables:
 
     def _models_at(self, path: KeyPath) -> Iterable[type[BaseModel]]:
         match path:
-            case ("incoming", _, _, *_):
-                return self.sources.values()
+            case (table, _, _, *_) if table in UNITS:
+                return self.units[table].values()
             case ("backend", _, *_):
                 return [Backend, *self.backends.values()]
             case (name, _, _, *_) if name in NAMED:
@@ -89,11 +117,13 @@ class Tables:
     def _all(self) -> Iterator[tuple[KeyPath, type[BaseModel], str]]:
         """Yield every table, its model, and in words what must stand in it for that model."""
         yield from (((name,), model, "") for name, model in PLAIN.items())
-        yield ("incoming", "NAME"), Incoming, ""
+        yield from (((table, "NAME"), model, "") for table, model in UNITS.items())
         yield ("backend",), Backend, ""
+        yield from (((name,), model, "") for name, model in LISTED.items())
         for name, model in NAMED.items():
-            yield (name, "ADDRESS" if name in BY_ADDRESS else "NAME"), model, ""
-        for kind, source in self.sources.items():
-            yield ("incoming", "NAME"), source, f" with protocol = {to_toml(kind)}"
+            yield (name, _placeholder(name).strip('"')), model, ""
+        for table, adapters in self.units.items():
+            for kind, model in adapters.items():
+                yield (table, "NAME"), model, f" with protocol = {to_toml(kind)}"
         for kind, backend in self.backends.items():
             yield ("backend",), backend, f" with type = {to_toml(kind)}"

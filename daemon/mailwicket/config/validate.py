@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from mailwicket.config.agreement import Agreement, Told
 from mailwicket.config.incoming import CLEAR_PORT, TLS_PORT, Incoming
 from mailwicket.config.keys import keys_of, to_toml
 from mailwicket.config.locate import TreePath
 from mailwicket.config.merge import Merged
 from mailwicket.config.mistake import ConfigError, dotted, mistakes, unknown, with_allowed
 from mailwicket.config.model import UNIT_NAME, is_addr_spec, is_unit_name
+from mailwicket.config.outgoing import Outgoing, OutgoingRule
 from mailwicket.config.settings import DEFAULT_BACKEND, Backend, BackendChoice, Settings
-from mailwicket.config.tables import BY_ADDRESS, NAMED, NAMES, PLAIN, Tables, shown
+from mailwicket.config.tables import BY_ADDRESS, BY_EVENT, EVENTS, LISTED, NAMED, NAMES, PLAIN, UNITS, Tables, shown
 
 UNKNOWN: Final = "extra_forbidden"
 MISSING: Final = "missing"
 
+
+WHAT: Final = {
+    "incoming": "mailbox is enabled",
+    "outgoing": "server is enabled and is logged in to (authentication)",
+}
+"""By table: why a password is required."""
 
 Place = tuple[str, int, str, str]
 """Server, port, user and folder."""
@@ -30,8 +38,11 @@ class Validation:
     def __init__(self, merged: Merged, tables: Tables, environ: Mapping[str, str], *, whole: bool) -> None:
         """Take what was read. What is missing is an error only where the *whole* could be read."""
         self.errors: list[ConfigError] = []
+        self.notes: list[ConfigError] = []
         self.incoming: Mapping[str, Incoming] = {}
         """Every mailbox whose own table is good."""
+        self.outgoing: Mapping[str, Outgoing] = {}
+        """Every server that sends, the same."""
         self._merged = merged
         self._tables = tables
         self._environ = environ
@@ -45,12 +56,16 @@ class Validation:
             self._wrong((name,), unknown(what, name, NAMES, self._tables.elsewhere))
         plain = {name: self._table((name,), self._plain(name), model) for name, model in PLAIN.items()}
         backend = self._backend(values.get("backend", {}))
-        incoming = self.incoming = self._units(values.get("incoming", {}))
-        self._check_mailboxes(incoming)
+        self.incoming = {name: one for name, one in self._units("incoming") if isinstance(one, Incoming)}
+        self._check_mailboxes(self.incoming)
+        self.outgoing = {name: one for name, one in self._units("outgoing") if isinstance(one, Outgoing)}
+        rules = self._rules(values.get("outgoing_rule", []))
+        self._agree(rules)
         named = {name: self._named(name, values.get(name, {}), model) for name, model in NAMED.items()}
         if self.errors:
             return None
-        return Settings.model_validate({**plain, "backend": backend, "incoming": incoming, **named})
+        servers = {"incoming": self.incoming, "outgoing": self.outgoing, "outgoing_rule": tuple(rules.values())}
+        return Settings.model_validate({**plain, "backend": backend, **servers, **named})
 
     def _named(self, table: str, entries: Any, model: type[BaseModel]) -> dict[str, BaseModel]:  # noqa: ANN401 - whatever TOML holds
         """Validate a table of the directory: one of entries, each with a name or an address."""
@@ -61,6 +76,9 @@ class Validation:
         for name, values in entries.items():
             if table in BY_ADDRESS and not is_addr_spec(name):
                 self._wrong((table, name), 'is named by no address, "local@domain"')
+            if table in BY_EVENT and name not in EVENTS:
+                self._wrong((table, name), unknown("event", name, EVENTS, {}))
+                continue
             if (entry := self._table((table, name), values, model)) is not None:
                 found[name] = entry
         if table in BY_ADDRESS:
@@ -95,35 +113,60 @@ class Validation:
         keys = self._table(path, own, self._tables.backends[kind], also=keys_of(Backend))
         return None if keys is None else BackendChoice(kind, keys)
 
-    def _units(self, units: Any) -> dict[str, Incoming]:  # noqa: ANN401 - whatever TOML holds
-        if not isinstance(units, dict):
-            self._no_table(("incoming",))
+    def _rules(self, rules: Any) -> dict[int, OutgoingRule]:  # noqa: ANN401 - whatever TOML holds
+        """Return the rules whose own tables are good, by their place in the list."""
+        if not isinstance(rules, list):
+            self._wrong(("outgoing_rule",), "is no list of tables; [[outgoing_rule]] and its keys")
             return {}
-        found: dict[str, Incoming] = {}
-        for name, values in units.items():
-            unit = self._unit(name, values)
-            if isinstance(unit, Incoming):
-                found[name] = unit
+        found: dict[int, OutgoingRule] = {}
+        for place, values in enumerate(rules):
+            rule = self._table(("outgoing_rule", place), values, OutgoingRule)
+            if isinstance(rule, OutgoingRule):
+                found[place] = rule
         return found
 
-    def _unit(self, name: str, values: Any) -> BaseModel | None:  # noqa: ANN401 - whatever TOML holds
-        path = ("incoming", name)
+    def _agree(self, rules: Mapping[int, OutgoingRule]) -> None:
+        """Tell what the tables of servers and rules do not agree on; half of a configuration cannot."""
+        if not self._whole:
+            return
+        tables = {table: self._merged.values.get(table, {}) for table in UNITS}
+        names = {table: tuple(units) if isinstance(units, dict) else () for table, units in tables.items()}
+        agreement = Agreement(self.incoming, self.outgoing, rules, names)
+        self.errors += self._told(agreement.errors())
+        self.notes += self._told(agreement.notes())
+
+    def _told(self, found: Iterable[Told]) -> list[ConfigError]:
+        return [self._merged.tell(path, words) for path, words in found]
+
+    def _units(self, table: str) -> Iterator[tuple[str, BaseModel]]:
+        units = self._merged.values.get(table, {})
+        if not isinstance(units, dict):
+            self._no_table((table,))
+            return
+        for name, values in units.items():
+            if (unit := self._unit(table, name, values)) is not None:
+                yield name, unit
+
+    def _unit(self, table: str, name: str, values: Any) -> BaseModel | None:  # noqa: ANN401 - whatever TOML holds
+        path = (table, name)
+        shared = UNITS[table]
         if not is_unit_name(name):
             self._wrong(path, f"is no name for a unit; {UNIT_NAME.words}")
         if not isinstance(values, dict):
             self._no_table(path)
             return None
-        kind = values.get("protocol", "imap")
-        sources = self._tables.sources
-        if not self._installed((*path, "protocol"), kind, sources, Incoming):
+        default = shared.model_fields["protocol"].default
+        kind = values.get("protocol", default)
+        adapters = self._tables.units[table]
+        if not self._installed((*path, "protocol"), kind, adapters, shared):
             # The keys that all protocols share can be wrong, too.
-            self._table(path, {**values, "protocol": "imap"}, Incoming, but={UNKNOWN, MISSING})
+            self._table(path, {**values, "protocol": default}, shared, but={UNKNOWN, MISSING})
             return None
-        model = sources[kind]
+        model = adapters[kind]
         unit = self._table(path, values, model)
-        if self._whole and model.wants_password and "password" not in values and values.get("enabled", True) is True:
+        if self._whole and "password" not in values and _wants_password(model, values):
             key = keys_of(model)["password"]
-            self._wrong((*path, "password"), with_allowed("is missing, and the mailbox is enabled", key))
+            self._wrong((*path, "password"), with_allowed(f"is missing, and the {WHAT[table]}", key))
         return unit
 
     def _installed(self, path: TreePath, kind: Any, adapters: Collection[str], model: type[BaseModel]) -> bool:  # noqa: ANN401
@@ -178,10 +221,20 @@ class Validation:
         return None
 
     def _no_table(self, path: TreePath) -> None:
-        self._wrong(path, f"is no table; [{shown(str(path[0]))}] and its keys")
+        table = shown(str(path[0]))
+        self._wrong(path, f"is no table; {f'[[{table}]]' if table in LISTED else f'[{table}]'} and its keys")
 
     def _wrong(self, path: TreePath, message: str) -> None:
         self.errors.append(self._merged.tell(path, message))
+
+
+def _wants_password(model: type[BaseModel], values: Mapping[str, Any]) -> bool:
+    """Tell whether a server is logged in to with a password, as far as its table says."""
+    return (
+        getattr(model, "wants_password", False)
+        and values.get("enabled", True) is True
+        and values.get("authentication", True) is True
+    )
 
 
 def _place(unit: Incoming, folder: str) -> Place:

@@ -97,7 +97,7 @@ def _write_conf(place: Path, port: int, password: str) -> Path:
 
 def _settings(conf: Path) -> Settings:
     """Read what was written; the environment and plug-ins of this machine play no part."""
-    loaded = load(conf, {}, backends={"desk": EmbeddedDesk.Config}, sources={"imap": ImapSource.Config})
+    loaded = load(conf, {}, backends={"desk": EmbeddedDesk.Config}, sources={"imap": ImapSource.Config}, senders={})
     if loaded.settings is None:
         raise MailwicketError("; ".join(map(str, loaded.errors)))
     return loaded.settings

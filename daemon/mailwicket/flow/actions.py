@@ -210,6 +210,7 @@ def _facts(number: TicketNumber, draft: TicketDraft, source: str) -> TicketFacts
         category=draft.category,
         company=draft.company,
         source=source or None,
+        subject=draft.subject,
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.settings import Settings
+from mailwicket.flow.switchboard import Exchange
 from mailwicket.mail.subject import SubjectTag
 from mailwicket.mail.token import Keyring
 from mailwicket.rules.directory import Directory, Person, Role
 from mailwicket.rules.own import OwnAddresses, canonical
 from mailwicket.rules.policy import Home, Policy
+from mailwicket.rules.route import Mailbox
 
 
 def policy_of(settings: Settings, keys: Keyring) -> Policy:
@@ -22,6 +24,21 @@ def policy_of(settings: Settings, keys: Keyring) -> Policy:
         keys=keys,
         msp=settings.msp.enabled,
         tag=SubjectTag(preferences.subject_tag),
+    )
+
+
+def exchange_of(settings: Settings, keys: Keyring) -> Exchange:
+    """Return what *settings* say of the servers that send; *keys* sign addresses for answers where that is asked."""
+    mailboxes = {name: Mailbox(one.email, one.outgoing) for name, one in settings.incoming.items()}
+    enabled = [name for name, one in settings.incoming.items() if one.enabled]
+    primary = next((name for name in enabled if settings.incoming[name].primary), None)
+    return Exchange(
+        settings.outgoing,
+        settings.outgoing_rule,
+        mailboxes,
+        primary or (enabled[0] if len(enabled) == 1 else None),
+        settings.preferences.allow_choosing_outgoing,
+        keys.plus_address if settings.preferences.plus_address else None,
     )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mailwicket.model import TicketFacts, TicketNumber, TicketStatus
+from mailwicket.model import MessageId, TicketFacts, TicketNumber, TicketStatus
 from mailwicket.rules.outcome import Append, Create
 from mailwicket.rules.own import canonical
 
 
-def opened(outcome: Create, number: TicketNumber) -> TicketFacts:
-    """Return the facts of the ticket that *outcome* opened."""
+def opened(outcome: Create, number: TicketNumber, root: MessageId | None = None) -> TicketFacts:
+    """Return the facts of the ticket that *outcome* opened, by the mail *root*."""
     return TicketFacts(
         number,
         TicketStatus.OPEN,
@@ -21,6 +21,8 @@ def opened(outcome: Create, number: TicketNumber) -> TicketFacts:
         category=outcome.category,
         company=outcome.company,
         source=outcome.source,
+        subject=outcome.subject,
+        root=root,
     )
 
 

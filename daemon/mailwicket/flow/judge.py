@@ -22,7 +22,9 @@ from mailwicket.flow.budget import Budget
 from mailwicket.flow.dkim import DkimCheck
 from mailwicket.flow.judgement import Judgement, Told, change_key, refused
 from mailwicket.flow.observe import Observer
+from mailwicket.flow.posting import Moment
 from mailwicket.flow.reading import Read
+from mailwicket.flow.telling import Telling
 from mailwicket.model import IntakeKey, TicketNumber, TicketRef
 from mailwicket.ports import Desk, JoinsTransaction, Transaction
 from mailwicket.rules.outcome import Append, Create, Outcome, Quarantine
@@ -49,6 +51,8 @@ class Rulebook:
     policy: Policy
     budget: Budget = field(default_factory=Budget)
     dkim: DkimCheck = field(default_factory=DkimCheck)
+    telling: Telling | None = None
+    """Who tells people of it; None: nobody does."""
 
     @property
     def unit(self) -> str:
@@ -101,6 +105,8 @@ class Judge:
         else:
             for told in await self._store.write(lambda tx: self._judge_joined(tx, desk, mails, slot)):
                 self._tell(told)
+        if self._rulebook.telling is not None:
+            self._rulebook.telling.posting.wake()
         failpoint("intake.committed")
 
     async def _with_dkim(self, one: Read) -> Read:
@@ -194,7 +200,15 @@ class Judge:
         joined.write()
         judgement.write(told)
         self._note_beside(tx, told)
+        for done in told:
+            self._post(tx, judgement, done)
         return told
+
+    def _post(self, tx: Transaction, judgement: Judgement, told: Told) -> None:
+        """Queue what people hear of a mail, beside its ticket."""
+        telling, number = self._rulebook.telling, told.decided.ticket
+        if telling is not None and number is not None:
+            telling.after_mail(Moment(tx, self._key(told.read), self._clock()), told, judgement.facts(number))
 
     def _judgement(self, tx: Transaction, mails: Sequence[Read]) -> Judgement:
         read = [one.mail for one in mails if one.mail is not None]
@@ -283,6 +297,7 @@ class Judge:
             told = judgement.conclude(one, outcome, ticket)
             judgement.write([told])
             self._note_beside(tx, [told])
+            self._post(tx, judgement, told)
             return told
 
         return await self._store.write(note)

@@ -11,7 +11,7 @@ from mailwicket.flow import drafts
 from mailwicket.flow.budget import Budget
 from mailwicket.flow.effects import joined, opened
 from mailwicket.flow.reading import Read
-from mailwicket.model import IntakeId, IntakeKey, Mail, Reason, Step, TicketNumber, TicketRef
+from mailwicket.model import IntakeId, IntakeKey, Mail, Reason, Step, TicketFacts, TicketNumber, TicketRef
 from mailwicket.ports import Joined, Transaction
 from mailwicket.rules.decide import Arrival, decide
 from mailwicket.rules.outcome import Append, Create, Ignore, Outcome, Quarantine
@@ -119,7 +119,7 @@ class Judgement:
             received_at = one.kept.ref.received_at or self._now
             self._budget.note(one.mail, ticket, received_at, opened=isinstance(outcome, Create))
             if isinstance(outcome, Create):
-                self._book.note(opened(outcome, ticket))
+                self._book.note(opened(outcome, ticket, one.mail.message_id))
             elif isinstance(outcome, Append) and (facts := self._book.find(ticket)) is not None:
                 if outcome.reopen:
                     self._budget.note_reopened(ticket, received_at)
@@ -127,6 +127,10 @@ class Judgement:
         self._budget.note_hits(self._source, outcome.hits)
         self._threads.learn(decided, self._source)
         return Told(one, outcome, decided)
+
+    def facts(self, number: TicketNumber) -> TicketFacts | None:
+        """Return what is known of a ticket by now."""
+        return self._book.find(number)
 
     def write(self, told: Sequence[Told]) -> None:
         """Write down what became of the mails, beside their tickets."""

@@ -58,6 +58,42 @@ class DeskObserver(Protocol):
         ...
 
 
+class CourierObserver(Protocol):
+    """Watches one outgoing server. Calls come from the event loop and must not block."""
+
+    def idle(self) -> None:
+        """Nothing is known against the server, and nothing is asked of it now."""
+        ...
+
+    def works(self) -> None:
+        """We are connected and logged in."""
+        ...
+
+    def sent(self) -> None:
+        """A mail was taken for all its recipients."""
+        ...
+
+    def refused(self) -> None:
+        """A mail, or a recipient of one, was refused for good."""
+        ...
+
+    def waits(self, failure: Exception, pause_s: float) -> None:
+        """The server failed; it is tried again in *pause_s* seconds."""
+        ...
+
+    def blocked(self, failure: BlockedError) -> None:
+        """A human must act; the server is only probed until then."""
+        ...
+
+    def tries(self) -> None:
+        """The server is probed now."""
+        ...
+
+    def probed(self, pause_s: float) -> None:
+        """It let us in, which is not yet enough; the next probe is in *pause_s* seconds."""
+        ...
+
+
 class Unwatched:
     """An `Observer` for what nobody watches: mail that is handed over for no mailbox."""
 

@@ -31,7 +31,7 @@ def explain(mail: Mail) -> dict[str, Any]:
         "references": list(mail.references),
         "date": None if mail.date is None else mail.date.isoformat(),
         "text": mail.text,
-        "reply_text": _reply_text(mail) if inner is None else inner.own_words,
+        "reply_text": new_words(mail) if inner is None else inner.own_words,
         "html": None if mail.html is None else sanitised(mail.html),
         "attachments": [
             {
@@ -63,7 +63,8 @@ def explain(mail: Mail) -> dict[str, Any]:
     }
 
 
-def _reply_text(mail: Mail) -> str:
+def new_words(mail: Mail) -> str:
+    """Return what somebody wrote in *mail*, without what he quotes and his signature."""
     if not mail.is_laid_out or mail.html is None:
         return reply_text(mail.text)
     markup = mail.html.lower()

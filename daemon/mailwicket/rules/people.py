@@ -106,8 +106,13 @@ def _is_usable_cc(address: str) -> bool:
     return is_plain(address) and len(address) <= ADDRESS_MAX_CHARS
 
 
+def is_nobody(address: str) -> bool:
+    """Tell whether no person reads what is written to *address*."""
+    return canonical(address).partition("@")[0].partition("+")[0] in NOBODY
+
+
 def _is_nobody(person: Address) -> bool:
-    return canonical(person.address).partition("@")[0].partition("+")[0] in NOBODY
+    return is_nobody(person.address)
 
 
 @dataclass(frozen=True, slots=True)

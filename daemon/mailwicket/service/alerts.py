@@ -35,6 +35,8 @@ class Cause(StrEnum):
 
     UNIT_BLOCKED = "unit_blocked"
     UNIT_FAILING = "unit_failing"
+    FAILOVER = "failover"
+    SENDING_DOWN = "sending_down"
     MAIL_UNTAKEN = "mail_untaken"
     BACKEND_DOWN = "backend_down"
     STORE_DOWN = "store_down"
@@ -42,8 +44,10 @@ class Cause(StrEnum):
     QUARANTINE_GROWING = "quarantine_growing"
 
 
-CRITICAL: Final = frozenset({Cause.UNIT_BLOCKED, Cause.BACKEND_DOWN, Cause.STORE_DOWN, Cause.CONFIG_REFUSED})
-"""No mail of some mailbox, or of all, becomes a ticket; or what an admin wants is not what runs."""
+CRITICAL: Final = frozenset(
+    {Cause.UNIT_BLOCKED, Cause.SENDING_DOWN, Cause.BACKEND_DOWN, Cause.STORE_DOWN, Cause.CONFIG_REFUSED}
+)
+"""No mail of some mailbox becomes a ticket, mail of ours waits, or what an admin wants is not what runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,23 @@ def _of_the_house(report: Report) -> Iterator[Alert]:
         yield Alert(Cause.QUARANTINE_GROWING, None, report.parked_lately.first_at, said, do)
 
 
+def _of_outgoing(unit: Unit, now: datetime) -> Iterator[Alert]:
+    """People hear of a server that is broken although another stands in: else nobody would ever mend it."""
+    if unit.broken_since is None or now - unit.broken_since < AT_ONCE:
+        return
+    do = f'see why (mailwicket status); it is probed each minute, "mailwicket unblock {unit.name}" tries it at once'
+    if unit.stand_in is not None:
+        said = f"{unit.name} does not work ({unit.reason}), its mail goes by outgoing/{unit.stand_in}"
+        yield Alert(Cause.FAILOVER, unit.name, unit.broken_since, said, do)
+    else:
+        said = f"{unit.name} does not work ({unit.reason}), its mail waits"
+        yield Alert(Cause.SENDING_DOWN, unit.name, unit.broken_since, said, do)
+
+
 def _of_unit(unit: Unit, now: datetime) -> Iterator[Alert]:
+    if unit.name.startswith("outgoing/"):
+        yield from _of_outgoing(unit, now)
+        return
     if unit.state is UnitState.BLOCKED and now - unit.since >= AT_ONCE:
         said = f"{unit.name} is blocked ({unit.reason}), its mail waits on {unit.server}"
         do = (

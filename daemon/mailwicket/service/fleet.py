@@ -25,10 +25,11 @@ from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge, Rulebook
 from mailwicket.flow.observe import Unwatched
 from mailwicket.flow.reading import Reading
+from mailwicket.flow.telling import Telling
 from mailwicket.model import Reason
 from mailwicket.ports import JoinsTransaction, Net, Source
 from mailwicket.rules.policy import Policy
-from mailwicket.service.plan import BACKEND, Act, Change, Plan, enabled
+from mailwicket.service.plan import BACKEND, Act, Change, Plan, enabled, servers
 from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import Unit, UnitState
 from mailwicket.store import journal
@@ -66,6 +67,8 @@ class Fleet:
         self._net = net
         self._sources = sources
         self._crews: dict[str, Crew] = {}
+        self.telling: Telling | None = None
+        """Who tells people of what mail does."""
         self._budget = Budget()
         self._dkim = DkimCheck()
         self._told: tuple[Settings, Policy] | None = None
@@ -101,7 +104,7 @@ class Fleet:
         policy, mailboxes = self.policy(settings), enabled(settings)
         for unit, crew in {**self._crews, **crews}.items():
             if (name := unit.removeprefix(PREFIX)) in mailboxes:
-                crew.judge.adopt(self._rulebook(name, policy), self.desk)
+                crew.judge.adopt(self._rulebook(name, policy, self.telling), self.desk)
         held = self._store.read(journal.held_units) if crews else ()
         for unit, crew in crews.items():
             crew.unit.held = unit in held
@@ -112,6 +115,8 @@ class Fleet:
 
     def way(self, name: str, settings: Settings) -> Way:
         """Return what becomes of mail that is handed over for the mailbox *name*, a disabled one too, or for none.
+
+        Nobody is sent mail about it: an archive would wake people who wrote years ago.
 
         Raises:
             UnknownError: there is no such mailbox.
@@ -141,6 +146,11 @@ class Fleet:
         if (unit := self.units.get(PREFIX + name)) is not None:
             unit.done(reason)
 
+    def is_fetched(self, name: str) -> bool:
+        """Tell whether the mailbox *name* is read now."""
+        unit = self.units.get(PREFIX + name)
+        return unit is not None and unit.state is UnitState.RUNNING
+
     def retry(self, reasons: Collection[str], supervisor: Supervisor) -> list[str]:
         """Try the units again that one of *reasons* blocks, and return their names."""
         blocked = [unit for unit in self.units.values() if unit.state is UnitState.BLOCKED and unit.reason in reasons]
@@ -161,7 +171,7 @@ class Fleet:
     def _make(self, name: str, config: Incoming, policy: Policy) -> Crew:
         unit = self._unit(name, config)
         source = self._sources[config.protocol](name, config, self._net)
-        judge = Judge(self._store, self.desk, self._rulebook(name, policy), unit)
+        judge = Judge(self._store, self.desk, self._rulebook(name, policy, self.telling), unit)
         return Crew(unit, Intake(name, source, self._store, self._reading, judge, unit), judge)
 
     def _unit(self, name: str, config: Incoming) -> Unit:
@@ -174,8 +184,8 @@ class Fleet:
             self._told = settings, policy_of(settings, self._store.keys)
         return self._told[1]
 
-    def _rulebook(self, name: str, policy: Policy) -> Rulebook:
-        return Rulebook(name, policy, self._budget, self._dkim)
+    def _rulebook(self, name: str, policy: Policy, telling: Telling | None = None) -> Rulebook:
+        return Rulebook(name, policy, self._budget, self._dkim, telling)
 
     def filter_hits(self) -> Mapping[Hit, int]:
         """Return how many mails met each entry of the filters."""
@@ -203,8 +213,8 @@ def _ours(plan: Plan) -> list[Change]:
 async def stale_secrets(settings: Settings, forms: Collection[str]) -> dict[str, list[str]]:
     """Return by unit which secrets of *forms* read otherwise now than when its connection was made."""
     asked = [
-        (PREFIX + name, str(path[0]), secret)
-        for name, config in enabled(settings).items()
+        (unit, str(path[0]), secret)
+        for unit, config in servers(settings).items()
         for path, secret in secrets(config)
         if secret.form in forms
     ]

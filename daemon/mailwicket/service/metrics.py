@@ -99,6 +99,10 @@ def _of_the_house(report: Report) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "mailwicket_store_up", "1 while the store takes writes", float(report.store_trouble is None)
     )
+    yield GaugeMetricFamily("mailwicket_outbox_mails", "Mails that wait to be sent", report.waiting_mails)
+    yield GaugeMetricFamily(
+        "mailwicket_outbox_oldest_seconds", "For how long the oldest of them has waited", report.oldest_waiting_s or 0
+    )
     if report.disk is not None:
         yield GaugeMetricFamily("mailwicket_store_disk_size_bytes", "The disk of state_dir", report.disk.size_bytes)
         yield GaugeMetricFamily("mailwicket_store_disk_free_bytes", "Room left on it for us", report.disk.free_bytes)
@@ -151,6 +155,7 @@ def _of_units(units: Collection[Unit]) -> Iterator[Metric]:
         for reason, count in list(unit.reasons.items()):
             mails.add_metric([unit.name, reason], count)
     yield from (state, mails)
+    yield from _of_outgoing([unit for unit in units if unit.name.startswith("outgoing/")])
     yield _each(units, "backlog_mails", "Seen, not yet decided", lambda unit: unit.backlog_mails)
     yield _each(
         units,
@@ -177,6 +182,22 @@ def _of_units(units: Collection[Unit]) -> Iterator[Metric]:
     )
     yield _each(units, "since_timestamp_seconds", "When it came into its state", lambda unit: _seconds(unit.since))
     yield _each(units, "failures", "Failures in a row", lambda unit: unit.failures)
+
+
+def _of_outgoing(units: Collection[Unit]) -> Iterator[Metric]:
+    sent = CounterMetricFamily(
+        "mailwicket_outgoing_mails", "Mails that a server took, or refused", labels=["unit", "outcome"]
+    )
+    for unit in units:
+        sent.add_metric([unit.name, "sent"], unit.sent_mails)
+        sent.add_metric([unit.name, "refused"], unit.refused_mails)
+    yield sent
+    yield _each(
+        units,
+        "breaker_open",
+        "1 while mail goes by another server, or waits",
+        lambda unit: float(unit.broken_since is not None),
+    )
 
 
 def _each(units: Collection[Unit], name: str, what: str, value: Callable[[Unit], float | None]) -> Metric:

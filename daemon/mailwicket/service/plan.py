@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.mistake import dotted
+from mailwicket.config.outgoing import Outgoing
 from mailwicket.config.settings import Settings
-from mailwicket.config.tables import NAMED
+from mailwicket.config.tables import LISTED, NAMED
 
 AFTER_RESTART: Final = frozenset(
     {"daemon.state_dir", "http.listen", "http.tls_certificate", "http.tls_key", "store.url", "backend.type"}
@@ -81,14 +82,13 @@ def compare(old: Settings, new: Settings, secrets: Mapping[str, Sequence[str]] |
     fresh = secrets or {}
     changes: list[Change] = []
     kept = 0
-    before, after = enabled(old), enabled(new)
-    for name in sorted(before.keys() | after.keys()):
-        unit = f"incoming/{name}"
-        if name not in after:
+    before, after = servers(old), servers(new)
+    for unit in sorted(before.keys() | after.keys()):
+        if unit not in after:
             changes.append(Change(unit, Act.STOP))
-        elif name not in before:
+        elif unit not in before:
             changes.append(Change(unit, Act.START))
-        elif keys := _changed(before[name], after[name]) or tuple(fresh.get(unit, ())):
+        elif keys := _changed(before[unit], after[unit]) or tuple(fresh.get(unit, ())):
             changes.append(Change(unit, Act.RESTART, keys))
         else:
             kept += 1
@@ -116,8 +116,12 @@ def adopted(old: Settings, new: Settings, plan: Plan) -> Settings:
         name: unit if f"incoming/{name}" in changed or not unit.enabled else old.incoming[name]
         for name, unit in new.incoming.items()
     }
+    outgoing = {
+        name: one if f"outgoing/{name}" in changed or not one.enabled else old.outgoing[name]
+        for name, one in new.outgoing.items()
+    }
     backend = new.backend if BACKEND in changed else old.backend
-    update: dict[str, Any] = {"incoming": incoming, "backend": backend}
+    update: dict[str, Any] = {"incoming": incoming, "outgoing": outgoing, "backend": backend}
     for table in ("daemon", "http", "store"):
         keys = [key.removeprefix(f"{table}.") for key in plan.after_restart if key.startswith(f"{table}.")]
         before = getattr(old, table)
@@ -132,6 +136,12 @@ def enabled(settings: Settings) -> dict[str, Incoming]:
     return {name: unit for name, unit in settings.incoming.items() if unit.enabled}
 
 
+def servers(settings: Settings) -> dict[str, Incoming | Outgoing]:
+    """Return the servers that are units, by the unit's name: `incoming/NAME`, `outgoing/NAME`."""
+    units: dict[str, Incoming | Outgoing] = {f"incoming/{name}": one for name, one in enabled(settings).items()}
+    return units | {f"outgoing/{name}": one for name, one in settings.outgoing.items() if one.enabled}
+
+
 def _others(old: Settings, new: Settings) -> list[str]:
     found: list[str] = []
     for table in type(new).model_fields:
@@ -140,6 +150,8 @@ def _others(old: Settings, new: Settings) -> list[str]:
             found.extend(f"{table}.{key}" for key in _changed(before, after))
         elif table in NAMED:
             found.extend(dotted((table, name)) for name in _differing(before, after))
+        elif table in LISTED and before != after:
+            found.append(table)
     if old.backend.type != new.backend.type:
         found.append("backend.type")
     return found

@@ -13,6 +13,7 @@ from mailwicket.errors import StoreError
 from mailwicket.flow.budget import Hit
 from mailwicket.service.alerts import alerts_of
 from mailwicket.service.units import BACKEND_REASON, STORE_REASONS, Unit, UnitState
+from mailwicket.store.outlist import Backlog
 from mailwicket.timestamp import timestamp
 
 UNWELL: Final = (UnitState.BLOCKED, UnitState.WAITING, UnitState.PAUSED)
@@ -84,6 +85,8 @@ class Report:
     disk: Disk | None = None
     filter_hits: Mapping[Hit, int] = field(default_factory=dict)
     """How many mails met each entry of the mailboxes' filters."""
+    waiting: Mapping[str, Backlog] = field(default_factory=dict)
+    """What waits in the outbox, by server."""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -106,6 +109,17 @@ class Report:
             return _trouble(self.desk)
         return _trouble(next((unit for unit in self.units if unit.reason == BACKEND_REASON), None))
 
+    @property
+    def waiting_mails(self) -> int:
+        """How many mails wait in the outbox."""
+        return sum(one.mails for one in self.waiting.values())
+
+    @property
+    def oldest_waiting_s(self) -> float | None:
+        """For how long the oldest of them has waited, in seconds; None: none waits."""
+        oldest = min((one.oldest_at for one in self.waiting.values()), default=None)
+        return None if oldest is None else round(max((self.at - oldest).total_seconds(), 0), 3)
+
     def status(self) -> Mapping[str, Any]:
         """Return the object that `mailwicket status --json` prints."""
         return {
@@ -121,7 +135,7 @@ class Report:
             "units": [{**_unit(unit), **self._hits_of(unit)} for unit in self.all_units],
             "store": _told(self.store_trouble),
             "backend": {"name": self.backend, **_told(self.backend_trouble)},
-            "outbox": {"waiting": 0, "oldest_s": None},
+            "outbox": {"waiting": self.waiting_mails, "oldest_s": self.oldest_waiting_s},
             "quarantine": self.parked,
             "alerts": [alert.told() for alert in alerts_of(self)],
         }
@@ -177,6 +191,8 @@ def _unit(unit: Unit) -> Mapping[str, Any]:
         "backlog_since": _time(unit.backlog_since),
         "unread": unit.unread_mails,
         "untaken": unit.untaken_mails,
+        "broken_since": _time(unit.broken_since),
+        "stand_in": unit.stand_in,
         "silence_s": None if unit.silence_s is None else round(unit.silence_s, 3),
     }
 

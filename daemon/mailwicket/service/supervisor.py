@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import anyio
 from anyio.abc import TaskGroup
@@ -37,6 +37,15 @@ class Work(Protocol):
 
     def wake(self) -> bool:
         """Have it look for new work now; False where it cannot be told so."""
+        ...
+
+
+@runtime_checkable
+class Unblocks(Protocol):
+    """Work that goes on while its unit is blocked, and wants to be told when a person has mended it."""
+
+    def unblock(self) -> None:
+        """Try again now."""
         ...
 
 
@@ -86,6 +95,8 @@ class Keeper:
             )
         if self.unit.state is UnitState.WAITING:
             self._call()
+            if isinstance(self._work, Unblocks):
+                self._work.wake()
             return "is tried again now"
         return "looks for new mail now" if self._work.wake() else "is connecting already"
 
@@ -118,6 +129,8 @@ class Keeper:
             raise ConflictError(f"{self.unit.name} is not blocked, it is {self.unit.state}")
         self.unit.failures = 0
         self._call()
+        if isinstance(self._work, Unblocks):
+            self._work.unblock()
         return "is tried again now"
 
     def _call(self) -> None:

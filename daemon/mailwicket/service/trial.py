@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 
@@ -35,6 +35,20 @@ ANY_FIX: Final = "ask who runs the server; its words say what it wants"
 BUG_FIX: Final = "a bug of ours: please report it, with the traceback"
 
 
+class Errand(Protocol):
+    """Further stages that a person asked for: they may change something."""
+
+    stages: Sequence[str]
+
+    async def run(self, trial: Trial) -> None:
+        """Go through `stages`.
+
+        Raises:
+            MailwicketError: the stage that failed.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A unit to test."""
@@ -44,6 +58,8 @@ class Candidate:
     server: str
     connection: object
     """The adapter, which may be one that cannot be tested."""
+    more: Sequence[Errand] = ()
+    """What is done behind its own stages, as far as these are good."""
 
 
 @dataclass(slots=True)
@@ -61,8 +77,9 @@ class Trial:
         self._stage_s = stage_s
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[_Finding]:
-        """Take down one stage; see `ports.Probe`."""
+    def stage(self, name: str, within_s: float | None = None) -> Iterator[_Finding]:
+        """Take down one stage; see `ports.Probe`. *within_s* is a deadline of its own."""
+        limit_s = self._stage_s if within_s is None else within_s
         self._begun(name)
         finding = _Finding()
         begun_at = time.monotonic()
@@ -71,13 +88,13 @@ class Trial:
             self.taken.append(Stage(name, state, round((time.monotonic() - begun_at) * 1000), detail, fix))
 
         try:
-            with anyio.fail_after(self._stage_s):
+            with anyio.fail_after(limit_s):
                 yield finding
         except MailwicketError as error:
             note(StageState.FAILED, str(error), _fix(error))
             raise
         except TimeoutError as error:
-            words = f"not done within {self._stage_s:g} s"
+            words = f"not done within {limit_s:g} s"
             note(StageState.FAILED, words, FIXES["timeout"])
             raise TransientError(words, reason="timeout") from error
         except Exception as error:
@@ -126,10 +143,13 @@ async def try_connection(
     trial = Trial(begun, stage_s)
     try:
         await connection.prove(trial)
+        for errand in candidate.more:
+            await errand.run(trial)
     except MailwicketError:
         pass  # it is in its stage
     except Exception:  # the others are tested all the same
         log.exception("test failed unit=%s", candidate.unit)
     taken = {stage.name for stage in trial.taken}
-    rest = [Stage(name, StageState.SKIPPED) for name in connection.stages if name not in taken]
+    every = [*connection.stages, *(name for errand in candidate.more for name in errand.stages)]
+    rest = [Stage(name, StageState.SKIPPED) for name in every if name not in taken]
     return ConnectionReport(candidate.unit, candidate.server, [*trial.taken, *rest])

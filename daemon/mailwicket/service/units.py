@@ -55,6 +55,14 @@ class Unit:
     """Marked as unread on the server, of those that are ours to take; None where nobody counted."""
     untaken_mails: int | None = None
     """Those of them that we never had."""
+    sent_mails: int = 0
+    """Of an outgoing server: taken for all their recipients, since the daemon started."""
+    refused_mails: int = 0
+    """Refused for good, or for one recipient at least."""
+    broken_since: datetime | None = None
+    """When the breaker of an outgoing server opened; None while it is closed."""
+    stand_in: str | None = None
+    """The server by which its mail goes meanwhile; None: it waits."""
     failures: int = 0
     """In a row, since the last time everything was done."""
     held: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from mailwicket.store.inhand import InHand
 from mailwicket.store.keys import keyring
 from mailwicket.store.lock import StateLock
 from mailwicket.store.raw import RawStore, disk_error
+from mailwicket.store.slips import Slips
 from mailwicket.store.tickets import SQL as TICKETS
 from mailwicket.store.writer import Writer
 
@@ -33,6 +34,8 @@ LOOP_BUSY_MS: Final = 20
 
 FACTS_WIDENED: Final = {("journal", 5), ("desk", 2)}
 """Steps after which the facts of older tickets of our own desk are to be filled in."""
+
+SUBJECTS_ADDED: Final = ("journal", 6)
 
 TELL_S: Final = 5
 """A write that has taken so long is told: a busy disk is not this slow."""
@@ -58,8 +61,11 @@ class Store:
             os.umask(0o077)
             connection = open_writer(state_dir)
             try:
-                if migrate(connection, (JOURNAL, *schemas)) >= FACTS_WIDENED:
+                taken = migrate(connection, (JOURNAL, *schemas))
+                if taken >= FACTS_WIDENED:
                     connection.execute(TICKETS.fill_in)
+                if SUBJECTS_ADDED in taken and any(schema.name == "desk" for schema in schemas):
+                    connection.execute(TICKETS.fill_in_subjects)
                 self.instance = journal.instance(connection, new_name=uuid.uuid4().hex[:12])
                 self.keys = keyring(connection, datetime.now(UTC))
                 self.in_hand = InHand(state_dir)
@@ -68,6 +74,7 @@ class Store:
                 self.raw = RawStore(state_dir)
             except (sqlite3.DatabaseError, OSError) as error:
                 raise store_error(state_dir, error) from error
+            self.slips = Slips(state_dir)
             self._reader = open_reader(state_dir)
             self._reader.execute(f"PRAGMA busy_timeout = {LOOP_BUSY_MS}")
         except BaseException:
@@ -81,6 +88,10 @@ class Store:
         with anyio.CancelScope(shield=True):
             result = await self._writer.write(job)
         return result  # noqa: RET504 - a scope might swallow a return, say its types
+
+    def begin(self, job: Callable[[sqlite3.Connection], T]) -> Awaitable[T]:
+        """As `write`, without waiting yet: what is returned is to be awaited, under a shield."""
+        return self._writer.begin(job)
 
     def hurry(self) -> None:
         """The daemon stops: wait no more for others who hold the database."""

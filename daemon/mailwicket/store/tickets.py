@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from mailwicket.model import TicketFacts, TicketNumber, TicketStatus
+from mailwicket.model import MessageId, TicketFacts, TicketNumber, TicketStatus
 from mailwicket.ports import Transaction
 from mailwicket.sql import insert, statements
 from mailwicket.timestamp import timestamp
@@ -67,7 +67,21 @@ class TicketBook:
 
 
 def _facts(row: Sequence[Any]) -> TicketFacts:
-    number, status, requester, people, assignee, group, category, company, source, closed_at, merged_into = row
+    (
+        number,
+        status,
+        requester,
+        people,
+        assignee,
+        group,
+        category,
+        company,
+        source,
+        closed_at,
+        merged_into,
+        subject,
+        root,
+    ) = row
     named = json.loads(people) if people else {}
     return TicketFacts(
         TicketNumber(number),
@@ -83,6 +97,8 @@ def _facts(row: Sequence[Any]) -> TicketFacts:
         source,
         None if closed_at is None else datetime.fromisoformat(closed_at),
         None if merged_into is None else TicketNumber(merged_into),
+        subject,
+        None if root is None else MessageId(root),
     )
 
 
@@ -101,4 +117,6 @@ def _row(facts: TicketFacts) -> tuple[Any, ...]:
         facts.source,
         None if facts.closed_at is None else timestamp(facts.closed_at),
         facts.merged_into,
+        facts.subject,
+        facts.root,
     )

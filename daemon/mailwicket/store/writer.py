@@ -7,7 +7,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -76,10 +76,13 @@ class Writer:
         Raises:
             StoreError: the disk is full, the database locked or damaged: nothing of the job was written.
         """
+        return await self.begin(job)
+
+    def begin(self, job: Callable[[sqlite3.Connection], T]) -> Awaitable[T]:
+        """As `write`, without waiting yet."""
         waiting = _Waiting(job)
         self._queue.put(waiting)
-        result: T = await waiting.future
-        return result
+        return waiting.future
 
     @property
     def locked_s(self) -> float:

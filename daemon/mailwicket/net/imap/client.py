@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import socket
 import ssl
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,13 +15,14 @@ import aioimaplib.aioimaplib as imap
 import anyio
 import anyio.to_thread
 
-from mailwicket.errors import BlockedError, TransientError, is_shortage
+from mailwicket.errors import BlockedError, TransientError
 from mailwicket.net import descriptors
-from mailwicket.net.dial import dial, why
+from mailwicket.net.dial import dial
 from mailwicket.net.imap.protocol import Exchange, ImapProtocol, Literal
 from mailwicket.net.imap.reader import Response, Room
 from mailwicket.net.imap.signal import Signal
 from mailwicket.net.imap.tokens import read_search
+from mailwicket.net.line import is_local, tls_of, trouble
 
 SHORT_BYTES: Final = 1024
 SHORT_RESPONSES: Final = 8
@@ -134,43 +135,14 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
                 raise ConnectionResetError("closed during the TLS handshake")
             protocol.secured(transport)
 
-    @contextlib.contextmanager
-    def _trouble(self, task: str) -> Any:  # noqa: ANN401 - a generator of nothing
+    def _trouble(self, task: str) -> AbstractContextManager[None]:
         """Say who must act when connecting fails; *task* is what the server has to do."""
-        try:
-            yield
-        except ssl.SSLCertVerificationError as error:
-            self.abort()
-            words = f"{self.peer}: the certificate is refused: {error.verify_message}"
-            if not descriptors.has_room():  # OpenSSL cannot open what it trusts, and says that the server is wrong
-                raise TransientError(f"{words}, perhaps for want of descriptors", reason="too_many_files") from error
-            raise BlockedError(words, reason="certificate") from error
-        except TimeoutError as error:
-            self.abort()
-            words = f"answer in time: {said}" if (said := why(error)) else f"{task} in time"
-            raise TransientError(f"{self.peer} did not {words}", reason="timeout") from error
-        except ssl.SSLError as error:
-            self.abort()
-            words = f"{self.peer}: TLS failed: {error.reason or error}; does this port speak TLS from the first byte?"
-            raise TransientError(words, reason="unreachable") from error
-        except ConnectionResetError as error:
-            self.abort()
-            words = f"{self.peer} closed the connection where it was to {task}"
-            raise TransientError(words, reason="unreachable") from error
-        except OSError as error:
-            self.abort()
-            words = f"{self.peer} is not reachable: {why(error)}"
-            reason = "too_many_files" if is_shortage(error) else "unreachable"
-            raise TransientError(words, reason=reason) from error
-        except BaseException:
-            self.abort()
-            raise
+        return trouble(self.peer, task, self.abort)
 
     @property
     def tls(self) -> ssl.SSLObject | None:
         """The TLS session that what is sent now goes over; None in the clear."""
-        transport = self.protocol.transport
-        return None if transport is None else transport.get_extra_info("ssl_object")
+        return tls_of(self.protocol.transport)
 
     @property
     def encrypted(self) -> bool:
@@ -180,10 +152,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
     @property
     def local(self) -> bool:
         """Whether the other end is this machine, by the address that answered and not by its name."""
-        peer = self.protocol.transport.get_extra_info("peername")
-        if isinstance(peer, tuple):
-            return ipaddress.ip_address(peer[0].partition("%")[0]).is_loopback
-        return isinstance(peer, str)  # a socket file
+        return is_local(self.protocol.transport)
 
     def abort(self) -> None:
         """End the connection now, without a word."""

@@ -1,0 +1,179 @@
+"""From what a mail did, or what became of one of ours, to what people hear of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from mailwicket.flow.judgement import Told
+from mailwicket.flow.posting import Moment, Post, Posting
+from mailwicket.mail.explain import new_words
+from mailwicket.mail.wording import Context, Failure, Passage, Person
+from mailwicket.model import Address, AttachmentPlace, Mail, Reason, TicketFacts, TicketNumber
+from mailwicket.outgoing import Event
+from mailwicket.ports import Transaction
+from mailwicket.rules.notify import Happened
+from mailwicket.rules.outcome import Append, Create
+from mailwicket.rules.own import canonical
+from mailwicket.store import journal, outlist
+from mailwicket.store.outbox import Attempt, Claimed, File, Noted
+from mailwicket.store.raw import RawPlace
+from mailwicket.timestamp import timestamp
+
+log = logging.getLogger(__name__)
+
+OF_MACHINES: Final = frozenset({Reason.AUTO_REPLY_ATTACHED, Reason.BOUNCE_ATTACHED})
+"""What machines say is no news."""
+
+QUIET: Final = frozenset({Event.DELIVERY_FAILED, Event.ANNOUNCEMENT, Event.MAIL_REFUSED})
+"""Of these nobody hears by another mail that they did not arrive: one would follow the other."""
+
+STALE: Final = timedelta(days=5)
+"""Of mail that came longer ago nobody is told: a mailbox whose old mail is taken in would wake everybody in it."""
+
+SAID_CHARS: Final = 300
+
+
+class Telling:
+    """Tells by one `Posting`."""
+
+    def __init__(self, posting: Posting) -> None:
+        """Queue what is told by *posting*."""
+        self.posting = posting
+
+    def after_mail(self, moment: Moment, told: Told, facts: TicketFacts | None) -> None:
+        """Tell people of what the mail *told* did to the ticket *facts*. A bug of ours costs no mail its ticket."""
+        mail, outcome = told.read.mail, told.outcome
+        if mail is None or facts is None or not isinstance(outcome, Create | Append):
+            return
+        received_at = told.read.kept.ref.received_at
+        if received_at is not None and moment.now - received_at > STALE:
+            return
+        moment.tx.execute("SAVEPOINT posting")
+        try:
+            if isinstance(outcome, Create):
+                self._opened(moment, mail, outcome, facts)
+            elif outcome.reason is Reason.BOUNCE_ATTACHED:
+                self._bounced(moment, mail, facts)
+            elif outcome.author is not None:
+                self._joined(moment, told, outcome, facts)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            log.exception("nobody is told of mail intake=%s", told.read.kept.intake_id)
+            moment.tx.execute("ROLLBACK TO posting")
+        moment.tx.execute("RELEASE posting")
+
+    def _opened(self, moment: Moment, mail: Mail, outcome: Create, facts: TicketFacts) -> None:
+        verified = outcome.verified
+        allowed = outcome.acknowledge and self.posting.may_acknowledge(moment, facts.requester, verified=verified)
+        text = mail.text if outcome.text is None else outcome.text
+        happened = Happened(
+            Event.CREATED,
+            facts,
+            facts.subject,
+            author=outcome.author,
+            text=text,
+            acknowledge=allowed,
+            verified=verified,
+            forwarder=outcome.note_author,
+        )
+        words = Passage(text, "" if outcome.text is not None else mail.html or "")
+        names = _names([outcome.requester, outcome.author, *outcome.cc])
+        self.posting.post(moment, Post(happened, Context(words=words), names, mail.message_id))
+
+    def _joined(self, moment: Moment, told: Told, outcome: Append, facts: TicketFacts) -> None:
+        mail, author = told.read.mail, outcome.author
+        assert mail is not None  # noqa: S101 - asked before
+        assert author is not None  # noqa: S101 - asked before
+        event = _event(outcome, is_technician=self.posting.is_technician(author))
+        answers_all = event is Event.TECHNICIAN_REPLIED
+        reached = frozenset(canonical(one.address) for one in (*mail.to, *mail.cc))
+        happened = Happened(
+            event,
+            facts,
+            facts.subject,
+            author=author,
+            public=outcome.public,
+            by_machine=outcome.reason in OF_MACHINES,
+            reached=reached if answers_all else frozenset(),
+        )
+        files = _files(mail, told.read.kept.raw) if answers_all else ()
+        names = _names([author, *mail.to, *mail.cc])
+        context = Context(words=Passage(new_words(mail)))
+        heard = self.posting.post(moment, Post(happened, context, names, mail.message_id, files))
+        if outcome.cc and outcome.public:
+            added = tuple(Person(one.name or one.address, one.address) for one in outcome.cc)
+            news = Happened(Event.CC_ADDED, facts, facts.subject, author=author)
+            self.posting.post(moment, Post(news, Context(added=added), names, mail.message_id), but=heard)
+
+    def _bounced(self, moment: Moment, mail: Mail, facts: TicketFacts) -> None:
+        """A delivery report: known by our own Message-ID, which names the row."""
+        bounce, keys = mail.bounce, self.posting.policy.keys
+        if bounce is None or bounce.permanent is False:
+            return
+        ids = [bounce.original_message_id, *mail.in_reply_to, *mail.references]
+        token = next((found for one in ids if one and (found := keys.read_id(one)) is not None), None)
+        sent = outlist.sent_mail(moment.tx, token.row) if token is not None else None
+        if token is None or sent is None:
+            return
+        known = [canonical(one) for one in bounce.recipients]
+        lost = [one for one in sent.addresses if one in known] or (sent.addresses if len(sent.addresses) == 1 else [])
+        said = " ".join(mail.text.split())[:SAID_CHARS]
+        for address in lost:
+            if outlist.note_bounce(moment.tx, token.row, address, said, moment.now):
+                _note(moment.tx, moment.now, "AddressPaused", facts.number, address=address)
+        self._tell_failure(moment, sent.event, facts, lost, "a delivery report came back")
+
+    def ended(self, tx: Transaction, mail: Claimed, attempt: Attempt, noted: Noted, now: datetime) -> None:
+        """Note what became of a mail that did not arrive, or of which nobody knows; tell who answers for its ticket."""
+        if attempt.outcome == "uncertain":
+            _note(tx, now, "DeliveryUncertain", mail.ticket, mail=mail.outbox_id, via=attempt.server)
+            return
+        for address in noted.failed:
+            _note(tx, now, "DeliveryFailed", mail.ticket, mail=mail.outbox_id, address=address, said=attempt.said)
+            if outlist.pause_if_hopeless(tx, address, now):
+                _note(tx, now, "AddressPaused", mail.ticket, address=address)
+        facts = outlist.facts(tx, mail.ticket)
+        if facts is not None:
+            moment = Moment(tx, f"outbox-{mail.outbox_id}-{mail.attempts}", now)
+            self._tell_failure(moment, mail.event, facts, noted.failed, attempt.said)
+
+    def _tell_failure(self, moment: Moment, event: Event, facts: TicketFacts, lost: Sequence[str], said: str) -> None:
+        if event in QUIET or not lost:
+            return
+        context = Context(failure=Failure(", ".join(lost), said))
+        happened = Happened(Event.DELIVERY_FAILED, facts, facts.subject, public=False)
+        self.posting.post(moment, Post(happened, context))
+
+
+def _event(outcome: Append, *, is_technician: bool) -> Event:
+    if outcome.reason is Reason.REOPENED:
+        return Event.REOPENED
+    if outcome.reason is Reason.ADDED_CLOSED:
+        return Event.ADDED_TO_CLOSED
+    if not outcome.public:
+        return Event.COLLABORATION_ADDED
+    return Event.TECHNICIAN_REPLIED if is_technician else Event.REQUESTER_REPLIED
+
+
+def _names(people: Iterable[Address]) -> dict[str, str]:
+    return {canonical(one.address): one.name for one in reversed(list(people)) if one.name}
+
+
+def _files(mail: Mail, raw: RawPlace) -> list[File]:
+    return [
+        File(
+            one.filename or "unnamed",
+            one.content_type,
+            one.sha256,
+            one.content_id if one.inline else None,
+            raw,
+            AttachmentPlace(one.sha256, one.span, one.encoding),
+        )
+        for one in mail.attachments
+    ]
+
+
+def _note(tx: Transaction, now: datetime, kind: str, ticket: TicketNumber | None, **detail: object) -> None:
+    journal.note_event(tx, journal.Event(timestamp(now), kind, "outbox", {"ticket": ticket, **detail}))

@@ -1,0 +1,164 @@
+"""Outgoing mail over SMTP: `protocol = "smtp"`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import ClassVar, Final
+
+import anyio
+import anyio.to_thread
+from pydantic import BaseModel
+
+from mailwicket.config.outgoing import Outgoing
+from mailwicket.errors import BlockedError, PermanentError, TransientError
+from mailwicket.net.smtp.client import Deadlines, SmtpClient
+from mailwicket.net.smtp.login import Account, open_session
+from mailwicket.outgoing import Envelope, RecipientStatus
+from mailwicket.ports import Net, Probe
+from mailwicket.senders._smtp_judgement import refused_mail, refused_recipient, refused_sender, status
+from mailwicket.senders._smtp_parameters import Parameters, parameters
+from mailwicket.senders._smtp_proof import Proof, stages
+
+RESTED_S: Final = 5
+"""A connection that was silent for longer is asked whether it still stands: middle boxes forget without a word."""
+
+LARGE_BYTES: Final = 256 * 1024
+"""A mail of this size is looked through aside: others wait for the event loop."""
+
+
+class SmtpSender:
+    """A server that takes mail of those who log in, or of a network that it knows (RFC 6409, RFC 5321)."""
+
+    Config: ClassVar[type[BaseModel]] = Outgoing
+    deadlines: ClassVar[Deadlines] = Deadlines()
+
+    def __init__(self, name: str, config: Outgoing, net: Net) -> None:
+        """Serve `outgoing.NAME`. Does nothing yet."""
+        self._name = name
+        self._config = config
+        self._net = net
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[SmtpSubmission]:
+        """Connect, and log in where configured; see `ports.Sender`."""
+        client = SmtpClient(self._config.server, self._config.port, self.deadlines)
+        client.check_room()
+        try:
+            async with self._net.entrance(self._config.server):
+                await open_session(client, await self._account())
+            yield SmtpSubmission(client)
+        except BlockedError:
+            client.check_room()  # of a file that could not be opened for want of descriptors nobody can tell
+            raise
+        finally:
+            with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
+                await client.say_goodbye()
+
+    @property
+    def stages(self) -> Sequence[str]:
+        """See `ports.ProvesConnection`."""
+        return stages(self._config)
+
+    async def prove(self, probe: Probe) -> None:
+        """Test the connection in stages; see `ports.ProvesConnection`."""
+        await Proof(self._config, self._account, self.deadlines, probe).run()
+
+    async def _account(self) -> Account:
+        """Resolve secrets and trust."""
+        config = self._config
+        tls = await self._net.trust(config.ca_file)
+        if not config.authentication:
+            return Account(config.username, None, config.security, tls)
+        if config.password is None:
+            raise BlockedError(f"{config.server}:{config.port}: no password is configured", reason="secret_missing")
+        secret = config.password
+        revealed = (
+            secret.reveal() if secret.at_hand else await anyio.to_thread.run_sync(secret.reveal, abandon_on_cancel=True)
+        )
+        return Account(config.username, revealed, config.security, tls, config.allow_plaintext)
+
+
+class SmtpSubmission:
+    """One connection; see `ports.Submission`. One mail at a time: further ones wait for their turn."""
+
+    def __init__(self, client: SmtpClient) -> None:
+        """Take over a *client* that may send."""
+        self._client = client
+        self._turn = anyio.Lock()
+        self._half_said = False
+        """An envelope was begun and no mail followed: the next one begins with RSET (RFC 5321 4.1.1.5)."""
+
+    async def submit(self, envelope: Envelope, raw: bytes) -> Mapping[str, RecipientStatus]:
+        """Hand *raw* over; see `ports.Submission`. A PermanentError leaves the connection as good as it was."""
+        async with self._turn:
+            try:
+                return await self._submit(await self._parameters(envelope, raw))
+            except PermanentError:
+                raise
+            except BaseException:
+                self._client.abort()
+                raise
+
+    async def is_alive(self) -> bool:
+        """Tell whether the connection stands; asks the server where it was silent for a while."""
+        async with self._turn:
+            try:
+                if self._client.silence_s() <= RESTED_S:
+                    return True
+                return (await self._client.run("NOOP", self._client.deadlines.alive_s)).is_good
+            except TransientError:
+                return False
+
+    async def _parameters(self, envelope: Envelope, raw: bytes) -> Parameters:
+        told = self._client.peer, self._client.offers, envelope, raw
+        if len(raw) < LARGE_BYTES:
+            return parameters(*told)
+        return await anyio.to_thread.run_sync(parameters, *told)
+
+    async def _submit(self, said: Parameters) -> Mapping[str, RecipientStatus]:
+        client = self._client
+        if not said.forward_paths:
+            return said.unsayable
+        await self._begin()
+        self._half_said = True
+        reply = await client.run(f"MAIL FROM:<{said.reverse_path}>{said.mail}", client.deadlines.path_s)
+        if not reply.is_good:
+            raise refused_sender(client.peer, reply, said.reverse_path)
+        statuses = dict(said.unsayable)
+        for path, spoken in said.forward_paths.items():
+            reply = await client.run(f"RCPT TO:<{spoken}>{said.rcpt}", client.deadlines.path_s)
+            if not reply.is_good and (error := refused_recipient(client.peer, reply, said.reverse_path)):
+                raise error
+            statuses[path] = status(reply)
+        if any(one.is_taken for one in statuses.values()):
+            statuses |= await self._send(said, [path for path, one in statuses.items() if one.is_taken])
+        return statuses
+
+    async def _begin(self) -> None:
+        """Forget an envelope that was begun; see that a connection that rested still stands.
+
+        Raises:
+            TransientError: the server does not.
+        """
+        rested = self._client.silence_s() > RESTED_S
+        if not self._half_said and not rested:
+            return
+        reply = await self._client.run("RSET", self._client.deadlines.alive_s if rested else None)
+        if not reply.is_good:
+            raise TransientError(f'{self._client.peer} refuses RSET ("{reply}")', reason="server_said")
+        self._half_said = False
+
+    async def _send(self, said: Parameters, taken: Sequence[str]) -> Mapping[str, RecipientStatus]:
+        """Send the mail to the recipients that were *taken*; what is said of it is said of each."""
+        client = self._client
+        reply = await client.run("DATA", client.deadlines.data_s)
+        if reply.code == 354:
+            reply = await client.transmit(said.body)
+            self._half_said = False  # RFC 5321 4.1.1.4: whatever the answer was
+        elif reply.is_good:
+            words = f'{client.peer} answers DATA as if it were the mail ("{reply}")'
+            raise TransientError(words, reason="server_said")
+        if not reply.is_good and (error := refused_mail(client.peer, reply, said.reverse_path)):
+            raise error
+        return dict.fromkeys(taken, status(reply))
