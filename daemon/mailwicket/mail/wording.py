@@ -20,11 +20,9 @@ from mailwicket.mail.entity import plain_words
 from mailwicket.mail.fields import SUBJECT_MAX_CHARS, one_line
 from mailwicket.mail.html import sanitised, to_plain
 from mailwicket.outgoing import Answer, Audience, Event, Notice
-from mailwicket.template import check_template, render
 
 __all__ = [
-    "DELIMITER", "Context", "Failure", "Passage", "Person", "TicketWords", "Wording", "Words", "check_template",
-    "shipped",
+    "DELIMITER", "Context", "Failure", "Passage", "Person", "TicketWords", "Wording", "Words", "shipped",
 ]  # fmt: skip
 
 TEXT_MAX_CHARS: Final = 80_000
