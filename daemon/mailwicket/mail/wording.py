@@ -193,6 +193,8 @@ class _Writing:
 
     def _part(self, part: str) -> str:
         """One part in the admin's words, or in the shipped ones where there are none or they fail."""
+        from mailwicket.template import render  # noqa: PLC0415 - Jinja is loaded for those who send
+
         values, is_html = self._rich if part == "html" else self._plain, part == "html"
         source = None if self._own is None else getattr(self._own, part)
         if source is not None:
