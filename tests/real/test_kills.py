@@ -86,7 +86,8 @@ def test_every_failpoint_is_passed_somewhere_in_the_code() -> None:
 def test_deaths_at_every_failpoint_and_amid_the_recovery_lose_and_double_nothing(
     stands: Callable[..., Stand], dovecot: Dovecot
 ) -> None:
-    names = [name for name in NAMES if name not in {RECLAIMING, READER, *RETRYING}]
+    apart = {RECLAIMING, READER, *RETRYING}
+    names = [name for name in NAMES if name not in apart and not name.startswith("outbox.")]
     side_by_side([partial(die_everywhere, stands(dovecot), names[part::2]) for part in range(2)])
 
 

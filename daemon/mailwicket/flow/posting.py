@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import logging
 import secrets
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -97,7 +96,7 @@ class Posting:
         self._desks = desks or {}
         self._nonce = nonce
         self._writing = writing
-        self._acknowledged: deque[Acknowledged] | None = None
+        self._acknowledged: list[Acknowledged] | None = None
 
     @property
     def sends(self) -> bool:
@@ -257,10 +256,10 @@ class Posting:
         caused = None if notice.event is Event.TECHNICIAN_REPLIED or notice.internal else post.answers
         return list(dict.fromkeys(one for one in (root, caused) if one is not None))
 
-    def _lately(self, moment: Moment) -> deque[Acknowledged]:
+    def _lately(self, moment: Moment) -> list[Acknowledged]:
         """The acknowledgements of a day, the oldest first; what a transaction that failed added is counted, too."""
         if self._acknowledged is None:
-            self._acknowledged = deque(outlist.acknowledged(moment.tx, moment.now))
-        while self._acknowledged and self._acknowledged[0].at <= moment.now - DAY:
-            self._acknowledged.popleft()
+            self._acknowledged = list(outlist.acknowledged(moment.tx, moment.now))
+        if self._acknowledged and self._acknowledged[0].at <= moment.now - DAY:
+            self._acknowledged = [one for one in self._acknowledged if one.at > moment.now - DAY]
         return self._acknowledged

@@ -20,11 +20,9 @@ from mailwicket.mail.entity import plain_words
 from mailwicket.mail.fields import SUBJECT_MAX_CHARS, one_line
 from mailwicket.mail.html import sanitised, to_plain
 from mailwicket.outgoing import Answer, Audience, Event, Notice
-from mailwicket.template import check_template, render
 
 __all__ = [
-    "DELIMITER", "Context", "Failure", "Passage", "Person", "TicketWords", "Wording", "Words", "check_template",
-    "shipped",
+    "DELIMITER", "Context", "Failure", "Passage", "Person", "TicketWords", "Wording", "Words", "shipped",
 ]  # fmt: skip
 
 TEXT_MAX_CHARS: Final = 80_000
@@ -195,6 +193,8 @@ class _Writing:
 
     def _part(self, part: str) -> str:
         """One part in the admin's words, or in the shipped ones where there are none or they fail."""
+        from mailwicket.template import render  # noqa: PLC0415 - Jinja is loaded for those who send
+
         values, is_html = self._rich if part == "html" else self._plain, part == "html"
         source = None if self._own is None else getattr(self._own, part)
         if source is not None:
