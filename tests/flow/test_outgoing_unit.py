@@ -158,7 +158,7 @@ async def test_a_server_that_is_down_is_stood_in_for_and_people_are_told(house: 
         assert (unit["state"], unit["reason"], unit["stand_in"]) == ("waiting", "unreachable", "main")
         assert unit["broken_since"] is not None
         assert house.daemon.ready()["ready"]
-        assert await house.daemon.act("outgoing/support", "poll") == "is tried again now"
+        assert await house.daemon.act("outgoing/support", "poll", "a test") == "is tried again now"
 
 
 async def test_a_disabled_servers_mail_is_kept_and_can_be_cancelled_or_sent_by_another(
@@ -185,12 +185,12 @@ async def test_a_disabled_servers_mail_is_kept_and_can_be_cancelled_or_sent_by_a
 
 async def test_a_paused_server_holds_its_mail_over_a_restart(house: House, main: Sink) -> None:
     async with house.runs(tables(main.port)) as daemon:
-        assert await daemon.act("outgoing/main", "pause") == "is paused; mail waits on its server"
+        assert await daemon.act("outgoing/main", "pause", "a test") == "is paused; mail waits on its server"
         await house.queue("main")
     async with house.runs(tables(main.port)) as daemon:
         await anyio.sleep(0.1)
         assert main.taken == []
-        await daemon.act("outgoing/main", "resume")
+        await daemon.act("outgoing/main", "resume", "a test")
         await becomes(lambda: bool(main.taken))
 
 
