@@ -190,6 +190,8 @@ class World:
         shown = show_ticket(tx, action.ticket)
         if facts is None or shown is None:
             raise MailwicketError(f"there is no ticket {action.ticket}")
+        if action.by:
+            Actions(tx, joined, self.policy, self.now).technician(action.by)
         author = Address(None, action.by) if action.by else None
         entry = written(EntryKind.REPLY, author, action.text, self.now, public=True)
         joined.append(TicketRef(action.ticket), entry, key)
