@@ -16,7 +16,6 @@ import anyio
 import anyio.to_thread
 
 from mailwicket.errors import ConflictError, MailwicketError, TransientError, UnknownError
-from mailwicket.flow.importing import SOURCE
 from mailwicket.flow.judge import Beside, Judge
 from mailwicket.flow.judgement import Told
 from mailwicket.flow.reading import Read, Reading, Work
@@ -27,7 +26,7 @@ from mailwicket.store import audit, journal
 from mailwicket.store.audit import Deed
 from mailwicket.store.inhand import Slot
 from mailwicket.store.journal import Parked
-from mailwicket.store.parked import Shown, home_of, listed, shown
+from mailwicket.store.parked import IMPORT, Shown, home_of, listed, shown
 from mailwicket.store.raw import read_raw
 from mailwicket.store.store import Store
 from mailwicket.timestamp import timestamp
@@ -157,7 +156,7 @@ class Parking:
     def _note(self, tx: Transaction, parked: Parked, told: Told, who: str) -> None:
         """In the transaction of a retry."""
         intake_id = parked.kept.intake_id
-        if parked.source == SOURCE:
+        if parked.source == IMPORT:
             journal.note_settled(tx, [intake_id])  # no server has a copy
         detail = {"was": parked.reason.value, "reason": told.outcome.reason.value, "ticket": told.decided.ticket}
         audit.note(tx, Deed(who, "quarantine.retry", str(intake_id), detail), timestamp(self._clock()))
