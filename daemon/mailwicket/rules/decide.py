@@ -105,7 +105,7 @@ def _opened(case: Case, previous: TicketFacts | None) -> Outcome:
 
 
 def _thread(case: Case) -> Match | None:
-    thread = match(case.found, case.facts, case.home.source)
+    thread = match(case.found, case.facts, case.home.source, case.addresses)
     if thread is None and case.found.tags:
         thread = tagged(case, list(tagged_tickets(case.found, case.facts)))
     if thread is not None:

@@ -147,9 +147,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 UPDATE kept SET file = ?, first_byte = ? WHERE intake_id = ?
 
 -- name: holders
--- For each id of a JSON list the tickets that hold a mail which bears it, the newest first; ten of each will do.
+-- For each id of a JSON list the tickets that hold a mail which bears it, the newest first: of each the ten oldest, so that
+-- nobody drives a ticket out by mails with an id that he has seen.
 SELECT j.value, t.ticket FROM json_each(?) AS j JOIN thread_id AS t ON t.message_id = j.value AND t.intake_id IN (
-    SELECT intake_id FROM thread_id WHERE message_id = j.value AND own = 1 AND ticket IS NOT NULL ORDER BY ticket DESC LIMIT 10)
+    SELECT intake_id FROM thread_id WHERE message_id = j.value AND own = 1 AND ticket IS NOT NULL ORDER BY ticket LIMIT 10)
 GROUP BY j.value, t.ticket ORDER BY j.value, t.ticket DESC
 
 -- name: known_ids
