@@ -16,9 +16,9 @@ from mailwicket.ports import Transaction
 from mailwicket.rules.decide import Arrival, decide
 from mailwicket.rules.outcome import Append, Create, Ignore, Outcome
 from mailwicket.rules.policy import Policy
-from mailwicket.store import journal
-from mailwicket.store.journal import Past
+from mailwicket.store import quarantine
 from mailwicket.store.parked import IMPORT, home_of
+from mailwicket.store.quarantine import Past
 from mailwicket.store.raw import RawStore, disk_error
 from mailwicket.store.store import Store
 from mailwicket.store.threads import Threads
@@ -44,7 +44,7 @@ async def differences(store: Store, rules: tuple[Policy, Policy], last: int, now
     Raises:
         StoreError: our disk.
     """
-    mails = store.read(lambda tx: journal.past(tx, min(last, LAST_MAX)))
+    mails = store.read(lambda tx: quarantine.past(tx, min(last, LAST_MAX)))
     found: list[Mapping[str, Any]] = []
     for start in range(0, len(mails), AT_ONCE):
         batch = mails[start : start + AT_ONCE]

@@ -40,7 +40,7 @@ from mailwicket.rehearsal.post import Post, replied
 from mailwicket.rules.decide import Outcome
 from mailwicket.rules.own import canonical
 from mailwicket.rules.policy import Policy
-from mailwicket.store import journal
+from mailwicket.store import journal, quarantine
 from mailwicket.store.database import JOURNAL, migrate
 from mailwicket.store.journal import Kept
 from mailwicket.store.raw import RawPlace
@@ -125,14 +125,14 @@ class World:
             MailwicketError: it is not parked.
         """
         with self._transaction() as tx:
-            if not journal.drop(tx, delivered.intake_id):
+            if not quarantine.drop(tx, delivered.intake_id):
                 raise MailwicketError(f"mail {delivered.intake_id} is not parked")
 
     def _take_out(self, tx: sqlite3.Connection, delivered: Delivered) -> Kept:
-        found = journal.parked(tx, delivered.intake_id)
+        found = quarantine.parked(tx, delivered.intake_id)
         if found is None:
             raise MailwicketError(f"mail {delivered.intake_id} is not parked")
-        journal.undecide(tx, delivered.intake_id)
+        quarantine.undecide(tx, delivered.intake_id)
         return found.kept
 
     def _judge(

@@ -134,7 +134,7 @@ def _at_home(
     tickets = [ticket for number in numbers if (ticket := living(number, facts)) is not None]
 
     def rank(ticket: TicketFacts) -> tuple[bool, bool]:
-        return ticket.requester in people or bool(people & (ticket.cc - ticket.removed)), ticket.source == source
+        return ticket.involves(people), ticket.source == source
 
     return max(tickets, key=rank, default=None)  # of equals the first
 

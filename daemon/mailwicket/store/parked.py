@@ -13,7 +13,8 @@ from mailwicket.mail.header import HEADER_MAX_BYTES
 from mailwicket.mail.parse import parse
 from mailwicket.model import Address, Mail, Reason
 from mailwicket.ports import Transaction
-from mailwicket.store.journal import SQL, Parked, Past
+from mailwicket.store.journal import SQL
+from mailwicket.store.quarantine import Parked, Past
 from mailwicket.store.raw import read_raw
 from mailwicket.timestamp import timestamp
 
