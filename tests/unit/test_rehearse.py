@@ -370,6 +370,14 @@ text = "Hello"
     assert "notifications: unknown table" in (typing_error.error or "")
 
 
+def test_nobody_and_nothing_are_written_as_empty_text(tmp_path: Path) -> None:
+    none = 'cc = "", followers = "", linked = "", assignee = "", attachments = "", alerts = ""'
+    good(tmp_path, f"[[step]]\n{MAIL}expect = {{{none}}}\n")
+    copied = MAIL.replace("subject =", 'cc = "bob@example.com", subject =')
+    result = played(tmp_path, f"[[step]]\n{copied}expect = {{{none}}}\n")
+    assert [one.key for one in result.steps[0].differences] == ["cc"]
+
+
 def test_a_mail_of_ours_comes_back_where_its_ticket_is_at_home_and_by_nobody_but_technicians_is_replied(
     tmp_path: Path,
 ) -> None:

@@ -202,7 +202,7 @@ class _Player:
                 self._waiting.append(one)
 
     def _deliver(self, one: _Waiting, happened: Happened) -> None:
-        known = self._entry_counts()
+        known = self._world.entry_counts()
         self._note(self._world.deliver(one.raw, one.source, one.received_at), happened, one.name, known)
 
     def _note(self, delivered: Delivered, happened: Happened, name: str, known: Mapping[TicketNumber, int]) -> None:
@@ -217,14 +217,6 @@ class _Player:
             happened.added = [] if shown is None else shown["entries"][known.get(delivered.ticket, 0) :]
         if name:
             self._named[name] = delivered
-
-    def _entry_counts(self) -> dict[TicketNumber, int]:
-        counts: dict[TicketNumber, int] = {}
-        number = TicketNumber(1)
-        while (shown := self._world.ticket(number)) is not None:
-            counts[number] = len(shown["entries"])
-            number = TicketNumber(number + 1)
-        return counts
 
     def _source(self, unit: str | None, raw: bytes, home: str | None) -> str:
         incoming = self._world.settings.incoming
@@ -268,7 +260,7 @@ class _Player:
     def _at_the_desk(self, action: Mapping[str, Any], happened: Happened) -> None:
         number = self._ticket(action["of"])
         happened.ticket = number
-        known = self._entry_counts()
+        known = self._world.entry_counts()
         to = str(action.get("to", ""))
         do = action["do"].replace("_", "-")
         if do == "merge":
@@ -293,7 +285,7 @@ class _Player:
             self._world.drop(self._named[name])
             happened.reason = Reason.DROPPED_BY_ADMIN.value
             return
-        known = self._entry_counts()
+        known = self._world.entry_counts()
         self._note(self._world.retry(self._named[name]), happened, name, known)
 
 

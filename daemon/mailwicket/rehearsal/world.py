@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mailwicket.backends.desk.desk import DeskConfig, EmbeddedDesk
-from mailwicket.backends.desk.reading import show_ticket
+from mailwicket.backends.desk.reading import list_tickets, show_ticket
 from mailwicket.config.settings import Settings
 from mailwicket.errors import MailwicketError
 from mailwicket.flow.actions import Action, Actions, written
@@ -202,6 +202,10 @@ class World:
     def ticket(self, number: TicketNumber) -> dict[str, Any] | None:
         """Return a ticket as `tickets show --json` does."""
         return show_ticket(self._tx, number)
+
+    def entry_counts(self) -> dict[TicketNumber, int]:
+        """Return how many entries each ticket has."""
+        return {TicketNumber(one["number"]): one["entries"] for one in list_tickets(self._tx, all=True)}
 
     def facts(self, number: TicketNumber) -> TicketFacts | None:
         """Return what the rules know of a ticket."""
