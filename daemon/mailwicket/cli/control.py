@@ -47,6 +47,8 @@ def plan(
 
     A saved conf.d is reloaded by itself: to see it beforehand, change a copy and name that by --conf.
     """
+    if against is not None and against.startswith("last:") and not LAST.fullmatch(against):
+        give_up("--against wants last:N, as last:500, or a directory", 2)
     if against is None or LAST.fullmatch(against):
         from urllib.parse import urlencode
 
