@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -338,9 +339,13 @@ class Daemon:
         """What `/readyz` answers."""
         return self.report().ready()
 
-    async def plan(self, last: int = 0) -> Mapping[str, Any]:
-        """What a reload would do now, and which of the *last* mails would end otherwise."""
-        loaded = await self._reloader.look()
+    async def plan(self, last: int = 0, conf: Path | None = None) -> Mapping[str, Any]:
+        """What a reload would do now, and which of the *last* mails would end otherwise.
+
+        *conf*: a directory that would take the place of our conf.d. Ours is reloaded by itself, so what is to be
+        tried beforehand stands elsewhere.
+        """
+        loaded = await self._reloader.look(conf)
         stale = await stale_secrets(self.settings, QUICK_SECRETS | SLOW_SECRETS)
         plan = compare(self.settings, loaded.settings, stale) if loaded.settings else Plan()
         told = _told(self._reloader.generation, plan, loaded)

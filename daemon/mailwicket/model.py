@@ -7,6 +7,7 @@ Words follow the standards: RFC 5322 (author, Message-ID, References), RFC 9051
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -366,6 +367,10 @@ class TicketFacts:
     def is_closed(self) -> bool:
         """Whether it is: the one state that a reply can be too late for."""
         return self.status is TicketStatus.CLOSED
+
+    def involves(self, people: AbstractSet[str]) -> bool:
+        """Tell whether one of *people* (canonical addresses) asked, or gets copies."""
+        return self.requester in people or not people.isdisjoint(self.cc - self.removed)
 
 
 @dataclass(frozen=True, slots=True)

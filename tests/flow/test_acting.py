@@ -108,6 +108,7 @@ async def test_a_failing_disk_changes_nothing_or_all(here: Counter, monkeypatch:
         ("note", {"text": " \n"}, ConflictError, "a note without words"),
         ("reopen", {}, ConflictError, "ticket 1 is open: it cannot be reopened"),
         ("merge", {"to": "one"}, UnknownError, "merge wants the number"),
+        ("merge", {"to": "9" * 5000}, UnknownError, "merge wants the number"),
         ("merge", {"to": "1"}, ConflictError, "merged into itself"),
         ("merge", {"to": "9"}, UnknownError, "there is no ticket 9"),
         ("remove-cc", {"to": "eve@example.org"}, UnknownError, "gets no copies of ticket 1"),

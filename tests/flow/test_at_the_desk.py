@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -286,6 +287,39 @@ def test_why_tells_the_trace_of_every_mail_of_a_ticket_and_of_a_parked_one_by_it
     }.items():
         refused = run(daemon, "why", words)
         assert (refused.exit_code, refused.stdout, refused.stderr) == (1, "", line)
+
+
+def test_plan_tells_what_a_changed_copy_of_conf_d_would_do_to_the_mail_that_came(daemon: Daemon) -> None:
+    take(daemon, QUESTION, SPAM)
+    copy = daemon.directory / "copy"
+    shutil.copytree(daemon.conf, copy)
+    (copy / "90-filter.toml").write_text('[incoming.support.filter]\nmode = "log"\n')
+    (one,) = json.loads(CliRunner().invoke(app, ["plan", "--conf", str(copy), "--against", "last:9", "--json"]).stdout)[
+        "mails"
+    ]["differ"]
+    assert (one["before"]["reason"], one["after"]["reason"]) == ("filter_ignored", "created")
+    assert told(daemon, "plan", "--against", "last:9")["mails"] == {"looked_at": 2, "differ": []}
+    (copy / "90-filter.toml").write_text("[incoming.support.filter]\nmod = 1\n")
+    refused = CliRunner().invoke(app, ["plan", "--conf", str(copy)])
+    assert (refused.exit_code, "incoming.support.filter.mod" in refused.output) == (1, True)
+
+
+def test_a_broken_conf_d_is_told_and_hides_nothing_of_what_there_is(daemon: Daemon) -> None:
+    take(daemon, QUESTION, SPAM)
+    broken = daemon.conf / "99-broken.toml"
+    broken.write_text("x = [\n")
+    for words, there in {
+        ("quarantine", "list"): "Cheap watches",
+        ("tickets", "list"): "Printer on fire",
+        ("why", "spam@example.com"): "filter_ignored",
+        ("audit", "verify"): "as they were written",
+    }.items():
+        result = run(daemon, *words)
+        assert (result.exit_code, there in result.stdout, "99-broken.toml" in result.stderr) == (0, True, True), words
+    for path in daemon.conf.glob("*.toml"):
+        path.write_text("x = [\n")
+    assert run(daemon, "quarantine", "list").exit_code == 1, "nobody knows where it is"
+    assert run(daemon, "plan", "--against", "last:x").exit_code == 2
 
 
 def test_why_tells_that_a_mail_was_replayed(daemon: Daemon) -> None:

@@ -19,12 +19,18 @@ from mailwicket.backends.desk import EmbeddedDesk
 from mailwicket.backends.desk.writing import Writing
 from mailwicket.errors import StoreError, TransientError, UnknownError
 from mailwicket.flow.backend import Door
-from mailwicket.flow.importing import EPOCH, NO_UNIT, SOURCE, Became, Importing, Way
+from mailwicket.flow.importing import EPOCH, NO_UNIT, Became, Importing, Way
 from mailwicket.flow.judge import Judge
 from mailwicket.flow.reading import Reading
+from mailwicket.mail.parse import parse
 from mailwicket.model import Fetched, MailRef, Reason, SpooledMail
 from mailwicket.ports import Desk, JoinsTransaction
+from mailwicket.rules.own import OwnAddresses
+from mailwicket.rules.policy import Policy
+from mailwicket.store.parked import IMPORT
 from mailwicket.store.store import Store
+from mailwicket.store.threads import Threads
+from mailwicket.store.tickets import TicketBook
 
 THEN = datetime(2020, 5, 6, 7, 8, 9, tzinfo=UTC)
 
@@ -52,7 +58,7 @@ class Counter:
     def way(self, unit: str) -> Way:
         if unit not in self.units:
             raise UnknownError(f"there is no mailbox {unit}")
-        home = rulebook(unit or SOURCE, "desk@example.net", group=self.units[unit])
+        home = rulebook(unit or IMPORT, "desk@example.net", group=self.units[unit])
         desk = self.desk if isinstance(self.desk, JoinsTransaction) else Door(self.desk, DeskWatcher(), pause=at_once)
         return Way(Judge(self.store, desk, home, self.watcher), 10_000)
 
@@ -107,7 +113,7 @@ async def test_what_is_handed_over_is_decided_in_order_and_known_the_second_time
     assert told(again)[:3] == [(True, reason, ticket) for _, reason, ticket in told(first)]
     assert told(again)[3:] == [(False, "created", 2)]
     assert counter.ask("SELECT count(*), count(DISTINCT raw_sha256) FROM desk_entry") == [(3, 3)]
-    assert counter.ask("SELECT DISTINCT source, folder, epoch, state FROM intake") == [(SOURCE, "", EPOCH, "settled")]
+    assert counter.ask("SELECT DISTINCT source, folder, epoch, state FROM intake") == [(IMPORT, "", EPOCH, "settled")]
     assert await counter.importing.take(NO_UNIT, []) == []
 
 
@@ -231,3 +237,14 @@ async def test_what_a_cancelled_request_began_is_finished(counter: Counter) -> N
     became = await counter.importing.take(NO_UNIT, [offered(raw) for raw in raws])
     assert len(became) == 60
     assert counter.ask("SELECT count(*), count(DISTINCT raw_sha256) FROM desk_entry") == [(60, 60)]
+
+
+async def test_what_was_handed_over_came_by_the_mailbox_that_it_was_meant_for(counter: Counter) -> None:
+    """With `cross_mailbox = "per_mailbox"` only a copy in the same mailbox is one."""
+    raws = [QUESTION, b"From: ann@example.org\r\nSubject: without id\r\n\r\nx\r\n"]
+    mails = [parse(raw) for raw in raws]
+    await counter.importing.take("support", [offered(raw, "support") for raw in raws])
+    policy = Policy(OwnAddresses([]), {})
+    threads = counter.store.read(lambda tx: Threads(tx, mails, policy, TicketBook(tx)))
+    known = threads.facts(mails[0]).same_id, threads.facts(mails[1]).same_content
+    assert [[one.source for one in copies] for copies in known] == [["support"]] * 2

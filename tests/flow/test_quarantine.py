@@ -27,6 +27,7 @@ from mailwicket.ports import JoinsTransaction
 from mailwicket.rules.own import OwnAddresses
 from mailwicket.rules.policy import Home, Policy
 from mailwicket.store import audit, journal
+from mailwicket.store import quarantine as rows_of
 from mailwicket.store.parked import waiting
 
 WHO = "uid 1000"
@@ -250,7 +251,7 @@ async def test_what_was_dropped_or_has_expired_and_is_sent_again_is_no_copy_of_i
     await ward.parking.drop(FIRST, WHO)
     now = datetime.now(UTC).isoformat()
     span = "9", "9"  # whenever it was parked
-    assert await ward.bench.store.write(lambda tx: journal.expire(tx, IntakeId(2), "box", span, now))
+    assert await ward.bench.store.write(lambda tx: rows_of.expire(tx, IntakeId(2), "box", span, now))
     ward.ignores = False
     await ward.take(raw)
     assert ward.bench.watcher.reasons[-1] is Reason.CREATED
@@ -393,7 +394,7 @@ async def test_a_mail_that_is_retried_while_old_ones_expire_does_not_expire(
     ward.ignores = False
     moment = datetime.now(UTC) + timedelta(days=31)
     await ward.bench.store.write(lambda tx: journal.note_clock(tx, moment, None))
-    expired = journal.expired
+    expired = rows_of.expired
     found: list[IntakeId] = []
 
     def seen(*args: object) -> list[tuple[IntakeId, str, str]]:
@@ -413,7 +414,7 @@ async def test_a_mail_that_is_retried_while_old_ones_expire_does_not_expire(
             monkeypatch.setattr(ward.bench.store, "write", retried_first)
             await super()._expire(moment)
 
-    monkeypatch.setattr(journal, "expired", seen)
+    monkeypatch.setattr(rows_of, "expired", seen)
     told: list[tuple[str, Reason]] = []
     counted = {"on_expired": lambda source, reason: told.append((source, reason))}
     keep = timedelta(days=90), timedelta(days=30)

@@ -117,7 +117,7 @@ class House:
         self.write(text)
         loaded = self._read()
         assert loaded.settings is not None, loaded.errors
-        source = ConfDir(self.conf.directory, self._read, loaded.fingerprint)
+        source = ConfDir(self.conf.directory, lambda _: self._read(), loaded.fingerprint)
         backends = {"desk": EmbeddedDesk, **self.adapters.backends}
         daemon = self.daemon = Daemon(loaded.settings, backends, self.adapters.sources, source)
         ready = anyio.Event()

@@ -195,7 +195,8 @@ def test_tickets_that_another_backend_keeps_are_not_looked_for_here(
     conf: Path, state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = SimpleNamespace(daemon=SimpleNamespace(state_dir=state_dir), backend=SimpleNamespace(type="elsewhere"))
-    monkeypatch.setattr("mailwicket.cli.settings.settings_or_exit", lambda *_, **__: elsewhere)
+    found = SimpleNamespace(settings=elsewhere, errors=())
+    monkeypatch.setattr("mailwicket.cli.settings.loaded", lambda *_: found)
     result = tickets(conf, "list", "--json")
     assert (result.exit_code, result.stdout) == (1, "")
     assert 'backend "elsewhere" keeps its tickets elsewhere' in result.stderr

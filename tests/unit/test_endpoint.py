@@ -68,8 +68,8 @@ class House:
     def status(self) -> Mapping[str, Any]:
         return report(self.unit, parked=2).status()
 
-    async def plan(self, last: int) -> Mapping[str, Any]:
-        return {"changes": [], "errors": self.errors, "last": last}
+    async def plan(self, last: int, conf: Path | None) -> Mapping[str, Any]:
+        return {"changes": [], "errors": self.errors, "last": last, "conf": conf and str(conf)}
 
     async def reload(self, who: str) -> Mapping[str, Any]:
         self.done.append("reload")
@@ -351,6 +351,14 @@ async def test_who_asks_over_the_unix_socket_is_known_by_his_uid(unit: Unit, tmp
             answer = await session.post("http://localhost/api/v1/tickets/7/close", json={"by": "tess@example.net"})
             assert answer.status == 200
     assert nouns.done == [f"close uid {os.getuid()}"]
+
+
+async def test_a_plan_may_be_asked_for_of_another_directory(unit: Unit) -> None:
+    async with asking(endpoint(unit), over_tcp=False) as client:
+        told = await (await client.get("/api/v1/plan?against=last:7&conf=/etc/other")).json()
+        assert (told["last"], told["conf"]) == (7, "/etc/other")
+        for wrong in ("conf=other", "conf=", "conf=/a%00b", "against=7", "against=last:x"):
+            assert (await client.get(f"/api/v1/plan?{wrong}")).status == 400
 
 
 async def test_a_reload_that_is_refused_is_422_with_the_errors(unit: Unit) -> None:

@@ -48,7 +48,7 @@ def read(conf: Conf, text: str) -> Loaded:
 async def test_a_start_names_every_file_by_its_hash(record: Record, tmp_path: Path) -> None:
     conf = Conf(tmp_path)
     loaded = read(conf, UNIT)
-    await record.started("1.0", ConfDir(conf.directory, conf.read, loaded.fingerprint, loaded.hashes))
+    await record.started("1.0", ConfDir(conf.directory, lambda _: conf.read(), loaded.fingerprint, loaded.hashes))
     await record.started("1.0", None)
     first, second = await record.rows("")
     files = {"10-test.toml": hashlib.sha256(UNIT.encode()).hexdigest()}

@@ -345,6 +345,57 @@ def test_a_configuration_that_is_refused_breaks_the_scenario_unless_that_is_expe
     assert [one.key for one in accepted.steps[0].differences] == ["refused"]
 
 
+def test_what_only_sending_needs_is_left_out_and_told_where_this_version_does_not_know_it(tmp_path: Path) -> None:
+    """Once the configuration knows these keys, `rehearsal.unheeded` finds none of them and can go."""
+    sending = """
+[incoming.far]
+email = "far@desk.example"
+start_from = 2026-01-01
+primary = true
+[outgoing.main]
+email = "support@desk.example"
+server = "smtp.desk.example"
+[[outgoing_rule]]
+name = "all"
+outgoing = "main"
+[notification.created]
+text = "Hello"
+"""
+    conf = CONF.replace("'''\n", f"'''\n{sending}", 1)
+    step = f"[[step]]\n{MAIL}expect = {{reason = 'created'}}\n[[step]]\nconfig = 'proxy.p.url = \"socks5h://proxy.example:1080\"'\n"
+    result = played(tmp_path, step, conf=conf)
+    assert result.passed, result
+    assert set(result.unheeded) <= {"incoming.far.primary", "outgoing", "outgoing_rule", "notification", "proxy"}
+    typing_error = played(tmp_path, "", conf=conf.replace("[notification.", "[notifications."))
+    assert "notifications: unknown table" in (typing_error.error or "")
+
+
+def test_nobody_and_nothing_are_written_as_empty_text(tmp_path: Path) -> None:
+    none = 'cc = "", followers = "", linked = "", assignee = "", attachments = "", alerts = ""'
+    good(tmp_path, f"[[step]]\n{MAIL}expect = {{{none}}}\n")
+    copied = MAIL.replace("subject =", 'cc = "bob@example.com", subject =')
+    result = played(tmp_path, f"[[step]]\n{copied}expect = {{{none}}}\n")
+    assert [one.key for one in result.steps[0].differences] == ["cc"]
+
+
+def test_a_mail_of_ours_comes_back_where_its_ticket_is_at_home_and_by_nobody_but_technicians_is_replied(
+    tmp_path: Path,
+) -> None:
+    good(
+        tmp_path,
+        f"""
+[[step]]
+{MAIL}
+[[step]]
+echo = {{of = "@sent:1", strip = ["Message-ID", "X-Mailwicket-Loop"], from = "bob@example.com"}}
+expect = {{reason = "auto_ignored"}}
+[[step]]
+ticket = {{of = "@q", do = "reply", by = "bob@example.com", text = "Hello."}}
+expect = {{refused = "no technician", sent = []}}
+""",
+    )
+
+
 def test_what_is_refused_changes_nothing_and_is_a_difference_unless_expected(tmp_path: Path) -> None:
     good(
         tmp_path,

@@ -40,7 +40,7 @@ class House:
         self.recorded: list[tuple[str, str, list[str], int]] = []
         self.reloader = Reloader(directory, self._apply, record=self._record)
 
-    def _load(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 - as conf.read
+    def _load(self, _directory: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202 - as conf.read
         self.loads += 1
         return self.conf.read()
 

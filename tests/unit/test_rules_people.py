@@ -74,7 +74,7 @@ def mail(header: str) -> Mail:
 @pytest.mark.parametrize(
     "address",
     ["desk@example.org", "DESK@EXAMPLE.ORG", "desk+x@example.org", "desk+1-abc@example.org", "help@example.org",
-     "hilfe@xn--bcher-kva.example", "HILFE+a@bücher.example", "old@example.org", "desk@example.org."],
+     "hilfe@xn--bcher-kva.example", "HILFE+a@bücher.example", "old@example.org", "desk@example.org.", '"desk"@example.org', '"Desk+x"@example.org'],
 )  # fmt: skip
 def test_every_address_of_every_mailbox_is_ours(policy: Policy, address: str) -> None:
     assert address in policy.own
@@ -92,6 +92,20 @@ def test_an_alias_of_two_mailboxes_is_that_of_the_enabled_one(policy: Policy) ->
     assert policy.own.source("old@example.org") == "old"
     assert policy.own.source(ANN) is None
     assert 5 not in OwnAddresses()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ann@straße.example", "ann@strasse.example"),
+        ("ann@σύλλογος.example", "ann@xn--cxakdb1egcw.example"),
+        ("ann@a\u200db.example", "ann@ab.example"),
+        ("großmann@example.org", "grossmann@example.org"),
+        ('"a b"@example.org', "a b@example.org"),
+    ],
+)
+def test_addresses_that_are_two_mailboxes_are_not_taken_for_one(one: str, other: str) -> None:
+    assert canonical(one) != canonical(other)
 
 
 def test_addresses_without_an_at_or_tag_stay(policy: Policy) -> None:

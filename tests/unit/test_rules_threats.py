@@ -452,3 +452,12 @@ def test_a_stranger_with_the_name_of_the_requester_is_a_stranger() -> None:
         done = stage.mail(f'"{ANN}" <{EVE}>', cites=stage.ours(ticket), verdict="pass")
         assert isinstance(done.outcome, Append)
         assert done.outcome.reason is Reason.COLLABORATION_STRANGER
+
+
+def test_who_writes_a_mail_with_an_id_that_he_has_seen_draws_no_answer_to_it_away() -> None:
+    with Stage() as stage:
+        ticket = stage.opened(ANN, message_id="seen@mail.example", cc=BOB)
+        for number in range(12):
+            assert stage.opened(EVE, text=f"evil {number}", message_id="seen@mail.example") != ticket
+        answers = [stage.mail(who, "Indeed.", cites="seen@mail.example") for who in (ANN, BOB)]
+        assert [one.ticket for one in answers] == [ticket, ticket]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mailwicket.config.preferences import Preferences
 from mailwicket.mail.parse import parse
 from mailwicket.model import Facts
 from mailwicket.rules.letter import Letter
@@ -20,12 +21,12 @@ def of(
     *,
     above: str = "",
     facts: Facts = Facts(),  # noqa: B008 - frozen
-    policy: str = "quarantine",
+    preferences: Preferences = Preferences(),  # noqa: B008 - frozen
     home: Home = HOME,
 ) -> Verdict:
     field = f"Authentication-Results: mx.desk.example; {results}\r\n" if results else ""
     raw = f"{above}{field}From: {author}\r\nSubject: x\r\n\r\nx\r\n"
-    return verdict(Letter(parse(raw.encode())), facts, home, policy)
+    return verdict(Letter(parse(raw.encode())), facts, home, preferences)
 
 
 @pytest.mark.parametrize(
@@ -91,16 +92,17 @@ def test_several_authors_prove_nothing() -> None:
 
 
 def test_nothing_is_looked_at_where_that_is_the_policy_or_nobody_is_trusted() -> None:
-    off = of("dmarc=fail (p=reject) header.from=example.com", policy="off")
+    off = of("dmarc=fail (p=reject) header.from=example.com", preferences=Preferences(auth_policy="off"))
     nobody = of("dmarc=fail (p=reject) header.from=example.com", home=Home("support"))
     assert [(one.standing, one.looked) for one in (off, nobody)] == [(Standing.NONE, False)] * 2
 
 
 @pytest.mark.parametrize(("dkim", "standing"), [(True, Standing.PASS), (False, Standing.NONE), (None, Standing.NONE)])
 def test_a_signature_that_we_verified_ourselves_is_a_pass(dkim: bool | None, standing: Standing) -> None:  # noqa: FBT001
-    told = of("", facts=Facts(dkim=dkim), home=Home("support"))
-    assert (told.standing, told.looked) == (standing, dkim is not None)
-    rejected = of("dmarc=fail (p=reject) header.from=example.com", facts=Facts(dkim=dkim))
+    ours = Preferences(check_dkim=True)
+    told = of("", facts=Facts(dkim=dkim), home=Home("support"), preferences=ours)
+    assert (told.standing, told.looked) == (standing, True)
+    rejected = of("dmarc=fail (p=reject) header.from=example.com", facts=Facts(dkim=dkim), preferences=ours)
     assert rejected.standing is Standing.REJECT
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,9 +43,19 @@ def plan(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Tell what a reload would start, stop and restart; exit 1 when conf.d has errors. Changes nothing."""
+    """Tell what a reload would start, stop and restart; exit 1 when conf.d has errors. Changes nothing.
+
+    A saved conf.d is reloaded by itself: to see it beforehand, change a copy and name that by --conf.
+    """
+    if against is not None and against.startswith("last:") and not LAST.fullmatch(against):
+        give_up("--against wants last:N, as last:500, or a directory", 2)
     if against is None or LAST.fullmatch(against):
-        told = _asked(conf, "GET", "plan" if against is None else f"plan?against={against}")
+        from urllib.parse import urlencode
+
+        from mailwicket.config.where import conf_dir
+
+        meant = {"conf": str(conf_dir(conf, os.environ).absolute())}
+        told = _asked(conf, "GET", "plan?" + urlencode(meant if against is None else {**meant, "against": against}))
     else:
         told = _compared(Path(against), conf)
     if as_json:

@@ -17,7 +17,7 @@ from mailwicket.cli.terminal import be_lenient, block, give_up, one_line
 from mailwicket.model import IntakeId
 
 if TYPE_CHECKING:
-    from mailwicket.store.journal import Parked
+    from mailwicket.store.quarantine import Parked
 
 app = typer.Typer(
     help="Mails that wait for a person: list, show and export read the store, retry and drop ask the daemon.",
@@ -39,8 +39,8 @@ Reason = Annotated[str, typer.Option("--reason", metavar="R", help="Those that w
 @app.command("list")
 def list_(*, reason: Reason = "", as_json: Json = False, conf: Conf = None) -> None:
     """List the parked mails, the oldest first."""
-    from mailwicket.store.journal import all_parked
     from mailwicket.store.parked import listed
+    from mailwicket.store.quarantine import all_parked
 
     state_dir = state_dir_of(conf, "quarantine")
     mails: Sequence[Shown] = []
@@ -177,7 +177,7 @@ def _became(told: Shown, *, dry: bool) -> str:
 
 
 def _parked(conf: Path | None, number: int) -> tuple[Path, Parked]:
-    from mailwicket.store.journal import parked
+    from mailwicket.store.quarantine import parked
 
     state_dir = state_dir_of(conf, "quarantine")
     with reading(state_dir, "quarantine") as tx:

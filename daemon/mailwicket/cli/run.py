@@ -31,6 +31,8 @@ Conf = Annotated[
 
 def run(conf: Conf = None) -> None:
     """Run the daemon in the foreground until SIGTERM."""
+    from functools import partial
+
     import anyio
 
     from mailwicket.app import Daemon
@@ -55,7 +57,7 @@ def run(conf: Conf = None) -> None:
     set_up(settings.daemon.log_level, settings.daemon.log_format)
     for note in loaded.notes:
         log.warning("note: %s", note)
-    source = ConfDir(directory, lambda: load_with(plugins, directory), loaded.fingerprint, loaded.hashes)
+    source = ConfDir(directory, partial(load_with, plugins), loaded.fingerprint, loaded.hashes)
     notifier = Notifier(os.environ)
     try:
         daemon = Daemon(settings, plugins.backends, plugins.sources, source, notifier, senders=plugins.senders)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
+
+import typer
 
 from mailwicket.cli.terminal import give_up
 from mailwicket.errors import StoreError
@@ -20,13 +24,28 @@ def is_there(path: Path) -> bool:
 
 
 def state_dir_of(conf: Path | None, what: str) -> Path:
-    """Return the state directory that the configuration names; *what* is there none of, where it does not exist."""
-    from mailwicket.cli.settings import settings_or_exit
+    """Return the state directory that the configuration names; *what* is there none of, where it does not exist.
 
-    state_dir: Path = settings_or_exit(conf, exit_code=1).daemon.state_dir
+    A configuration with errors names it, too, if that much of it can be read: who mends it wants to look.
+    """
+    from mailwicket.cli.settings import loaded
+
+    result = loaded(conf)
+    for error in result.errors:
+        print(error, file=sys.stderr)
+    state_dir = result.settings.daemon.state_dir if result.settings else _named(result.merged.values)
+    if state_dir is None:
+        raise typer.Exit(1)
     if not is_there(state_dir):
         give_up(f"no {what}: the state directory {state_dir} does not exist")
     return state_dir
+
+
+def _named(values: Mapping[str, Any]) -> Path | None:
+    """Return the state directory of tables that are no whole configuration; no default: another file may name it."""
+    daemon = values.get("daemon")
+    told = daemon.get("state_dir") if isinstance(daemon, dict) else None
+    return Path(told) if isinstance(told, str) and told.startswith("/") else None
 
 
 def database(state_dir: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -164,7 +165,7 @@ class Actions:
 
     def _merged(self, facts: TicketFacts, action: Action, key: IntakeKey) -> tuple[TicketFacts, TicketChange]:
         """Its mail goes to the other from now on, and so do its people: they get copies of the other."""
-        if not action.to.isascii() or not action.to.isdigit():
+        if not re.fullmatch(r"[1-9]\d{0,18}", action.to, re.ASCII):
             raise UnknownError("merge wants the number of the ticket that survives")
         self._must_be(facts, "merge", TicketStatus.OPEN, TicketStatus.CLOSED)
         survivor = self._ticket(TicketNumber(int(action.to)))

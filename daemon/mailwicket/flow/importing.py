@@ -23,11 +23,9 @@ from mailwicket.flow.reading import ATTEMPTS_MAX, Reading, Work
 from mailwicket.model import Fetched, IntakeId, Reason, TicketNumber
 from mailwicket.store import journal
 from mailwicket.store.journal import State
+from mailwicket.store.parked import IMPORT
 from mailwicket.store.store import Store
 from mailwicket.timestamp import timestamp
-
-SOURCE: Final = "(import)"
-"""In the place of a mailbox's name; no mailbox can be named so."""
 
 EPOCH: Final = "import"
 
@@ -114,12 +112,12 @@ class Importing:
         now = timestamp(utc_now())
         once = {mail.ref.remote_id: mail for mail in mails}
         refs = [mail.ref for mail in once.values()]
-        rows = await self._store.write(lambda tx: journal.note_offered(tx, SOURCE, refs, now))
+        rows = await self._store.write(lambda tx: journal.note_offered(tx, IMPORT, refs, now))
         new = [mail for mail in once.values() if rows[mail.ref.remote_id][1] is State.SEEN]
         if new:
             ids = {mail.ref: rows[mail.ref.remote_id][0] for mail in new}
             failpoint("intake.fetched")
-            work = await keep(self._store, SOURCE, ids, new)
+            work = await keep(self._store, IMPORT, ids, new)
             with self._store.in_hand.worker() as reading, self._store.in_hand.worker() as judging:
                 await judge.judge(await self._reading.read(work, reading), judging)
             await self._settle_kept()
@@ -142,8 +140,8 @@ class Importing:
         """Finish what a death or a failure left."""
         if not self._left_over:
             return
-        if self._store.read(lambda tx: journal.to_fetch(tx, SOURCE, 0, 1)):  # a start writes nothing for nothing
-            await self._store.write(lambda tx: journal.give_up_seen(tx, SOURCE))
+        if self._store.read(lambda tx: journal.to_fetch(tx, IMPORT, 0, 1)):  # a start writes nothing for nothing
+            await self._store.write(lambda tx: journal.give_up_seen(tx, IMPORT))
         await self._settle_kept()
         self._left_over = False
 
@@ -152,14 +150,14 @@ class Importing:
         for _ in range(ATTEMPTS_MAX + 1):  # one that fails by itself is parked by then
             if not await self._judge_kept():
                 break
-        while done := self._store.read(lambda tx: journal.to_settle(tx, SOURCE, PAGE_ROWS)):
+        while done := self._store.read(lambda tx: journal.to_settle(tx, IMPORT, PAGE_ROWS)):
             settled = [row.intake_id for row in done]
             await self._store.write(lambda tx: journal.note_settled(tx, settled))  # noqa: B023 - awaited at once
 
     async def _judge_kept(self) -> bool:
         """Decide what is kept, each by the way of its mailbox; tell whether there was anything."""
         after = 0
-        while page := self._store.read(lambda tx: journal.to_judge(tx, SOURCE, after, PAGE_ROWS)):  # noqa: B023 - called at once
+        while page := self._store.read(lambda tx: journal.to_judge(tx, IMPORT, after, PAGE_ROWS)):  # noqa: B023 - called at once
             after = page[-1].intake_id
             for unit, rows in groupby(page, key=lambda kept: kept.ref.folder):
                 judge = self._judge_of(unit)

@@ -29,7 +29,7 @@ from mailwicket.model import IntakeKey, TicketNumber, TicketRef
 from mailwicket.ports import Desk, JoinsTransaction, Transaction
 from mailwicket.rules.outcome import Append, Create, Outcome, Quarantine
 from mailwicket.rules.policy import Policy
-from mailwicket.store import journal
+from mailwicket.store import journal, quarantine
 from mailwicket.store.inhand import Slot
 from mailwicket.store.raw import disk_error
 from mailwicket.store.store import Store
@@ -148,9 +148,9 @@ class Judge:
         return told
 
     def _take_out(self, tx: Transaction, one: Read) -> None:
-        if journal.parked(tx, one.kept.intake_id) is None:
+        if quarantine.parked(tx, one.kept.intake_id) is None:
             raise ConflictError(f"mail {one.kept.intake_id} is not parked")
-        journal.undecide(tx, one.kept.intake_id)
+        quarantine.undecide(tx, one.kept.intake_id)
 
     def _note_beside(self, tx: Transaction, told: Sequence[Told]) -> None:
         for one in told:
@@ -292,7 +292,7 @@ class Judge:
     async def _write_down(self, one: Read, outcome: Outcome, ticket: TicketNumber | None) -> Told:
         def note(tx: Transaction) -> Told:
             if one.replayed:
-                journal.undecide(tx, one.kept.intake_id)  # whatever it was meanwhile: the effect has happened
+                quarantine.undecide(tx, one.kept.intake_id)  # whatever it was meanwhile: the effect has happened
             judgement = self._judgement(tx, [one])
             told = judgement.conclude(one, outcome, ticket)
             judgement.write([told])

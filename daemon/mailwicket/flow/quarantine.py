@@ -16,18 +16,17 @@ import anyio
 import anyio.to_thread
 
 from mailwicket.errors import ConflictError, MailwicketError, TransientError, UnknownError
-from mailwicket.flow.importing import SOURCE
 from mailwicket.flow.judge import Beside, Judge
 from mailwicket.flow.judgement import Told
 from mailwicket.flow.reading import Read, Reading, Work
 from mailwicket.model import IntakeId, Reason
 from mailwicket.ports import Transaction
 from mailwicket.rules.outcome import Append, Create, Outcome, Quarantine
-from mailwicket.store import audit, journal
+from mailwicket.store import audit, journal, quarantine
 from mailwicket.store.audit import Deed
 from mailwicket.store.inhand import Slot
-from mailwicket.store.journal import Parked
-from mailwicket.store.parked import Shown, home_of, listed, shown
+from mailwicket.store.parked import IMPORT, Shown, home_of, listed, shown
+from mailwicket.store.quarantine import Parked
 from mailwicket.store.raw import read_raw
 from mailwicket.store.store import Store
 from mailwicket.timestamp import timestamp
@@ -67,7 +66,7 @@ class Parking:
 
     async def listed(self) -> list[Shown]:
         """Return every parked mail, the oldest first."""
-        parked = await self._store.look(journal.all_parked)
+        parked = await self._store.look(quarantine.all_parked)
         return await anyio.to_thread.run_sync(listed, parked, self._store.raw.directory)
 
     async def shown(self, intake_id: IntakeId) -> Shown:
@@ -124,7 +123,7 @@ class Parking:
             now = timestamp(self._clock())
 
             def drop(tx: Transaction) -> None:
-                if not journal.drop(tx, intake_id):
+                if not quarantine.drop(tx, intake_id):
                     raise _unknown(intake_id)
                 detail = {"was": parked.reason.value, "sha256": parked.kept.raw.sha256}
                 audit.note(tx, Deed(who, "quarantine.drop", str(intake_id), detail), now)
@@ -157,13 +156,13 @@ class Parking:
     def _note(self, tx: Transaction, parked: Parked, told: Told, who: str) -> None:
         """In the transaction of a retry."""
         intake_id = parked.kept.intake_id
-        if parked.source == SOURCE:
+        if parked.source == IMPORT:
             journal.note_settled(tx, [intake_id])  # no server has a copy
         detail = {"was": parked.reason.value, "reason": told.outcome.reason.value, "ticket": told.decided.ticket}
         audit.note(tx, Deed(who, "quarantine.retry", str(intake_id), detail), timestamp(self._clock()))
 
     def _parked(self, intake_id: IntakeId) -> Parked:
-        if (found := self._store.read(lambda tx: journal.parked(tx, intake_id))) is None:
+        if (found := self._store.read(lambda tx: quarantine.parked(tx, intake_id))) is None:
             raise _unknown(intake_id)
         return found
 

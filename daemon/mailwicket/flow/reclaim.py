@@ -20,7 +20,7 @@ from mailwicket.mail.decode import decode
 from mailwicket.model import AttachmentPlace, Reason
 from mailwicket.ports import Desk, KeepsAttachments
 from mailwicket.rules.calendar import has_leapt
-from mailwicket.store import journal
+from mailwicket.store import journal, quarantine
 from mailwicket.store.links import clear_left_over
 from mailwicket.store.parked import released
 from mailwicket.store.raw import RawPlace
@@ -130,10 +130,10 @@ class Reclaim:
     async def _expire(self, moment: datetime) -> None:
         now = timestamp(moment)
         span = timestamp(moment - self._quarantine_keep), timestamp(moment + timedelta(days=1))
-        for intake_id, source, file in self._store.read(lambda tx: journal.expired(tx, *span)):
+        for intake_id, source, file in self._store.read(lambda tx: quarantine.expired(tx, *span)):
             # The row first: who retries the mail at this moment has its bytes, or hears that it is not parked. A death
             # before they go leaves a file that `_reclaim_released` finds.
-            if not await self._store.write(lambda tx: journal.expire(tx, intake_id, source, span, now)):  # noqa: B023 - awaited at once
+            if not await self._store.write(lambda tx: quarantine.expire(tx, intake_id, source, span, now)):  # noqa: B023 - awaited at once
                 continue
             await anyio.to_thread.run_sync(self._store.raw.unlink, file)
             await self._store.write(lambda tx: journal.forget_file(tx, file))  # noqa: B023 - awaited at once

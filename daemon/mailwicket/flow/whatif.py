@@ -14,10 +14,11 @@ from mailwicket.mail.parse import parse
 from mailwicket.model import IntakeId, Mail
 from mailwicket.ports import Transaction
 from mailwicket.rules.decide import Arrival, decide
-from mailwicket.rules.outcome import Append, Create, Outcome
+from mailwicket.rules.outcome import Append, Create, Ignore, Outcome
 from mailwicket.rules.policy import Policy
-from mailwicket.store import journal
-from mailwicket.store.journal import Past
+from mailwicket.store import quarantine
+from mailwicket.store.parked import IMPORT, home_of
+from mailwicket.store.quarantine import Past
 from mailwicket.store.raw import RawStore, disk_error
 from mailwicket.store.store import Store
 from mailwicket.store.threads import Threads
@@ -43,7 +44,7 @@ async def differences(store: Store, rules: tuple[Policy, Policy], last: int, now
     Raises:
         StoreError: our disk.
     """
-    mails = store.read(lambda tx: journal.past(tx, min(last, LAST_MAX)))
+    mails = store.read(lambda tx: quarantine.past(tx, min(last, LAST_MAX)))
     found: list[Mapping[str, Any]] = []
     for start in range(0, len(mails), AT_ONCE):
         batch = mails[start : start + AT_ONCE]
@@ -71,12 +72,13 @@ def _read(raw: RawStore, batch: Sequence[Past]) -> list[tuple[Past, Mail]]:
 def _difference(
     tx: Transaction, rules: tuple[Policy, Policy], one: Past, mail: Mail, now: datetime
 ) -> Mapping[str, Any] | None:
-    arrival = Arrival(one.source, one.kept.ref.received_at or now, now, one.kept.headers_only)
+    source = home_of(one)
+    arrival = Arrival(source, one.kept.ref.received_at or now, now, one.kept.headers_only)
     before, after = (told(outcome_of(tx, policy, mail, arrival, one.kept.intake_id)) for policy in rules)
     if before == after:
         return None
     named = {"id": one.kept.intake_id, "message_id": mail.message_id, "subject": mail.subject}
-    return {**named, "unit": f"incoming/{one.source}", "before": before, "after": after}
+    return {**named, "unit": f"incoming/{source or IMPORT}", "before": before, "after": after}
 
 
 def told(outcome: Outcome) -> Mapping[str, Any]:
@@ -103,7 +105,7 @@ def told(outcome: Outcome) -> Mapping[str, Any]:
             "adds_cc": [one.address for one in outcome.cc],
         }
     else:
-        shown["ticket"] = None
+        shown["ticket"] = outcome.ticket if isinstance(outcome, Ignore) else None
     return shown
 
 

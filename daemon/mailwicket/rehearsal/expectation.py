@@ -86,6 +86,8 @@ def _is_met(
     happened: Happened,
     tickets: Mapping[str, TicketNumber | None],
 ) -> bool:
+    if key == "linked" and wanted == "":
+        return not actual[key]
     if key in {"ticket", "linked"} and wanted.startswith("@"):
         if wanted[1:] not in tickets:
             raise ScenarioError(f"{key}: no mail is named {wanted[1:]}")
@@ -184,7 +186,8 @@ def _text(happened: Happened) -> str:
 
 
 def _list(value: Any) -> list[Any]:  # noqa: ANN401 - whatever TOML holds
-    return list(value) if isinstance(value, list | tuple) else [value]
+    """Return *value* as a list; `""` is none."""
+    return list(value) if isinstance(value, list | tuple) else [value] if value != "" else []
 
 
 def _where(number: TicketNumber | None, tickets: Mapping[str, TicketNumber | None], *, is_new: bool) -> str:

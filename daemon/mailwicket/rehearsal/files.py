@@ -10,6 +10,7 @@ from typing import Final
 
 from mailwicket.config.load import Loaded
 from mailwicket.rehearsal.scenario import ScenarioError
+from mailwicket.rehearsal.unheeded import leave_out, unheeded
 
 Load = Callable[[Path], Loaded]
 """How a conf.d is read."""
@@ -26,6 +27,8 @@ class Files:
         self._directory = directory
         self._load = load
         self._count = 0
+        self.unheeded: dict[str, None] = {}
+        """The keys that were left out because this version does not know them."""
 
     def begin(self, text: str | None, conf: Path | None) -> Loaded:
         """Read the first configuration: *text*, else the conf.d *conf*.
@@ -45,13 +48,23 @@ class Files:
             raise ScenarioError(f"conf: {error.filename}: {error.strerror}") from error
         if not self._count:
             raise ScenarioError(f"conf: there is no *.toml in {conf}")
+        return self._loaded()
+
+    def _loaded(self) -> Loaded:
+        """Read what there is, without what only sending needs and this version does not know."""
+        loaded = self._load(self._directory)
+        if not (keys := unheeded(loaded.errors)):
+            return loaded
+        for path in self._directory.glob("*.toml"):
+            leave_out(path, keys)
+        self.unheeded |= dict.fromkeys(keys)
         return self._load(self._directory)
 
     def add(self, text: str) -> Loaded:
         """Merge *text* over what there is; where that is refused it is forgotten again."""
         before = self._write("before", _unneeded(text))
         path = self._write("step", text)
-        loaded = self._load(self._directory)
+        loaded = self._loaded()
         if loaded.settings is None and self._count:
             path.unlink()
             before.unlink()

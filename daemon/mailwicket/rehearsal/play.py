@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -44,6 +44,8 @@ class Result:
     steps: list[Played] = field(default_factory=list)
     error: str | None = None
     """Why it could not be played, or no further."""
+    unheeded: Sequence[str] = ()
+    """Keys of its configuration that this version does not know and nothing here hangs on."""
 
     @property
     def passed(self) -> bool:
@@ -56,7 +58,11 @@ def play(scenario: Scenario, conf: Path | None, load: Load) -> Result:
     result = Result(str(scenario.path))
     try:
         with TemporaryDirectory(prefix="mailwicket-") as directory:
-            _play(scenario, conf, Files(Path(directory), load), result)
+            files = Files(Path(directory), load)
+            try:
+                _play(scenario, conf, files, result)
+            finally:
+                result.unheeded = list(files.unheeded)
     except ScenarioError as error:
         result.error = str(error)
     return result
@@ -133,7 +139,8 @@ class _Player:
             case "bounce":
                 self._arrive(reported(self._sent(action), action, self._world.now), action, happened, "")
             case "echo":
-                self._arrive(echoed(self._sent(action), action), action, happened, "")
+                sent = self._sent(action)
+                self._arrive(echoed(sent, action), action, happened, "", home=sent.source)
             case "quarantine":
                 self._quarantine(action, happened)
             case "config":
@@ -167,10 +174,12 @@ class _Player:
 
     # --- mail
 
-    def _arrive(self, raw: bytes, action: Mapping[str, Any], happened: Happened, name: str) -> None:
-        """Lay a mail into its mailbox, and fetch it if that is looked at."""
+    def _arrive(
+        self, raw: bytes, action: Mapping[str, Any], happened: Happened, name: str, home: str | None = None
+    ) -> None:
+        """Lay a mail into its mailbox, else into *home*, and fetch it if that is looked at."""
         received = moment(action["received"], "received") if "received" in action else self._world.now
-        one = _Waiting(raw, self._source(action.get("unit"), raw), received, name)
+        one = _Waiting(raw, self._source(action.get("unit"), raw, home), received, name)
         if not self._is_looked_at(one.source):
             self._waiting.append(one)
             happened.reason = Reason.SERVER_PAUSED.value
@@ -193,7 +202,7 @@ class _Player:
                 self._waiting.append(one)
 
     def _deliver(self, one: _Waiting, happened: Happened) -> None:
-        known = self._entry_counts()
+        known = self._world.entry_counts()
         self._note(self._world.deliver(one.raw, one.source, one.received_at), happened, one.name, known)
 
     def _note(self, delivered: Delivered, happened: Happened, name: str, known: Mapping[TicketNumber, int]) -> None:
@@ -209,15 +218,7 @@ class _Player:
         if name:
             self._named[name] = delivered
 
-    def _entry_counts(self) -> dict[TicketNumber, int]:
-        counts: dict[TicketNumber, int] = {}
-        number = TicketNumber(1)
-        while (shown := self._world.ticket(number)) is not None:
-            counts[number] = len(shown["entries"])
-            number = TicketNumber(number + 1)
-        return counts
-
-    def _source(self, unit: str | None, raw: bytes) -> str:
+    def _source(self, unit: str | None, raw: bytes, home: str | None) -> str:
         incoming = self._world.settings.incoming
         if unit is not None:
             name = unit.removeprefix("incoming/")
@@ -228,6 +229,7 @@ class _Player:
         found = (self._world.policy.own.source(person.address) for person in (*mail.to, *mail.cc))
         named = [source for source in found if source in incoming]
         enabled = [name for name, one in incoming.items() if one.enabled]
+        named += [home] if home in incoming else []
         candidates = [*(name for name in named if name in enabled), *named]
         if not candidates and len(enabled) == 1:
             return enabled[0]
@@ -258,7 +260,7 @@ class _Player:
     def _at_the_desk(self, action: Mapping[str, Any], happened: Happened) -> None:
         number = self._ticket(action["of"])
         happened.ticket = number
-        known = self._entry_counts()
+        known = self._world.entry_counts()
         to = str(action.get("to", ""))
         do = action["do"].replace("_", "-")
         if do == "merge":
@@ -283,7 +285,7 @@ class _Player:
             self._world.drop(self._named[name])
             happened.reason = Reason.DROPPED_BY_ADMIN.value
             return
-        known = self._entry_counts()
+        known = self._world.entry_counts()
         self._note(self._world.retry(self._named[name]), happened, name, known)
 
 

@@ -32,6 +32,8 @@ class Sent:
     event: str
     to: Sequence[str]
     cc: Sequence[str]
+    source: str | None
+    """The mailbox that its ticket is at home in."""
     sender: str
     subject: str
     text: str
@@ -124,8 +126,8 @@ class Post:
             *([("Auto-Submitted", "auto-generated")] if about.automatic else []),
         ]
         raw = "".join(f"{name}: {value}\r\n" for name, value in header) + f"\r\n{about.text}\r\n"
-        told = (message_id, about.ticket.number, about.event, people[:1], people[1:], sender, subject, about.text)
-        self.sent.append(Sent(*told, raw.encode()))
+        told = (message_id, about.ticket.number, about.event, people[:1], people[1:])
+        self.sent.append(Sent(*told, about.ticket.source, sender, subject, about.text, raw.encode()))
 
 
 def replied(ticket: TicketFacts, subject: str, text: str) -> About:

@@ -178,8 +178,8 @@ def _check_expected(where: str, expect: Mapping[str, Any]) -> None:
     ticket, linked = expect.get("ticket", "new"), expect.get("linked", "@")
     if ticket not in {"new", "none"} and not ticket.startswith("@"):
         raise ScenarioError(f'{where}: expect: ticket: is neither "new", "none" nor "@LABEL"')
-    if not linked.startswith("@"):
-        raise ScenarioError(f'{where}: expect: linked: is no "@LABEL"')
+    if linked and not linked.startswith("@"):
+        raise ScenarioError(f'{where}: expect: linked: is neither "@LABEL" nor ""')
     flags = expect.get("flags", [])
     for flag in [flags] if isinstance(flags, str) else flags:
         if flag not in set(Flag):

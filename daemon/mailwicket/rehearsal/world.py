@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mailwicket.backends.desk.desk import DeskConfig, EmbeddedDesk
-from mailwicket.backends.desk.reading import show_ticket
+from mailwicket.backends.desk.reading import list_tickets, show_ticket
 from mailwicket.config.settings import Settings
 from mailwicket.errors import MailwicketError
 from mailwicket.flow.actions import Action, Actions, written
@@ -40,7 +40,7 @@ from mailwicket.rehearsal.post import Post, replied
 from mailwicket.rules.decide import Outcome
 from mailwicket.rules.own import canonical
 from mailwicket.rules.policy import Policy
-from mailwicket.store import journal
+from mailwicket.store import journal, quarantine
 from mailwicket.store.database import JOURNAL, migrate
 from mailwicket.store.journal import Kept
 from mailwicket.store.raw import RawPlace
@@ -125,14 +125,14 @@ class World:
             MailwicketError: it is not parked.
         """
         with self._transaction() as tx:
-            if not journal.drop(tx, delivered.intake_id):
+            if not quarantine.drop(tx, delivered.intake_id):
                 raise MailwicketError(f"mail {delivered.intake_id} is not parked")
 
     def _take_out(self, tx: sqlite3.Connection, delivered: Delivered) -> Kept:
-        found = journal.parked(tx, delivered.intake_id)
+        found = quarantine.parked(tx, delivered.intake_id)
         if found is None:
             raise MailwicketError(f"mail {delivered.intake_id} is not parked")
-        journal.undecide(tx, delivered.intake_id)
+        quarantine.undecide(tx, delivered.intake_id)
         return found.kept
 
     def _judge(
@@ -190,6 +190,8 @@ class World:
         shown = show_ticket(tx, action.ticket)
         if facts is None or shown is None:
             raise MailwicketError(f"there is no ticket {action.ticket}")
+        if action.by:
+            Actions(tx, joined, self.policy, self.now).technician(action.by)
         author = Address(None, action.by) if action.by else None
         entry = written(EntryKind.REPLY, author, action.text, self.now, public=True)
         joined.append(TicketRef(action.ticket), entry, key)
@@ -200,6 +202,10 @@ class World:
     def ticket(self, number: TicketNumber) -> dict[str, Any] | None:
         """Return a ticket as `tickets show --json` does."""
         return show_ticket(self._tx, number)
+
+    def entry_counts(self) -> dict[TicketNumber, int]:
+        """Return how many entries each ticket has."""
+        return {TicketNumber(one["number"]): one["entries"] for one in list_tickets(self._tx, all=True)}
 
     def facts(self, number: TicketNumber) -> TicketFacts | None:
         """Return what the rules know of a ticket."""

@@ -129,7 +129,7 @@ class Case:
 
     def is_author_of(self, ticket: TicketFacts) -> bool:
         """Whether the author himself takes part, not only one whom his Reply-To names."""
-        return ticket.requester in self.own_addresses or bool(self.own_addresses & (ticket.cc - ticket.removed))
+        return ticket.involves(self.own_addresses)
 
     def may_change(self, match: Match) -> bool:
         """Whether the mail may change state and people: its sender has a pass, or shows that he received our mail.

@@ -55,8 +55,7 @@ def decide(mail: Mail, facts: Facts, policy: Policy, arrival: Arrival, found: Ca
         return Ignore(Reason.LOOP_OWN_ADDRESS, trace.steps, flags=flags)
     trace("author", sender.told)
     received = policy.homes.get(arrival.source, home)
-    auth_policy = policy.preferences.auth_policy
-    standing = verdict(letter, facts, received, auth_policy, is_rescued=sender.is_rescued)
+    standing = verdict(letter, facts, received, policy.preferences, is_rescued=sender.is_rescued)
     trace("authentication", standing.told)
     case = Case(letter, facts, policy, arrival, home, found, standing, sender, trace, [*flags, *sender.flags])
     outcome = _judged(case)
@@ -115,7 +114,7 @@ def _opened(case: Case, previous: TicketFacts | None) -> Outcome:
 
 
 def _thread(case: Case) -> Match | None:
-    thread = match(case.found, case.facts, case.home.source)
+    thread = match(case.found, case.facts, case.home.source, case.addresses)
     if thread is None and case.found.tags:
         thread = tagged(case, list(tagged_tickets(case.found, case.facts)))
     if thread is not None:

@@ -7,18 +7,27 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 
+_NEEDLESSLY_QUOTED = re.compile(r'"([^\s"\\()<>\[\],;:@]+)"')
+_OF_ITS_OWN = re.compile("[\u00df\u1e9e\u03c2\u200c\u200d]")
+"""Sharp s, final sigma, joiners: since RFC 5891 other domains than those with ss, sigma, nothing in their place."""
+
 
 @lru_cache(maxsize=10_000)
 def canonical(address: str) -> str:
-    """Return the form in which addresses are compared: case-folded, its domain in ASCII (RFC 5891)."""
+    """Return the form in which addresses are compared: in small letters, its domain in ASCII (RFC 5891).
+
+    A local part in quotes that it does not need is the one without them (RFC 5321 4.1.2).
+    """
     local, at, domain = address.strip().rpartition("@")
     if not at:
-        return address.strip().casefold()
-    domain = domain.rstrip(".").casefold()
-    if not domain.isascii():
+        return address.strip().lower()
+    if quoted := _NEEDLESSLY_QUOTED.fullmatch(local):
+        local = quoted[1]
+    domain = domain.rstrip(".").lower()
+    if not domain.isascii() and not _OF_ITS_OWN.search(domain):
         with suppress(UnicodeError):
             domain = domain.encode("idna").decode("ascii")
-    return f"{local.casefold()}@{domain}"
+    return f"{local.lower()}@{domain}"
 
 
 _ODD = re.compile(r"[\s\"\\()<>\[\],;:%!]|=\?|@.*@")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -87,10 +88,11 @@ def _proofs(mail: Mail, ids: Sequence[MessageId], policy: Policy) -> Iterator[tu
         yield "a mark in the text", token
 
 
-def match(found: Candidates, facts: Facts, source: str) -> Match | None:
+def match(found: Candidates, facts: Facts, source: str, people: AbstractSet[str] = frozenset()) -> Match | None:
     """Return the ticket that a mail belongs to by proof, by a known id, or because it is awaited; tags come later.
 
-    The newest id decides; where an id is borne in several tickets, the one that is at home in *source* comes first.
+    The newest id decides. An id may be borne in several tickets, as anybody can write a mail with an id that he has
+    seen: the ticket of one of *people*, the sender's addresses, comes first, then the one that is at home in *source*.
     """
     signed = dict(found.signed)
     for message_id in found.ids:
@@ -98,14 +100,14 @@ def match(found: Candidates, facts: Facts, source: str) -> Match | None:
             if (ticket := living(token.ticket, facts)) is not None:
                 told = f"answers our mail in ticket {ticket.number}"
                 return Match(ticket, Evidence.SIGNED, told, signed=True, internal=token.internal)
-        elif (ticket := _at_home(facts.borne.get(message_id, ()), facts, source)) is not None:
+        elif (ticket := _at_home(facts.borne.get(message_id, ()), facts, source, people)) is not None:
             told = f"cites {message_id} of ticket {ticket.number}"
             return Match(ticket, Evidence.STORED, told, signed=_has_proof(found, ticket, facts))
     for name, token in found.signed:
         if (ticket := living(token.ticket, facts)) is not None:
             told = f"{name} bears the token of ticket {ticket.number}"
             return Match(ticket, Evidence.SIGNED, told, signed=True, internal=token.internal)
-    if (ticket := _at_home(facts.awaited_by, facts, source)) is not None:
+    if (ticket := _at_home(facts.awaited_by, facts, source, people)) is not None:
         return Match(ticket, Evidence.LATE, f"cited by mails of ticket {ticket.number}")
     return None
 
@@ -126,9 +128,15 @@ def living(number: TicketNumber, facts: Facts) -> TicketFacts | None:
     return None
 
 
-def _at_home(numbers: Sequence[TicketNumber], facts: Facts, source: str) -> TicketFacts | None:
+def _at_home(
+    numbers: Sequence[TicketNumber], facts: Facts, source: str, people: AbstractSet[str]
+) -> TicketFacts | None:
     tickets = [ticket for number in numbers if (ticket := living(number, facts)) is not None]
-    return next((ticket for ticket in tickets if ticket.source == source), tickets[0] if tickets else None)
+
+    def rank(ticket: TicketFacts) -> tuple[bool, bool]:
+        return ticket.involves(people), ticket.source == source
+
+    return max(tickets, key=rank, default=None)  # of equals the first
 
 
 def _has_proof(found: Candidates, ticket: TicketFacts, facts: Facts) -> bool:

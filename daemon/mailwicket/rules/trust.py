@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mailwicket.config.preferences import Preferences
 from mailwicket.mail.authentication import Result, authentication, received_by
 from mailwicket.model import Facts
 from mailwicket.rules.letter import Letter
@@ -47,17 +48,17 @@ class Verdict:
         return self.standing in {Standing.FAIL, Standing.REJECT}
 
 
-def verdict(letter: Letter, facts: Facts, home: Home, policy: str, *, is_rescued: bool = False) -> Verdict:
+def verdict(letter: Letter, facts: Facts, home: Home, preferences: Preferences, *, is_rescued: bool = False) -> Verdict:
     """Return how far the author of *letter* is proven, for mail that came by *home*.
 
-    *policy* is `auth_policy`; *is_rescued*: From is a list's, whose pass proves nothing of its author.
+    *is_rescued*: From is a list's, whose pass proves nothing of its author.
 
     Source: RFC 8601 5 (only fields of our own servers, only those above the first Received that our own edge wrote),
     RFC 7489 6.6.
     """
-    if policy == "off":
+    if preferences.auth_policy == "off":
         return Verdict(Standing.NONE, "not looked at (auth_policy)", looked=False)
-    looked = bool(home.trusted_authserv_ids) or facts.dkim is not None
+    looked = bool(home.trusted_authserv_ids) or preferences.check_dkim  # also while no name server answers
     author = letter.mail.author
     if author is None or not looked:
         return Verdict(Standing.NONE, "no verifier is configured (trusted_authserv_ids)", looked=looked)

@@ -20,7 +20,7 @@ from mailwicket.flow.backend import Door
 from mailwicket.flow.budget import Budget, Hit
 from mailwicket.flow.configured import policy_of
 from mailwicket.flow.dkim import DkimCheck
-from mailwicket.flow.importing import NO_UNIT, SOURCE, Way
+from mailwicket.flow.importing import NO_UNIT, Way
 from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge, Rulebook
 from mailwicket.flow.observe import Unwatched
@@ -33,6 +33,7 @@ from mailwicket.service.plan import BACKEND, Act, Change, Plan, enabled, servers
 from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import Unit, UnitState
 from mailwicket.store import journal
+from mailwicket.store.parked import IMPORT
 from mailwicket.store.store import Store
 
 PREFIX: Final = "incoming/"
@@ -123,7 +124,7 @@ class Fleet:
         """
         policy = self.policy(settings)
         if name == NO_UNIT:
-            judge = Judge(self._store, self.desk, self._rulebook(SOURCE, policy), Unwatched())
+            judge = Judge(self._store, self.desk, self._rulebook(IMPORT, policy), Unwatched())
             return Way(judge, Incoming.model_fields["max_mail_bytes"].default)
         if (config := settings.incoming.get(name)) is None:
             raise UnknownError(f"there is no mailbox {name}; there are: {', '.join(settings.incoming) or 'none'}")
@@ -132,7 +133,7 @@ class Fleet:
 
     def judge(self, name: str) -> Judge:
         """Return who decides parked mail of the mailbox *name*, which may be gone; `""` for none."""
-        rulebook = self._rulebook(name or SOURCE, self.policy(self._settings))
+        rulebook = self._rulebook(name or IMPORT, self.policy(self._settings))
         unit = self.units.get(PREFIX + name) or Unwatched()
         return Judge(self._store, self.desk, rulebook, unit)
 

@@ -48,8 +48,8 @@ class ConfDir:
     """Where the running configuration came from."""
 
     directory: Path
-    load: Callable[[], Loaded]
-    """Read it again. Blocking; never raises for what stands there."""
+    load: Callable[[Path], Loaded]
+    """Read it again, or one in another directory. Blocking; never raises for what stands there."""
     fingerprint: str
     """Of the files that run now."""
     hashes: Mapping[str, str] = field(default_factory=dict)
@@ -145,15 +145,15 @@ class Reloader:
             self._last = covered, outcome
             return outcome
 
-    async def look(self) -> Loaded:
-        """Read conf.d as it is now, without consequences.
+    async def look(self, directory: Path | None = None) -> Loaded:
+        """Read conf.d as it is now, or the one in *directory*, without consequences.
 
         Raises:
             ConflictError: there is none.
         """
         if self._conf is None:
             raise ConflictError("this daemon was not started from a conf.d")
-        return await anyio.to_thread.run_sync(self._conf.load)
+        return await anyio.to_thread.run_sync(self._conf.load, directory or self._conf.directory)
 
     async def _read_and_apply(self, who: str) -> Reloaded:
         loaded = await self.look()

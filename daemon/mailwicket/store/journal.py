@@ -197,11 +197,12 @@ def to_fetch(tx: Transaction, source: str, after: int, limit: int) -> list[Seen]
     found: list[Seen] = []
     for place_id, folder, epoch in tx.execute(SQL.places, (source,)).fetchall():
         for intake_id, *ref in tx.execute(SQL.to_fetch, (place_id, after, limit)).fetchall():
-            found.append(Seen(IntakeId(intake_id), _ref(folder, epoch, *ref)))
+            found.append(Seen(IntakeId(intake_id), mail_ref(folder, epoch, *ref)))
     return sorted(found, key=lambda mail: mail.intake_id)[:limit]
 
 
-def _ref(folder: str, epoch: str, remote_id: str, size_bytes: int, received: str | None) -> MailRef:
+def mail_ref(folder: str, epoch: str, remote_id: str, size_bytes: int, received: str | None) -> MailRef:
+    """Return a mail's place on its server, of what a row has."""
     return MailRef(folder, epoch, remote_id, size_bytes, None if received is None else datetime.fromisoformat(received))
 
 
@@ -246,7 +247,7 @@ def to_judge(tx: Transaction, source: str, after: int, limit: int) -> list[Kept]
     for place_id, folder, epoch in tx.execute(SQL.places, (source,)).fetchall():
         for row in tx.execute(SQL.to_judge, (place_id, after, limit)).fetchall():
             intake_id, remote_id, size, received, file, first, length, digest, headers_only, attempts = row
-            ref = _ref(folder, epoch, remote_id, size, received)
+            ref = mail_ref(folder, epoch, remote_id, size, received)
             raw = RawPlace(file, first, length, Sha256(digest))
             found.append(Kept(IntakeId(intake_id), ref, raw, bool(headers_only), attempts))
     return sorted(found, key=lambda mail: mail.intake_id)[:limit]
@@ -296,7 +297,7 @@ def to_settle(tx: Transaction, source: str, limit: int) -> list[Done]:
     found: list[Done] = []
     for place_id, folder, epoch in tx.execute(SQL.places, (source,)).fetchall():
         for intake_id, *ref, parked, headers_only in tx.execute(SQL.to_settle, (place_id, limit)).fetchall():
-            found.append(Done(IntakeId(intake_id), _ref(folder, epoch, *ref), bool(parked), bool(headers_only)))
+            found.append(Done(IntakeId(intake_id), mail_ref(folder, epoch, *ref), bool(parked), bool(headers_only)))
     return found
 
 
@@ -350,109 +351,6 @@ def clock(tx: Transaction) -> tuple[datetime, datetime | None]:
 def note_clock(tx: Transaction, read_at: datetime, leapt_at: datetime | None) -> None:
     """Write down what the clock says, and after its last leap said."""
     tx.execute(SQL.set_clock, (timestamp(read_at), None if leapt_at is None else timestamp(leapt_at)))
-
-
-def expired(tx: Transaction, before: str, after: str) -> list[tuple[IntakeId, str, str]]:
-    """Parked mails decided before the timestamp *before*, or after *after*: (row, source, raw file)."""
-    found = tx.execute(SQL.expired_parked, (before, after)).fetchall()
-    return [(IntakeId(intake_id), source, file) for intake_id, source, file in found]
-
-
-def expire(tx: Transaction, intake_id: IntakeId, source: str, span: tuple[str, str], now: str) -> bool:
-    """A parked mail's time is over; that it was here stays known. False where somebody decided it meanwhile.
-
-    *span* is as in `expired`. Its bytes are still named: let go of them after this.
-    """
-    if tx.execute(SQL.expire, (intake_id, *span)).fetchone() is None:
-        return False
-    reason = {"reason": Reason.EXPIRED_FROM_QUARANTINE}
-    note_event(tx, Event(now, "MailExpired", f"incoming/{source}", reason, intake_id))
-    return True
-
-
-# --- quarantine -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """A mail that waits for a person."""
-
-    kept: Kept
-    source: str
-    reason: Reason
-    message_id: str | None
-    trace: Sequence[Step]
-    decided_at: str
-
-
-def parked(tx: Transaction, intake_id: IntakeId) -> Parked | None:
-    """Return the parked mail of that number; None where it is not parked."""
-    return next(iter(_parked(tx, intake_id, intake_id)), None)
-
-
-def all_parked(tx: Transaction) -> list[Parked]:
-    """Return every parked mail, the oldest first."""
-    return _parked(tx, 0, 2**63 - 1)
-
-
-def _parked(tx: Transaction, first: int, last: int) -> list[Parked]:
-    found: list[Parked] = []
-    for row in tx.execute(SQL.parked_mails, (first, last)).fetchall():
-        (
-            intake_id,
-            source,
-            folder,
-            epoch,
-            *ref,
-            file,
-            start,
-            length,
-            digest,
-            headers_only,
-            reason,
-            message_id,
-            trace,
-            at,
-        ) = row
-        kept = Kept(
-            IntakeId(intake_id),
-            _ref(folder, epoch, *ref),
-            RawPlace(file, start, length, Sha256(digest)),
-            bool(headers_only),
-        )
-        steps = [Step(rule, answer) for rule, answer in json.loads(trace)]
-        found.append(Parked(kept, source, Reason(reason), message_id, steps, at))
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """A mail that was decided and whose bytes are kept."""
-
-    kept: Kept
-    source: str
-
-
-def past(tx: Transaction, last: int) -> list[Past]:
-    """Return the *last* newest mails that were decided and whose bytes are kept, the newest first."""
-    found: list[Past] = []
-    for row in tx.execute(SQL.past_mails, (last,)).fetchall():
-        intake_id, source, folder, epoch, *ref = row[:7]
-        file, start, length, digest, headers_only = row[7:]
-        raw = RawPlace(file, start, length, Sha256(digest))
-        found.append(Past(Kept(IntakeId(intake_id), _ref(folder, epoch, *ref), raw, bool(headers_only)), source))
-    return found
-
-
-def undecide(tx: Transaction, intake_id: IntakeId) -> None:
-    """A mail is to be decided again, in this transaction: what was decided is forgotten."""
-    tx.execute(SQL.undecide, (intake_id,))
-    tx.execute(SQL.state, (State.FETCHED, intake_id))
-
-
-def drop(tx: Transaction, intake_id: IntakeId) -> bool:
-    """A person gave a parked mail up; that it was here stays known. False where it is not parked."""
-    return tx.execute(SQL.drop_parked, (intake_id,)).fetchone() is not None
 
 
 # --- units ----------------------------------------------------------------------------------------------------------

@@ -147,14 +147,17 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 UPDATE kept SET file = ?, first_byte = ? WHERE intake_id = ?
 
 -- name: holders
--- For each id of a JSON list the tickets that hold a mail which bears it, the newest first; ten of each will do.
+-- For each id of a JSON list the tickets that hold a mail which bears it, the newest first: of each the ten oldest, so that
+-- nobody drives a ticket out by mails with an id that he has seen.
 SELECT j.value, t.ticket FROM json_each(?) AS j JOIN thread_id AS t ON t.message_id = j.value AND t.intake_id IN (
-    SELECT intake_id FROM thread_id WHERE message_id = j.value AND own = 1 AND ticket IS NOT NULL ORDER BY ticket DESC LIMIT 10)
+    SELECT intake_id FROM thread_id WHERE message_id = j.value AND own = 1 AND ticket IS NOT NULL ORDER BY ticket LIMIT 10)
 GROUP BY j.value, t.ticket ORDER BY j.value, t.ticket DESC
 
 -- name: known_ids
 -- Mails that bear or cite the ids of a JSON list, with what is known of them; the oldest of each id will do.
-SELECT t.message_id, t.intake_id, t.own, t.ticket, d.content_digest, d.reason, d.parked, p.source
+-- What was handed over came by the mailbox that it was meant for.
+SELECT t.message_id, t.intake_id, t.own, t.ticket, d.content_digest, d.reason, d.parked,
+    CASE WHEN p.source = '(import)' AND p.folder <> '' THEN p.folder ELSE p.source END
 FROM json_each(?) AS j JOIN thread_id AS t ON t.message_id = j.value AND t.intake_id IN (
     SELECT intake_id FROM thread_id WHERE message_id = j.value ORDER BY intake_id LIMIT 40)
 JOIN decision AS d ON d.intake_id = t.intake_id
@@ -163,10 +166,12 @@ ORDER BY t.intake_id
 
 -- name: same_contents
 -- Earlier mails without any id and with a content of a JSON list: the oldest of each, and of each mailbox.
-SELECT min(d.intake_id), d.content_digest, d.ticket, p.source
+SELECT min(d.intake_id), d.content_digest, d.ticket,
+    CASE WHEN p.source = '(import)' AND p.folder <> '' THEN p.folder ELSE p.source END AS home
 FROM json_each(?) AS j JOIN decision AS d ON d.content_digest = j.value
 JOIN intake_row AS r ON r.intake_id = d.intake_id JOIN place AS p ON p.place_id = r.place_id
-WHERE d.message_id IS NULL AND d.parked = 0 AND d.reason NOT IN ('dropped_by_admin', 'expired_from_quarantine') GROUP BY d.content_digest, p.source
+WHERE d.message_id IS NULL AND d.parked = 0 AND d.reason NOT IN ('dropped_by_admin', 'expired_from_quarantine')
+GROUP BY d.content_digest, home
 
 -- name: bears_ids
 -- A mail bears an id.

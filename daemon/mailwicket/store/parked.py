@@ -13,7 +13,8 @@ from mailwicket.mail.header import HEADER_MAX_BYTES
 from mailwicket.mail.parse import parse
 from mailwicket.model import Address, Mail, Reason
 from mailwicket.ports import Transaction
-from mailwicket.store.journal import SQL, Parked
+from mailwicket.store.journal import SQL
+from mailwicket.store.quarantine import Parked, Past
 from mailwicket.store.raw import read_raw
 from mailwicket.timestamp import timestamp
 
@@ -45,7 +46,7 @@ def released(tx: Transaction, before: str, after: str) -> list[str]:
     return [file for _, file in tx.execute(SQL.released, (before, after)).fetchall()]
 
 
-def home_of(one: Parked) -> str:
+def home_of(one: Parked | Past) -> str:
     """Return the mailbox by whose rules it is decided; `""` for mail that was handed over for none."""
     return one.kept.ref.folder if one.source == IMPORT else one.source
 

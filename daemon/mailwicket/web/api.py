@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from aiohttp import web
@@ -21,8 +22,8 @@ class House(Protocol):
         """What `mailwicket status --json` prints."""
         ...
 
-    async def plan(self, last: int) -> Mapping[str, Any]:
-        """What a reload would do now, and which of the *last* mails would end otherwise."""
+    async def plan(self, last: int, conf: Path | None) -> Mapping[str, Any]:
+        """What a reload, of *conf* where that is told, would do now, and which of the *last* mails would differ."""
         ...
 
     async def reload(self, who: str) -> Mapping[str, Any]:
@@ -71,8 +72,12 @@ class Api:
         return answer(self._house.status())
 
     async def _plan(self, request: web.Request) -> web.Response:
-        """What a reload would change now, or the errors of conf.d; ?against=last:N: which mails would end otherwise."""
-        return answer(await self._house.plan(_last(request.query.get("against"))))
+        """What a reload, also of a `conf=DIR`, would change now; `against=last:N`: which mails would end otherwise."""
+        conf = request.query.get("conf")
+        if conf is not None and (not conf.startswith("/") or "\0" in conf):
+            raise web.HTTPBadRequest(text="conf is no absolute path")
+        last = _last(request.query.get("against"))
+        return answer(await self._house.plan(last, None if conf is None else Path(conf)))
 
     async def _reload(self, request: web.Request) -> web.Response:
         """Read conf.d and secrets again; what was done, or 422 with the errors, and nothing was touched."""
