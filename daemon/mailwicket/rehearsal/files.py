@@ -80,14 +80,16 @@ class Files:
 
 
 def _unneeded(text: str) -> str:
-    """Return what each mailbox of *text* that is new lacks and nobody needs here."""
+    """Return what each mailbox and outgoing server of *text* that is new lacks and nobody needs here."""
     try:
-        incoming = tomllib.loads(text).get("incoming", {})
+        told = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         return ""
     lines = []
-    for name, unit in incoming.items() if isinstance(incoming, dict) else ():
-        if isinstance(unit, dict) and "email" in unit:
-            lines.append(f"[incoming.{json.dumps(name)}]")
-            lines += [f'{key} = "{value}"' for key, value in UNNEEDED.items() if key not in unit]
+    for table in ("incoming", "outgoing"):
+        units = told.get(table, {})
+        for name, unit in units.items() if isinstance(units, dict) else ():
+            if isinstance(unit, dict) and "email" in unit:
+                lines.append(f"[{table}.{json.dumps(name)}]")
+                lines += [f'{key} = "{value}"' for key, value in UNNEEDED.items() if key not in unit]
     return "\n".join(lines)
