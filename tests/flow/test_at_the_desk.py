@@ -341,7 +341,14 @@ def passed_before(daemon: Daemon, name: str) -> int:
 
 @pytest.mark.parametrize(
     "name",
-    ["intake.in_hand", "desk.created", "quarantine.decided", "commit.before", "commit.after", "quarantine.retried"],
+    [
+        "quarantine.decided",
+        "commit.after",
+        *(
+            pytest.param(name, marks=pytest.mark.torture)
+            for name in ("intake.in_hand", "desk.created", "commit.before", "quarantine.retried")
+        ),
+    ],
 )
 def test_a_death_amid_a_retry_loses_and_doubles_nothing(daemon: Daemon, name: str) -> None:
     take(daemon, SPAM, QUESTION)

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.real
 
 IGNORED = {"incoming.box.filter": {"type": "ignore", "domains": ["example.com"]}}
 STEPS = ("commit.before", "commit.after", "intake.in_hand", "desk.created", "quarantine.decided", "quarantine.retried")
+SHORT = {"commit.before", "quarantine.decided"}
 MAILS = [mail(f"Offer {n}", author="spam@example.com", message_id=f"{n}@example.com") for n in range(3)]
 
 
@@ -59,7 +60,9 @@ def test_the_servers_copy_of_a_retried_mail_is_settled_by_a_connection_that_idle
     assert stand.close().parked == 0
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize(
+    "name", [name if name in SHORT else pytest.param(name, marks=pytest.mark.torture) for name in STEPS]
+)
 def test_deaths_at_every_step_of_a_retry_lose_and_double_nothing(
     stands: Callable[..., Stand], dovecot: Dovecot, name: str
 ) -> None:

@@ -308,11 +308,19 @@ keywords = ["lottery", "re:^x"]
 """
 
 
-@pytest.mark.parametrize("more", ["", ALL_ON])
-def test_every_mail_of_the_corpus_is_decided_with_a_reason_and_the_same_way_again(more: str) -> None:
+@pytest.mark.parametrize(
+    ("more", "each"),
+    [
+        ("", 4),
+        (ALL_ON, 4),
+        pytest.param("", 1, marks=pytest.mark.torture),
+        pytest.param(ALL_ON, 1, marks=pytest.mark.torture),
+    ],
+)
+def test_every_mail_of_the_corpus_is_decided_with_a_reason_and_the_same_way_again(more: str, each: int) -> None:
     assert CORPUS
     with Stage(MORE + more) as stage:
-        for path in CORPUS:
+        for path in CORPUS[::each]:
             raw = path.read_bytes()
             done = stage.world.deliver(raw, "support", stage.world.now)
             assert done.outcome.reason in Reason, path.name
