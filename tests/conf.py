@@ -10,6 +10,7 @@ from mailwicket.backends.desk.desk import DeskConfig
 from mailwicket.backends.webhook.config import WebhookConfig
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.load import Loaded, load
+from mailwicket.sources.pop3 import Pop3
 
 CANARY = "canary-4711"
 UNIT = '[incoming.support]\nemail = "support@example.org"\nserver = "imap.example.org"\npassword = "canary-4711"\n'
@@ -33,7 +34,7 @@ class Conf:
             self.directory,
             environ or {},
             backends=models.get("backends", {"desk": DeskConfig, "webhook": WebhookConfig}),
-            sources=models.get("sources", {"imap": Incoming}),
+            sources=models.get("sources", {"imap": Incoming, "pop3": Pop3}),
         )
 
     def lines(self, environ: Mapping[str, str] | None = None, **models: Any) -> list[str]:

@@ -91,7 +91,7 @@ def test_every_cause_of_an_alert_is_documented() -> None:
 
 
 def test_every_failpoint_is_passed_somewhere_and_no_other() -> None:
-    passed = set(re.findall(r'failpoint\("([a-z_.]+)"\)', "".join(code().values())))
+    passed = set(re.findall(r'failpoint\("([a-z0-9_.]+)"\)', "".join(code().values())))
     assert passed == set(NAMES)
 
 

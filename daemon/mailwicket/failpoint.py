@@ -37,6 +37,7 @@ NAMES: Final = (
     "desk.created",  # inside the transaction: a ticket was written
     "desk.appended",  # inside the transaction: an entry was written
     "imap.send",  # before any command leaves for the server
+    "pop3.send",  # the same, over POP3
 )
 
 ENVIRON: Final = "MAILWICKET_FAILPOINT"

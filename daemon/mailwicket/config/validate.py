@@ -20,6 +20,9 @@ UNKNOWN: Final = "extra_forbidden"
 MISSING: Final = "missing"
 
 
+TWO_DOORS: Final = {CLEAR_PORT: TLS_PORT, 110: 995}
+"""Of one server: in the clear, or with STARTTLS, and with TLS (RFC 8314 7)."""
+
 Place = tuple[str, int, str, str]
 """Server, port, user and folder."""
 
@@ -185,6 +188,6 @@ class Validation:
 
 
 def _place(unit: Incoming, folder: str) -> Place:
-    port = TLS_PORT if unit.port == CLEAR_PORT else unit.port  # two doors of one server
+    port = TWO_DOORS.get(unit.port, unit.port)
     inbox = folder.upper() == "INBOX"  # RFC 9051 5.1
     return unit.server.casefold(), port, unit.username, "INBOX" if inbox else folder

@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Final
 
 import aioimaplib.aioimaplib as imap
 import anyio
 import anyio.to_thread
-from aiohappyeyeballs import AddrInfoType
 
 from mailwicket.config.incoming import CLEAR_PORT, TLS_PORT, Incoming
 from mailwicket.config.providers import by_server
 from mailwicket.errors import BlockedError, MailwicketError, StageError, TransientError
-from mailwicket.net import names
+from mailwicket.net.approach import Approach, approach_stages
 from mailwicket.net.certificate import Certificate
-from mailwicket.net.diagnosis import certificate_refused, describe, name_not_found, not_connected
-from mailwicket.net.dial import reach, shown
+from mailwicket.net.door import Door, tell_tls
 from mailwicket.net.imap.client import Deadlines, ImapClient
 from mailwicket.net.imap.login import Account, authenticate, refuse_clear_text, secure
-from mailwicket.net.knock import certificate_at, certificate_of, spoken_at, trusting_context
-from mailwicket.ports import Finding, Probe
+from mailwicket.net.knock import certificate_of, trusting_context
+from mailwicket.ports import Probe
 from mailwicket.sources._imap_folder import FolderProof
 
 USUAL: Final = f'{TLS_PORT} with security = "ssl", {CLEAR_PORT} with "tls"'
-
-KNOCK_S: Final = 5
-"""How long a second look at a port may take, after the stage proper failed."""
 
 
 def stages(config: Incoming) -> Sequence[str]:
     """Return the stages that *config* takes, in order."""
     channel = {"ssl": ("tls", "greeting"), "tls": ("greeting", "starttls"), "none": ("greeting",)}[config.security]
-    return ("configuration", "dns", "tcp", *channel, "auth", "folder", "after", "read")
+    return ("configuration", *approach_stages(proxied=False), *channel, "auth", "folder", "after", "read")
 
 
 def impatient(deadlines: Deadlines) -> Deadlines:
@@ -61,11 +54,13 @@ class Proof:
         self._deadlines = impatient(deadlines)
         self._probe = probe
         self._client = ImapClient(config.server, config.port, self._deadlines)
+        greeting_s = self._deadlines.greeting_s
+        self._door = Door(config.server, config.port, "IMAP", TLS_PORT, USUAL, "STARTTLS", greeting_s)
 
     async def run(self) -> None:
         """Take every stage; see `ports.ProvesConnection`."""
-        account = await self._configuration()
-        sock = await self._tcp(await self._dns())
+        account, config = await self._configuration(), self._config
+        sock = await Approach(config.server, config.port, self._deadlines.connect_s, USUAL, self._probe).run()
         try:
             await self._channel(account, sock)
             await self._auth(account)
@@ -88,28 +83,6 @@ class Proof:
             finding.detail = f"password from {place}{trust}" + ("" if config.enabled else "; the unit is not enabled")
         return account
 
-    async def _dns(self) -> Sequence[AddrInfoType]:
-        with self._probe.stage("dns") as finding:
-            with anyio.move_on_after(self._deadlines.connect_s):
-                try:
-                    found = await names.SYSTEM.addresses(self._config.server, self._config.port)
-                except OSError as error:
-                    raise name_not_found(self._config.server, error) from error
-                finding.detail = shown(found)
-                return found
-            raise name_not_found(self._config.server, TimeoutError("no answer in time"))
-
-    async def _tcp(self, addresses: Sequence[AddrInfoType]) -> socket.socket:
-        with self._probe.stage("tcp") as finding:
-            with anyio.move_on_after(self._deadlines.connect_s):
-                try:
-                    sock = await reach(addresses)
-                except OSError as error:
-                    raise not_connected(self._client.peer, error, USUAL) from error
-                finding.detail = f"{sock.getpeername()[0]} port {self._config.port}"
-                return sock
-            raise not_connected(self._client.peer, TimeoutError(f"nobody answers at {shown(addresses)}"), USUAL)
-
     # --- the channel ------------------------------------------------------------------------------------------------
 
     async def _channel(self, account: Account, sock: socket.socket) -> None:
@@ -118,8 +91,8 @@ class Proof:
                 try:
                     await self._client.attach(account.tls, sock)
                 except MailwicketError as error:
-                    raise await self._tls_failed(error) from error
-                self._tell_tls(finding)
+                    raise await self._door.tls_failed(error) from error
+                finding.detail = tell_tls(self._client.tls)
         with self._probe.stage("greeting") as finding:
             try:
                 if account.security != "ssl":
@@ -127,7 +100,7 @@ class Proof:
                 await self._client.greet()
                 await self._client.learn_capabilities()
             except TransientError as error:
-                raise await self._greeting_failed(error) from error
+                raise await self._door.greeting_failed(error, over_tls=account.security == "ssl") from error
             offered = sorted(self._client.protocol.capabilities)
             finding.detail = f"offers {' '.join(offered)}"[:300]
         if account.security == "tls":
@@ -135,66 +108,8 @@ class Proof:
                 try:
                     await secure(self._client, account)
                 except MailwicketError as error:
-                    raise await self._starttls_failed(error) from error
-                self._tell_tls(finding)
-
-    def _tell_tls(self, finding: Finding) -> None:
-        session = self._client.tls
-        certificate = certificate_of(session)
-        version = (session and session.version()) or "TLS"
-        finding.detail = f"{version}, certificate {describe(certificate, _now())}" if certificate else version
-
-    async def _tls_failed(self, error: MailwicketError) -> StageError:
-        """Find out what is there instead: a certificate that is refused, or another protocol."""
-        config, cause = self._config, error.__cause__
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            found = await certificate_at(config.server, config.port, KNOCK_S)
-            return certificate_refused(config.server, cause, found, _now())
-        match await spoken_at(config.server, config.port, min(KNOCK_S, self._deadlines.greeting_s)):
-            case "IMAP":
-                return StageError(
-                    f"{self._client.peer} speaks IMAP in the clear, not TLS from the first byte",
-                    fix=f'port {config.port} speaks in the clear: security = "tls", or port = {TLS_PORT} with "ssl"',
-                )
-            case "":
-                pass
-            case other:
-                return self._other_protocol(other)
-        if isinstance(cause, ssl.SSLError) and "PROTOCOL" in str(cause.reason):
-            fix = "have the server updated: it speaks no TLS as new as 1.2"
-        else:
-            fix = f"ask who runs the server for its port and security ({USUAL})"
-        return StageError(str(error), fix=fix)
-
-    def _other_protocol(self, protocol: str) -> StageError:
-        return StageError(
-            f"{self._client.peer} speaks {protocol}, not IMAP", fix=f"mend port, or server: {USUAL} are usual"
-        )
-
-    async def _greeting_failed(self, error: TransientError) -> StageError | TransientError:
-        """Find out whether it waits for TLS, or speaks another protocol."""
-        config = self._config
-        over_tls = config.security == "ssl"
-        if not over_tls and await certificate_at(config.server, config.port, KNOCK_S) is not None:
-            return StageError(
-                f"{self._client.peer} says nothing in the clear: it speaks TLS from the first byte",
-                fix=f'port {config.port} speaks TLS from the first byte: security = "ssl"',
-            )
-        limit_s = min(KNOCK_S, self._deadlines.greeting_s)
-        spoken = await spoken_at(config.server, config.port, limit_s, over_tls=over_tls)
-        return self._other_protocol(spoken) if spoken not in ("", "IMAP") else error
-
-    async def _starttls_failed(self, error: MailwicketError) -> StageError | MailwicketError:
-        config, cause = self._config, error.__cause__
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return certificate_refused(config.server, cause, await self._certificate_behind_starttls(), _now())
-        if isinstance(error, BlockedError):
-            return StageError(
-                str(error),
-                fix=f'security = "ssl" with port = {TLS_PORT}, or have STARTTLS switched on; no way leads '
-                "back to clear text",
-            )
-        return error
+                    raise await self._door.upgrade_failed(error, self._certificate_behind_starttls) from error
+                finding.detail = tell_tls(self._client.tls)
 
     async def _certificate_behind_starttls(self) -> Certificate | None:
         """Go there once more, to look at the certificate and leave."""
@@ -247,7 +162,3 @@ def _secret_fix(config: Incoming, error: BlockedError) -> str:
     if config.password.form == "credential":
         return "systemd hands it to the service alone: test with { file = ... }, or below systemd-run(1)"
     return "see that it is there, and that the user who runs this may read it"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

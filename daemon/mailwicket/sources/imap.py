@@ -221,7 +221,7 @@ class ImapMailbox:
 
     async def _start(self, text: str | None) -> tuple[Cursor, Renumbered | None]:
         epoch = int(self._epoch)
-        cursor = None if text is None else Cursor.read(text)
+        cursor = Cursor.read(text) if text and '"uidvalidity"' in text else None  # it may be of POP3, before
         if cursor is None or cursor.folder != self._config.folder:
             uidnext = await self._uidnext()
             return first_cursor(self._config.folder, epoch, uidnext, self._config.start_from, datetime.now(UTC)), None
