@@ -309,12 +309,13 @@ class Pop3Client:
         self.in_step = not answer.ok
         return answer, Lines(self)
 
-    async def listing(self, command: str, limit_bytes: int = LISTING_BYTES) -> tuple[Answer, Sequence[bytes]]:
+    async def listing(self, command: str, limit_bytes: int | None = None) -> tuple[Answer, Sequence[bytes]]:
         """Return the answer to a command and its lines; none where the answer is -ERR.
 
         Raises:
-            TransientError: as `run`; or the lines are longer than *limit_bytes* together.
+            TransientError: as `run`; or the lines are longer than *limit_bytes* (LISTING_BYTES) together.
         """
+        limit_bytes = limit_bytes or LISTING_BYTES
         answer, lines = await self.begin(command)
         if not answer.ok:
             return answer, ()
