@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 from typer.main import get_command
 
 from mailwicket.backends.webhook.config import WebhookConfig
@@ -17,7 +18,7 @@ from mailwicket.config.keys import UNITS, keys_of
 from mailwicket.config.preferences import ReplyToClosed
 from mailwicket.config.secret import Secret
 from mailwicket.config.settings import Backend
-from mailwicket.config.tables import NAMED, PLAIN
+from mailwicket.config.tables import ENTRIES, LINKED, NAMED, PLAIN
 from mailwicket.failpoint import NAMES
 from mailwicket.model import EntryKind, Flag, Reason, TicketStatus
 from mailwicket.service.alerts import Cause
@@ -130,7 +131,7 @@ def test_the_reference_of_the_configuration_is_what_the_models_say() -> None:
 
 
 def test_the_reference_names_every_key_with_its_default() -> None:
-    for model in (*PLAIN.values(), *NAMED.values(), Backend, WebhookConfig, Incoming, Filter, ReplyToClosed):
+    for model in (*PLAIN.values(), *ENTRIES.values(), Backend, WebhookConfig, Incoming, Filter, ReplyToClosed):
         for name, key in keys_of(model).items():
             assert key.description, name
             assert key.allowed, name
@@ -149,7 +150,7 @@ def test_every_example_of_the_reference_is_good_and_its_mistakes_are_told_as_it_
         conf.write(block, "10-incoming.toml")
         assert conf.lines() == ("".join(blocks("text")).splitlines() if wrong in block else [])
         tables |= set(re.findall(r"^\[(\w+)", block, re.MULTILINE))
-    assert tables == {*PLAIN, *NAMED, "backend", "incoming"}
+    assert tables == {*PLAIN, *ENTRIES, "backend", "incoming"}
 
 
 def test_every_variable_of_the_reference_is_one(tmp_path: Path) -> None:
@@ -193,12 +194,16 @@ def test_the_sample_shows_every_key_and_comments_out_the_optional_ones_with_defa
     assert plain is not None
     assert conf.read().settings == plain
     for path in SAMPLE.glob("*.toml"):
-        conf.write(re.sub(r"^# (?=\w+ = )", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE), path.name)
+        off = r"^#   (?=[\[\w])|^# (?=\w+ = )" if path.name == "15-proxies.toml" else r"^# (?=\w+ = )"
+        conf.write(re.sub(off, "", path.read_text(encoding="utf-8"), flags=re.MULTILINE), path.name)
     assert conf.lines() == []
 
 
-def test_the_sample_shows_every_key_of_the_directory_and_is_good(tmp_path: Path) -> None:
-    lines = (SAMPLE / "40-people.toml").read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize(("file", "models"), [("40-people.toml", NAMED), ("15-proxies.toml", LINKED)])
+def test_the_sample_shows_every_key_of_tables_that_need_not_be_there_and_is_good(
+    file: str, models: dict[str, type[BaseModel]], tmp_path: Path
+) -> None:
+    lines = (SAMPLE / file).read_text(encoding="utf-8").splitlines()
     written = "\n".join(line.removeprefix("#   ") for line in lines if line.startswith("#   "))
     shown: dict[str, set[str]] = {}
     for line in written.splitlines():
@@ -206,7 +211,7 @@ def test_the_sample_shows_every_key_of_the_directory_and_is_good(tmp_path: Path)
             table = header[1]
         elif key := re.match(r"(\w+) = ", line):
             shown.setdefault(table, set()).add(key[1])
-    assert shown == {name: set(keys_of(model)) for name, model in NAMED.items()}
+    assert shown == {name: set(keys_of(model)) for name, model in models.items()}
     conf = Conf(tmp_path)
     conf.write(written)
     assert conf.lines() == []

@@ -14,6 +14,7 @@ from mailwicket.config.directory import Category, Company, Group, Requester, Tec
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.model import AddrSpec, DirectoryPath, FilePath, Says, Table, Text, is_address, is_loopback, wrong
 from mailwicket.config.preferences import Msp, Preferences
+from mailwicket.config.proxy import Proxy
 from mailwicket.config.secret import Secret
 
 UNIX_PATH_BYTES: Final = 107
@@ -178,6 +179,7 @@ class Settings(BaseSettings):
     store: Store = Field(default_factory=Store)
     backend: InstanceOf[BackendChoice]
     incoming: dict[str, Incoming] = Field(default_factory=dict)
+    proxy: dict[str, Proxy] = Field(default_factory=dict)
     preferences: Preferences = Field(default_factory=Preferences)
     msp: Msp = Field(default_factory=Msp)
     technician: dict[str, Technician] = Field(default_factory=dict)

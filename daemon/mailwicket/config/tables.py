@@ -12,6 +12,7 @@ from mailwicket.config.incoming import Incoming
 from mailwicket.config.keys import Key, below, keys_of, to_toml
 from mailwicket.config.merge import KeyPath
 from mailwicket.config.preferences import Msp, Preferences
+from mailwicket.config.proxy import Proxy
 from mailwicket.config.settings import Backend, Daemon, Http, Store
 
 PLAIN: Final[Mapping[str, type[BaseModel]]] = {
@@ -32,14 +33,19 @@ NAMED: Final[Mapping[str, type[BaseModel]]] = {
 }
 """The tables of the directory: `[TABLE.NAME]`, or `[TABLE."ADDRESS"]`."""
 
+LINKED: Final[Mapping[str, type[BaseModel]]] = {"proxy": Proxy}
+"""The tables `[TABLE.NAME]` that others name."""
+
+ENTRIES: Final[Mapping[str, type[BaseModel]]] = {**LINKED, **NAMED}
+
 BY_ADDRESS: Final = frozenset({"technician", "requester"})
 
-NAMES: Final = (*PLAIN, "backend", "incoming", *NAMED)
+NAMES: Final = (*PLAIN, "backend", "incoming", *ENTRIES)
 
 
 def shown(table: str) -> str:
     """Return how a table is written: with what stands for a name."""
-    if table in NAMED:
+    if table in ENTRIES:
         return f'{table}."ADDRESS"' if table in BY_ADDRESS else f"{table}.NAME"
     return f"{table}.NAME" if table == "incoming" else table
 
@@ -66,7 +72,7 @@ class Tables:
         return any(key.is_text for key in self._keys_at(path)) or self.is_secret(path[:-1])
 
     def _keys_at(self, path: KeyPath) -> Iterator[Key]:
-        rest = path[2:] if path[:1] == ("incoming",) or (path and path[0] in NAMED) else path[1:]
+        rest = path[2:] if path[:1] == ("incoming",) or (path and path[0] in ENTRIES) else path[1:]
         for model in self._models_at(path):
             key: Key | None = Key(model, "")
             for step in rest:
@@ -80,8 +86,8 @@ class Tables:
                 return self.sources.values()
             case ("backend", _, *_):
                 return [Backend, *self.backends.values()]
-            case (name, _, _, *_) if name in NAMED:
-                return [NAMED[name]]
+            case (name, _, _, *_) if name in ENTRIES:
+                return [ENTRIES[name]]
             case (name, _, *_) if name in PLAIN:
                 return [PLAIN[name]]
         return []
@@ -91,7 +97,7 @@ class Tables:
         yield from (((name,), model, "") for name, model in PLAIN.items())
         yield ("incoming", "NAME"), Incoming, ""
         yield ("backend",), Backend, ""
-        for name, model in NAMED.items():
+        for name, model in ENTRIES.items():
             yield (name, "ADDRESS" if name in BY_ADDRESS else "NAME"), model, ""
         for kind, source in self.sources.items():
             yield ("incoming", "NAME"), source, f" with protocol = {to_toml(kind)}"

@@ -13,8 +13,9 @@ from mailwicket.config.locate import TreePath
 from mailwicket.config.merge import Merged
 from mailwicket.config.mistake import ConfigError, dotted, mistakes, unknown, with_allowed
 from mailwicket.config.model import UNIT_NAME, is_addr_spec, is_unit_name
+from mailwicket.config.proxy import Proxy, Via
 from mailwicket.config.settings import DEFAULT_BACKEND, Backend, BackendChoice, Settings
-from mailwicket.config.tables import BY_ADDRESS, NAMED, NAMES, PLAIN, Tables, shown
+from mailwicket.config.tables import BY_ADDRESS, ENTRIES, NAMES, PLAIN, Tables, shown
 
 UNKNOWN: Final = "extra_forbidden"
 MISSING: Final = "missing"
@@ -50,7 +51,8 @@ class Validation:
         backend = self._backend(values.get("backend", {}))
         incoming = self.incoming = self._units(values.get("incoming", {}))
         self._check_mailboxes(incoming)
-        named = {name: self._named(name, values.get(name, {}), model) for name, model in NAMED.items()}
+        named = {name: self._named(name, values.get(name, {}), model) for name, model in ENTRIES.items()}
+        self._bind(incoming, named["proxy"])
         if self.errors:
             return None
         return Settings.model_validate({**plain, "backend": backend, "incoming": incoming, **named})
@@ -69,6 +71,17 @@ class Validation:
         if table in BY_ADDRESS:
             self._check_addresses(table, found)
         return found
+
+    def _bind(self, units: Mapping[str, Incoming], proxies: Mapping[str, BaseModel]) -> None:
+        """Give every unit the proxy that it names."""
+        known = self._merged.values.get("proxy")
+        for name, unit in units.items():
+            proxy = proxies.get(unit.proxy or "")
+            if isinstance(proxy, Proxy):
+                unit.bind(Via(str(unit.proxy), proxy))
+            elif unit.proxy is not None and not (isinstance(known, dict) and unit.proxy in known):
+                there = ", ".join(f"[{dotted(('proxy', one))}]" for one in sorted(proxies)) or "there is none"
+                self._wrong(("incoming", name, "proxy"), f"names no proxy of this configuration; {there}")
 
     def _check_addresses(self, table: str, entries: Mapping[str, BaseModel]) -> None:
         """Find addresses that are two people's."""

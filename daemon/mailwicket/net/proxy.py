@@ -8,16 +8,22 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import anyio
+import anyio.to_thread
 from python_socks import ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy as SocksProxy
 
+from mailwicket.config.proxy import Via
+from mailwicket.errors import BlockedError
 from mailwicket.net import names
 from mailwicket.net.connect import connect
 from mailwicket.net.descriptors import TooManyFilesError
 from mailwicket.net.dial import dial, why
+
+SOCKS_BYTES: Final = 255
+"""RFC 1929 2: no user name or password is longer. RFC 7617 2: no user name holds a colon."""
 
 ADDRESSES_MAX: Final = 4
 """So many addresses of a name are tried through a proxy that is given addresses."""
@@ -29,6 +35,20 @@ NEVER_S: Final = 86_400
 """The library wants a deadline; ours stands around it."""
 
 HTTP_WANTS_CREDENTIALS: Final = 407  # RFC 9110 15.5.8
+
+
+class Proxied(Protocol):
+    """A table of conf.d whose server may be reached by a proxy."""
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy's name."""
+        ...
+
+    @property
+    def via(self) -> Via | None:
+        """The proxy itself."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +67,29 @@ class Way:
     def __str__(self) -> str:
         """How it is called in errors."""
         return f"proxy.{self.name} ({self.host}:{self.port})"
+
+
+async def way_of(config: Proxied) -> Way | None:
+    """Return the way that *config* names, its password read now; None where it names none.
+
+    Raises:
+        BlockedError: the password cannot be had or said, or the proxy is not known.
+    """
+    if config.proxy is None:
+        return None
+    via = config.via
+    if via is None:  # nothing goes straight that was to go by a proxy
+        raise BlockedError(f"proxy.{config.proxy}: there is no such table", reason="refused")
+    proxy, password = via.proxy, None
+    if proxy.password is not None:
+        secret = proxy.password
+        reveal = secret.reveal
+        password = reveal() if secret.at_hand else await anyio.to_thread.run_sync(reveal, abandon_on_cancel=True)
+    for text in (proxy.username, password):
+        if text is not None and (len(text.encode()) > SOCKS_BYTES or not text or ":" in (proxy.username or "")):
+            what = f"username and password must have 1 to {SOCKS_BYTES} bytes, and the first no colon"
+            raise BlockedError(f"proxy.{via.name}: {what}", reason="refused")
+    return Way(via.name, proxy.kind, proxy.host, proxy.port, proxy.username, password)
 
 
 class ProxyRefusedError(OSError):

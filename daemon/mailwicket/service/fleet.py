@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +13,7 @@ import anyio.to_thread
 
 from mailwicket.config.exposed import AT_ONCE, secrets
 from mailwicket.config.incoming import Incoming
+from mailwicket.config.locate import TreePath
 from mailwicket.config.secret import Secret
 from mailwicket.config.settings import Settings
 from mailwicket.errors import UnknownError
@@ -173,12 +174,16 @@ def _ours(plan: Plan) -> list[Change]:
     return [change for change in plan.changes if change.unit.startswith(PREFIX)]
 
 
+def _secrets_of_proxy(config: Incoming) -> Iterable[tuple[TreePath, Secret]]:
+    return () if config.via is None else secrets(config.via.proxy)
+
+
 async def stale_secrets(settings: Settings, forms: Collection[str]) -> dict[str, list[str]]:
     """Return by unit which secrets of *forms* read otherwise now than when its connection was made."""
     asked = [
         (PREFIX + name, str(path[0]), secret)
         for name, config in enabled(settings).items()
-        for path, secret in secrets(config)
+        for path, secret in (*secrets(config), *((("proxy",), one) for _, one in _secrets_of_proxy(config)))
         if secret.form in forms
     ]
     asked += [(BACKEND, str(path[0]), one) for path, one in secrets(settings.backend) if one.form in forms]

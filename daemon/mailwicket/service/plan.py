@@ -88,7 +88,7 @@ def compare(old: Settings, new: Settings, secrets: Mapping[str, Sequence[str]] |
             changes.append(Change(unit, Act.STOP))
         elif name not in before:
             changes.append(Change(unit, Act.START))
-        elif keys := _changed(before[name], after[name]) or tuple(fresh.get(unit, ())):
+        elif keys := _unit_changed(before[name], after[name]) or tuple(fresh.get(unit, ())):
             changes.append(Change(unit, Act.RESTART, keys))
         else:
             kept += 1
@@ -148,6 +148,11 @@ def _others(old: Settings, new: Settings) -> list[str]:
 def _differing(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
     """Return the names that are not in both, or stand for something else."""
     return [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+
+
+def _unit_changed(old: Incoming, new: Incoming) -> tuple[str, ...]:
+    """As `_changed`; a proxy that is another one now counts, too."""
+    return _changed(old, new) or (("proxy",) if old.via != new.via else ())
 
 
 def _changed(old: BaseModel, new: BaseModel) -> tuple[str, ...]:

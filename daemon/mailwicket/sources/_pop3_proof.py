@@ -18,7 +18,7 @@ from mailwicket.net.door import Door, tell_tls
 from mailwicket.net.knock import certificate_of, trusting_context
 from mailwicket.net.pop3.client import Deadlines, Pop3Client
 from mailwicket.net.pop3.login import Account, authenticate, refuse_clear_text, secure
-from mailwicket.net.proxy import Way, dial_by
+from mailwicket.net.proxy import Way, way_of
 from mailwicket.ports import Probe
 from mailwicket.sources._pop3_bodies import top_of
 from mailwicket.sources._pop3_session import Session
@@ -32,10 +32,18 @@ CLEAR_PORT: Final = 110
 USUAL: Final = f'{TLS_PORT} with security = "ssl", {CLEAR_PORT} with "tls"'
 
 
-def stages(config: Incoming, *, proxied: bool) -> Sequence[str]:
+def stages(config: Incoming) -> Sequence[str]:
     """Return the stages that *config* takes, in order."""
     channel = {"ssl": ("tls", "greeting"), "tls": ("greeting", "starttls"), "none": ("greeting",)}[config.security]
-    return ("configuration", *approach_stages(proxied=proxied), *channel, "auth", "maildrop", "after", "read")
+    return (
+        "configuration",
+        *approach_stages(proxied=config.proxy is not None),
+        *channel,
+        "auth",
+        "maildrop",
+        "after",
+        "read",
+    )
 
 
 def impatient(deadlines: Deadlines) -> Deadlines:
@@ -55,11 +63,11 @@ class Proof:
     def __init__(
         self,
         config: Incoming,
-        account: Callable[[], Awaitable[tuple[Account, Way | None]]],
+        account: Callable[[], Awaitable[Account]],
         deadlines: Deadlines,
         probe: Probe,
     ) -> None:
-        """Test what *config* says; *account* resolves secrets, trust and the proxy."""
+        """Test what *config* says; *account* resolves secrets and trust."""
         self._config = config
         self._account = account
         self._deadlines = impatient(deadlines)
@@ -70,7 +78,7 @@ class Proof:
         account, way = await self._configuration()
         config, limits = self._config, self._deadlines
         sock = await Approach(config.server, config.port, limits.connect_s, USUAL, self._probe, way).run()
-        client = self._client(way)
+        client = Pop3Client(config.server, config.port, limits, way)
         channel = _Channel(client, config, account, way, self._probe)
         try:
             await channel.run(sock)
@@ -79,19 +87,11 @@ class Proof:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
                 await client.say_goodbye()
 
-    def _client(self, way: Way | None) -> Pop3Client:
-        config = self._config
-
-        async def dial(host: str, port: int, within_s: float) -> socket.socket:
-            return await dial_by(way, host, port, within_s)
-
-        return Pop3Client(config.server, config.port, self._deadlines, dial)
-
     async def _configuration(self) -> tuple[Account, Way | None]:
         config = self._config
         with self._probe.stage("configuration") as finding:
             try:
-                account, way = await self._account()
+                account, way = await self._account(), await way_of(config)
             except BlockedError as error:
                 raise StageError(str(error), fix=_secret_fix(config, error)) from error
             if account.token is not None:
@@ -224,6 +224,8 @@ IN_USE_FIX: Final = (
 
 
 def _secret_fix(config: Incoming, error: BlockedError) -> str:
+    if error.reason == "refused":
+        return f"mend [proxy.{config.proxy}]"
     if error.reason == "certificate":
         return "mend ca_file: the path of certificates in PEM form"
     if config.password is None:

@@ -18,10 +18,9 @@ from mailwicket.config.incoming import Incoming
 from mailwicket.config.model import Says, Text, wrong
 from mailwicket.errors import BlockedError
 from mailwicket.model import Fetched, Look, MailRef, Renumbered, Settlement
-from mailwicket.net.dial import dial
 from mailwicket.net.pop3.client import Deadlines, Pop3Client, check_room
 from mailwicket.net.pop3.login import Account, Token, log_in
-from mailwicket.net.proxy import Way
+from mailwicket.net.proxy import way_of
 from mailwicket.ports import Net, Probe
 from mailwicket.sources._pop3_bodies import Bodies, Record, received_at, top_of
 from mailwicket.sources._pop3_cursor import FOLDER, Cursor, changed, digest, first_cursor, renumbered
@@ -109,16 +108,16 @@ class Pop3Source:
     @property
     def stages(self) -> Sequence[str]:
         """See `ports.ProvesConnection`."""
-        return stages(self._config, proxied=False)
+        return stages(self._config)
 
     async def prove(self, probe: Probe) -> None:
         """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._ready, self.deadlines, probe).run()
+        await Proof(self._config, self._account, self.deadlines, probe).run()
 
     async def _begin(self) -> Session:
         """Log in and list what lies there."""
         config = self._config
-        client = Pop3Client(config.server, config.port, self.deadlines, dial)
+        client = Pop3Client(config.server, config.port, self.deadlines, await way_of(config))
         session = Session(client)
         try:
             async with self._net.entrance(config.server):
@@ -138,9 +137,6 @@ class Pop3Source:
         with suppress(OSError):  # a disk that does not take it back does not give a new one either
             for path in self._net.spool_dir.glob(f"{self._name}.*"):  # a unit's name holds no dot
                 path.unlink(missing_ok=True)
-
-    async def _ready(self) -> tuple[Account, Way | None]:
-        return await self._account(), None
 
     async def _account(self) -> Account:
         """Resolve secrets and trust."""

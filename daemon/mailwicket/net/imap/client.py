@@ -17,11 +17,12 @@ import anyio.to_thread
 
 from mailwicket.errors import BlockedError, TransientError, is_shortage
 from mailwicket.net import descriptors
-from mailwicket.net.dial import dial, why
+from mailwicket.net.dial import why
 from mailwicket.net.imap.protocol import Exchange, ImapProtocol, Literal
 from mailwicket.net.imap.reader import Response, Room
 from mailwicket.net.imap.signal import Signal
 from mailwicket.net.imap.tokens import read_search
+from mailwicket.net.proxy import Way, dial_by
 
 SHORT_BYTES: Final = 1024
 SHORT_RESPONSES: Final = 8
@@ -54,8 +55,9 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
 
     protocol: ImapProtocol
 
-    def __init__(self, host: str, port: int, deadlines: Deadlines) -> None:
-        """Prepare a connection to *host*; `open` makes it."""
+    def __init__(self, host: str, port: int, deadlines: Deadlines, way: Way | None = None) -> None:
+        """Prepare a connection to *host*, by *way*; `open` makes it."""
+        self._way = way
         self.deadlines = deadlines
         self.peer = f"{host}:{port}"
         self._lock = (
@@ -94,7 +96,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         end_at = loop.time() + self.deadlines.connect_s
         if sock is None:
             with self._trouble("accept a connection"):
-                sock = await dial(self.host, self.port, self.deadlines.connect_s)
+                sock = await dial_by(self._way, self.host, self.port, self.deadlines.connect_s)
         with self._trouble("begin TLS"), anyio.fail_after(max(0, end_at - loop.time())):
             name = self.host if tls else None
             await loop.create_connection(lambda: self.protocol, sock=sock, ssl=tls, server_hostname=name)
@@ -179,7 +181,12 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
 
     @property
     def local(self) -> bool:
-        """Whether the other end is this machine, by the address that answered and not by its name."""
+        """Whether the other end is this machine, by the address that answered and not by its name.
+
+        Behind a proxy it is not, wherever the proxy is.
+        """
+        if self._way is not None:
+            return False
         peer = self.protocol.transport.get_extra_info("peername")
         if isinstance(peer, tuple):
             return ipaddress.ip_address(peer[0].partition("%")[0]).is_loopback

@@ -7,7 +7,7 @@ import contextlib
 import ipaddress
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -21,6 +21,7 @@ from mailwicket.net.dial import why
 from mailwicket.net.pop3.answer import Answer, refused
 from mailwicket.net.pop3.stuffing import Unstuffing
 from mailwicket.net.pop3.wire import Wire
+from mailwicket.net.proxy import Way, dial_by
 
 STATUS_BYTES: Final = 8 * 1024
 """RFC 2449 4 allows 512 octets; some servers tell more."""
@@ -32,9 +33,6 @@ CAPABILITY_BYTES: Final = 64 * 1024
 
 SHORT_BYTES: Final = 64 * 1024
 """Longer listings are taken apart in a thread."""
-
-Dial = Callable[[str, int, float], Awaitable[socket.socket]]
-"""Host, port and a deadline in seconds, to a connected socket: `net.dial.dial`, or the way through a proxy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +68,8 @@ def check_room(peer: str) -> None:
 class Pop3Client:
     """One connection. Any timeout or cancellation ends it: a late answer would be taken for the next command's."""
 
-    def __init__(self, host: str, port: int, deadlines: Deadlines, dial: Dial) -> None:
-        """Prepare a connection to *host*, by *dial*; `open` makes it."""
+    def __init__(self, host: str, port: int, deadlines: Deadlines, way: Way | None = None) -> None:
+        """Prepare a connection to *host*, by *way*; `open` makes it."""
         self.host = host
         self.port = port
         self.peer = f"{host}:{port}"
@@ -81,13 +79,13 @@ class Pop3Client:
         self.secrets: frozenset[bytes] = frozenset()
         """What no error may repeat, whatever the server says."""
         self.wire = Wire(asyncio.get_running_loop(), self.peer)
-        self._dial = dial
+        self._way = way
         self.in_step = True
         """The last answer was read to its end."""
 
     def another(self) -> Pop3Client:
         """Return a client for one more connection to the same place."""
-        return Pop3Client(self.host, self.port, self.deadlines, self._dial)
+        return Pop3Client(self.host, self.port, self.deadlines, self._way)
 
     # --- the connection ---------------------------------------------------------------------------------------------
 
@@ -107,7 +105,7 @@ class Pop3Client:
         end_at = loop.time() + self.deadlines.connect_s
         if sock is None:
             with self.trouble("accept a connection"):
-                sock = await self._dial(self.host, self.port, self.deadlines.connect_s)
+                sock = await dial_by(self._way, self.host, self.port, self.deadlines.connect_s)
         with self.trouble("begin TLS"), anyio.fail_after(max(0, end_at - loop.time())):
             name = self.host if tls else None
             await loop.create_connection(lambda: self.wire, sock=sock, ssl=tls, server_hostname=name)
@@ -198,7 +196,12 @@ class Pop3Client:
 
     @property
     def local(self) -> bool:
-        """Whether the other end is this machine, by the address that answered and not by its name."""
+        """Whether the other end is this machine, by the address that answered and not by its name.
+
+        Behind a proxy it is not, wherever the proxy is.
+        """
+        if self._way is not None:
+            return False
         place = self.wire.transport.get_extra_info("peername")
         return isinstance(place, tuple) and ipaddress.ip_address(place[0].partition("%")[0]).is_loopback
 
