@@ -4,13 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import shutil
+import signal
 import socket
+import subprocess
+import tempfile
 from base64 import b64encode
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.lab.needs import lacking
+from tests.lab.processes import free_ports, mortal, until
 
 FOREVER_S = 3600
+TOOLS = Path(__file__).parents[2] / ".tools"
+
+DANTE = """
+logoutput: stderr
+internal: 127.0.0.1 port = {port}
+external: lo
+socksmethod: none
+clientmethod: none
+client pass {{
+    from: 127.0.0.0/8 to: 0.0.0.0/0
+}}
+socks pass {{
+    from: 127.0.0.0/8 to: 127.0.0.0/8
+}}
+"""
+TINYPROXY = """
+Port {port}
+Listen 127.0.0.1
+Allow 127.0.0.1
+Timeout 600
+BasicAuth {user} {password}
+"""
 
 
 @dataclass
@@ -167,3 +198,64 @@ async def proxy_double(kind: str, **traits: object) -> AsyncIterator[ProxyDouble
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0.01)
+
+
+# --- real ones ------------------------------------------------------------------------------------------------------
+
+
+class RealProxy:
+    """A real proxy on loopback: `microsocks` with a password, `danted` without one, `tinyproxy` with one."""
+
+    def __init__(self, name: str, user: str, password: str, directory: Path) -> None:
+        """Start it."""
+        (self.port,) = free_ports(1)
+        self.log = directory / "log"
+        conf = directory / "conf"
+        terms = {"port": self.port, "user": user, "password": password}
+        match name:
+            case "microsocks":
+                words = ["-i", "127.0.0.1", "-p", str(self.port), "-u", user, "-P", password]
+            case "danted":
+                conf.write_text(DANTE.format(**terms))
+                words = ["-f", str(conf), "-p", str(directory / "pid")]
+            case _:
+                conf.write_text(TINYPROXY.format(**terms))
+                words = ["-d", "-c", str(conf)]
+        self._command = mortal([_program(name), *words])
+        self.start()
+
+    def start(self) -> None:
+        """Start it, or start it again: same port."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, start_new_session=True)
+        until(self._answers, 10, what="the proxy's answer")
+
+    def stop(self) -> None:
+        """End it with all that goes through it."""
+        os.killpg(self._process.pid, signal.SIGKILL)  # Dante works in children
+        self._process.wait(10)
+
+    def _answers(self) -> bool:
+        if self._process.poll() is not None:
+            lacking(f"the proxy does not start here: {self.log.read_text(errors='replace')[-500:]}")
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name) or (str(TOOLS / name) if (TOOLS / name).exists() else None)
+    return found or lacking(f"{name} is missing: tests/real/install")
+
+
+@contextmanager
+def real_proxy(name: str, user: str = "", password: str = "") -> Iterator[RealProxy]:
+    """Run one."""
+    directory = Path(tempfile.mkdtemp(prefix="mailwicket-proxy-"))
+    try:
+        running = RealProxy(name, user, password, directory)
+        try:
+            yield running
+        finally:
+            running.stop()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

@@ -34,7 +34,7 @@ NEXT_S: Final = 20
 NEVER_S: Final = 86_400
 """The library wants a deadline; ours stands around it."""
 
-HTTP_WANTS_CREDENTIALS: Final = 407  # RFC 9110 15.5.8
+HTTP_WANTS_CREDENTIALS: Final = frozenset({401, 407})  # RFC 9110 15.5.8; tinyproxy says 401 to wrong ones
 
 
 class Proxied(Protocol):
@@ -176,7 +176,7 @@ class _Trip:
         except OSError as error:
             raise self._refused(why(error)) from error
         if not answer.ok:
-            raise self._refused(answer.words, credentials=answer.status == HTTP_WANTS_CREDENTIALS)
+            raise self._refused(answer.words, credentials=answer.status in HTTP_WANTS_CREDENTIALS)
 
     async def by_socks(self) -> None:
         """Try the addresses in turn, each over a connection of its own: after a refusal one is of no more use."""
