@@ -78,12 +78,12 @@ async def test_from_a_day_on_counts_what_the_last_server_wrote(tmp_path: Path) -
 
 
 async def test_a_page_has_a_bound_and_the_next_look_goes_on(tmp_path: Path) -> None:
-    every = [f"id{number}" for number in range(1200)]
+    every = [f"id{number}" for number in range(4800)]
     async with scripted(opened(*every)) as server, source(server, tmp_path).connect() as mailbox:
         pages = [await mailbox.look(None)]
         while pages[-1].more:
             pages.append(await mailbox.look(pages[-1].cursor))
-    assert [len(page.refs) for page in pages] == [500, 500, 200]
+    assert [len(page.refs) for page in pages] == [2000, 2000, 800]
     assert [name for page in pages for name in names(page)] == every
 
 

@@ -69,8 +69,11 @@ class Session:
         await self._ask_for_missing(ids, count)
         answer, lines = await self.client.listing("LIST")
         sizes = await _read(lines) if answer.ok else {}  # hints, all of them
-        self.mails = _listed(ids, sizes)
-        if len(set(ids.values())) < len(ids):
+        if len(ids) < MANY_LINES:
+            self.mails = _listed(ids, sizes)
+        else:
+            self.mails = await anyio.to_thread.run_sync(_listed, ids, sizes, abandon_on_cancel=True)
+        if any(mail.shared for mail in self.mails.values()):
             log.warning("%s gives several mails one id; they are read and never deleted", self.client.peer)
 
     def _no_ids(self, answer: Answer) -> TransientError | BlockedError:

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -27,8 +27,10 @@ from mailwicket.sources._pop3_cursor import FOLDER, Cursor, changed, digest, fir
 from mailwicket.sources._pop3_proof import CLEAR_PORT, TLS_PORT, Proof, stages
 from mailwicket.sources._pop3_session import Listed, Session
 
-LOOK_MAILS: Final = 500
-"""How many mails one look tells: their rows are one transaction."""
+T = TypeVar("T")
+
+LOOK_MAILS: Final = 2000
+"""How many mails one look tells: their rows are one transaction, and the cursor of all is written anew."""
 
 MANY: Final = 2000
 """The ids of so many mails are worked on in a thread."""
@@ -178,6 +180,9 @@ class Pop3Mailbox:
         self._login_delay_s = 0
         self._heard_at = anyio.current_time()
         self._digests: dict[str, bytes] = {}
+        self._names: dict[bytes, str] = {}
+        self._digested_of: Mapping[str, Listed] | None = None
+        """The listing that these are of."""
 
     async def session(self) -> Session:
         """Return the session under way, or begin one.
@@ -224,8 +229,12 @@ class Pop3Mailbox:
         async with self._turn:
             session = await self.session()
             names = await self._digested(session.mails)
-            start, change = self._start(cursor, names.keys())
-            fresh = [one for one in names if not start.knows(one)]
+
+            def begin() -> tuple[Cursor, Renumbered | None, Sequence[bytes]]:
+                start, change = self._start(cursor, names.keys())
+                return start, change, [one for one in names if one not in start.told and one not in start.old]
+
+            start, change, fresh = await _aside(begin, len(names))
             refs: dict[bytes, MailRef] = {}
             left_alone: set[bytes] = set()
             for one in fresh[:LOOK_MAILS]:
@@ -236,20 +245,24 @@ class Pop3Mailbox:
                 else:
                     refs[one] = MailRef(FOLDER, start.epoch_text, mail.remote_id, mail.size_bytes, dated_at)
             more = len(fresh) > LOOK_MAILS
-            after = start.after_look(names.keys(), list(refs), left_alone, more=more)
-            return Look(list(refs.values()), self._written(after), more, change)
+
+            def end() -> str:
+                return self._written(start.after_look(names.keys(), list(refs), left_alone, more=more))
+
+            return Look(list(refs.values()), await _aside(end, len(names)), more, change)
 
     async def _digested(self, mails: Mapping[str, Listed]) -> dict[bytes, str]:
         """Return the ids by their digests, in order; most are known from the session before."""
         known = self._digests
-        fresh = [name for name in mails if name not in known]
 
-        def made() -> dict[str, bytes]:
-            return {name: digest(name) for name in fresh}
+        def digested() -> dict[bytes, str]:
+            return {known.get(name) or digest(name): name for name in mails}
 
-        made_now = made() if len(fresh) < MANY else await anyio.to_thread.run_sync(made, abandon_on_cancel=True)
-        self._digests = {name: known.get(name) or made_now[name] for name in mails}
-        return {one: name for name, one in self._digests.items()}
+        if self._digested_of is not mails:
+            names = await _aside(digested, len(mails))
+            self._names, self._digested_of = names, mails
+            self._digests = {name: one for one, name in names.items()}
+        return self._names
 
     def _start(self, text: str | None, there: AbstractSet[bytes]) -> tuple[Cursor, Renumbered | None]:
         cursor = None if text is None else self._read(text)
@@ -303,3 +316,8 @@ class Pop3Mailbox:
                 self._session = None  # whatever happens now, it is over
                 await session.leave([mail.number for mail in mails])
                 self._heard_at = session.client.wire.heard_at
+
+
+async def _aside(job: Callable[[], T], mails: int) -> T:
+    """Do *job*, in a thread where it is about so many *mails* that the other mailboxes would wait."""
+    return job() if mails < MANY else await anyio.to_thread.run_sync(job, abandon_on_cancel=True)
