@@ -7,6 +7,7 @@ import poplib
 import re
 import ssl
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,19 @@ def test_mails_are_deleted_where_that_is_asked_for(drops: Callable[..., Drop]) -
         drop.run()
         assert drop.there() == 0
     drop.close()
+
+
+def test_when_a_mail_was_received_is_what_the_server_wrote_on_top(drops: Callable[..., Drop]) -> None:
+    drop = drops()
+    sent_at = datetime.now(UTC).replace(microsecond=0)
+    drop.dovecot.deliver(drop.user, b"From: ada@example.org\r\nSubject: hello\r\n\r\nHello.\r\n")
+    drop.daemon.start_and_answer()
+    drop.daemon.wait_until_settled(1)
+    assert drop.daemon.stop() == 0
+    ((told,),) = drop.daemon.ask("SELECT received_at FROM intake")
+    assert abs(datetime.fromisoformat(told) - sent_at) <= timedelta(seconds=5)
+    ((entry,),) = drop.daemon.ask("SELECT received FROM desk_entry")
+    assert entry == told
 
 
 def test_a_second_program_may_come_in_between_two_looks(drops: Callable[..., Drop]) -> None:

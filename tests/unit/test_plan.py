@@ -105,3 +105,26 @@ def test_no_value_is_part_of_a_plan(conf: Conf) -> None:
     plan = changes(conf, 'password = "x"', 'password = "canary-4711"')
     assert "canary" not in repr(plan)
     assert "canary" not in repr(plan.told())
+
+
+PROXIED = (
+    BEFORE.replace("[incoming.b]", '[incoming.b]\nproxy = "office"') + '[proxy.office]\nurl = "http://127.0.0.1:3128"\n'
+)
+
+
+def test_a_proxy_that_changes_restarts_what_is_reached_by_it_alone(conf: Conf) -> None:
+    same = compare(read(conf, PROXIED), read(conf, PROXIED))
+    assert same.is_empty
+    plan = compare(read(conf, PROXIED), read(conf, PROXIED.replace("3128", "3129")))
+    assert plan.changes == (Change("incoming/b", Act.RESTART, ("proxy",)),)
+    assert plan.kept == 1
+
+
+def test_a_mailbox_that_gets_a_proxy_is_restarted(conf: Conf) -> None:
+    plan = compare(read(conf, BEFORE), read(conf, PROXIED))
+    assert plan.changes == (Change("incoming/b", Act.RESTART, ("proxy",)),)
+
+
+def test_a_kept_mailbox_keeps_the_proxy_that_it_was_made_with(conf: Conf) -> None:
+    old, new = read(conf, PROXIED), read(conf, PROXIED)
+    assert adopted(old, new, compare(old, new)).incoming["b"].via is old.incoming["b"].via
