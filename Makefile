@@ -8,7 +8,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
-.PHONY: help test test-fast torture demo real-servers lint types floors format bench-servers bench-backlog bench-latency bench-loop bench-idle bench-parse bench-keep clean
+.PHONY: help test test-fast torture demo real-servers lint types floors format bench-servers bench-backlog bench-latency bench-loop bench-idle bench-parse bench-decide bench-keep clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -19,6 +19,7 @@ help:
 	@echo "make bench-loop      how long any mail holds up the event loop"
 	@echo "make bench-idle      what 1,000 idle TLS mailboxes cost, beside aioimaplib alone"
 	@echo "make bench-parse     how fast mails are read, beside stdlib email and fast-mail-parser"
+	@echo "make bench-decide    how long a decision takes beside reading the mail"
 	@echo "make bench-keep   where small mails are cheapest to keep"
 
 $(VENV)/.made:
@@ -57,7 +58,7 @@ test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not real"
 
 torture: $(VENV)/.dev real-servers
-	$(BIN)/python -m pytest -m torture -s tests/real tests/flow tests/hostile tests/unit/test_mail_fuzz.py
+	$(BIN)/python -m pytest -m torture -s tests/real tests/flow tests/hostile tests/unit/test_mail_fuzz.py tests/unit/test_rules_walk.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -90,6 +91,9 @@ bench-idle: $(VENV)/.dev real-servers
 
 bench-parse: $(VENV)/.bench
 	$(BIN)/python -m bench.parse
+
+bench-decide: $(VENV)/.dev
+	$(BIN)/python -m bench.decide
 
 bench-keep: $(VENV)/.dev
 	$(BIN)/python -m bench.keep

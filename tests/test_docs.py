@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -26,6 +27,10 @@ from mailwicket.service.metrics import Figures
 from mailwicket.service.units import Unit, UnitState
 from mailwicket.store.journal import State
 from mailwicket.web.api import Api
+from mailwicket.web.audit import Audit
+from mailwicket.web.mails import ROUTE as ROUTE_OF_MAILS
+from mailwicket.web.quarantine import Quarantine
+from mailwicket.web.tickets import Tickets
 from tests.conf import UNIT, Conf
 from tests.fakes import report
 
@@ -112,10 +117,13 @@ def test_every_command_of_the_readme_and_of_the_production_page_exists_and_every
 
 
 def test_every_route_of_the_api_is_documented() -> None:
-    defined = Api(None).routes()  # type: ignore[arg-type]
-    routes = {(route.method, re.sub(r"\{(\w+):.*\}", r"{\1}", route.path)) for route in defined}  # type: ignore[attr-defined]
+    nouns: list[Any] = [Api, Tickets, Quarantine, Audit]
+    defined = [route for noun in nouns for route in noun(None).routes()]
+    routes = {(route.method, re.sub(r"\{(\w+):[^/]*?(?:\(.*\)\?|\{.*\})?\}", r"{\1}", route.path)) for route in defined}
+    routes |= {("POST", ROUTE_OF_MAILS)}
     told: set[tuple[str, str]] = set()
-    for methods in re.findall(r"^\| (`(?:GET|POST) /api/v1/.*?) \| ", page("docs/reload.md"), re.MULTILINE):
+    pages = page("docs/reload.md") + page("docs/desk.md")
+    for methods in re.findall(r"^\| (`(?:GET|POST) /api/v1/.*?) \| ", pages, re.MULTILINE):
         verb = base = ""
         for method, path in re.findall(r"`(?:(GET|POST) )?([^` ]+)`", methods):
             verb = method or verb

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import anyio
@@ -18,11 +19,15 @@ from mailwicket import __version__
 from mailwicket.config.load import Loaded
 from mailwicket.config.settings import Settings
 from mailwicket.errors import ConflictError, StoreError, UnknownError
+from mailwicket.flow.acting import Acting
 from mailwicket.flow.backend import Door
+from mailwicket.flow.configured import policy_of
 from mailwicket.flow.importing import Importing
 from mailwicket.flow.judge import utc_now
+from mailwicket.flow.quarantine import Parking
 from mailwicket.flow.reading import Reading
 from mailwicket.flow.reclaim import Reclaim
+from mailwicket.flow.whatif import differences
 from mailwicket.net.machine import Machine
 from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Source
 from mailwicket.service import footprint, logs
@@ -34,18 +39,24 @@ from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import Metrics
 from mailwicket.service.notify import Notifier
 from mailwicket.service.plan import BACKEND, Plan, adopted, compare
-from mailwicket.service.reload import ConfDir, Reloaded, Reloader
+from mailwicket.service.record import Record
+from mailwicket.service.reload import FILES, ConfDir, Reloaded, Reloader
 from mailwicket.service.report import ParkedLately, Report, disk_of
 from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import Unit, UnitState
 from mailwicket.store import journal
+from mailwicket.store.audit import Deed
 from mailwicket.store.database import FILE_NAME as DATABASE
+from mailwicket.store.parked import waiting
 from mailwicket.store.store import Store
 from mailwicket.timestamp import timestamp
 from mailwicket.web.access import Access
 from mailwicket.web.api import Api
+from mailwicket.web.audit import Audit
 from mailwicket.web.endpoint import Endpoint
 from mailwicket.web.mails import Mails
+from mailwicket.web.quarantine import Quarantine
+from mailwicket.web.tickets import Tickets
 
 log = logging.getLogger(__name__)
 
@@ -101,8 +112,14 @@ class Daemon:
         self._fleet.man(settings)
         self._importing = Importing(self.store, self.reading, lambda name: self._fleet.way(name, self.settings))
         self._supervisor: Supervisor | None = None
+        self._acting = Acting(self.store, lambda: self._desk, lambda: self._fleet.policy(self.settings), utc_now)
+        self._parking = Parking(self.store, self.reading, self._fleet, utc_now)
+        self._record = Record(self.store, utc_now)
         self.notifier = notifier or Notifier({})
-        self._reloader = Reloader(conf, self._apply, self.notifier.reloading, self._tell_ready)
+        self._conf = conf
+        where = "" if conf is None else str(conf.directory)
+        recorded = partial(self._record.reloaded, where)
+        self._reloader = Reloader(conf, self._apply, self.notifier.reloading, self._tell_ready, record=recorded)
         self._slow_secrets_asked = anyio.Event()
         self._parked = 0
         self._disk = disk_of(state_dir, DATABASE)
@@ -130,7 +147,8 @@ class Daemon:
             BlockedError: an address of `[http] listen` cannot be had, or its certificate.
         """
         await self._access.open(self.settings.http)
-        endpoint = Endpoint(self.ready, Metrics(self.report, self.lag).text, self._routes(), self._access.guard)
+        metrics = Metrics(self.report, self.lag, lambda: self.store.look(waiting))
+        endpoint = Endpoint(self.ready, metrics.text, self._routes(), self._access.guard)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(endpoint.serve(self.settings.http.listen, self._access.tls))
             tasks = await stack.enter_async_context(anyio.create_task_group())
@@ -143,6 +161,8 @@ class Daemon:
             self._supervisor.start(Unit("alerts", "people"), Herald(self.report, [tell_log], utc_now))
             self._supervisor.start(Unit("import", self._chores.server), self._importing)
             await self._fleet.start(self._supervisor)
+            tasks.start_soon(self._record.run)
+            tasks.start_soon(self._record.started, __version__, self._conf)
             tasks.start_soon(self._reloader.run)
             tasks.start_soon(self._refresh_slow_secrets)
             tasks.start_soon(self._access.run)
@@ -153,7 +173,13 @@ class Daemon:
             on_ready()
 
     def _routes(self) -> list[RouteDef]:
-        return [*Api(self).routes(), *Mails(self._importing, self.machine.spool_dir).routes()]
+        return [
+            *Api(self).routes(),
+            *Tickets(self._acting).routes(),
+            *Quarantine(self._parking).routes(),
+            *Audit(self._record).routes(),
+            *Mails(self._importing, self.machine.spool_dir, self._record.imported).routes(),
+        ]
 
     async def _measure_disk(self) -> None:
         """Look aside how much room there is: a file system that hangs does not answer that either."""
@@ -182,7 +208,8 @@ class Daemon:
     def _start_chores(self, supervisor: Supervisor, settings: Settings) -> None:
         keep = timedelta(days=settings.store.raw_keep_days)
         quarantine_keep = timedelta(days=settings.store.quarantine_keep_days)
-        reclaim = Reclaim(self.store, self._desk, keep, quarantine_keep, utc_now, self._chores.caught_up)
+        done = self._chores.caught_up, self._fleet.done
+        reclaim = Reclaim(self.store, self._desk, keep, quarantine_keep, utc_now, *done)
         supervisor.start(self._chores, reclaim)
 
     # --- the configuration changes ----------------------------------------------------------------------------------
@@ -281,6 +308,7 @@ class Daemon:
             parked_lately=ParkedLately(lately, first_at) if first_at else None,
             parked_keep_days=self.settings.store.quarantine_keep_days,
             disk=self._disk,
+            filter_hits=self._fleet.filter_hits(),
             at=now,
         )
 
@@ -292,20 +320,24 @@ class Daemon:
         """What `/readyz` answers."""
         return self.report().ready()
 
-    async def plan(self) -> Mapping[str, Any]:
-        """What a reload would do now."""
+    async def plan(self, last: int = 0) -> Mapping[str, Any]:
+        """What a reload would do now, and which of the *last* mails would end otherwise."""
         loaded = await self._reloader.look()
         stale = await stale_secrets(self.settings, QUICK_SECRETS | SLOW_SECRETS)
         plan = compare(self.settings, loaded.settings, stale) if loaded.settings else Plan()
-        return _told(self._reloader.generation, plan, loaded)
+        told = _told(self._reloader.generation, plan, loaded)
+        if last and loaded.settings:
+            rules = (self._fleet.policy(self.settings), policy_of(loaded.settings, self.store.keys))
+            return {**told, "mails": await differences(self.store, rules, last, utc_now())}
+        return told
 
-    async def reload(self) -> Mapping[str, Any]:
-        """Read conf.d and secrets again; what was done, or the errors."""
-        done = await self._reloader.reload()
+    async def reload(self, who: str = FILES) -> Mapping[str, Any]:
+        """Read conf.d and secrets again, as *who* asks; what was done, or the errors."""
+        done = await self._reloader.reload(who)
         return _told(done.generation, done.plan or Plan(), done)
 
-    async def act(self, unit: str, action: str) -> str:
-        """Do *action* to *unit* for an admin; return what happens.
+    async def act(self, unit: str, action: str, who: str) -> str:
+        """Do *action* to *unit* for *who*, an admin; return what happens.
 
         Raises:
             UnknownError: there is no such unit.
@@ -313,7 +345,9 @@ class Daemon:
         """
         assert self._supervisor is not None  # noqa: S101 - the endpoint is served beside it
         if unit == BACKEND and self._door is not None:
-            return self._act_on_backend(action)
+            said = self._act_on_backend(action)
+            await self._record.note(Deed(who, f"unit.{action}", unit))
+            return said
         if unit not in self.units:
             raise UnknownError(f"there is no unit {unit}; there are: {', '.join(self.units) or 'none'}")
         keeper = self._supervisor.keeper(unit)
@@ -324,6 +358,7 @@ class Daemon:
             await self.store.write(lambda tx: journal.hold_unit(tx, unit, timestamp(utc_now())))
         elif action == "resume":
             await self.store.write(lambda tx: journal.release_unit(tx, unit))
+        await self._record.note(Deed(who, f"unit.{action}", unit))
         return said
 
     def _act_on_backend(self, action: str) -> str:

@@ -34,6 +34,8 @@ NAMES: Final = (
     "intake.decided",  # inside the transaction that decides, rows written
     "intake.committed",  # tickets are committed, the server's copies untouched
     "intake.settled",  # the server's copies changed, the rows do not say so yet
+    "quarantine.decided",  # inside the transaction that decides a parked mail anew, everything written
+    "quarantine.retried",  # that is committed; neither its server's copy nor who asked knows
     "desk.created",  # inside the transaction: a ticket was written
     "desk.appended",  # inside the transaction: an entry was written
     "imap.send",  # before any command leaves for the server

@@ -386,6 +386,8 @@ class Lately:
     """Tickets that his mail opened."""
     joined: int = 0
     """Entries that his mail added to the ticket that this one would join."""
+    reopened: int = 0
+    """How often anybody's mail opened that ticket again."""
 
 
 @dataclass(frozen=True, slots=True)

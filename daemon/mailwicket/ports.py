@@ -26,6 +26,7 @@ from mailwicket.model import (
     Sha256,
     TicketChange,
     TicketDraft,
+    TicketNumber,
     TicketRef,
     Unread,
 )
@@ -196,6 +197,19 @@ class JoinsTransaction(Protocol):
 
     def join(self, tx: Transaction, keys: Sequence[IntakeKey]) -> Joined:
         """Take part in *tx* with the effects *keys*: a batch of mails at once."""
+        ...
+
+
+@runtime_checkable
+class ShowsTickets(Protocol):
+    """A desk whose tickets can be looked at by way of our store: `tickets list` and `show`."""
+
+    def listed(self, tx: Transaction, *, all: bool) -> Sequence[Mapping[str, Any]]:  # noqa: A002 - as the option
+        """Return the open tickets by number, with *all* every one, as JSON shows them."""
+        ...
+
+    def shown(self, tx: Transaction, number: TicketNumber) -> Mapping[str, Any] | None:
+        """Return one ticket with its entries, as JSON shows it; None where there is none."""
         ...
 
 

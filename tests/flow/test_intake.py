@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -122,6 +123,20 @@ async def test_an_answer_joins_the_ticket_of_what_it_answers(bench: Bench) -> No
     await bench.catch_up()
     assert bench.watcher.reasons == [Reason.CREATED, Reason.REPLY_PUBLIC, Reason.REPLY_PUBLIC]
     assert bench.ask("SELECT DISTINCT ticket FROM intake") == [(1,)]
+
+
+async def test_a_mail_beyond_what_is_read_is_a_ticket_with_the_reason_and_the_mail_itself(bench: Bench) -> None:
+    deep = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(150))
+    raw = b"From: ann@example.org\r\nMessage-ID: <deep@example.org>\r\nSubject: Deep\r\n" + deep + b"\r\nWords\r\n"
+    bench.server.deliver(raw)
+    await bench.catch_up()
+    assert bench.watcher.reasons == [Reason.CREATED]
+    ((flags, trace),) = bench.ask(
+        "SELECT e.flags, d.trace FROM desk_entry AS e JOIN decision AS d ON d.message_id = e.message_id"
+    )
+    assert (flags, "the mail itself is attached" in str(trace)) == ('["truncated"]', True)
+    attached = bench.ask("SELECT filename, size, sha256 FROM desk_attachment ORDER BY position DESC LIMIT 1")
+    assert attached == [("mail.eml", len(raw), hashlib.sha256(raw).hexdigest())]
 
 
 async def test_a_question_that_comes_after_its_answer_joins_late(bench: Bench) -> None:

@@ -17,6 +17,9 @@ from itertools import repeat
 
 Parts = list[str]
 
+TAKEN = frozenset({"created", "reply_public", "reply_cc", "joined_late", "collaboration_stranger"})
+"""Reason codes of mail that is in a ticket: who answers need not be whoever asked."""
+
 MATTERS = (
     "meter reading invoice pump valve parcel courier badge door heating projector tablet keyboard scanner toner "
     "licence renewal timetable booking refund seat ticket route bus tram bicycle lamp switch socket cable router "

@@ -209,22 +209,22 @@ async def test_a_reload_tries_a_backend_again_that_this_machine_blocks(house: Ho
         tasks.start_soon(daemon._door.bring, effect, "a mail")
         await becomes(lambda: daemon.status()["units"][-1]["state"] == "blocked")
         with pytest.raises(ConflictError, match="backend cannot be resumed; resume the mailboxes"):
-            await daemon.act("backend", "resume")
+            await daemon.act("backend", "resume", "token")
         missing = False
         assert (await daemon.reload())["retried"] == ["backend"]
         await becomes(lambda: daemon.status()["units"][-1]["state"] == "running")
         with pytest.raises(ConflictError, match="backend is not blocked, it is running"):
-            await daemon.act("backend", "unblock")
+            await daemon.act("backend", "unblock", "token")
 
 
 async def test_a_pause_holds_while_its_mailbox_is_away_or_disabled(house: House) -> None:
     async with house.runs(box("one") + box("two")) as daemon:
-        await daemon.act("incoming/one", "pause")
+        await daemon.act("incoming/one", "pause", "token")
         for meanwhile in (box("two"), box("one") + "enabled = false\n" + box("two")):
             house.write(meanwhile)
             assert (await daemon.reload())["errors"] == []
             house.write(box("one") + box("two"))
             assert (await daemon.reload())["errors"] == []
             await becomes(lambda: daemon.units["incoming/one"].state is UnitState.PAUSED)
-        await daemon.act("incoming/one", "resume")
+        await daemon.act("incoming/one", "resume", "token")
         await becomes(lambda: daemon.units["incoming/one"].state is not UnitState.PAUSED)

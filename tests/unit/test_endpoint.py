@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import re
 import socket
 import ssl
 import time
@@ -13,7 +16,7 @@ from typing import Any
 import anyio
 import pytest
 import trustme
-from aiohttp import web
+from aiohttp import ClientSession, UnixConnector, web
 from aiohttp.test_utils import TestClient, TestServer
 from anyio.streams.tls import TLSAttribute
 from cryptography.hazmat.primitives.serialization import (
@@ -28,13 +31,19 @@ from tests.lab.processes import free_ports
 from mailwicket.config.secret import Secret
 from mailwicket.config.settings import Http
 from mailwicket.errors import BlockedError, ConflictError, StoreError, TransientError, UnknownError
+from mailwicket.flow.acting import Asked, NewTicket
+from mailwicket.flow.actions import Action
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import Metrics
 from mailwicket.service.units import Unit, UnitState
 from mailwicket.web.access import Access, load_certificate, server_context
 from mailwicket.web.api import Api
+from mailwicket.web.audit import Audit
 from mailwicket.web.endpoint import SOCKET_MODE, Endpoint
 from mailwicket.web.guard import Guard
+from mailwicket.web.mails import Mails
+from mailwicket.web.quarantine import Quarantine
+from mailwicket.web.tickets import Tickets
 
 TOKEN = "canary-token-4711"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -59,14 +68,14 @@ class House:
     def status(self) -> Mapping[str, Any]:
         return report(self.unit, parked=2).status()
 
-    async def plan(self) -> Mapping[str, Any]:
-        return {"changes": [], "errors": self.errors}
+    async def plan(self, last: int) -> Mapping[str, Any]:
+        return {"changes": [], "errors": self.errors, "last": last}
 
-    async def reload(self) -> Mapping[str, Any]:
+    async def reload(self, who: str) -> Mapping[str, Any]:
         self.done.append("reload")
         return {"changes": [], "errors": self.errors}
 
-    async def act(self, unit: str, action: str) -> str:
+    async def act(self, unit: str, action: str, who: str) -> str:
         if unit == "incoming/broken":
             raise StoreError("database: disk I/O error", reason="disk_error")
         if unit != self.unit.name:
@@ -77,10 +86,66 @@ class House:
         return "is tried again now"
 
 
-def endpoint(unit: Unit, token: str | None = TOKEN, house: House | None = None, *names: str) -> Endpoint:
+class Nouns:
+    """Everything else that routes ask; nothing is there, and who would change something is noted."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    async def listed(self, **_: object) -> list[Any]:
+        return []
+
+    async def shown(self, number: int) -> Any:
+        raise UnknownError(f"there is no {number}")
+
+    async def act(self, action: Action, asked: Asked) -> Any:
+        self.done.append(f"{action.do} {asked.who}")
+        return {}
+
+    async def open(self, new: NewTicket, asked: Asked) -> Any:
+        self.done.append(f"new {new.requester} {asked.who}")
+        return {}
+
+    async def raw(self, _id: int) -> bytes:
+        return b"From: ada@example.org\r\n\r\n<script>"
+
+    async def retry(self, _id: int, who: str, *, dry: bool = False) -> Any:
+        self.done.append(f"retry {dry} {who}")
+        return {}
+
+    async def drop(self, _id: int, who: str) -> Any:
+        self.done.append(f"drop {who}")
+        return {}
+
+    async def rows(self, since: str) -> list[Any]:
+        return [since]
+
+    async def verify(self) -> Any:
+        return {"ok": True}
+
+    def limit_bytes(self, _unit: str) -> int:
+        return 1000
+
+    async def take(self, *_: object) -> Any:
+        self.done.append("take")
+        return []
+
+    async def record(self, *_: object) -> None:
+        self.done.append("record")
+
+
+def routes(house: House, nouns: Nouns) -> list[web.RouteDef]:
+    """Every route that the daemon has."""
+    others = [Tickets(nouns), Quarantine(nouns), Audit(nouns), Mails(nouns, Path("/nonexistent"), nouns.record)]
+    return [route for noun in (Api(house), *others) for route in noun.routes()]  # type: ignore[attr-defined]
+
+
+def endpoint(
+    unit: Unit, token: str | None = TOKEN, house: House | None = None, *names: str, nouns: Nouns | None = None
+) -> Endpoint:
     metrics = Metrics(lambda: report(unit, parked=2, generation=7), LoopLag())
-    api = Api(house or House(unit))
-    return Endpoint(lambda: report(unit).ready(), metrics.text, api.routes(), Guard(lambda: token, lambda: names))
+    served = routes(house or House(unit), nouns or Nouns())
+    return Endpoint(lambda: report(unit).ready(), metrics.text, served, Guard(lambda: token, lambda: names))
 
 
 @asynccontextmanager
@@ -117,17 +182,17 @@ def routes_of(served: Endpoint) -> list[tuple[str, str]]:
     """Every route there is, found by looking into the router; names in paths filled in."""
     routes = served._app(trusted=False).router.routes()
     return [
-        (route.method, route.resource.canonical.replace("{unit}", "incoming/box"))
+        (route.method, re.sub(r"\{(?:number|id)\}", "7", route.resource.canonical.replace("{unit}", "incoming/box")))
         for route in routes
         if route.resource is not None and route.method != "HEAD"
     ]
 
 
 async def test_every_admin_route_is_refused_without_token_with_a_wrong_one_and_for_a_foreign_host(unit: Unit) -> None:
-    house = House(unit)
-    served = endpoint(unit, TOKEN, house)
+    house, nouns = House(unit), Nouns()
+    served = endpoint(unit, TOKEN, house, nouns=nouns)
     admin = [(method, path) for method, path in routes_of(served) if path not in OPEN]
-    assert len(admin) >= 10
+    assert len(admin) >= 28
     assert all(path.startswith("/api/v1/") for _, path in admin)
     async with asking(served) as client:
         for method, path in admin:
@@ -147,10 +212,13 @@ async def test_every_admin_route_is_refused_without_token_with_a_wrong_one_and_f
                 assert TOKEN not in await answer.text()
         method, path = admin[0]
         assert (await client.request(method, path, headers={"Authorization": "Bearer wrong"})).status == 401
-    assert house.done == []
+    assert house.done == nouns.done == []
     async with asking(served) as client:
         for method, path in admin:
-            assert (await client.request(method, path, headers=BEARER)).status in {200, 409}, path
+            answer = await client.request(method, path, headers=BEARER)
+            assert answer.status in {200, 201, 404, 409, 415}, path
+    assert len(nouns.done) == 11
+    assert all(done.endswith("token") for done in nouns.done)
 
 
 async def test_metrics_are_for_everybody_under_our_own_names_alone(unit: Unit) -> None:
@@ -224,6 +292,65 @@ async def test_actions_reach_the_unit_and_what_cannot_be_done_is_a_problem_docum
             assert (answer.status, told["status"]) == (status, status), path
             assert told["detail"]
     assert house.done == ["poll"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("tickets/7/close", b"{", "the body is no JSON"),
+        ("tickets/7/close", b"[]", "the body is no JSON object"),
+        ("tickets/7/close", b"[" * 100_000, "the body is no JSON"),
+        ("tickets/7/close", b'{"text": "x"}', "a key that is not known here; there are: by, at"),
+        ("tickets/7/assign", b'{"to": 7}', "to is of the wrong kind"),
+        ("tickets/7/note", b'{"text": "a\\u0000b"}', "text holds a NUL"),
+        ("tickets/7/note", b'{"text": "\\ud800"}', "the body is no JSON"),
+        ("tickets/7/close", b'{"at": "yesterday"}', "at is RFC 3339"),
+        ("tickets/7/close", b'{"at": "2026-01-01T09:00:00"}', "with an offset"),
+        ("tickets", b'{"cc": [7]}', "cc is a list of text"),
+        ("tickets", b'{"number": true}', "number is of the wrong kind"),
+        ("tickets", b'{"number": 9223372036854775808}', "a ticket's number is 1 to 9223372036854775807"),
+        ("quarantine/7/retry", b'{"dry_run": "yes"}', "dry_run is of the wrong kind"),
+        ("quarantine/7/drop", b'{"all": true}', "a key that is not known here"),
+    ],
+)
+async def test_a_body_that_is_not_what_the_route_takes_is_a_problem_document(
+    unit: Unit, path: str, body: bytes, words: str
+) -> None:
+    nouns = Nouns()
+    async with asking(endpoint(unit, nouns=nouns), over_tcp=False) as client:
+        answer = await client.post(f"/api/v1/{path}", data=body)
+        assert (answer.status, answer.content_type) == (400, "application/problem+json")
+        assert words in (await answer.json())["detail"]
+    assert nouns.done == []
+
+
+async def test_numbers_that_no_ticket_has_are_not_found_and_a_key_has_a_limit(unit: Unit) -> None:
+    async with asking(endpoint(unit), over_tcp=False) as client:
+        for path in ("tickets/0", "tickets/x", "tickets/9223372036854775808", "quarantine/0", "quarantine/-1"):
+            assert (await client.get(f"/api/v1/{path}")).status == 404
+        headers = {"Idempotency-Key": "x" * 256}
+        assert (await client.post("/api/v1/tickets/7/close", headers=headers)).status == 400
+        assert (await client.get("/api/v1/audit?since=yesterday")).status == 400
+        assert await (await client.get("/api/v1/audit?since=2026-01-02")).json() == ["2026-01-02T00:00:00.000000Z"]
+        assert (await client.post("/api/v1/tickets/7/note", data=io.BytesIO(b"x" * 1_100_000))).status == 413
+
+
+async def test_a_parked_mail_is_given_to_a_browser_as_a_file(unit: Unit) -> None:
+    async with asking(endpoint(unit), over_tcp=False) as client:
+        answer = await client.get("/api/v1/quarantine/7/raw")
+        assert answer.content_type == "message/rfc822"
+        assert answer.headers["Content-Disposition"] == 'attachment; filename="parked-7.eml"'
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_who_asks_over_the_unix_socket_is_known_by_his_uid(unit: Unit, tmp_path: Path) -> None:
+    nouns = Nouns()
+    async with endpoint(unit, nouns=nouns).serve([f"unix:{tmp_path}/admin.sock"]):
+        connector = UnixConnector(str(tmp_path / "admin.sock"))
+        async with ClientSession(connector=connector) as session:
+            answer = await session.post("http://localhost/api/v1/tickets/7/close", json={"by": "tess@example.net"})
+            assert answer.status == 200
+    assert nouns.done == [f"close uid {os.getuid()}"]
 
 
 async def test_a_reload_that_is_refused_is_422_with_the_errors(unit: Unit) -> None:

@@ -33,12 +33,16 @@ class Taker:
         self.taken: list[Fetched] = []
         self.contents: list[bytes] = []
         self.limit = 50_000_000
+        self.recorded: list[tuple[str, str, int]] = []
         self.fails = False
 
     def limit_bytes(self, unit: str) -> int:
         if unit == "nowhere":
             raise UnknownError("there is no mailbox nowhere")
         return self.limit
+
+    async def record(self, who: str, unit: str, mails: int) -> None:
+        self.recorded.append((who, unit, mails))
 
     async def take(self, unit: str, mails: Sequence[Fetched]) -> list[Became]:
         self.taken += mails
@@ -58,7 +62,7 @@ def taker() -> Taker:
 @pytest.fixture
 async def client(taker: Taker, tmp_path: Path) -> AsyncIterator[Client]:
     app = web.Application(middlewares=[as_problems])
-    app.add_routes(Mails(taker, tmp_path / "spool").routes())
+    app.add_routes(Mails(taker, tmp_path / "spool", taker.record).routes())
     async with TestClient(TestServer(app)) as one:
         yield one
 

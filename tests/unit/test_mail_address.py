@@ -78,6 +78,8 @@ def told(value: str) -> list[tuple[str | None, str]]:
         ("=?utf-8?q?Zo=C3=AB_=3Ca=40b.org=3E?=", "Zoë", "a@b.org"),
         ("Zoe <=?utf-8?q?a=40b.org?=>", "Zoe", "a@b.org"),
         ("=?what <a@b.org>", "=?what", "a@b.org"),
+        ("Zoë <zoë@grüße.example>", "Zoë", "zoë@grüße.example"),
+        ("Zoe <zoe@xn--gre-6ka8i.example>", "Zoe", "zoe@xn--gre-6ka8i.example"),
     ],
 )
 def test_one_person_is_named_somehow(value: str, name: str | None, address: str) -> None:

@@ -136,6 +136,20 @@ def test_who_is_absent_may_be_a_person(subject: str) -> None:
     assert reason(b"X-Auto-Response-Suppress: All\n", subject) is None
 
 
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Vacation request", "Absence de réseau", "Отсутствие интернета", "Ausencia de señal", "Assenza di rete",
+        "Abwesenheiten eintragen", "Frånvaro kan inte rapporteras", "Automatic reply is not sent",
+    ],
+)  # fmt: skip
+def test_who_lacks_something_is_a_person(subject: str) -> None:
+    assert not automatic_subject(subject)
+    assert reason(b"X-Auto-Response-Suppress: All\n", subject) is None
+    if not subject.startswith("Automatic"):
+        assert reason(b"In-Reply-To: <1@example.net>\n", subject) is None
+
+
 def test_every_name_of_a_server_is_found_at_the_quick_look() -> None:
     for table, weight in ((MACHINES, 2), (MASTERS, 1)):
         for name in table:

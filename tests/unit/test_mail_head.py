@@ -85,6 +85,7 @@ def test_a_header_ends_inside_its_part(raw: bytes, around: bytes) -> None:
         (b"\n\nFrom a@example.org Tue Mar  3 09:00:00 2026\n", b"Subject: a\n"),
         (b"", b"\n\nDear desk"),
         (b"", b"From here on it drips"),
+        (b"", b"From : a@example.org\n"),
         (b"", b" indented"),
         (b"", b""),
         (b"", b"\xefoo: bar"),

@@ -9,7 +9,7 @@ from tests.lab.bombs.heads import heads
 
 from mailwicket.mail import parts
 from mailwicket.mail.head import split_header
-from mailwicket.mail.parts import DEPTH_MAX, PARTS_MAX, Part, leaves
+from mailwicket.mail.parts import DEPTH_MAX, MISSED_MAX, PARTS_MAX, Part, leaves
 
 MIXED = b'Content-Type: multipart/mixed; boundary="a"'
 
@@ -115,6 +115,13 @@ def test_parts_beyond_the_limit_are_one() -> None:
     assert (len(told), damage) == (PARTS_MAX + 1, ["too_many_parts"])
     assert told[-1].content_type == "application/octet-stream"
     assert raw[told[-1].begin : told[-1].end].endswith(b"\n%d\n--a--\n" % (PARTS_MAX + 49))
+
+
+def test_behind_very_many_lines_that_only_look_like_a_boundary_no_part_is_looked_for() -> None:
+    raw = heads(MIXED) + b"--a\n\none\n--a\n\n" + b"--a is none\n--aX\n" * MISSED_MAX + b"\n--a\n\nthree\n--a--\n"
+    told, damage = found(raw)
+    assert [raw[one.begin : one.end][:5] for one in told] == [b"one", b"\n--a "]
+    assert (told[-1].content_type, told[-1].end, damage) == ("application/octet-stream", len(raw), ["too_many_parts"])
 
 
 def test_multiparts_beyond_the_limit_are_one() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from subprocess import run
 
 import pytest
+import typer
 
+from mailwicket.cli import explain as command
 from mailwicket.mail.address import people
 from mailwicket.mail.forwarded import forwarded
 from mailwicket.mail.head import split_header
@@ -218,6 +221,29 @@ def test_explain_prints_a_line_a_file_and_a_bad_file_stops_nothing(tmp_path: Pat
     assert [line["file"] for line in lines] == ["a.eml", "missing.eml", ".", "empty.eml"]
     assert [line.get("error") for line in lines] == [None, "no such file or directory", "is a directory", None]
     assert explain("--json", "a.eml", cwd=tmp_path)[0] == 0
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor() as threads:
+        threads.submit((tmp_path / "pipe").write_bytes, b"Subject: one\n\nx\n")
+        status, said = explain("--json", "pipe", cwd=tmp_path)
+    assert (status, json.loads(said)["subject"]) == (0, "one")
+
+
+def test_a_mistake_of_ours_about_one_mail_hides_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def mistaken(file: str) -> dict[str, str]:
+        if file == "bad":
+            raise IndexError(file)
+        return {"subject": "one"}
+
+    monkeypatch.setattr(command, "_explained", mistaken)
+    with pytest.raises(typer.Exit) as ended:
+        command.explain(["bad", "good"], as_json=True)
+    bad, good = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (ended.value.exit_code, bad["error"], good["subject"]) == (1, "not understood: IndexError('bad')", "one")
 
 
 def test_explain_shows_a_person_nothing_that_orders_the_terminal_about(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mailwicket.mail import uuencode
 from mailwicket.mail.decode import decode, decoded
-from mailwicket.mail.uuencode import BLOCKS_MAX, blocks, undone
+from mailwicket.mail.uuencode import BLOCKS_MAX, LINES_MAX, MISSED_MAX, blocks, undone
 
 
 def encoded(content: bytes, name: bytes = b"a.bin", line_end: bytes = b"\n", *, blanks: bool = False) -> bytes:
@@ -82,6 +82,15 @@ def test_several_files_are_found_in_order_up_to_a_limit() -> None:
 def test_a_file_that_breaks_off_hides_none_behind_it() -> None:
     text = b"begin 644 a\n#0V%T\n" + encoded(b"Dog", b"b")
     assert found(text) == [(b"b", b"Dog")]
+
+
+def test_behind_very_many_lines_that_only_look_like_a_files_first_none_is_looked_for() -> None:
+    text = encoded(b"Cat", b"a") + b"begin 644 `\n" * MISSED_MAX + encoded(b"Dog", b"b")
+    assert found(text) == [(b"a", b"Cat")]
+
+
+def test_of_lines_shorter_than_any_encoder_writes_some_are_read() -> None:
+    assert len(decode(b"!00\n" * (LINES_MAX + 9), "x-uuencode")) == LINES_MAX
 
 
 def test_the_windows_of_the_search_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,14 +6,17 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import anyio
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.fakes import NOON, report
 
+from mailwicket.errors import StoreError
 from mailwicket.model import Reason
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import Metrics
 from mailwicket.service.report import ParkedLately, Report
 from mailwicket.service.units import Unit, UnitState
+from mailwicket.store.parked import Waiting
 
 HELD_S = 0.05
 
@@ -63,6 +66,32 @@ async def test_what_is_not_known_of_a_unit_is_not_told_and_its_beginning_is() ->
     assert found["mailwicket_unit_failures", "incoming/box"] == 3
     unit.become(UnitState.PAUSED, "by_admin")
     assert ("mailwicket_unit_start_timestamp_seconds", "incoming/box") not in await scrape(report(unit))
+
+
+async def test_the_quarantine_is_told_by_reason_and_not_at_all_while_the_store_is_out() -> None:
+    parked = [Waiting(Reason.FILTER_IGNORED, 3, NOON), Waiting(Reason.NO_SENDER, 1, NOON)]
+
+    async def waiting() -> list[Waiting]:
+        if not parked:
+            raise StoreError("database: disk I/O error", reason="disk_error")
+        return parked
+
+    metrics = Metrics(report, LoopLag(), waiting)
+    lines = (await metrics.text()).decode().splitlines()
+    assert 'mailwicket_quarantine_waiting_mails{reason="filter_ignored"} 3.0' in lines
+    oldest = [
+        line for line in lines if line.startswith('mailwicket_quarantine_oldest_timestamp_seconds{reason="no_sender"}')
+    ]
+    assert float(oldest[0].split()[1]) == NOON.timestamp()
+    parked.clear()
+    assert "mailwicket_quarantine_waiting_mails{" not in (await metrics.text()).decode()
+
+
+@pytest.mark.parametrize("reason", Reason)
+async def test_every_reason_is_counted(reason: Reason) -> None:
+    unit = Unit("incoming/box", "imap.example.org:993")
+    unit.done(reason)
+    assert (await scrape(report(unit)))["mailwicket_mails_total", reason.value, "incoming/box"] == 1
 
 
 async def test_the_house_shows_quarantine_store_backend_configuration_and_what_runs() -> None:
@@ -125,3 +154,10 @@ async def test_a_scrape_of_a_thousand_mailboxes_does_not_hold_the_event_loop() -
         tasks.cancel_scope.cancel()
     assert text.count(b"\n") > 15_000
     assert min(held) < HELD_S, "other work on this machine may hold one of them up, not all"
+
+
+async def test_the_mails_that_met_an_entry_of_a_filter_are_counted_and_told_in_status() -> None:
+    told = report(Unit("incoming/box", "imap.example.org:993"), filter_hits={("box", "keywords: lottery"): 3})
+    text = (await Metrics(lambda: told, LoopLag()).text()).decode()
+    assert 'mailwicket_filter_hits_total{entry="keywords: lottery",unit="incoming/box"} 3.0' in text
+    assert told.status()["units"][0]["filter_hits"] == {"keywords: lottery": 3}

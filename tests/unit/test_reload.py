@@ -13,11 +13,12 @@ import anyio
 import pytest
 from tests.conf import UNIT, Conf
 
+from mailwicket.config.load import Loaded
 from mailwicket.config.settings import Settings
 from mailwicket.errors import ConflictError
 from mailwicket.service import reload
 from mailwicket.service.plan import Plan, compare
-from mailwicket.service.reload import ConfDir, Reloader
+from mailwicket.service.reload import ConfDir, Reloaded, Reloader
 
 OTHER = UNIT + "title = 'Support'\n"
 BROKEN = UNIT + "pasword = 'canary-4711'\n"
@@ -36,11 +37,16 @@ class House:
         self.fail: Exception | None = None
         self.apply_s = 0.0
         directory = ConfDir(conf.directory, self._load, loaded.fingerprint) if watched else None
-        self.reloader = Reloader(directory, self._apply)
+        self.recorded: list[tuple[str, str, list[str], int]] = []
+        self.reloader = Reloader(directory, self._apply, record=self._record)
 
     def _load(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 - as conf.read
         self.loads += 1
         return self.conf.read()
+
+    async def _record(self, who: str, loaded: Loaded, done: Reloaded) -> None:
+        outcome = "refused" if done.errors else "applied"
+        self.recorded.append((who, outcome, [*loaded.hashes], len(done.plan.changes) if done.plan else 0))
 
     async def _apply(self, new: Settings) -> Plan:
         await anyio.sleep(self.apply_s)
@@ -296,3 +302,28 @@ async def test_without_a_directory_there_is_nothing_to_read_again(conf: Conf) ->
     house = House(conf, watched=False)
     with pytest.raises(ConflictError, match="not started from a conf"):
         await house.reloader.look()
+
+
+async def test_every_load_is_recorded_with_who_asked_for_it(tmp_path: Path) -> None:
+    conf = Conf(tmp_path)
+    conf.write(UNIT)
+    house = House(conf)
+    async with running(house) as reloader:
+        conf.write(OTHER)
+        await becomes(lambda: len(house.recorded) == 1)
+        reloader.request()
+        await becomes(lambda: len(house.recorded) == 2)
+        await reloader.reload("uid 1000")
+        async with anyio.create_task_group() as tasks:
+            for who in ("token", "uid 2", "token"):  # one load answers them all
+                tasks.start_soon(reloader.reload, who)
+        conf.write(BROKEN)
+        await becomes(lambda: len(house.recorded) == 5)
+    files = ["10-test.toml"]
+    assert house.recorded == [
+        ("conf.d", "applied", files, 1),
+        ("signal", "applied", files, 0),
+        ("uid 1000", "applied", files, 0),
+        ("token, uid 2", "applied", files, 0),
+        ("conf.d", "refused", files, 0),
+    ]

@@ -11,19 +11,22 @@ import typer
 
 from mailwicket import __version__
 from mailwicket.cli import (
+    audit,
     backup,
     check,
     control,
     demo,
+    desk,
     explain,
     importing,
     init,
+    quarantine,
     rehearse,
     run,
     status,
     test,
-    tickets,
     trying,
+    why,
 )
 
 app = typer.Typer(
@@ -43,9 +46,12 @@ app.command("rehearse")(rehearse.rehearse)
 app.command("status")(status.status)
 app.command("test")(test.run_test)
 app.command("demo")(demo.demo)
+app.command("why")(why.why)
 app.command("backup")(backup.backup)
 app.command("import")(importing.import_)
-app.add_typer(tickets.app, name="tickets")
+app.add_typer(desk.app, name="tickets")
+app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(audit.app, name="audit")
 
 
 def _show_version(wanted: bool) -> None:

@@ -77,11 +77,14 @@ class Door:
     exit_code: int
     """Of the command, where nobody answers."""
 
-    def ask(self, method: str, route: str) -> Answer:
-        """Ask the daemon; without an answer end the command with a line why."""
+    def ask(self, method: str, route: str, body: object = None) -> Answer:
+        """Ask the daemon, with *body* as JSON; without an answer end the command with a line why."""
         connection = UnixConnection(self.path)
         try:
-            connection.request(method, route)
+            if body is None:
+                connection.request(method, route)
+            else:
+                connection.request(method, route, json.dumps(body).encode(), {"Content-Type": "application/json"})
             response = connection.getresponse()
             return Answer(response.status, json.loads(response.read()))
         except NO_TALK as error:

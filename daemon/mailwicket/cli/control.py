@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,9 @@ import typer
 
 from mailwicket.cli.asking import door
 from mailwicket.cli.run import Conf
-from mailwicket.cli.terminal import give_up
+from mailwicket.cli.terminal import give_up, one_line
+
+LAST = re.compile(r"last:\d{1,6}", re.ASCII)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 UnitName = Annotated[str, typer.Argument(metavar="UNIT", help='"incoming/NAME", or NAME of a mailbox.')]
@@ -30,17 +33,26 @@ def plan(
     conf: Conf = None,
     *,
     against: Annotated[
-        Path | None,
-        typer.Option("--against", metavar="DIR", help="Compare with the conf.d in DIR instead of the running daemon."),
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="last:N|DIR",
+            help="Which of the last N mails would end otherwise; or compare with the conf.d in DIR, without a daemon.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Tell what a reload would start, stop and restart; exit 1 when conf.d has errors. Changes nothing."""
-    told = _asked(conf, "GET", "plan") if against is None else _compared(against, conf)
+    if against is None or LAST.fullmatch(against):
+        told = _asked(conf, "GET", "plan" if against is None else f"plan?against={against}")
+    else:
+        told = _compared(Path(against), conf)
     if as_json:
         typer.echo(json.dumps(told, ensure_ascii=False))
     else:
         _show(told, "a reload would change nothing", "a reload would refuse this conf.d")
+        if "mails" in told:
+            _show_mails(told["mails"])
     raise typer.Exit(1 if told["errors"] else 0)
 
 
@@ -92,6 +104,21 @@ def _compared(against: Path, conf: Path | None) -> dict[str, Any]:
     difference = compare(before, after.settings) if after.settings else Plan()
     errors, notes = list(map(str, after.errors)), list(map(str, after.notes))
     return {"generation": None, **difference.told(), "errors": errors, "notes": notes}
+
+
+def _show_mails(mails: dict[str, Any]) -> None:
+    typer.echo(f"of the last {mails['looked_at']} mails {len(mails['differ'])} would end otherwise")
+    for one in mails["differ"]:
+        typer.echo(f"  {one['id']}  {one['unit']}  {one_line(one['subject']) or '(no subject)'}")
+        for key in sorted(one["before"].keys() | one["after"].keys()):
+            before, after = one["before"].get(key), one["after"].get(key)
+            if before != after:
+                typer.echo(f"      {key}: {_word(before)} -> {_word(after)}")
+
+
+def _word(value: object) -> str:
+    words = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    return one_line(words) or "none"
 
 
 def _show(told: dict[str, Any], nothing: str, refused: str) -> None:

@@ -33,6 +33,9 @@ def explain(
         except OSError as error:
             bad = True
             told = {"file": clean(file), "error": (error.strerror or str(error)).lower()}
+        except Exception as error:  # noqa: BLE001 - a mistake of ours about one mail must not hide what the others say
+            bad = True
+            told = {"file": clean(file), "error": f"not understood: {clean(repr(error))}"}
         if as_json:
             print(json.dumps(told), flush=True)
         else:
@@ -53,10 +56,11 @@ def _read(file: str) -> Mail:
         return parse(sys.stdin.buffer.read())
     with Path(file).open("rb") as opened:
         try:
-            with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-                return parse(mapped)
+            mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
         except (ValueError, OSError):  # empty, or a pipe
             return parse(opened.read())
+        with mapped:
+            return parse(mapped)
 
 
 def _sheet(told: dict[str, Any]) -> list[str]:

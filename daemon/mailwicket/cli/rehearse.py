@@ -34,6 +34,8 @@ def rehearse(
             result = play(read(file), conf, lambda directory: load_with(plugins, directory, {}))
         except ScenarioError as error:
             result = Result(str(file), error=str(error))
+        except Exception as error:  # noqa: BLE001 - a bug of ours must not keep the other scenarios from being played
+            result = Result(str(file), error=f"cannot be played, which is a fault of mailwicket: {error!r}")
         results.append(result)
         _show_json(result) if as_json else _show(result)
     broken = any(result.error is not None for result in results)
@@ -50,7 +52,7 @@ def _show_json(result: object) -> None:
     told["steps"] = [
         {
             "step": step.number,
-            "outcome": step.happened.told({}),
+            "outcome": step.outcome,
             "differences": [
                 {"key": one.key, "expected": one.expected, "actual": one.actual} for one in step.differences
             ],
@@ -67,10 +69,8 @@ def _show(result: object) -> None:
     name = one_line(result.scenario)
     if result.error is not None:
         print(f"{name}: cannot be played: {one_line(result.error)}")
-        return
-    if result.passed:
+    elif result.passed:
         print(f"{name}: as expected, {len(result.steps)} steps")
-        return
     for step in result.steps:
         for one in step.differences:
             print(f"{name}: step {step.number}: {one.key}: expected {one.expected!r}, actual {one.actual!r}")

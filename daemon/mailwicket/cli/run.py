@@ -55,7 +55,7 @@ def run(conf: Conf = None) -> None:
     set_up(settings.daemon.log_level, settings.daemon.log_format)
     for note in loaded.notes:
         log.warning("note: %s", note)
-    source = ConfDir(directory, lambda: load_with(plugins, directory), loaded.fingerprint)
+    source = ConfDir(directory, lambda: load_with(plugins, directory), loaded.fingerprint, loaded.hashes)
     notifier = Notifier(os.environ)
     try:
         daemon = Daemon(settings, plugins.backends, plugins.sources, source, notifier)

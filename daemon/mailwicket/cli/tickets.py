@@ -1,23 +1,24 @@
-"""`mailwicket tickets`: what the embedded desk holds. Reads the store itself, with or without a daemon."""
+"""`mailwicket tickets list` and `show`: what the embedded desk holds. Reads the store, with or without a daemon."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from mailwicket.cli.run import Conf
+from mailwicket.cli.storeroom import database, is_there, reading, state_dir_of
 from mailwicket.cli.terminal import be_lenient, block, give_up, one_line
-from mailwicket.errors import StoreError
 from mailwicket.model import TicketNumber
 
-app = typer.Typer(help="Tickets of the embedded desk. Works with and without a running daemon.", no_args_is_help=True)
+app = typer.Typer(
+    help="Tickets of the embedded desk: list and show work with and without a running daemon, the others ask it.",
+    no_args_is_help=True,
+)
 
 Shown = dict[str, Any]
 
@@ -37,10 +38,10 @@ def list_(
     from mailwicket.backends.desk.reading import list_tickets
 
     state_dir = _state_dir(conf)
-    if as_json and not _is_there(_database(state_dir)):
+    if as_json and not is_there(database(state_dir)):
         tickets: list[Shown] = []
     else:
-        with _reading(state_dir) as tx:
+        with reading(state_dir, "tickets") as tx:
             tickets = list_tickets(tx, all=every)
     be_lenient()
     if as_json:
@@ -61,7 +62,7 @@ def show(
     """Show one ticket with its entries, whatever its status."""
     from mailwicket.backends.desk.reading import show_ticket
 
-    with _reading(_state_dir(conf)) as tx:
+    with reading(_state_dir(conf), "tickets") as tx:
         ticket = show_ticket(tx, TicketNumber(number))
     if ticket is None:
         give_up(f"there is no ticket {number}")
@@ -80,46 +81,10 @@ def _state_dir(conf: Path | None) -> Path:
     """Return the state directory that the configuration names, if its backend is the embedded desk."""
     from mailwicket.cli.settings import settings_or_exit
 
-    settings = settings_or_exit(conf, exit_code=1)
-    kind = settings.backend.type
+    kind = settings_or_exit(conf, exit_code=1).backend.type
     if kind != "desk":
         give_up(f'backend "{kind}" keeps its tickets elsewhere; this command shows those of the embedded desk')
-    state_dir: Path = settings.daemon.state_dir
-    if not _is_there(state_dir):
-        give_up(f"no tickets: the state directory {state_dir} does not exist")
-    return state_dir
-
-
-def _database(state_dir: Path) -> Path:
-    from mailwicket.store.database import FILE_NAME
-
-    return state_dir / FILE_NAME
-
-
-def _is_there(path: Path) -> bool:
-    """Tell whether *path* exists; where that is hidden from this user, end with a line that says so."""
-    try:
-        return path.exists()
-    except OSError as error:
-        give_up(f"cannot read {path}: {error.strerror}")
-
-
-@contextmanager
-def _reading(state_dir: Path) -> Iterator[sqlite3.Connection]:
-    """Open the store for reading what is committed at one moment; on failure end with a line that says why."""
-    from mailwicket.store.database import open_reader
-
-    path = _database(state_dir)
-    if not _is_there(path):
-        give_up(f"no tickets yet: the daemon has not run here, there is no {path}")
-    try:
-        with closing(open_reader(state_dir)) as connection:
-            connection.execute("BEGIN")
-            yield connection
-    except StoreError as error:
-        give_up(str(error))
-    except sqlite3.Error as error:
-        give_up(f"store {path}: {error}")
+    return state_dir_of(conf, "tickets")
 
 
 # --- how a person sees them
@@ -172,8 +137,9 @@ def _sheet(ticket: Shown) -> Iterator[str]:
         yield ""
         seen_by = "" if entry["public"] else ", for technicians only"
         author = one_line(entry["author"] or "nobody named")
-        marks = ", ".join([entry["reason"], *entry["flags"]])
-        yield f"--- {position}. {entry['kind']} of {author}, {_minute(entry['received'])} UTC{seen_by} ({marks})"
+        marks = ", ".join([*([entry["reason"]] if entry["reason"] else []), *entry["flags"]])
+        told = f" ({marks})" if marks else ""
+        yield f"--- {position}. {entry['kind']} of {author}, {_minute(entry['received'])} UTC{seen_by}{told}"
         yield block(entry["text"]).strip("\n")
         for attachment in entry["attachments"]:
             how = "inline" if attachment["inline"] else "attached"

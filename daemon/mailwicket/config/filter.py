@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
 
 from mailwicket.config.model import AddrSpec, Says, Table, Text, wrong
-from mailwicket.config.pattern import _pattern
+from mailwicket.config.pattern import _pattern, compiled
 
 REGEX: Final = "re:"
 
@@ -22,7 +22,9 @@ def _domain(value: str) -> str:
 
 def _keyword(value: str) -> str:
     if value.startswith(REGEX):
-        _pattern(value.removeprefix(REGEX))
+        pattern = compiled(_pattern(value.removeprefix(REGEX)))
+        if all(pattern.search(text) for text in ("", "\ue000")):  # as "re:" and "re:a*" do: every mail has such a text
+            raise wrong("is a regular expression that every text has")
     return value
 
 

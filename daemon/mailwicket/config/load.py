@@ -30,6 +30,8 @@ class Loaded:
     files: int
     incoming: Mapping[str, Incoming]
     """The mailboxes whose own tables are good, also where others are not and there are no settings."""
+    hashes: Mapping[str, str]
+    """SHA-256 of each file that could be read, by its name."""
     merged: Merged = field(repr=False)
     """Where each key stands. Holds secrets."""
 
@@ -61,5 +63,6 @@ def load(
         reading.fingerprint,
         reading.files,
         validation.incoming,
+        reading.hashes,
         reading.merged,
     )

@@ -11,6 +11,8 @@ from pydantic import AfterValidator
 from mailwicket.config.model import Says, Text, wrong
 
 PATTERN_MAX_CHARS: Final = 1000
+REPEATS_MAX: Final = 1000
+"""Instructions of a pattern with counts: each letter of a text may cost so many steps. Classes of letters cost none."""
 MEMORY_BYTES: Final = 8 * 1024 * 1024
 
 
@@ -36,9 +38,11 @@ def _pattern(value: str) -> str:
     if len(value) > PATTERN_MAX_CHARS:
         raise wrong(f"is longer than {PATTERN_MAX_CHARS} characters")
     try:
-        compiled(value)
+        program = compiled(value)
     except re2.error:
         raise wrong("is no regular expression of RE2") from None
+    if program.programsize > REPEATS_MAX and "{" in value:
+        raise wrong("repeats too much, and would take long in a long text")
     return value
 
 

@@ -41,6 +41,8 @@ class Reading:
         self.merged = Merged(tables.is_secret)
         self.errors: list[ConfigError] = []
         self.files = 0
+        self.hashes: dict[str, str] = {}
+        """SHA-256 of each file that could be read, by its name."""
         self._digest = hashlib.sha256()
         self._tables = tables
         self._order: dict[str, int] = {}
@@ -80,6 +82,7 @@ class Reading:
             self._wrong(shown, None, f"cannot be read: {error.strerror}")
             return
         self._digest.update(_stamp(path, raw))
+        self.hashes[printable(path.name)] = hashlib.sha256(raw).hexdigest()
         text = self._decode(raw, shown)
         tables = None if text is None else self._parse(text, shown)
         if text is not None and tables is not None:

@@ -44,12 +44,34 @@ class Action:
     text: str = ""
 
 
+class Elsewhere:
+    """A desk that keeps its own books and tells us what happened there: nothing is asked of it."""
+
+    def create(self, _draft: TicketDraft, _key: IntakeKey) -> TicketRef:
+        """Nothing is opened from here: the desk says which ticket it opened."""
+        raise ConflictError("the backend opens its tickets itself, and tells their number")
+
+    def append(self, _ticket: TicketRef, _entry: EntryDraft, _key: IntakeKey) -> None:
+        """Nothing is written from here."""
+        raise ConflictError("the backend keeps its entries itself: write the note there")
+
+    def change(self, _ticket: TicketRef, _change: TicketChange, _key: IntakeKey) -> None:
+        """It is changed there already."""
+
+    def write(self) -> None:
+        """There is nothing to write."""
+
+
 class Actions:
     """Carries actions out in one transaction."""
 
     def __init__(self, tx: Transaction, desk: Joined, policy: Policy, now: datetime) -> None:
-        """Act on *desk*, which takes part in *tx*; *policy* says who is a technician."""
+        """Act on *desk*, which takes part in *tx*; *policy* says who is a technician.
+
+        What a desk elsewhere tells happened *now*, whatever we held to be true before.
+        """
         self._desk = desk
+        self._told = isinstance(desk, Elsewhere)
         self._policy = policy
         self._now = now
         self._book = TicketBook(tx)
@@ -63,13 +85,13 @@ class Actions:
         """
         facts = self._ticket(action.ticket)
         if action.by:
-            self._technician(action.by)
+            self.technician(action.by)
         match action.do:
             case "note":
                 self._note(facts, action, key)
                 return facts
             case "assign":
-                assignee = self._technician(action.to) if action.to else ""
+                assignee = self.technician(action.to) if action.to else ""
                 after, change = replace(facts, assignee=assignee or None), TicketChange(assignee=assignee)
             case "close":
                 self._must_be(facts, "close", TicketStatus.OPEN)
@@ -98,16 +120,15 @@ class Actions:
         """Open a ticket that no mail asked for, at home in the mailbox *source*."""
         number = self._desk.create(draft, key).number
         self._desk.write()
-        facts = TicketFacts(
-            number,
-            TicketStatus.OPEN,
-            requester=canonical(draft.requester.address),
-            cc=frozenset(canonical(one.address) for one in draft.cc),
-            group=draft.group,
-            category=draft.category,
-            company=draft.company,
-            source=source,
-        )
+        return self._begin(_facts(number, draft, source))
+
+    def know(self, number: TicketNumber, draft: TicketDraft, source: str) -> TicketFacts:
+        """Know from now on of the ticket *number*, which a desk elsewhere opened; one that is known stays as it is."""
+        if (known := self._book.find(number)) is not None:
+            return known
+        return self._begin(_facts(number, draft, source))
+
+    def _begin(self, facts: TicketFacts) -> TicketFacts:
         self._book.note(facts)
         self._book.write()
         return facts
@@ -117,8 +138,15 @@ class Actions:
             raise UnknownError(f"there is no ticket {number}")
         return facts
 
-    def _technician(self, address: str) -> str:
+    def technician(self, address: str) -> str:
+        """Return the first address of the active technician who has *address*.
+
+        Raises:
+            UnknownError, ConflictError: nobody has, or he is not active.
+        """
         person = self._policy.directory.find(address)
+        if self._told:
+            return person.address
         if not self._policy.directory.is_technician(address):
             raise UnknownError(f"{address} is no technician of the directory")
         if not person.active:
@@ -126,11 +154,12 @@ class Actions:
         return person.address
 
     def _must_be(self, facts: TicketFacts, what: str, *states: TicketStatus) -> None:
-        if facts.status not in states:
+        if facts.status not in states and not self._told:
             raise ConflictError(f"ticket {facts.number} is {facts.status}: it cannot be {_done(what)}")
 
     def _in_status(self, facts: TicketFacts, status: TicketStatus) -> tuple[TicketFacts, TicketChange]:
-        closed_at = self._now if status is TicketStatus.CLOSED else facts.closed_at
+        is_new = status is not facts.status  # a desk may tell the same twice: it was closed when it told first
+        closed_at = self._now if status is TicketStatus.CLOSED and is_new else facts.closed_at
         return replace(facts, status=status, closed_at=closed_at), TicketChange(status=status)
 
     def _merged(self, facts: TicketFacts, action: Action, key: IntakeKey) -> tuple[TicketFacts, TicketChange]:
@@ -156,7 +185,7 @@ class Actions:
 
     def _without(self, facts: TicketFacts, action: Action) -> tuple[TicketFacts, TicketChange]:
         address = canonical(action.to)
-        if address not in facts.cc:
+        if address not in facts.cc and not self._told:
             raise UnknownError(f"{action.to} gets no copies of ticket {facts.number}")
         after = replace(facts, cc=facts.cc - {address}, removed=facts.removed | {address})
         return after, TicketChange(remove_cc=[address])
@@ -168,6 +197,20 @@ class Actions:
         author = Address(name, action.by) if action.by else None
         self._desk.append(TicketRef(facts.number), written(EntryKind.NOTE, author, action.text, self._now), key)
         self._desk.write()
+
+
+def _facts(number: TicketNumber, draft: TicketDraft, source: str) -> TicketFacts:
+    return TicketFacts(
+        number,
+        TicketStatus.OPEN,
+        requester=canonical(draft.requester.address),
+        cc=frozenset(canonical(one.address) for one in draft.cc),
+        followers=frozenset(draft.followers),
+        group=draft.group,
+        category=draft.category,
+        company=draft.company,
+        source=source or None,
+    )
 
 
 def written(kind: EntryKind, author: Address | None, text: str, now: datetime, *, public: bool = False) -> EntryDraft:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
-from mailwicket.model import Address, EntryDraft, EntryKind, Mail, TicketChange, TicketDraft, TicketStatus
+from mailwicket.model import Address, Attachment, EntryDraft, EntryKind, Mail, TicketChange, TicketDraft, TicketStatus
 from mailwicket.rules.outcome import Append, Create
 from mailwicket.store.journal import Kept
+
+BEYOND: Final = frozenset({"too_many_parts", "header_cut"})
+"""Words of `Mail.damage`: limits beyond which only a part of a mail is known."""
 
 
 def entry(kept: Kept, mail: Mail, outcome: Create | Append, now: datetime) -> EntryDraft:
@@ -23,10 +27,29 @@ def entry(kept: Kept, mail: Mail, outcome: Create | Append, now: datetime) -> En
         received_at=kept.ref.received_at or now,
         message_id=mail.message_id,
         raw_sha256=kept.raw.sha256,
-        attachments=mail.attachments,
+        attachments=[*mail.attachments, *_whole(kept, mail)],
         reason=outcome.reason,
         flags=outcome.flags,
     )
+
+
+def _whole(kept: Kept, mail: Mail) -> Sequence[Attachment]:
+    """The mail itself, where it holds more than is read of any."""
+    if BEYOND.isdisjoint(mail.damage):
+        return ()
+    raw = kept.raw
+    return [
+        Attachment(
+            filename="mail.eml",
+            content_type="message/rfc822",
+            size=raw.length,
+            sha256=raw.sha256,
+            inline=False,
+            content_id=None,
+            span=(0, raw.length),
+            encoding="",
+        )
+    ]
 
 
 def ticket(kept: Kept, mail: Mail, outcome: Create, now: datetime) -> TicketDraft:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import anyio.to_thread
 
-from mailwicket.errors import PermanentError, TransientError
+from mailwicket.errors import ConflictError, PermanentError, TransientError
 from mailwicket.failpoint import failpoint
 from mailwicket.flow import drafts
 from mailwicket.flow.backend import Door, DoorRetiredError, StubbornError
@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 
 OF_A_ROW = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 """The database refuses what a mail holds; its other errors mean that it does not work."""
+
+Beside = Callable[[Transaction, Told], None]
+"""Writes something in the transaction that decides a mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Judge:
         self._rulebook = rulebook
         self._observer = observer
         self._clock = clock
+        self._beside: Beside | None = None
         self._adopted: tuple[Rulebook, JoinsTransaction | Door] | None = None
 
     def adopt(self, rulebook: Rulebook, desk: JoinsTransaction | Door) -> None:
@@ -109,6 +113,47 @@ class Judge:
             raise disk_error(self._store.raw.directory, error) from error
         return replace(one, dkim=await self._rulebook.dkim.result(raw, one.mail.author.address))
 
+    # --- what was parked
+
+    def foresee(self, one: Read) -> Outcome:
+        """Tell what would become of *one* now. Changes nothing.
+
+        Raises:
+            StoreError: our disk.
+        """
+        return self._outcome_now(one)
+
+    async def replay(self, one: Read, slot: Slot, beside: Beside) -> Told:
+        """Decide a parked mail anew; what was decided before is forgotten in the transaction that decides.
+
+        *beside* writes what it has to in it, too.
+
+        Raises:
+            ConflictError: it is not parked any more.
+            MailwicketError: the desk, or our disk; it stays parked.
+        """
+        desk, self._beside = self._desk, beside
+        if isinstance(desk, Door):
+            told = await self._judge_one(desk, one)
+        else:
+            (told,) = await self._store.write(lambda tx: self._decide_all(tx, desk, [one], slot))
+        failpoint("quarantine.retried")
+        self._tell(told)
+        return told
+
+    def _take_out(self, tx: Transaction, one: Read) -> None:
+        if journal.parked(tx, one.kept.intake_id) is None:
+            raise ConflictError(f"mail {one.kept.intake_id} is not parked")
+        journal.undecide(tx, one.kept.intake_id)
+
+    def _note_beside(self, tx: Transaction, told: Sequence[Told]) -> None:
+        for one in told:
+            if one.read.replayed and self._beside is not None:
+                self._beside(tx, one)
+                failpoint("quarantine.decided")
+
+    # --- a desk in our own store
+
     def _judge_joined(self, tx: Transaction, desk: JoinsTransaction, mails: Sequence[Read], slot: Slot) -> list[Told]:
         """In the writer's thread: facts, tickets and rows of all *mails* in one transaction.
 
@@ -134,6 +179,9 @@ class Judge:
         return told
 
     def _decide_all(self, tx: Transaction, desk: JoinsTransaction, mails: Sequence[Read], slot: Slot) -> list[Told]:
+        for one in mails:
+            if one.replayed:
+                self._take_out(tx, one)
         judgement = self._judgement(tx, mails)
         joined = desk.join(tx, [key for one in mails for key in _with_change(self._key(one))])
         told: list[Told] = []
@@ -145,6 +193,7 @@ class Judge:
             slot.put_down()
         joined.write()
         judgement.write(told)
+        self._note_beside(tx, told)
         return told
 
     def _judgement(self, tx: Transaction, mails: Sequence[Read]) -> Judgement:
@@ -228,9 +277,12 @@ class Judge:
 
     async def _write_down(self, one: Read, outcome: Outcome, ticket: TicketNumber | None) -> Told:
         def note(tx: Transaction) -> Told:
+            if one.replayed:
+                journal.undecide(tx, one.kept.intake_id)  # whatever it was meanwhile: the effect has happened
             judgement = self._judgement(tx, [one])
             told = judgement.conclude(one, outcome, ticket)
             judgement.write([told])
+            self._note_beside(tx, [told])
             return told
 
         return await self._store.write(note)

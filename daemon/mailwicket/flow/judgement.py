@@ -18,7 +18,7 @@ from mailwicket.rules.outcome import Append, Create, Ignore, Outcome, Quarantine
 from mailwicket.rules.policy import Policy
 from mailwicket.rules.thread import Candidates, match
 from mailwicket.store import journal
-from mailwicket.store.journal import Decided, Event, Kept
+from mailwicket.store.journal import FLAGS, Decided, Event, Kept
 from mailwicket.store.raw import RawPlace
 from mailwicket.store.threads import Threads
 from mailwicket.store.tickets import TicketBook
@@ -60,8 +60,12 @@ class Judgement:
 
     def outcome(self, one: Read) -> Outcome:
         """Decide."""
-        if one.unread is not None:
-            return one.unread
+        outcome = self._decide(one) if one.unread is None else one.unread
+        if one.replayed:
+            return replace(outcome, trace=[Step("quarantine", "replayed"), *outcome.trace])
+        return outcome
+
+    def _decide(self, one: Read) -> Outcome:
         mail = one.mail
         assert mail is not None  # noqa: S101 - a Read holds one or the other
         said = self._threads.said(mail)
@@ -70,10 +74,7 @@ class Judgement:
         facts = self._threads.facts(mail, lately)
         if one.dkim is not None:
             facts = replace(facts, dkim=one.dkim)
-        outcome = decide(mail, facts, self._policy, arrival, said)
-        if one.replayed:
-            return replace(outcome, trace=[Step("quarantine", "replayed"), *outcome.trace])
-        return outcome
+        return decide(mail, facts, self._policy, arrival, said)
 
     def _joins(self, mail: Mail, said: Candidates) -> TicketNumber | None:
         if not (said.ids or said.signed or said.tags):
@@ -112,14 +113,18 @@ class Judgement:
         if isinstance(outcome, Quarantine):
             parked = self._set_apart(one.kept.raw, intake_id)
         where = outcome.ticket if isinstance(outcome, Ignore) else ticket
-        decided = Decided(intake_id, one.mail, outcome.reason, outcome.trace, where, parked)
+        trace = [*outcome.trace, Step(FLAGS, " ".join(outcome.flags))] if outcome.flags else outcome.trace
+        decided = Decided(intake_id, one.mail, outcome.reason, trace, where, parked)
         if ticket is not None and one.mail is not None:
             received_at = one.kept.ref.received_at or self._now
             self._budget.note(one.mail, ticket, received_at, opened=isinstance(outcome, Create))
             if isinstance(outcome, Create):
                 self._book.note(opened(outcome, ticket))
             elif isinstance(outcome, Append) and (facts := self._book.find(ticket)) is not None:
+                if outcome.reopen:
+                    self._budget.note_reopened(ticket, received_at)
                 self._book.note(joined(outcome, facts))
+        self._budget.note_hits(self._source, outcome.hits)
         self._threads.learn(decided, self._source)
         return Told(one, outcome, decided)
 

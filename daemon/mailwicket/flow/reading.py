@@ -104,6 +104,28 @@ class Reading:
             raise disk_error(self._store.raw.directory, error) from error
         return [_told(work.kept, said.get(work.kept.intake_id)) for work in batch]
 
+    async def read_alone(self, work: Work, slot: Slot) -> Read:
+        """Read a mail in a process for it alone: whatever it does there ends nobody else's work.
+
+        Raises:
+            StoreError: our disk.
+        """
+        job = Job(work.kept.intake_id, work.kept.raw)
+        try:
+            process = await anyio.to_thread.run_sync(_started, self._store)
+            try:
+                (found,) = await anyio.to_thread.run_sync(process.read, [job], slot)
+            finally:
+                process.end()
+        except ReaderDiedError as error:
+            log.error("a reader died intake=%s: %s", job.intake_id, error)  # noqa: TRY400 - no bug of ours
+            found = None
+        except OSError as error:
+            raise disk_error(self._store.raw.directory, error) from error
+        finally:
+            slot.put_down()
+        return _told(work.kept, found)
+
     async def _read(self, jobs: Sequence[Job], slot: Slot) -> list[Mail | Unreadable]:
         many = len(jobs) >= MANY_MAILS or sum(job.place.length for job in jobs) >= MANY_BYTES
         trusted = time.monotonic() >= self._distrusted_until

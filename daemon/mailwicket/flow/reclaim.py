@@ -17,11 +17,12 @@ import anyio.to_thread
 
 from mailwicket.errors import PermanentError
 from mailwicket.mail.decode import decode
-from mailwicket.model import AttachmentPlace
+from mailwicket.model import AttachmentPlace, Reason
 from mailwicket.ports import Desk, KeepsAttachments
 from mailwicket.rules.calendar import has_leapt
 from mailwicket.store import journal
 from mailwicket.store.links import clear_left_over
+from mailwicket.store.parked import released
 from mailwicket.store.raw import RawPlace
 from mailwicket.store.store import Store
 from mailwicket.timestamp import timestamp
@@ -45,11 +46,12 @@ class Reclaim:
         quarantine_keep: timedelta,
         clock: Callable[[], datetime],
         on_done: Callable[[], None] = lambda: None,
+        on_expired: Callable[[str, Reason], None] = lambda _source, _reason: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Keep raw mail for *raw_keep* after the day it came, parked mail for *quarantine_keep*.
 
-        *on_done* is called when everything that is old enough is gone.
+        *on_done* is called when everything that is old enough is gone, *on_expired* for each parked mail that goes.
         """
         self._store = store
         self._desk = desk
@@ -57,6 +59,7 @@ class Reclaim:
         self._quarantine_keep = quarantine_keep
         self._clock = clock
         self._on_done = on_done
+        self._on_expired = on_expired
         self._monotonic = monotonic
         self._read: tuple[datetime, float] | None = None
         """The clock and the monotonic one at the last reading of this process."""
@@ -113,14 +116,28 @@ class Reclaim:
             await self._store.write(lambda tx: journal.forget_file(tx, file))  # noqa: B023 - awaited at once
             await anyio.to_thread.run_sync(self._store.raw.unlink, file)
             log.info("raw mail reclaimed file=%s", file)
+        await self._reclaim_released(now)
+
+    async def _reclaim_released(self, moment: datetime) -> None:
+        """Mail that was parked has a file that bears no day: from its last decision on it is kept as any other."""
+        before, after = timestamp(moment - self._raw_keep), timestamp(moment + timedelta(days=1))
+        for file in self._store.read(lambda tx: released(tx, before, after)):
+            await self._keep_attachments(file)
+            await anyio.to_thread.run_sync(self._store.raw.unlink, file)  # first: nobody looks for what no row names
+            await self._store.write(lambda tx: journal.forget_file(tx, file))  # noqa: B023 - awaited at once
+            log.info("raw mail reclaimed file=%s", file)
 
     async def _expire(self, moment: datetime) -> None:
         now = timestamp(moment)
-        before, after = timestamp(moment - self._quarantine_keep), timestamp(moment + timedelta(days=1))
-        for intake_id, source, file in self._store.read(lambda tx: journal.expired(tx, before, after)):
-            # The file first: nobody would look for one that no row names. A row whose file is gone expires next time.
+        span = timestamp(moment - self._quarantine_keep), timestamp(moment + timedelta(days=1))
+        for intake_id, source, file in self._store.read(lambda tx: journal.expired(tx, *span)):
+            # The row first: who retries the mail at this moment has its bytes, or hears that it is not parked. A death
+            # before they go leaves a file that `_reclaim_released` finds.
+            if not await self._store.write(lambda tx: journal.expire(tx, intake_id, source, span, now)):  # noqa: B023 - awaited at once
+                continue
             await anyio.to_thread.run_sync(self._store.raw.unlink, file)
-            await self._store.write(lambda tx: journal.expire(tx, intake_id, source, file, now))  # noqa: B023 - awaited at once
+            await self._store.write(lambda tx: journal.forget_file(tx, file))  # noqa: B023 - awaited at once
+            self._on_expired(source, Reason.EXPIRED_FROM_QUARANTINE)
             log.warning("parked mail expired unit=incoming/%s intake=%s", source, intake_id)
 
     async def _keep_attachments(self, file: str) -> None:

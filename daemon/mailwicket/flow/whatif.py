@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
+
+import anyio.lowlevel
+import anyio.to_thread
 
 from mailwicket.mail.parse import parse
 from mailwicket.model import IntakeId, Mail
@@ -15,34 +18,13 @@ from mailwicket.rules.outcome import Append, Create, Outcome
 from mailwicket.rules.policy import Policy
 from mailwicket.store import journal
 from mailwicket.store.journal import Past
-from mailwicket.store.raw import RawPlace
+from mailwicket.store.raw import RawStore, disk_error
+from mailwicket.store.store import Store
 from mailwicket.store.threads import Threads
 from mailwicket.store.tickets import TicketBook
 
 LAST_MAX: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A mail that would end otherwise."""
-
-    intake_id: IntakeId
-    message_id: str | None
-    subject: str
-    unit: str
-    before: Mapping[str, Any]
-    after: Mapping[str, Any]
-
-    def told(self) -> Mapping[str, Any]:
-        """Return it for JSON."""
-        return {
-            "id": self.intake_id,
-            "message_id": self.message_id,
-            "subject": self.subject,
-            "unit": self.unit,
-            "before": self.before,
-            "after": self.after,
-        }
+AT_ONCE: Final = 20
 
 
 def outcome_of(
@@ -53,26 +35,48 @@ def outcome_of(
     return decide(mail, threads.facts(mail, before=before), policy, arrival, threads.said(mail))
 
 
-def past(tx: Transaction, last: int) -> list[Past]:
-    """Return the last *last* mails that were decided and whose bytes are kept, the newest first."""
-    return journal.past(tx, min(last, LAST_MAX))
+async def differences(store: Store, rules: tuple[Policy, Policy], last: int, now: datetime) -> Mapping[str, Any]:
+    """Tell which of the last *last* mails would end by the second *rules* otherwise than by the first, for JSON.
 
-
-def difference(
-    tx: Transaction, rules: tuple[Policy, Policy], one: Past, read: Callable[[RawPlace], bytes], now: datetime
-) -> Difference | None:
-    """Tell how *one* would end by the second *rules* otherwise than by the first, as things are now; None for alike.
+    Both are asked as things are now: what differs is the rules' doing alone.
 
     Raises:
-        OSError: its bytes cannot be read.
+        StoreError: our disk.
     """
-    mail = parse(read(one.kept.raw))
+    mails = store.read(lambda tx: journal.past(tx, min(last, LAST_MAX)))
+    found: list[Mapping[str, Any]] = []
+    for start in range(0, len(mails), AT_ONCE):
+        batch = mails[start : start + AT_ONCE]
+        try:
+            read = await anyio.to_thread.run_sync(_read, store.raw, batch)
+        except OSError as error:
+            raise disk_error(store.raw.directory, error) from error
+        for one, mail in read:
+            told = store.read(lambda tx: _difference(tx, rules, one, mail, now))  # noqa: B023 - called at once
+            if told is not None:
+                found.append(told)
+        await anyio.lowlevel.checkpoint()
+    return {"looked_at": len(mails), "differ": found}
+
+
+def _read(raw: RawStore, batch: Sequence[Past]) -> list[tuple[Past, Mail]]:
+    """Read mails; one whose bytes were reclaimed meanwhile is left out."""
+    found: list[tuple[Past, Mail]] = []
+    for one in batch:
+        with suppress(FileNotFoundError):
+            found.append((one, parse(raw.read(one.kept.raw))))
+    return found
+
+
+def _difference(
+    tx: Transaction, rules: tuple[Policy, Policy], one: Past, mail: Mail, now: datetime
+) -> Mapping[str, Any] | None:
     arrival = Arrival(one.source, one.kept.ref.received_at or now, now, one.kept.headers_only)
-    outcomes = [outcome_of(tx, policy, mail, arrival, one.kept.intake_id) for policy in rules]
-    before, after = map(told, outcomes)
+    before, after = (told(outcome_of(tx, policy, mail, arrival, one.kept.intake_id)) for policy in rules)
     if before == after:
         return None
-    return Difference(one.kept.intake_id, mail.message_id, mail.subject, f"incoming/{one.source}", before, after)
+    named = {"id": one.kept.intake_id, "message_id": mail.message_id, "subject": mail.subject}
+    return {**named, "unit": f"incoming/{one.source}", "before": before, "after": after}
 
 
 def told(outcome: Outcome) -> Mapping[str, Any]:

@@ -12,7 +12,14 @@ FIELD_MAX_CHARS: Final = 8192
 RESULTS_MAX: Final = 50
 DEPTH_MAX: Final = 20
 
-_POLICY: Final = re.compile(r"\bp=(none|quarantine|reject)\b", re.IGNORECASE)
+_SIGNS: Final = re.compile(r'[^\\"();]++|\\.|.', re.DOTALL)
+_QUOTED: Final = r'"(?:[^"\\]|\\.)*+"?'
+_BLANKS: Final = re.compile(r"\s+")
+_JOINT: Final = re.compile(rf"({_QUOTED})| ?([./]) ?")
+_PAIR: Final = re.compile(rf"""([^ "=]++) ?= ?((?:[^ "]|{_QUOTED})*+)|{_QUOTED}|[^ "=]++|=""")
+_ESCAPED: Final = re.compile(r"\\(.?)")
+_POLICY: Final = re.compile(r"\b(?:p|dis)=(quarantine|reject)\b", re.IGNORECASE)
+_NO_POLICY: Final = re.compile(r"\bp=none\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +44,9 @@ class Result:
                 return told
             if told == "oreject":  # Microsoft: the domain says reject, the tenant softened it
                 return "reject"
-        found = _POLICY.search(self.comment)
-        return None if found is None else found[1].lower()
+        if (found := _POLICY.search(self.comment)) is not None:
+            return found[1].lower()
+        return "none" if _NO_POLICY.search(self.comment) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +64,9 @@ def authentication(value: str) -> Authentication:
     name, _ = first
     if "=" in name:  # no authserv-id: a form that RFC 8601 does not know
         return Authentication("", _results([first, *rest]))
-    words = name.split()
-    bare = words[0].strip('"') if words else ""
-    return Authentication(bare.lower() if len(words) < 3 else "", _results(rest))
+    bare, *version = name.split() or [""]
+    is_one = not version or (len(version) == 1 and version[0].isdigit())  # RFC 8601 2.2: an id, perhaps a version
+    return Authentication(bare.strip('"').lower() if is_one else "", _results(rest))
 
 
 def received_by(value: str) -> str | None:
@@ -74,17 +82,28 @@ def received_by(value: str) -> str | None:
 def _results(statements: Sequence[tuple[str, str]]) -> Sequence[Result]:
     found = []
     for text, comment in statements[:RESULTS_MAX]:
-        words = text.replace(" =", "=").replace("= ", "=").split()
-        if not words or "=" not in words[0]:
+        pairs = _pairs(text)
+        if not pairs or not pairs[0][0]:
             continue
-        method, _, result = words[0].partition("=")
+        method, result = pairs[0]
         properties: dict[str, str] = {}
-        for word in words[1:]:
-            name, equals, told = word.partition("=")
-            if equals:
-                properties.setdefault(name.lower(), told.strip('"').lower())
-        found.append(Result(method.partition("/")[0].lower(), result.lower(), properties, comment))
+        for name, told in pairs[1:]:
+            if name:
+                properties.setdefault(name, told)
+        found.append(Result(method.partition("/")[0], result, properties, comment))
     return found
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Return each `name = value` in lower case, and `("", "")` for anything else.
+
+    What stands in quotes may be a stranger's words: nothing in it is a name.
+    """
+    joined = _JOINT.sub(r"\1\2", _BLANKS.sub(" ", text))
+    return [
+        (found[1].lower(), _ESCAPED.sub(r"\1", found[2].replace('"', "")).lower()) if found[1] else ("", "")
+        for found in _PAIR.finditer(joined)
+    ]
 
 
 def _statements(value: str) -> list[tuple[str, str]]:
@@ -92,15 +111,10 @@ def _statements(value: str) -> list[tuple[str, str]]:
     pieces: list[tuple[str, str]] = []
     text: list[str] = []
     comment: list[str] = []
-    depth, quoted, escaped = 0, False, False
-    for sign in value:
+    depth, quoted = 0, False
+    for sign in _SIGNS.findall(value):
         into = comment if depth else text
-        if escaped:
-            into.append(sign)
-            escaped = False
-        elif sign == "\\":
-            escaped = True
-        elif quoted:
+        if quoted:
             quoted = sign != '"'
             into.append(sign)
         elif sign == '"' and not depth:

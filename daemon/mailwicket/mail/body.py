@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from mailwicket.mail.attachment import TEXT_MAX_BYTES, Leaf, bare, base64_end
 from mailwicket.mail.charset import clean, to_text
-from mailwicket.mail.decode import Raw, decode
+from mailwicket.mail.decode import AS_THEY_ARE, Raw, decode
 from mailwicket.mail.flowed import unbroken
 from mailwicket.mail.html import to_plain
 from mailwicket.mail.markup import MARKUP_MAX_CHARS, declared_charset
@@ -42,7 +42,6 @@ _LED: Final = frozenset({"multipart/related", "multipart/signed", "multipart/rep
 
 # A CR may be half a character in what these begin.
 _WIDE: Final = ("utf-16", "utf16", "utf-32", "utf32", "ucs", "cs", "unicode", "iso-10646")
-_AS_THEY_ARE: Final = frozenset({"", "7bit", "8bit", "binary"})
 _WORD: Final = re.compile(r"\w{1,40}")
 _COMMAND: Final = re.compile(r"<<|<param>[^<]{0,200}</param>|</?[A-Za-z0-9-]{1,60}>", re.IGNORECASE)
 _FOLDED: Final = re.compile(r"\n(\n*+)")
@@ -150,7 +149,7 @@ def _content(raw: Raw, one: Leaf) -> tuple[bytes, list[Cut], bool]:
     begin, end, encoding = one.part.begin, one.part.end, one.encoding
     size = end - begin
     may_hold_files = one.part.content_type == PLAIN and not one.part.around.choice
-    if may_hold_files and encoding in _AS_THEY_ARE and (found := blocks(raw, begin, end)):
+    if may_hold_files and encoding in AS_THEY_ARE and (found := blocks(raw, begin, end)):
         return _around(raw, (begin, end), found, "x-uuencode")
     stop = base64_end(raw, begin, end) if encoding == "base64" else end
     content = decode(raw[begin : min(stop, begin + TEXT_MAX_BYTES)], encoding)
@@ -158,7 +157,7 @@ def _content(raw: Raw, one: Leaf) -> tuple[bytes, list[Cut], bool]:
         content += b"\n" + raw[stop:end]
     if size > TEXT_MAX_BYTES:
         return content, [Cut(bare(one.name), (begin, end), encoding)], False
-    if may_hold_files and encoding not in _AS_THEY_ARE and (found := blocks(content, 0, len(content))):
+    if may_hold_files and encoding not in AS_THEY_ARE and (found := blocks(content, 0, len(content))):
         text, cut, _ = _around(content, (0, len(content)), found, "")
         staged = [
             Cut(name, (begin, end), f"x-uuencode/cut:{first}:{stop - first}/{encoding}")

@@ -30,7 +30,7 @@ _OFFSET: Final = re.compile(
     r"(?<![\w-])(?:(?:GMT|UTC?|Z)\s?)?([+-])(\d{1,2}):?(\d{2})?(?![\d:])", re.IGNORECASE | re.ASCII
 )
 _NUMBER: Final = re.compile(r"(?<![\w+])\d{1,4}(?=st\b|nd\b|rd\b|th\b|\b)", re.ASCII)
-_NUMERIC: Final = re.compile(r"(?<!\d)(\d{1,2})([./])(\d{1,2})\2(\d{4})(?!\d)", re.ASCII)
+_NUMERIC: Final = re.compile(r"(?<!\d)(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?!\d)", re.ASCII)
 _NAME: Final = re.compile(r"[^\W\d_]{1,20}")
 
 # RFC 5322 4.3, and the names that stand in dates of mails. What has several meanings has the one met most in mail.
@@ -100,7 +100,7 @@ def _clock(found: re.Match[str]) -> tuple[int, int, int]:
 
 def _numeric_day(found: re.Match[str]) -> tuple[int, int, int]:
     first, second, year = int(found[1]), int(found[3]), int(found[4])
-    if found[2] == "." or first > 12:
+    if found[2] != "/" or first > 12:
         return year, second, first
     return year, first, second  # slashes are American, as far as they can be
 

@@ -45,7 +45,10 @@ _ENCODINGS: Final = {
     "7bits": "7bit",
     "8bits": "8bit",
 }
-_USUAL: Final = frozenset({"", "7bit", "8bit", "binary", "base64", "quoted-printable"})
+AS_THEY_ARE: Final = frozenset({"", "7bit", "8bit", "binary"})
+"""Encodings that encode nothing: what stands in the mail is what the part holds."""
+
+_USUAL: Final = AS_THEY_ARE | {"base64", "quoted-printable"}
 _NOT_IN_A_WORD: Final = re.compile(r"\([^()]{0,200}\)|[^a-z0-9(]+|\(")
 
 

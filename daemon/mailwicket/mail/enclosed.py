@@ -7,7 +7,7 @@ from typing import Final
 from mailwicket.mail.address import people
 from mailwicket.mail.attachment import Leaf, bare, leaf
 from mailwicket.mail.body import Body, is_body, may_be_body
-from mailwicket.mail.decode import Raw, decode
+from mailwicket.mail.decode import AS_THEY_ARE, Raw, decode
 from mailwicket.mail.head import lines_as_lf, split_header, start_of
 from mailwicket.mail.header import moment, words
 from mailwicket.mail.parts import leaves
@@ -19,8 +19,6 @@ INNER_MAX_BYTES: Final = 1024 * 1024
 """So much of one that is encoded is read: it has to be decoded first."""
 
 MAILS: Final = frozenset({"message/rfc822", "message/global"})
-
-_AS_THEY_ARE: Final = frozenset({"", "7bit", "8bit", "binary"})
 
 
 def is_mail(one: Leaf) -> bool:
@@ -38,7 +36,7 @@ def is_mail(one: Leaf) -> bool:
 def enclosed(raw: Raw, one: Leaf) -> Enclosed | None:
     """Read the mail that *one* is; None for a file that is only called one."""
     begin, end = one.part.begin, one.part.end
-    if one.encoding not in _AS_THEY_ARE:
+    if one.encoding not in AS_THEY_ARE:
         raw = decode(raw[begin : min(end, begin + INNER_MAX_BYTES)], one.encoding)
         raw, begin = lines_as_lf(raw), start_of(raw)
         end = len(raw)

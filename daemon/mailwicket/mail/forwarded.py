@@ -10,7 +10,7 @@ from typing import Final
 
 from mailwicket.mail.html import to_plain
 from mailwicket.mail.labels import announced_block, is_empty, unquoted
-from mailwicket.mail.passage import BELOW_LINES, Passage, find, next_line
+from mailwicket.mail.passage import BELOW_LINES, LINE_MAX_CHARS, Passage, find, next_line
 from mailwicket.mail.quoted import own_words
 from mailwicket.mail.separator import Kind, is_bare_phrase, separator, title
 from mailwicket.model import Address, Enclosed, Mail
@@ -127,6 +127,8 @@ def _with_whole_subject(subject: str, lines: list[str], found: Passage) -> Passa
     outer = " ".join(subject.split())
     if found.subject is None or (told and outer.endswith(told)):
         return found
+    if (rest := " ".join(title(subject).rest.split())) and told.startswith(f"{rest} "):
+        return _with_own_subject(rest, lines, found)
     for line in lines[body : body + BELOW_LINES]:
         if is_empty(line):
             break
@@ -137,6 +139,18 @@ def _with_whole_subject(subject: str, lines: list[str], found: Passage) -> Passa
         if told not in outer:
             break
     return found
+
+
+def _with_own_subject(own: str, lines: list[str], found: Passage) -> Passage:
+    """Give back to the text what was set in so far below the subject, which is *own*, that it seemed to go on."""
+    body, left = found.body, (found.subject or "")[len(own) :].strip()
+    while left and body > found.mark + 1:
+        line = " ".join(unquoted(lines[body - 1], found.quotes)[:LINE_MAX_CHARS].split())
+        if not line or not left.endswith(line):
+            return found
+        left = left.removesuffix(line).rstrip()
+        body -= 1
+    return found if left else replace(found, subject=own, body=body)
 
 
 def _below_rule(lines: list[str], found: Passage) -> Passage:

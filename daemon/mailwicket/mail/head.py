@@ -27,7 +27,7 @@ _KNOWN: Final = re.compile(
     rb"reply-to|sender|references|in-reply-to|delivered-to|dkim-signature|x-[!-9;-~]{1,70})[ \t]{0,9}:",
     re.IGNORECASE | re.MULTILINE,
 )
-_ENVELOPE: Final = re.compile(rb">?From [^\n]*\n")
+_ENVELOPE: Final = re.compile(rb">?From (?![ \t]*:)[^\n]*\n")
 _LONE_CR: Final = re.compile(rb"\r(?!\n)")
 
 

@@ -65,9 +65,9 @@ def key(word: str) -> str:
 def _table() -> Mapping[str, Mapping[Label, frozenset[str]]]:
     table: dict[str, dict[Label, frozenset[str]]] = {}
     for line in WORDS.strip().splitlines():
-        head, _, words = line.partition(": ")
+        head, _, listed = line.partition(": ")
         language, _, label = head.partition(" ")
-        for word in words.split(", "):
+        for word in listed.split(", "):
             meanings = table.setdefault(key(word), {})
             meanings[Label(label)] = meanings.get(Label(label), frozenset()) | {language}
     return table

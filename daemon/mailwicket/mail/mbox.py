@@ -77,7 +77,8 @@ class Stretch:
 def is_mbox(text: Text) -> bool:
     """Tell whether *text* begins as an mbox does."""
     start = _begin(text)
-    return text[start : start + 5] == b"From "
+    head = text[start : start + LINE_MAX_BYTES]
+    return head.startswith(b"From ") and FIELD.match(head) is None  # the field may bear a blank before its colon
 
 
 def stretches(text: Text, dialect: Dialect = Dialect.MBOXRD) -> Iterator[Stretch]:

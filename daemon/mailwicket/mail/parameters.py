@@ -13,9 +13,12 @@ from mailwicket.mail.words import word_end
 
 PARAMETERS_MAX: Final = 1000
 OFTEN_MAX_CHARS: Final = 100
+WORDS_MAX_CHARS: Final = 500
+"""In a longer value nobody forgot a semicolon."""
 
 _KIND: Final = re.compile(r"[\s\"']*(?:\([^()]{0,200}\)\s{0,9})?([^\s;,\"'()]*)")
-_NAME: Final = re.compile(r"[\s;,]*(?:\([^()]{0,200}\)\s*)?([^\s=;\"()]{1,100})\s{0,20}=\s{0,20}")
+_BETWEEN: Final = re.compile(r"[\s;,]*+")
+_NAME: Final = re.compile(r"(?:\([^()]{0,200}\)\s*)?([^\s=;\"()]{1,100})\s{0,20}=\s{0,20}")
 _NEXT: Final = re.compile(r"[;\"]")
 _QUOTED: Final = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _AFTER_QUOTE: Final = re.compile(r"\s{0,20}(?:;|$|\(|,?\s{0,20}[A-Za-z][\w*-]{0,40}\s{0,5}=)")
@@ -65,6 +68,8 @@ def _pairs(value: str, at: int) -> list[tuple[str, str]]:
         True  # until quotes did not close where they should: then the next quote closes, else time were squared
     )
     while len(pairs) < PARAMETERS_MAX and at < len(value):
+        if between := _BETWEEN.match(value, at):
+            at = between.end()
         named = _NAME.match(value, at)
         if named is None:
             at = value.find(";", at) + 1
@@ -111,7 +116,7 @@ def _bare(value: str, at: int, name: str) -> tuple[str, int]:
     end = value.find(";", at)
     end = end if end >= 0 else len(value)
     text = value[begin:end].strip()
-    if name.partition("*")[0] not in _FILE_NAMES:
+    if name.partition("*")[0] not in _FILE_NAMES and len(text) <= WORDS_MAX_CHARS:
         text = _COMMENT.sub("", text)
         first, _, more = text.partition(" ")
         if "=" in more and first:  # the semicolon between was forgotten

@@ -15,7 +15,7 @@ DEPTH_MAX: Final = 100
 PARTS_MAX: Final = 1000
 WINDOW_BYTES: Final = 4 * 1024 * 1024
 STRETCH_BYTES: Final = 4096  # searched for a boundary from a dash on: text is full of dashes
-ROUNDS_MAX: Final = 20
+ROUNDS_MAX: Final = 12
 """How often the bytes of a mail are searched in all: multiparts that never end are searched to the end each."""
 
 ROUND_MIN_BYTES: Final = 1024 * 1024
@@ -23,6 +23,9 @@ ROUND_MIN_BYTES: Final = 1024 * 1024
 
 CLOSED_MAX: Final = 100
 """How often a multipart may end, and go on: one inside it has the same boundary."""
+
+MISSED_MAX: Final = 20_000
+"""How many lines of a multipart may begin as its boundary does and be none: they are looked at one by one."""
 
 GUESS_BYTES: Final = 64 * 1024
 """Where a boundary that no header names is looked for."""
@@ -154,25 +157,24 @@ def _closing(raw: Raw, begin: int, end: int) -> bytes:
 def _split(raw: Raw, boundary: bytes, begin: int, end: int, limit: int) -> tuple[list[tuple[int, int]], int]:
     """Return where the parts between the lines `--boundary` stand (RFC 2046 5.1.1), and where those too many begin.
 
-    A missing last line is forgiven. One that is not the last, too: a multipart inside has the same boundary.
+    A missing last line is forgiven. One that is not the last, too: a multipart inside has the same boundary. Behind
+    MISSED_MAX lines that only look like it no further part is looked for.
     """
     mark = b"--" + boundary
     spans: list[tuple[int, int]] = []
-    start, closed = -1, 0
+    start, closed, missed = -1, 0, 0
     at = _find(raw, mark, begin, end)
     if at > begin and _TYPE.match(raw, begin, min(end, begin + 100)):
         start = begin  # the first boundary is missing
-    while at >= 0:
+    while at >= 0 and missed < MISSED_MAX:
         after = at + len(mark)
-        if raw[after : after + 1] not in _AFTER:  # most that begin alike are another's
-            at = _find(raw, mark, after, end)
-            continue
-        line_end = raw.find(b"\n", after, min(end, after + 1000))
-        tail = raw[after : line_end if line_end >= 0 else min(end, after + 1000)].strip()
-        if tail in (b"", b"--") and (at == begin or raw[at - 1 : at] == b"\n"):
+        tail, following = _behind(raw, at, after, begin, end)
+        if tail is None:
+            missed += 1
+        else:
             if start >= 0:
                 spans.append((start, _before(raw, at, start)))
-            start = line_end + 1 if line_end >= 0 else end
+            start = following
             if len(spans) >= limit:
                 return spans, 0 if tail else start
             if tail:
@@ -180,9 +182,25 @@ def _split(raw: Raw, boundary: bytes, begin: int, end: int, limit: int) -> tuple
                 if closed > CLOSED_MAX:
                     return spans, 0
         at = _find(raw, mark, after, end)
+    if start >= 0 and at >= 0:
+        return spans, start
     if start >= 0:
         spans.append((start, end))
     return spans, 0
+
+
+def _behind(raw: Raw, at: int, after: int, begin: int, end: int) -> tuple[bytes | bytearray | None, int]:
+    """Return what follows a boundary on its line, nothing or dashes, and where the next line begins.
+
+    None where what stands from *at* to *after* is no boundary: most that begin alike are another's.
+    """
+    if raw[after : after + 1] not in _AFTER or (at != begin and raw[at - 1 : at] != b"\n"):
+        return None, after
+    line_end = raw.find(b"\n", after, min(end, after + 1000))
+    tail = raw[after : line_end if line_end >= 0 else min(end, after + 1000)].strip()
+    if tail not in (b"", b"--"):
+        return None, after
+    return tail, line_end + 1 if line_end >= 0 else end
 
 
 def _before(raw: Raw, at: int, start: int) -> int:

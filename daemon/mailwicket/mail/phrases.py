@@ -49,6 +49,7 @@ en device: sent on the sprint*, sent from my *, sent from *, sent via *, sent us
 en device: send from my *, sent from a * device, sent on the go, sent on the go from *, sent while mobile
 en device: sent from phone, sent securely with *, sent securely from *, secured with *, via newton mail, sent on my *
 en device: virus-free. *, this email has been checked for viruses by *, download outlook for *, powered by *
+en device: sent from front
 af wrote: geskryf, skryf
 af opens: op
 af original: oorspronklike boodskap
@@ -93,6 +94,7 @@ de device: mobil gesendet, von meinem * gesendet, von meiner * gesendet, von mei
 de device: gesendet mit *, gesendet über *, diese nachricht wurde von meinem * gesendet, outlook für * herunterladen
 de device: gesendet aus *, holen sie sich outlook für *, outlook für * beziehen, von * gesendet, mit * gesendet
 de device: virenfrei. *, virenfrei.*, gesendet mit der * app, unterwegs gesendet, von unterwegs gesendet
+de device: diese e-mail wurde von * auf viren geprüft
 de device: versendet mit *, verschickt mit *, laden sie outlook für *
 el wrote: έγραψε, έγραψαν, γράφει, γραψε
 el opens: στις, στίς, την, τη, το
@@ -104,6 +106,7 @@ es opens: el, en, citando a, citando, de, mensaje de
 es original: mensaje original, correo original, mensaje de origen, mensaje orginal, mensaje anterior
 es device: enviado desde mi *, enviado desde *, enviado de mi *, enviado con *, enviado por *, enviado mediante *
 es device: obtener outlook para *, enviado vía *, libre de virus. *, enviado a través de *, obtén outlook para *
+es device: este correo electrónico ha sido comprobado en busca de virus por *
 es device: descargar outlook para *
 et wrote: kirjutas, kirjutanud, kirjutab
 et original: algne sõnum, originaalkiri, algne kiri, originaalsõnum
@@ -126,6 +129,7 @@ fr device: envoyé de mon *, envoyé depuis mon *, envoyé depuis ma *, envoyé 
 fr device: envoyé avec *, envoyé par *, envoyé via *, télécharger outlook pour *, obtenir outlook pour *
 fr device: envoyé à partir d'outlook *, garanti sans virus. *, provenance : *, envoyé de ma *
 fr device: téléchargez outlook pour *, envoyé du *, sans virus.*, envoyé d'*, envoyé depuis l'*
+fr device: l'absence de virus dans ce courrier électronique a été vérifiée par *
 ga wrote: scríobh
 ga opens: ar
 gl wrote: escribiu, escribía
@@ -161,6 +165,7 @@ it opens: il, in data, citando, quotando, da, nel
 it original: messaggio originale, messaggio di origine, messaggio originario, mail originale
 it device: inviato da *, inviato dal *, inviato dalla *, inviato con *, inviato tramite *, scarica outlook per *
 it device: ottieni outlook per *, inviata da *, spedito da *, mandato da *, privo di virus. *, inviato dallo *
+it device: mail priva di virus. *, questa e-mail è stata controllata per individuare virus con *
 ja original: 元のメッセージ, オリジナルメッセージ, 元のメール, original message, 転送元メッセージ, 返信元メッセージ
 ja device: *から送信, *からの送信, *より送信, *から送信しました, *から送信されました, *を入手, outlook for * を入手
 ka wrote: დაწერა, წერდა
@@ -195,6 +200,7 @@ nl original: oorspronkelijk e-mailbericht
 nl device: verzonden vanaf mijn *, verzonden vanaf *, verstuurd vanaf mijn *, verstuurd vanaf *, verzonden met *
 nl device: verstuurd met *, verzonden via *, outlook voor * downloaden, download outlook voor *, verzonden van mijn *
 nl device: verstuurd via *, outlook voor * ophalen, virusvrij. *, virusvrij.*, gestuurd vanaf *, verzonden door *
+nl device: dit e-mailbericht is gecontroleerd op virussen met *
 nl device: verzonden uit *, verkrijg outlook voor *
 pl wrote: napisana, napisał, napisała, pisze, napisali, napisano, pisał, pisała, użytkownik
 pl opens: w dniu, dnia, dn., cytowanie, cytat, wiadomość od
@@ -284,6 +290,7 @@ ADDRESSED: Final = (
     "type your reply above", "do not type below this line", "do not edit below this line", "write your reply above",
     "reply above this email", "reply to this email above", "please type your reply above this line",
     "reply above the line", "your reply above this line", "respond above this line", "replies above this line",
+    "write above this line", "type above this line",
     "type your response above", "enter your reply above", "add your reply above", "text above this line",
     "reply above here", "above this dashed line", "reply above to respond", "reply above to add",
     "post your reply above", "place your reply above", "antwort oberhalb dieser linie", "antwort über dieser linie",

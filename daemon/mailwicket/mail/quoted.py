@@ -51,7 +51,19 @@ def own_words(text: str) -> str:
     return _new(text)[0]
 
 
-def _new(text: str) -> tuple[str, bool]:
+def unquoted(text: str, markup: str | None = None) -> str:
+    """Return *text* without quoted text, its signature included; the whole where nothing else would remain.
+
+    *markup* as in `reply_text`.
+    """
+    own, is_between = _new(text, signed=True)
+    if markup is not None and not is_between:
+        part = own_part(markup)
+        own = (_new(part, signed=True)[0] if part else "") or own
+    return own or text.strip(WHITE + "\n")
+
+
+def _new(text: str, *, signed: bool = False) -> tuple[str, bool]:
     """Return the new words of *text*, and whether they stand between quoted lines that are kept.
 
     At most EXAMINED_MAX_CHARS in EXAMINED_MAX_LINES are looked at; what comes behind is kept, unless a quote
@@ -67,13 +79,13 @@ def _new(text: str) -> tuple[str, bool]:
     lines = list(without_armour(lines))
     mark = delimiter(lines)
     if mark is not None and not _goes_on_below(lines, mark):
-        above = _Reply(lines[: mark[0]], is_above=True)
+        above = _Reply(lines[: mark[0]], is_above=True, signed=signed)
         own = above.words()
         if own:
             return own, above.is_between
         if not is_quoted(lines[mark[0]]):
             lines = lines[mark[1] :]
-    reply = _Reply(lines)
+    reply = _Reply(lines, signed=signed)
     own = reply.words()
     if rest and not reply.cut_short:
         own = f"{own}\n{rest}".strip(WHITE + "\n")
@@ -103,6 +115,8 @@ class _Reply:
     lines: list[str]
     is_above: bool = False
     """Whether a desk's delimiter stood right below."""
+    signed: bool = False
+    """Whether the signature is kept."""
     quoted: list[bool] = field(init=False)
     pieces: list[_Piece] = field(default_factory=list)
     begin: int = 0  # of the piece that is being read
@@ -252,7 +266,10 @@ class _Reply:
 
     def _joined(self) -> str:
         last = None if self.cut_short else self.pieces[-1:]
-        pieces = [piece if piece.quote else _unsigned(piece.lines, is_last=[piece] == last) for piece in self.pieces]
+        pieces = [
+            piece if piece.quote or self.signed else _unsigned(piece.lines, is_last=[piece] == last)
+            for piece in self.pieces
+        ]
         pieces = [piece for piece in pieces if piece.lines]
         is_inside = False
         while pieces and pieces[-1].quote:

@@ -46,7 +46,8 @@ def bounce(
         return None
     titled = seen.titled and (seen.server or reported)
     sure = titled and seen.weight + 2 * reported >= SURE
-    return _Report(header, subject, text, tuple(returned), titled=titled, sure=sure).told(status)
+    human = seen.may_be_human and not reported
+    return _Report(header, subject, text, tuple(returned), titled=titled, sure=sure, may_be_human=human).told(status)
 
 
 def _refused(text: str) -> bool:
@@ -63,6 +64,8 @@ class Evidence(NamedTuple):
     """The author, or a field that only servers set, says that a mail server wrote it."""
     titled: bool
     """The subject, or that field, speaks of mail that did not arrive."""
+    may_be_human: bool = False
+    """Nothing else speaks for a mail server than that subject, and a name that people have, too."""
 
 
 def evidence(header: Header, subject: str) -> Evidence:
@@ -75,11 +78,12 @@ def evidence(header: Header, subject: str) -> Evidence:
     by_server = weight > 0 or failed
     weight += SURE * failed + nowhere(header)
     said = header.get("auto-submitted")[:5].casefold() == "auto-"
+    may_be_human = by_server and weight == 1 and not said
     if (not weight and not said) or answers(subject) or absent(subject):
         return Evidence(weight if weight >= ENOUGH else 0, by_server, failed)
     title = subject.casefold().strip(" *[]-!").replace("\u2019", "'")
     titled = any(word in title for word in SUBJECTS) if weight else title.startswith(SUBJECTS)
-    return Evidence(weight + titled + (said and (weight > 0 or titled)), by_server, failed or titled)
+    return Evidence(weight + titled + (said and (weight > 0 or titled)), by_server, failed or titled, may_be_human)
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ class _Report:
     returned: Sequence[Header]
     titled: bool
     sure: bool
+    may_be_human: bool
 
     def told(self, status: Sequence[str]) -> Bounce | None:
         if not status:
@@ -124,6 +129,8 @@ class _Report:
         if passed or not (late or failed or self.sure or found.failed):
             return None
         who = found.failed or found.late or self._recipients(notice)
+        if self.may_be_human and not who:
+            return None
         permanent: bool | None = False if late else (failed or self.sure) or None
         if Fate.FAILED in found.fates:
             permanent = True

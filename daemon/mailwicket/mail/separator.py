@@ -158,7 +158,7 @@ class Title:
 
 def title(subject: str) -> Title:
     """Read the prefix of *subject*: the outermost tells, a reply to a forward is a reply."""
-    subject = INVISIBLE.sub("", subject[:SUBJECT_MAX_CHARS])
+    subject = " ".join(INVISIBLE.sub("", subject[:SUBJECT_MAX_CHARS]).split())  # the pattern would try every blank
     found = _PREFIX.match(subject)
     if found is None:
         return Title(is_forward=_MARKED.match(subject) is not None)

@@ -10,7 +10,7 @@ FORWARD: Final = (
     "doorgezonden|doorsturen|vidarebefordr|videresend|vidaresend|välitet|edelleenlähet|framsen|áframsen|przekaz|"
     "przesłan|přeposl|přeposíl|přesměrov|preposl|preposiel|továbbít|redirecțion|redirecţion|redirectionat|"
     "proslijeđ|prosleđ|prosljeđ|проследјен|прослеђ|posredov|препратен|препращ|пересыл|пересил|пересла|перенаправ|"
-    "переадрес|перасла|προωθ|iletil|iletilen|yönlendir|הועבר|מועבר|המועבר|שהועבר|توجيه|محول|محوّل|بازارسال|"
+    "переадрес|перасла|προωθ|ileti başlangıc|iletil|yönlendir|הועבר|מועבר|המועבר|שהועבר|توجيه|محول|محوّل|بازارسال|"
     "هدایت شده|فوروارد|转发|轉寄|轉發|転送|전달|ส่งต่อ|chuyển tiếp|diteruskan|terusan|dimajukan|edastat|pārsūt|persiųst|"
     "peradres|reenviat|birbidal|përcjell|anfonwyd ymlaen|अग्रेषित|перанакір|curtha ar aghaidh|sposrědk|"
     "trochstjoerd|бағыттал|yönləndir|reunvi|געפֿאָרווערט"

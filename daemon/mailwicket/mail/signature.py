@@ -43,7 +43,7 @@ _LIST: Final = re.compile(
 )
 _OWN_NAME: Final = re.compile(r"[-–—~] ?[^\W\d_a-z][\w.'’]{0,20}(?: [^\W\d_a-z][\w.'’]{0,20}){0,2}$")
 _LINK: Final = re.compile(r"<[^<>]{0,200}>|\([^()]{0,200}\)|https?://\S{1,200}|\[(?:image|cid)[^\[\]]{0,100}\]")
-_WRAPPED_LINK: Final = re.compile(r"<(?:https?://|mailto:)[^<>\s]{0,300}>?$")
+_LINK_ALONE: Final = re.compile(r"(?:<(?:https?://|mailto:)[^<>\s]{0,300}>?|https?://[^<>\s]{1,300})$")
 _PAIR: Final = "*"
 
 
@@ -172,7 +172,7 @@ def _without_devices(lines: list[str]) -> list[str]:
             above = lines[number - 1].strip(WHITE)
             if is_device(bare) or (not above and is_device(bare.capitalize())):
                 del lines[number]
-            elif (_WRAPPED_LINK.match(bare) and (is_device(above) or is_device(f"{above} {bare}"))) or (
+            elif (_LINK_ALONE.match(bare) and (is_device(above) or is_device(f"{above} {bare}"))) or (
                 len(bare) + len(above) < DEVICE_MAX_CHARS and not bare[0].isupper() and is_device(f"{above} {bare}")
             ):
                 del lines[number - 1 : number + 1]

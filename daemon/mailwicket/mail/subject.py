@@ -11,15 +11,20 @@ from mailwicket.model import TicketNumber
 TAGS_MAX: Final = 10
 PREFIXES_MAX: Final = 20
 
-# What programs of the world write for "Re:" and "Fwd:"; a number may stand in brackets ("Re[2]:").
-_PREFIX: Final = re.compile(
-    r"\s*(?:re|r|aw|antw|antwort|sv|vs|odp|ynt|atb|rif|res|ref|ha|bls|vá|va|απ|σχετ|נגד|השב|رد|ответ|"
-    r"回复|回覆|答复|答覆|返信|회신|"
-    r"fwd?|fw|wg|tr|rv|i|vb|vl|pd|enc|redir|videresend|doorst|rép|továbbítás|ilt|i̇lt|πρθ|הועבר|إعادة توجيه|пересл|"
-    r"转发|轉寄|転送|전달)"
-    r"\s*(?:\[\d{1,3}\]|\(\d{1,3}\))?\s*[:：]",
-    re.IGNORECASE,
+_CERTAIN: Final = (
+    # Re: and what it is in other languages
+    "re|ré|rép|aw|antw|antwort|antwoord|sv|svar|odp|odg|odpoveď|odpověď|ynt|balas|vá|válasz|erantz|răsp|"
+    "απ|απάντηση|σχετ|ответ|отв|відп|відповідь|адказ|отг|одг|נגד|השב|תשובה|رد|پاسخ|ตอบ|ตอบกลับ|trả lời|"
+    "回复|回覆|答复|答覆|返信|회신|답장|"
+    # Fwd:
+    "fwd?|wg|doorst|videresend|redir|továbbítás|ilt|i̇lt|πρθ|προωθ|proslj|posr|prosl|pārs|persiųsti|"
+    "пересл|переслано|прс|препр|הועבר|إعادة توجيه|محول|هدایت|ส่งต่อ|chuyển tiếp|转发|轉寄|轉發|転送|전달"
 )
+_DOUBTFUL: Final = "r|i|ha|na|rif|res|ref|resp|va|vs|tr|rv|enc|pd|vb|vl|tov|ri|yan|atb|bls|ats|fs|trs|yml"
+"""They stand before people's own words too: "HA: no failover", "Ref: 4711", "R: which version"."""
+_COUNT_AND_COLON: Final = r"\s*(?:\[\d{1,3}\]|\(\d{1,3}\)|\^\d{1,3})?\s*[:：]"
+_PREFIX: Final = re.compile(rf"\s*(?:{_CERTAIN}){_COUNT_AND_COLON}", re.IGNORECASE)
+_ANY_PREFIX: Final = re.compile(rf"\s*(?:{_CERTAIN}|{_DOUBTFUL}){_COUNT_AND_COLON}", re.IGNORECASE)
 
 
 class SubjectTag:
@@ -31,7 +36,7 @@ class SubjectTag:
         before, _, after = form.partition("{number}")
         # On the way blanks come and go beside the number, and letters change their case.
         pattern = rf"{_lenient(before)}\s*(\d{{1,18}})\s*{_lenient(after)}"
-        if not before.strip():
+        if not before.strip() or before.strip()[0].isalnum():
             pattern = rf"(?<!\w){pattern}"
         if not after.strip():
             pattern = rf"{pattern}(?!\d)"
@@ -47,19 +52,23 @@ class SubjectTag:
         for found in list(self._pattern.finditer(subject[:2000]))[:TAGS_MAX]:
             yield TicketNumber(int(found[1]))
 
-    def strip(self, subject: str) -> str:
-        """Return *subject* without tags and the prefixes of mail programs: what a ticket is called."""
-        return without_prefix(" ".join(self._pattern.sub(" ", subject).split()))
+    def strip(self, subject: str, *, is_answer: bool = True) -> str:
+        """Return *subject* without tags and the prefixes of mail programs: what a ticket is called.
+
+        *is_answer*: whether the mail answers or passes on another; else prefixes that may be words stay.
+        """
+        return without_prefix(self._pattern.sub(" ", " ".join(subject.split())), is_answer=is_answer)
 
 
-def without_prefix(subject: str) -> str:
+def without_prefix(subject: str, *, is_answer: bool = True) -> str:
     """Return *subject* without "Re:", "Fwd:" and what they are in other languages; whole where nothing else is left."""
-    rest = subject
+    rest = subject = " ".join(subject.split())
+    prefix = _ANY_PREFIX if is_answer else _PREFIX
     for _ in range(PREFIXES_MAX):
-        if (found := _PREFIX.match(rest)) is None:
+        if (found := prefix.match(rest)) is None:
             break
-        rest = rest[found.end() :]
-    return rest.strip() or subject.strip()
+        prefix, rest = _ANY_PREFIX, rest[found.end() :]  # behind a certain one the others are certain, too
+    return rest.strip() or subject
 
 
 def _lenient(text: str) -> str:

@@ -18,11 +18,12 @@ from mailwicket.model import MessageId, TicketNumber
 MAC_BYTES: Final = 16
 MARKS_MAX: Final = 20
 
+# ASCII: beyond it letters count as equal to ours that no MAC is made of, such as the Turkish dotless i.
 _MAC: Final = r"([a-z2-7]{26})"
-_ID: Final = re.compile(rf"mw-(\d{{1,18}})-(\d{{1,18}})-([pn])-([a-z2-7]{{1,32}})-{_MAC}@", re.IGNORECASE)
-_PLUS: Final = re.compile(rf"[^@]*\+(\d{{1,18}})-{_MAC}@", re.IGNORECASE)
-_MARK: Final = re.compile(rf"\[mw-(\d{{1,18}})-{_MAC}\]", re.IGNORECASE)
-_LOOP: Final = re.compile(rf"([a-z2-7]{{1,32}})-{_MAC}", re.IGNORECASE)
+_ID: Final = re.compile(rf"mw-(\d{{1,18}})-(\d{{1,18}})-([pn])-([a-z2-7]{{1,32}})-{_MAC}@", re.IGNORECASE | re.ASCII)
+_PLUS: Final = re.compile(rf"[^@]*\+(\d{{1,18}})(n?)-{_MAC}@", re.IGNORECASE | re.ASCII)
+_MARK: Final = re.compile(rf"\[mw-(\d{{1,18}})(n?)-{_MAC}\]", re.IGNORECASE | re.ASCII)
+_LOOP: Final = re.compile(rf"([a-z2-7]{{1,32}})-{_MAC}", re.IGNORECASE | re.ASCII)
 
 Kind = Literal["id", "plus", "mark", "loop"]
 
@@ -59,21 +60,25 @@ class Keyring:
             return None
         return Token(TicketNumber(int(ticket)), int(row), kind == "n")
 
-    def plus_address(self, address: str, ticket: TicketNumber) -> str:
-        """Return *address* with the ticket's token (RFC 5233 sub-address): who answers there has our mail."""
+    def plus_address(self, address: str, ticket: TicketNumber, *, internal: bool = False) -> str:
+        """Return *address* with the ticket's token (RFC 5233 sub-address): who answers there has our mail.
+
+        *internal*: that mail is for technicians only, and so is what answers it.
+        """
         local, _, domain = address.rpartition("@")
-        return f"{local}+{ticket}-{self._mac('plus', str(ticket))}@{domain}"
+        said = _said(ticket, internal)
+        return f"{local}+{said}-{self._mac('plus', said)}@{domain}"
 
     def read_address(self, address: str) -> Token | None:
         """Return the ticket whose token stands in *address*; None for any other."""
         if "+" not in address or (found := _PLUS.match(address)) is None:
             return None
-        ticket, mac = found[1], found[2].casefold()
-        return Token(TicketNumber(int(ticket))) if self._is_ours("plus", ticket, mac) else None
+        return self._read("plus", found)
 
-    def mark(self, ticket: TicketNumber) -> str:
-        """Return the mark that stands in the text of a mail about *ticket*."""
-        return f"[mw-{ticket}-{self._mac('mark', str(ticket))}]"
+    def mark(self, ticket: TicketNumber, *, internal: bool = False) -> str:
+        """Return the mark that stands in the text of a mail about *ticket*; *internal* as above."""
+        said = _said(ticket, internal)
+        return f"[mw-{said}-{self._mac('mark', said)}]"
 
     def read_marks(self, text: str) -> Iterator[Token]:
         """Yield the tickets whose marks stand in *text*, in order, of the first MARKS_MAX."""
@@ -82,8 +87,8 @@ class Keyring:
         for number, found in enumerate(_MARK.finditer(text)):
             if number >= MARKS_MAX:
                 return
-            if self._is_ours("mark", found[1], found[2].casefold()):
-                yield Token(TicketNumber(int(found[1])))
+            if (token := self._read("mark", found)) is not None:
+                yield token
 
     def loop_mark(self, nonce: str) -> str:
         """Return the value of `X-Mailwicket-Loop`, which all our mail bears."""
@@ -93,6 +98,12 @@ class Keyring:
         """Tell whether *value* is one of ours: with a MAC, so that nobody silences another's mail by the field."""
         found = _LOOP.fullmatch(value.strip())
         return found is not None and self._is_ours("loop", found[1].casefold(), found[2].casefold())
+
+    def _read(self, kind: Kind, found: re.Match[str]) -> Token | None:
+        ticket, internal, mac = (part.casefold() for part in found.groups())
+        if not self._is_ours(kind, f"{ticket}{internal}", mac):
+            return None
+        return Token(TicketNumber(int(ticket)), internal=bool(internal))
 
     def _mac(self, kind: Kind, said: str) -> str:
         return _mac(self._keys[0], kind, said)
@@ -108,6 +119,10 @@ def flipped(message_id: MessageId, bit: int) -> MessageId:
     raw = bytearray(base64.b32decode(letters.upper() + "=" * (-len(letters) % 8)))
     raw[bit // 8] ^= 1 << (bit % 8)
     return MessageId(f"{head}-{_letters(bytes(raw))}@{domain}")
+
+
+def _said(ticket: TicketNumber, internal: bool) -> str:  # noqa: FBT001 - what a proof says, in two letters
+    return f"{ticket}{'n' if internal else ''}"
 
 
 def _mac(key: bytes, kind: Kind, said: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Final
 
 FIELDS_MAX: Final = 500
@@ -17,7 +18,16 @@ def fields(header: bytes, names: Collection[str]) -> Sequence[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for field in _FIELD.finditer(text):
         if (name := field[1].lower()) in names:
-            found.append((name, " ".join(field[2].split())))
+            found.append((name, " ".join(_letters(field[2]).split())))
             if len(found) >= FIELDS_MAX:
                 break
     return found
+
+
+def _letters(value: str) -> str:
+    """Read letters beyond ASCII as UTF-8 (RFC 6532) where they are that."""
+    if value.isascii():
+        return value
+    with suppress(UnicodeDecodeError):
+        return value.encode("latin-1").decode()
+    return value

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from mailwicket.mail.attachment import Leaf, bare, cut_out
-from mailwicket.mail.decode import Raw, decoded
+from mailwicket.mail.decode import AS_THEY_ARE, Raw, decoded
 from mailwicket.mail.media import type_by_name
 from mailwicket.mail.rtf import read, unpacked
 from mailwicket.mail.tnef import PACKED_MAX_BYTES, File, Packed, unpack
 from mailwicket.model import Attachment
-
-_AS_THEY_ARE: Final = frozenset({"", "7bit", "8bit", "binary"})
 
 
 class Taken(NamedTuple):
@@ -56,7 +54,7 @@ def _attachment(content: bytes, file: File, one: Leaf) -> Attachment:
         inline=file.content_id is not None,
         content_id=file.content_id or None,
     )
-    if one.encoding in _AS_THEY_ARE:
+    if one.encoding in AS_THEY_ARE:
         return replace(found, span=(begin + file.begin, begin + file.begin + file.length), encoding=one.encoding)
     return replace(found, span=(begin, end), encoding=f"cut:{file.begin}:{file.length}/{one.encoding}")
 

@@ -9,9 +9,15 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 SLICE_BYTES: Final = 1024 * 1024
+LINES_MAX: Final = SLICE_BYTES // 8
+"""Of a slice so many lines are read: encoders write 60 letters and more on each."""
+
 WINDOW_BYTES: Final = 4 * 1024 * 1024
 BLOCKS_MAX: Final = 100
 """Files that are taken out of one text; what comes after them stays there."""
+
+MISSED_MAX: Final = 1000
+"""Lines of one text that begin as a file does, and are no file's."""
 
 _BEGIN: Final = re.compile(rb"begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n")
 # Whole lines are matched by the thousand, a stretch at a time; the others one by one. Never a way back.
@@ -33,8 +39,10 @@ def blocks(raw: bytes | bytearray | mmap.mmap, begin: int, end: int) -> list[Blo
     found: list[Block] = []
     if raw.find(b"`", begin, end) < 0 and raw.find(b"%", begin, end) < 0 and raw.find(b"#", begin, end) < 0:
         return found  # a file has one of them, prose seldom; to look for a single letter is quick
+    missed = 0
     at = _find(raw, begin, end)
-    while at >= 0 and len(found) < BLOCKS_MAX:
+    while at >= 0 and len(found) < BLOCKS_MAX and missed < MISSED_MAX:
+        missed += 1
         opened = _BEGIN.match(raw, at, end)
         stop = at + 6
         if opened is not None:
@@ -44,6 +52,7 @@ def blocks(raw: bytes | bytearray | mmap.mmap, begin: int, end: int) -> list[Blo
             if closed is not None and lines > opened.end():
                 found.append(Block(opened[1].strip(), at, closed.end()))
                 stop = closed.end()
+                missed -= 1
         at = _find(raw, stop - 1, end)
     return found
 
@@ -54,7 +63,7 @@ def undone(raw: bytes | bytearray | mmap.mmap, begin: int, end: int) -> Iterator
         stop = min(end, begin + SLICE_BYTES)
         if stop < end:
             stop = raw.rfind(b"\n", begin, stop) + 1 or stop
-        lines = bytes(raw[begin:stop]).split(b"\n")
+        lines = bytes(raw[begin:stop]).split(b"\n", LINES_MAX)[:LINES_MAX]
         yield b"".join(
             [_bytes_of(line) for line in lines if line and line[:6] != b"begin " and line.rstrip() != b"end"]
         )

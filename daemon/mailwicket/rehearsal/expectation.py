@@ -36,6 +36,8 @@ class Happened:
     added: list[dict[str, Any]] = field(default_factory=list)
     """The entries that the step added to it."""
     sent: Sequence[Sent] = ()
+    alerts: list[str] = field(default_factory=list)
+    """Units about which people were alerted."""
     refused: str | None = None
 
     def told(self, tickets: Mapping[str, TicketNumber | None]) -> dict[str, Any]:
@@ -52,10 +54,13 @@ class Happened:
             "followers": sorted(facts.followers) if facts is not None else [],
             "entry": "none" if main is None else "public" if main["public"] else "collaboration",
             "entries": len(shown.get("entries", ())),
+            "entry_text_contains": _text(self),
+            "entry_text_lacks": _text(self),
             "attachments": [one["filename"] for entry in self.added for one in entry["attachments"]],
             "flags": self.flags,
             "sent": [_sent(one) for one in self.sent],
-            "alerts": [],
+            "not_sent_to": sorted({address for one in self.sent for address in (*one.to, *one.cc)}),
+            "alerts": self.alerts,
             "refused": self.refused,
         }
 
@@ -70,16 +75,8 @@ def differences(
         found.append(Difference("refused", None, happened.refused))
     for key, wanted in expect.items():
         if not _is_met(key, wanted, actual, happened, tickets):
-            found.append(Difference(key, wanted, _actual(key, actual, happened)))
+            found.append(Difference(key, wanted, actual[key]))
     return found
-
-
-def _actual(key: str, actual: Mapping[str, Any], happened: Happened) -> Any:  # noqa: ANN401 - as it is told
-    if key in {"entry_text_contains", "entry_text_lacks"}:
-        return _text(happened)
-    if key == "not_sent_to":
-        return sorted({address for one in happened.sent for address in (*one.to, *one.cc)})
-    return actual[key]
 
 
 def _is_met(
@@ -89,11 +86,12 @@ def _is_met(
     happened: Happened,
     tickets: Mapping[str, TicketNumber | None],
 ) -> bool:
-    if key == "ticket" and isinstance(wanted, str) and wanted.startswith("@"):
-        return happened.ticket is not None and tickets.get(wanted[1:], None) == happened.ticket
-    if key == "linked":
-        number = tickets.get(str(wanted).removeprefix("@"))
-        return number is not None and number in (happened.shown or {}).get("linked", ())
+    if key in {"ticket", "linked"} and wanted.startswith("@"):
+        if wanted[1:] not in tickets:
+            raise ScenarioError(f"{key}: no mail is named {wanted[1:]}")
+        number = tickets[wanted[1:]]
+        found = [happened.ticket] if key == "ticket" else (happened.shown or {}).get("linked", ())
+        return number is not None and number in found
     rule = RULES.get(key)
     if rule is None:
         return bool(actual[key] == wanted)
@@ -101,7 +99,7 @@ def _is_met(
 
 
 def _same_people(key: str) -> Callable[[Any, Mapping[str, Any], Happened], bool]:
-    return lambda wanted, actual, _: sorted(map(canonical, wanted)) == sorted(map(canonical, actual[key]))
+    return lambda wanted, actual, _: sorted(map(canonical, _list(wanted))) == sorted(map(canonical, actual[key]))
 
 
 def _same_person(key: str) -> Callable[[Any, Mapping[str, Any], Happened], bool]:
@@ -110,6 +108,10 @@ def _same_person(key: str) -> Callable[[Any, Mapping[str, Any], Happened], bool]
 
 def _flags(wanted: Any, actual: Mapping[str, Any], _: Happened) -> bool:  # noqa: ANN401 - whatever TOML holds
     return set(_list(wanted)) <= set(actual["flags"])
+
+
+def _alerts(wanted: Any, actual: Mapping[str, Any], _: Happened) -> bool:  # noqa: ANN401 - whatever TOML holds
+    return sorted(_list(wanted)) == sorted(actual["alerts"])
 
 
 def _attachments(wanted: Any, actual: Mapping[str, Any], _: Happened) -> bool:  # noqa: ANN401
@@ -157,7 +159,7 @@ def _is_such(wanted: Mapping[str, Any], sent: Sent) -> bool:
     }
     unknown = [key for key in wanted if key not in checks]
     if unknown:
-        raise ScenarioError(f"expect: sent: {', '.join(unknown)} cannot be compared yet")
+        raise ScenarioError(f"sent: {', '.join(unknown)} cannot be compared yet")
     return all(checks[key](value) for key, value in wanted.items())
 
 
@@ -167,6 +169,7 @@ RULES: Final[Mapping[str, Callable[[Any, Mapping[str, Any], Happened], bool]]] =
     "requester": _same_person("requester"),
     "assignee": _same_person("assignee"),
     "flags": _flags,
+    "alerts": _alerts,
     "attachments": _attachments,
     "entry_text_contains": _contains,
     "entry_text_lacks": _lacks,

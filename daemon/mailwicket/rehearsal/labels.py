@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from mailwicket.mail.token import flipped
 from mailwicket.model import MessageId, TicketNumber
 from mailwicket.rehearsal.scenario import ScenarioError
+
+_NO_ADDRESS: Final = r"(?<![\w.+=-])"
+"""A label stands where no local part does: `ann@q.example` is an address, whatever is named q."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +27,17 @@ class Named:
 
 
 def replaced(text: str, named: Mapping[str, Named], sent: Sequence[MessageId]) -> str:
-    """Return *text* with what its labels stand for; unknown labels stay as they are."""
+    """Return *text* with what its labels stand for; unknown labels stay as they are, and so do addresses."""
     if "@" not in text:
         return text
     names = "|".join(map(re.escape, sorted(named, key=len, reverse=True)))
-    alternatives = [r"@sent(?::(?P<number>\d+)(?:~(?P<bit>\d+))?)?(?![\w.:-])"]
+    alternatives = [rf"{_NO_ADDRESS}@sent(?::(?P<number>\d+)(?:~(?P<bit>\d+))?)?(?![\w:])"]
     if names:
-        alternatives.insert(0, rf"@(?P<kind>token:|number:)?(?P<name>{names})")
+        alternatives += [rf"@(?P<kind>token:|number:)(?P<of>{names})(?!\w)", rf"{_NO_ADDRESS}@(?P<name>{names})(?!\w)"]
 
     def put(found: re.Match[str]) -> str:
         told = found.groupdict()
-        if (name := told.get("name")) is not None:
+        if (name := told.get("name") or told.get("of")) is not None:
             return _named(named[name], told["kind"] or "")
         return _sent(sent, told["number"], told["bit"]) or found[0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
@@ -61,8 +62,17 @@ class Post:
         """The Message-IDs, in order."""
         return [one.message_id for one in self.sent]
 
-    def after_mail(self, outcome: Outcome, ticket: TicketFacts, subject: str, policy: Policy, now: datetime) -> None:
-        """Tell people of what a mail did."""
+    def after_mail(  # noqa: PLR0913 - what is told, of what, and to whom not
+        self,
+        outcome: Outcome,
+        ticket: TicketFacts,
+        subject: str,
+        policy: Policy,
+        now: datetime,
+        *,
+        had: AbstractSet[str] = frozenset(),
+    ) -> None:
+        """Tell people of what a mail did; a technician's words do not go to those who *had* the mail itself."""
         if isinstance(outcome, Create):
             verified = outcome.verified
             if outcome.acknowledge and may_acknowledge(ticket.requester, self._acknowledged, now, verified=verified):
@@ -81,7 +91,7 @@ class Post:
             if event == "technician_replied":
                 people = [ticket.requester, *sorted(ticket.cc)]
                 about = replied(ticket, subject, "A reply.")
-                self.reply(about, [one for one in people if one not in but], policy, now)
+                self.reply(about, [one for one in people if one not in but | had], policy, now)
                 return
             about = About(event, ticket, subject, "There is news.", internal=not outcome.public)
             self._each(about, _responsible(ticket, policy, but=but), policy, now)

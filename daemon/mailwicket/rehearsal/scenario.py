@@ -10,33 +10,68 @@ from pathlib import Path
 from typing import Any, Final
 
 from mailwicket.errors import MailwicketError
+from mailwicket.model import Flag, Reason, TicketStatus
 
 BEGIN: Final = datetime(2026, 1, 1, 9, tzinfo=UTC)
 
 
-def _names(words: str) -> frozenset[str]:
-    return frozenset(words.split())
+TEXT: Final = "text"
+TEXTS: Final = "text or a list of text"
+LIST: Final = "a list"
+TABLE: Final = "a table"
+TIME: Final = "a time such as 2026-01-01T09:00:00Z"
+DATE: Final = "a time or text"
+TRUTH: Final = "true or false"
+NUMBER: Final = "a number"
 
+Form = str | tuple[str, ...]
+"""What a key may hold: one of the above, or one of some words."""
 
-ACTIONS: Final[Mapping[str, frozenset[str]]] = {
-    "mail": _names(
-        "file from to cc reply_to subject text html date headers message_id in_reply_to references attach name unit "
-        "received"
-    ),
-    "ticket": _names("of do by to text outgoing"),
-    "bounce": _names("of recipient permanent unit"),
-    "echo": _names("of strip from unit"),
-    "quarantine": _names("of do"),
-    "server": _names("unit state"),
-    "announce": _names("to subject text by"),
+DEEDS: Final = ("close", "reopen", "assign", "delete", "spam", "merge", "reply", "note", "remove_cc")
+
+ACTIONS: Final[Mapping[str, Mapping[str, Form]]] = {
+    "mail": {
+        **dict.fromkeys(("file", "subject", "text", "html", "message_id", "name", "unit"), TEXT),
+        **dict.fromkeys(("from", "to", "cc", "reply_to", "in_reply_to", "references"), TEXTS),
+        "date": DATE,
+        "received": TIME,
+        "headers": TABLE,
+        "attach": LIST,
+    },
+    "ticket": {"do": DEEDS, **dict.fromkeys(("of", "by", "to", "text", "outgoing"), TEXT)},
+    "bounce": {"of": TEXT, "recipient": TEXT, "permanent": TRUTH, "unit": TEXT},
+    "echo": {"of": TEXT, "strip": TEXTS, "from": TEXT, "unit": TEXT},
+    "quarantine": {"of": TEXT, "do": ("retry", "drop")},
+    "server": {"unit": TEXT, "state": TEXT},
+    "announce": {"to": TEXTS, "subject": TEXT, "text": TEXT, "by": TEXT},
 }
 """Actions that are tables, with their keys; `config` is text."""
 
-EXPECTATIONS: Final = _names(
-    "reason ticket linked requester cc group category company subject status assignee followers entry "
-    "entry_text_contains entry_text_lacks entries attachments flags sent not_sent_to alerts refused"
-)
-TOP: Final = _names("title conf step refused")
+NEEDED: Final[Mapping[str, Sequence[str]]] = {
+    "ticket": ("of", "do"),
+    "quarantine": ("of", "do"),
+    "server": ("unit", "state"),
+    "announce": ("to",),
+}
+
+EXPECTATIONS: Final[Mapping[str, Form]] = {
+    "reason": tuple(Reason),
+    "entry": ("public", "collaboration", "none"),
+    "status": (*TicketStatus, ""),
+    "entries": NUMBER,
+    "sent": LIST,
+    **dict.fromkeys(("ticket", "linked", "requester", "group", "category", "company", "subject", "assignee"), TEXT),
+    **dict.fromkeys(("cc", "followers", "flags", "attachments", "not_sent_to", "alerts"), TEXTS),
+    "entry_text_contains": TEXTS,
+    "entry_text_lacks": TEXTS,
+    "refused": TEXT,
+}
+SENT: Final[Mapping[str, Form]] = {
+    **dict.fromkeys(("to", "cc", "contains", "lacks"), TEXTS),
+    **dict.fromkeys(("from", "from_name", "via", "reply_to", "event", "subject_contains"), TEXT),
+}
+STEP: Final[Mapping[str, Form]] = {**dict.fromkeys(ACTIONS, TABLE), "config": TEXT, "at": TIME, "expect": TABLE}
+TOP: Final[Mapping[str, Form]] = {"title": TEXT, "conf": TEXT, "refused": TEXT, "step": LIST}
 
 
 class ScenarioError(MailwicketError):
@@ -78,15 +113,15 @@ def read(path: Path) -> Scenario:
         raise ScenarioError(error.strerror or str(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScenarioError(f"is no TOML: {error}") from error
-    _known("the scenario", told, TOP)
+    _check("the scenario", told, TOP)
     steps = told.get("step", [])
-    if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
+    if not all(isinstance(step, dict) for step in steps):
         raise ScenarioError("step: each is a table [[step]]")
     return Scenario(
         path,
-        _text(told, "title", ""),
-        _text(told, "conf", None),
-        _text(told, "refused", None),
+        told.get("title", ""),
+        told.get("conf"),
+        told.get("refused"),
         [_step(number, step) for number, step in enumerate(steps, 1)],
     )
 
@@ -111,35 +146,72 @@ def moment(value: Any, where: str) -> datetime:  # noqa: ANN401 - whatever TOML 
 
 def _step(number: int, told: Mapping[str, Any]) -> Step:
     where = f"step {number}"
-    _known(where, told, {*ACTIONS, "config", "at", "expect"})
+    _check(where, told, STEP)
     kinds = [name for name in told if name in ACTIONS or name == "config"]
     if len(kinds) > 1:
         raise ScenarioError(f"{where}: has more than one action: {', '.join(kinds)}")
     kind = kinds[0] if kinds else None
     action: Any = told[kind] if kind is not None else {}
-    if kind == "config":
-        if not isinstance(action, str):
-            raise ScenarioError(f"{where}: config is no text")
-    elif kind is not None:
-        if not isinstance(action, dict):
-            raise ScenarioError(f"{where}: {kind} is no table")
-        _known(f"{where}: {kind}", action, ACTIONS[kind])
+    if kind is not None and kind != "config":
+        _check(f"{where}: {kind}", action, ACTIONS[kind])
+        if missing := [key for key in NEEDED.get(kind, ()) if key not in action]:
+            raise ScenarioError(f"{where}: {kind}: has no {', '.join(missing)}")
+    if kind == "mail":
+        _check_attached(where, action)
+        if action.get("name") == "sent":
+            raise ScenarioError(f"{where}: mail: name: @sent is the last mail that was sent")
     expect = told.get("expect", {})
-    if not isinstance(expect, dict):
-        raise ScenarioError(f"{where}: expect is no table")
-    _known(f"{where}: expect", expect, EXPECTATIONS)
+    _check(f"{where}: expect", expect, EXPECTATIONS)
+    _check_expected(where, expect)
     at = moment(told["at"], f"{where}: at") if "at" in told else None
     return Step(number, at, kind, action, expect)
 
 
-def _known(where: str, told: Mapping[str, Any], names: frozenset[str] | set[str]) -> None:
-    for name in told:
-        if name not in names:
-            raise ScenarioError(f"{where}: unknown key {name}; known here: {', '.join(sorted(names))}")
+def _check_attached(where: str, mail: Mapping[str, Any]) -> None:
+    for one in mail.get("attach", ()):
+        if not isinstance(one, dict) or not {"filename"} < one.keys() <= {"filename", "text", "file"}:
+            raise ScenarioError(f"{where}: mail: attach: each is {{filename, text}} or {{filename, file}}")
 
 
-def _text(told: Mapping[str, Any], name: str, default: str | None) -> Any:  # noqa: ANN401 - as the default
-    value = told.get(name, default)
-    if value is not None and not isinstance(value, str):
-        raise ScenarioError(f"{name}: is no text")
-    return value
+def _check_expected(where: str, expect: Mapping[str, Any]) -> None:
+    """What a key's form does not say: tickets and mails are named by labels, flags are known."""
+    ticket, linked = expect.get("ticket", "new"), expect.get("linked", "@")
+    if ticket not in {"new", "none"} and not ticket.startswith("@"):
+        raise ScenarioError(f'{where}: expect: ticket: is neither "new", "none" nor "@LABEL"')
+    if not linked.startswith("@"):
+        raise ScenarioError(f'{where}: expect: linked: is no "@LABEL"')
+    flags = expect.get("flags", [])
+    for flag in [flags] if isinstance(flags, str) else flags:
+        if flag not in set(Flag):
+            raise ScenarioError(f"{where}: expect: flags: there is no {flag}; there are: {', '.join(Flag)}")
+    for one in expect.get("sent", ()):
+        if not isinstance(one, dict):
+            raise ScenarioError(f"{where}: expect: sent: each is a table")
+        _check(f"{where}: expect: sent", one, SENT)
+
+
+def _check(where: str, told: Mapping[str, Any], forms: Mapping[str, Form]) -> None:
+    for name, value in told.items():
+        if name not in forms:
+            raise ScenarioError(f"{where}: unknown key {name}; known here: {', '.join(sorted(forms))}")
+        form = forms[name]
+        if isinstance(form, tuple):
+            if value not in form:
+                allowed = ", ".join(f'"{one}"' for one in form)
+                raise ScenarioError(f"{where}: {name}: is none of {allowed}")
+        elif form is TIME:
+            moment(value, f"{where}: {name}")
+        elif not _is(value, form):
+            raise ScenarioError(f"{where}: {name}: is not {form}")
+
+
+def _is(value: Any, form: str) -> bool:  # noqa: ANN401 - whatever TOML holds
+    match form:
+        case "text or a list of text":
+            return isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, str) for one in value))
+        case "a time or text":
+            return isinstance(value, str | date)
+        case "a number":
+            return isinstance(value, int) and not isinstance(value, bool)
+    kinds: Mapping[str, type] = {TEXT: str, LIST: list, TABLE: dict, TRUTH: bool}
+    return isinstance(value, kinds[form])

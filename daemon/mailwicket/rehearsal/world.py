@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +38,7 @@ from mailwicket.model import (
 )
 from mailwicket.rehearsal.post import Post, replied
 from mailwicket.rules.decide import Outcome
+from mailwicket.rules.own import canonical
 from mailwicket.rules.policy import Policy
 from mailwicket.store import journal
 from mailwicket.store.database import JOURNAL, migrate
@@ -158,7 +159,9 @@ class World:
             facts = TicketBook(tx).find(number)
             shown = show_ticket(tx, number)
             if facts is not None and shown is not None:
-                self.post.after_mail(told.outcome, facts, shown["subject"], self.policy, self.now)
+                named = () if told.read.mail is None else (*told.read.mail.to, *told.read.mail.cc)
+                had = {canonical(one.address) for one in named}  # reply-all: who has the mail gets no second one
+                self.post.after_mail(told.outcome, facts, shown["subject"], self.policy, self.now, had=had)
 
     def _place(self, intake_id: IntakeId, raw: bytes) -> RawPlace:
         self._raw[intake_id] = raw
@@ -201,6 +204,10 @@ class World:
     def facts(self, number: TicketNumber) -> TicketFacts | None:
         """Return what the rules know of a ticket."""
         return TicketBook(self._tx).find(number)
+
+    def hits(self) -> Mapping[tuple[str, str], int]:
+        """Return how many mails met each entry of a mailbox's filter so far."""
+        return self._budget.hits()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from base64 import encodebytes
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime
+from email.utils import encode_rfc2231, format_datetime
 from pathlib import Path
 from typing import Any, Final
 
 from mailwicket.mail.head import split_header
+from mailwicket.mail.media import type_by_name
 from mailwicket.rehearsal.scenario import ScenarioError, moment
 
 FIELDS: Final = {
@@ -24,6 +27,9 @@ FIELDS: Final = {
     "references": "References",
 }
 
+BOUNDARY: Final = "=_rehearsal_b2f7c1"
+BODY: Final = frozenset({"text", "html", "attach"})
+
 Replace = Callable[[str], str]
 
 
@@ -34,53 +40,61 @@ def raw_of(told: Mapping[str, Any], beside: Path, at: datetime, replace: Replace
         ScenarioError: a file cannot be read, or a key holds what it cannot.
     """
     if "file" in told:
-        try:
-            raw = (beside / str(told["file"])).read_bytes()
-        except OSError as error:
-            raise ScenarioError(f"mail: {told['file']}: {error.strerror}") from error
-        return _with_fields(raw, told, at, replace)
-    header = [*_fields(told, at, replace)]
-    body = _body(told, beside, replace)
-    return b"".join(_line(name, value) for name, value in header) + body
+        return _with_fields(_content(beside, told["file"], "mail"), told, at, (beside, replace))
+    header = b"".join(_line(name, value) for name, value in _fields(told, at, replace))
+    return header + _body(told, beside, replace)
 
 
-def _with_fields(raw: bytes, told: Mapping[str, Any], at: datetime, replace: Replace) -> bytes:
-    """Put the fields that stand beside the file in place of the file's own."""
-    named = {name for name in FIELDS if name in told}
-    if not named and "headers" not in told and "date" not in told:
+def _content(beside: Path, name: object, where: str) -> bytes:
+    try:
+        return (beside / str(name)).read_bytes()
+    except (OSError, ValueError) as error:
+        raise ScenarioError(f"{where}: {name}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _with_fields(raw: bytes, told: Mapping[str, Any], at: datetime, by: tuple[Path, Replace]) -> bytes:
+    """Put what stands beside the file in place of the file's own fields and body."""
+    beside, replace = by
+    has_body = not BODY.isdisjoint(told)
+    if not has_body and told.keys().isdisjoint({*FIELDS, "headers", "date"}):
         return raw
-    fields = [pair for pair in _fields(told, at, replace) if pair[0] != "Message-ID" or "message_id" in told]
-    if "date" not in told:
-        fields = [pair for pair in fields if pair[0] != "Date"]
-    new = {name.lower() for name, _ in fields}
+    fields = [pair for pair in _fields(told, at, replace) if pair[0] != "Date" or "date" in told]
+    gone = {name.lower() for name, _ in fields} | {FIELDS[key].lower() for key in FIELDS if key in told}
     _, begin = split_header(raw, 0, len(raw))
     kept: list[bytes] = []
     keep = True
     for line in raw[:begin].splitlines(keepends=True):
         if line[:1] not in (b" ", b"\t"):
-            keep = line.split(b":", 1)[0].strip().decode("latin-1").lower() not in new
+            name = line.split(b":", 1)[0].strip().decode("latin-1").lower()
+            keep = name not in gone and not (has_body and name.startswith(("content-", "mime-version")))
         if keep and line.strip():
             kept.append(line)
     ends = b"\r\n" if b"\r\n" in raw[:begin] else b"\n"
-    return b"".join(_line(name, value) for name, value in fields) + b"".join(kept) + ends + raw[begin:]
+    body = _body(told, beside, replace) if has_body else ends + raw[begin:]
+    return b"".join(_line(name, value) for name, value in fields) + b"".join(kept) + body
 
 
 def _fields(told: Mapping[str, Any], at: datetime, replace: Replace) -> Sequence[tuple[str, str]]:
     fields: list[tuple[str, str]] = []
     for key, name in FIELDS.items():
-        if key in told:
+        if key in told and (key != "message_id" or told[key] != ""):
             fields.append((name, _joined(told[key], key, replace)))
-    date = told.get("date")
-    if isinstance(date, str):
-        fields.append(("Date", replace(date)))
-    else:
-        fields.append(("Date", format_datetime(at if date is None else moment(date, "mail: date"))))
-    headers = told.get("headers", {})
-    if not isinstance(headers, Mapping):
-        raise ScenarioError("mail: headers is no table")
-    for name, value in headers.items():
+    fields.append(("Date", _date(told.get("date", at), replace)))
+    for name, value in told.get("headers", {}).items():
+        if not re.fullmatch(r"[!-9;-~]+", name):
+            raise ScenarioError(f"mail: headers: {name!r} is no name of a field")
         fields += ((name, replace(str(one))) for one in (value if isinstance(value, list) else [value]))
     return fields
+
+
+def _date(value: Any, replace: Replace) -> str:  # noqa: ANN401 - whatever TOML holds
+    """Return a moment as RFC 5322 writes it; text that is none stands as it is: odd dates can be rehearsed, too."""
+    try:
+        return format_datetime(moment(value, "mail: date"))
+    except ScenarioError:
+        if isinstance(value, str):
+            return replace(value)
+        raise
 
 
 def _joined(value: Any, key: str, replace: Replace) -> str:  # noqa: ANN401 - whatever TOML holds
@@ -92,7 +106,10 @@ def _joined(value: Any, key: str, replace: Replace) -> str:  # noqa: ANN401 - wh
 
 
 def _line(name: str, value: str) -> bytes:
-    return f"{name}: {value}\r\n".encode()
+    lines = value.rstrip().split("\n")
+    if any(line[:1] not in {" ", "\t"} for line in lines[1:]):
+        raise ScenarioError(f"mail: {name}: a line that goes on begins with a blank")
+    return f"{name}: {chr(10).join(lines)}\r\n".replace("\r", "").replace("\n", "\r\n").encode()
 
 
 def _body(told: Mapping[str, Any], beside: Path, replace: Replace) -> bytes:
@@ -104,12 +121,24 @@ def _body(told: Mapping[str, Any], beside: Path, replace: Replace) -> bytes:
             message.add_alternative(replace(str(html)), subtype="html", cte="8bit")
     else:
         message.set_content(replace(str(html)), subtype="html", cte="8bit")
-    for one in told.get("attach", ()):
-        if not isinstance(one, Mapping) or "filename" not in one:
-            raise ScenarioError("mail: attach is a list of {filename, text} or {filename, file}")
-        try:
-            content = (beside / str(one["file"])).read_bytes() if "file" in one else str(one.get("text", "")).encode()
-        except OSError as error:
-            raise ScenarioError(f"mail: attach: {one['file']}: {error.strerror}") from error
-        message.add_attachment(content, maintype="application", subtype="octet-stream", filename=str(one["filename"]))
-    return message.as_bytes()
+    if not told.get("attach"):
+        return message.as_bytes()
+    parts = [message.as_bytes(), *(_attached(one, beside, replace) for one in told["attach"])]
+    edge = b"\r\n--" + BOUNDARY.encode()
+    head = f'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="{BOUNDARY}"\r\n'.encode()
+    return b"".join([head, *(edge + b"\r\n" + part for part in parts), edge + b"--\r\n"])
+
+
+def _attached(one: Mapping[str, Any], beside: Path, replace: Replace) -> bytes:
+    name = replace(str(one["filename"]))
+    content = replace(str(one.get("text", ""))).encode()
+    if "file" in one:
+        content = _content(beside, one["file"], "mail: attach")
+    kind = type_by_name(name)
+    encoding = "8bit" if kind == "message/rfc822" else "base64"
+    header = [
+        f"Content-Type: {kind}",
+        f"Content-Disposition: attachment; filename*={encode_rfc2231(name, 'utf-8')}",
+        f"Content-Transfer-Encoding: {encoding}",
+    ]
+    return "\r\n".join([*header, "", ""]).encode() + (content if encoding == "8bit" else encodebytes(content))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
 
 from mailwicket.mail.forwarded import Forwarded, chain_of
-from mailwicket.mail.quoted import reply_text
+from mailwicket.mail.quoted import reply_text, unquoted
 from mailwicket.model import Facts, Flag, Mail, TicketFacts
 from mailwicket.rules.directory import Person, Role
 from mailwicket.rules.letter import Letter
@@ -20,7 +21,8 @@ from mailwicket.rules.thread import Candidates, Match
 from mailwicket.rules.trust import Verdict
 
 SHORT_WORDS: Final = 20
-"""A reply of more words says more than thanks."""
+SHORT_CHARS: Final = 1000
+"""A reply of more words or letters says more than thanks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Case:
     sender: Sender
     trace: Trace
     flags: list[Flag] = field(default_factory=list)
+    hits: dict[str, None] = field(default_factory=dict)
+    """What the mailbox's filter found, in order, each once."""
 
     @property
     def mail(self) -> Mail:
@@ -77,20 +81,34 @@ class Case:
         return self.verdict.passed or (self.is_technician and self.policy.preferences.technician_proof == "none")
 
     @cached_property
+    def own_addresses(self) -> frozenset[str]:
+        """Every address of the author, canonical: what is proven is proven of these."""
+        return self.author.addresses | {canonical(self.sender.author.address)}
+
+    @cached_property
     def addresses(self) -> frozenset[str]:
-        """Every address under which the sender may be on a ticket, canonical."""
-        own = {canonical(self.sender.author.address), canonical(self.sender.person.address)}
-        return frozenset(own | self.author.addresses | self.person.addresses)
+        """Every address under which the sender may be on a ticket, canonical; Reply-To's may be another's."""
+        return self.own_addresses | self.person.addresses | {canonical(self.sender.person.address)}
 
     @cached_property
     def new_words(self) -> str:
-        """The text without what it quotes."""
-        return reply_text(self.mail.text)
+        """The text without what it quotes, and without signature."""
+        return reply_text(self.mail.text, self._made_from)
 
     @cached_property
-    def forwards(self) -> list[Forwarded]:
+    def searched(self) -> str:
+        """The text without what it quotes: what keywords are looked for in."""
+        return unquoted(self.mail.text, self._made_from)
+
+    @property
+    def _made_from(self) -> str | None:
+        """The HTML that the text was made from; None where it was not."""
+        return self.mail.html if self.mail.is_laid_out else None
+
+    @cached_property
+    def forwards(self) -> Sequence[Forwarded]:
         """The mails that it passes on, the outermost first."""
-        return list(chain_of(self.mail))
+        return chain_of(self.mail)
 
     def flag(self, flag: Flag) -> None:
         """Note what a technician should know."""
@@ -98,8 +116,8 @@ class Case:
             self.flags.append(flag)
 
     def is_requester(self, ticket: TicketFacts) -> bool:
-        """Whether the sender is the one who asked."""
-        return ticket.requester in self.addresses
+        """Whether the sender is the one who asked; no technician is by what he puts into Reply-To."""
+        return ticket.requester in (self.own_addresses if self.is_technician else self.addresses)
 
     def is_cc(self, ticket: TicketFacts) -> bool:
         """Whether the sender gets copies of *ticket*; whom a technician took off does not."""
@@ -109,12 +127,18 @@ class Case:
         """Whether the sender is on *ticket* as requester or CC."""
         return self.is_requester(ticket) or self.is_cc(ticket)
 
+    def is_author_of(self, ticket: TicketFacts) -> bool:
+        """Whether the author himself takes part, not only one whom his Reply-To names."""
+        return ticket.requester in self.own_addresses or bool(self.own_addresses & (ticket.cc - ticket.removed))
+
     def may_change(self, match: Match) -> bool:
         """Whether the mail may change state and people: its sender has a pass, or shows that he received our mail.
 
-        A failed verdict takes that away, and so do several addresses in From.
+        A failed verdict takes that away, and so do several addresses in From. A pass is the author's: who is on the
+        ticket by his Reply-To alone has none.
         """
-        return (self.has_pass or match.signed) and not self.verdict.failed and len(self.letter.authors) <= 1
+        has_pass = self.has_pass and (self.is_technician or self.is_author_of(match.ticket))
+        return (has_pass or match.signed) and not self.verdict.failed and len(self.letter.authors) <= 1
 
     def is_in_time(self, closed_at: datetime | None) -> bool:
         """Whether the mail was received within the days of grace after *closed_at*, the last moment included."""

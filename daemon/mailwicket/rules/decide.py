@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Final
+
+from mailwicket.mail.forwarded import forwarded
+from mailwicket.mail.separator import title
 from mailwicket.model import Facts, Flag, KnownMail, Mail, Reason, TicketFacts
 from mailwicket.rules.case import Arrival, Case
 from mailwicket.rules.letter import Letter
@@ -15,6 +20,14 @@ from mailwicket.rules.thread import tagged as tagged_tickets
 from mailwicket.rules.trust import Standing, verdict
 
 __all__ = ["Append", "Arrival", "Create", "Ignore", "Outcome", "Policy", "Quarantine", "decide", "home_of"]
+
+
+CUTS: Final = {
+    "text_cut": "the text was cut",
+    "too_many_parts": "more or deeper parts than are read: the mail itself is attached",
+    "header_cut": "a longer header than is read: the mail itself is attached",
+}
+"""What of a mail was left out, by `Mail.damage`."""
 
 
 def decide(mail: Mail, facts: Facts, policy: Policy, arrival: Arrival, found: Candidates | None = None) -> Outcome:
@@ -42,10 +55,12 @@ def decide(mail: Mail, facts: Facts, policy: Policy, arrival: Arrival, found: Ca
         return Ignore(Reason.LOOP_OWN_ADDRESS, trace.steps, flags=flags)
     trace("author", sender.told)
     received = policy.homes.get(arrival.source, home)
-    standing = verdict(letter, facts, received, policy.preferences.auth_policy)
+    auth_policy = policy.preferences.auth_policy
+    standing = verdict(letter, facts, received, auth_policy, is_rescued=sender.is_rescued)
     trace("authentication", standing.told)
     case = Case(letter, facts, policy, arrival, home, found, standing, sender, trace, [*flags, *sender.flags])
-    return _judged(case)
+    outcome = _judged(case)
+    return replace(outcome, hits=tuple(case.hits)) if case.hits else outcome
 
 
 def home_of(mail: Mail, policy: Policy, source: str) -> Home:
@@ -66,13 +81,15 @@ def _judged(case: Case) -> Outcome:
     trace, policy, standing = case.trace, case.policy, case.verdict
     if standing.standing is Standing.REJECT and policy.preferences.auth_policy == "quarantine":
         return Quarantine(Reason.AUTH_FAILED, trace.steps, flags=tuple(case.flags))
-    if (standing.looked and not standing.passed) or len(case.letter.authors) > 1:
+    lacks_proof = case.is_technician and not case.has_pass
+    if (standing.looked and not standing.passed) or lacks_proof or len(case.letter.authors) > 1:
         case.flag(Flag.UNVERIFIED)
-    if not case.author.active:
-        trace("sender", f"{case.author.address} is not active")
-        return Quarantine(Reason.SENDER_BLOCKED, trace.steps, flags=tuple(case.flags))
+    for person in (case.author, case.person):
+        if not person.active:
+            trace("sender", f"{person.address} is not active")
+            return Quarantine(Reason.SENDER_BLOCKED, trace.steps, flags=tuple(case.flags))
     thread = _thread(case)
-    if _is_forward_of_a_technician(case):
+    if _is_forward_of_a_technician(case, thread):
         trace("thread", "a technician's forward opens a ticket of its own")
         thread = None
     trace("automatic", "no" if case.mail.automatic is None else case.mail.automatic.reason)
@@ -84,16 +101,15 @@ def _judged(case: Case) -> Outcome:
         if (outcome := reply(case, thread)) is not None:
             return outcome
         previous = thread.ticket if thread.ticket.is_closed else None
-    elif case.mail.automatic is not None and not is_allowed(case):
+    if case.mail.automatic is not None and not is_allowed(case):
         return Ignore(Reason.AUTO_IGNORED, trace.steps, flags=tuple(case.flags))
     return _opened(case, previous)
 
 
 def _opened(case: Case, previous: TicketFacts | None) -> Outcome:
     asked = Asked(case.sender.person, Reason.CREATED_FOLLOWUP) if previous is not None else asked_by(case)
-    if case.is_technician and not case.has_pass:
-        case.flag(Flag.UNVERIFIED)
-    if (outcome := filtered(case, asked.requester)) is not None:
+    is_reply = previous is not None and case.home.filter is not None and case.home.filter.scope == "new"
+    if not is_reply and (outcome := filtered(case, asked.requester)) is not None:
         return outcome
     return opening(case, asked, previous)
 
@@ -117,8 +133,14 @@ def _is_first_mail(case: Case, thread: Match) -> bool:
     return thread.evidence is Evidence.LATE and not case.mail.in_reply_to and not case.mail.references
 
 
-def _is_forward_of_a_technician(case: Case) -> bool:
-    return case.is_technician and case.mail.automatic is None and bool(case.forwards)
+def _is_forward_of_a_technician(case: Case, thread: Match | None) -> bool:
+    """Whether a technician passes a mail on; an answer to a ticket with another mail attached is an answer."""
+    mail = case.mail
+    if not case.is_technician or mail.automatic is not None or not case.forwards:
+        return False
+    if thread is None or not mail.enclosed or title(mail.subject).is_forward:
+        return True
+    return forwarded(mail.subject, mail.text) is not None
 
 
 def _first_copy(mail: Mail, facts: Facts, policy: Policy, home: Home, trace: Trace) -> KnownMail | None:
@@ -143,9 +165,10 @@ def _flags(mail: Mail, facts: Facts, arrival: Arrival, trace: Trace) -> list[Fla
     flags: list[Flag] = []
     if any(one.content_digest != mail.content_digest for one in facts.same_id):
         flags.append(Flag.SAME_ID_OTHER_CONTENT)
-    if arrival.headers_only or "text_cut" in mail.damage:
+    cut = [told for word, told in CUTS.items() if word in mail.damage]
+    if arrival.headers_only or cut:
         flags.append(Flag.TRUNCATED)
-        trace("size", "over max_mail_bytes: headers only" if arrival.headers_only else "the text was cut")
+        trace("size", "over max_mail_bytes: headers only" if arrival.headers_only else "; ".join(cut))
     return flags
 
 

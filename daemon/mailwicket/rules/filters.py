@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
+from unicodedata import category, normalize
 
 from mailwicket.config.filter import REGEX, Filter
 from mailwicket.config.pattern import compiled
@@ -14,8 +16,17 @@ TEXT_MAX_CHARS: Final = 64 * 1024
 """Of each text that is searched: a pattern of an admin costs time in proportion to it."""
 
 
+_ANCHOR: Final = re.compile(r"[\^$]|\\[AzB]")
+"""What makes a pattern depend on where a text begins and ends."""
+
+
 def hit(rules: Filter, senders: Iterable[str], texts: Sequence[str]) -> str | None:
     """Return which entry of *rules* hits one of *senders* (addresses) or *texts*; None where none does."""
+    return hit_by_sender(rules, senders) or hit_by_word(rules, texts)
+
+
+def hit_by_sender(rules: Filter, senders: Iterable[str]) -> str | None:
+    """Return which entry of *rules* hits one of the addresses *senders*; None where none does."""
     for sender in senders:
         address = canonical(sender)
         for email in rules.emails:
@@ -25,17 +36,40 @@ def hit(rules: Filter, senders: Iterable[str], texts: Sequence[str]) -> str | No
         for name in rules.domains:
             if _is_in(domain, canonical(f"x@{name.removeprefix('*.')}")[2:], below=name.startswith("*.")):
                 return f"domains: {name}"
-    if rules.keywords:
-        folded = [text[:TEXT_MAX_CHARS].casefold() for text in texts]
-        for keyword in rules.keywords:
-            if any(_is_found(keyword, text, fold) for text, fold in zip(texts, folded, strict=True)):
-                return f"keywords: {keyword}"
     return None
+
+
+def hit_by_word(rules: Filter, texts: Sequence[str]) -> str | None:
+    """Return which keyword of *rules* hits one of *texts*; None where none does."""
+    texts = [text[:TEXT_MAX_CHARS] for text in texts]
+    folded = [_folded(text) for text in texts]
+    for keyword in rules.keywords:
+        if any(_is_found(keyword, text, fold) for text, fold in zip(texts, folded, strict=True)):
+            return f"keywords: {keyword}"
+    return None
+
+
+def may_hit(rules: Filter, texts: Sequence[str]) -> bool:
+    """Tell whether a keyword may hit a part of *texts*, whichever part; a pattern that is anchored always may."""
+    if any(len(text) > TEXT_MAX_CHARS for text in texts):
+        return True  # to search all of it may cost more than to find out what is quoted
+    patterns = [keyword for keyword in rules.keywords if keyword.startswith(REGEX)]
+    if any(_ANCHOR.search(pattern) for pattern in patterns):
+        return True
+    if any(compiled(pattern.removeprefix(REGEX)).search(text) for pattern in patterns for text in texts):
+        return True
+    words = [" ".join(_folded(keyword).split()) for keyword in rules.keywords if not keyword.startswith(REGEX)]
+    spaced = any(" " in word for word in words)
+    for folded in map(_folded, texts):
+        whole = " ".join(folded.split()) if spaced else folded
+        if any(word in whole for word in words):
+            return True
+    return False
 
 
 def counts(rules: Filter, now: datetime) -> bool:
     """Tell whether *rules* are still in force at *now* (aware): `until` is the last day, in UTC."""
-    return rules.until is None or now.date() <= rules.until
+    return rules.until is None or now.astimezone(UTC).date() <= rules.until
 
 
 def _is_in(domain: str, name: str, *, below: bool) -> bool:
@@ -44,8 +78,13 @@ def _is_in(domain: str, name: str, *, below: bool) -> bool:
 
 def _is_found(keyword: str, text: str, folded: str) -> bool:
     if keyword.startswith(REGEX):
-        return compiled(keyword.removeprefix(REGEX)).search(text[:TEXT_MAX_CHARS]) is not None
-    return has_word(folded, " ".join(keyword.casefold().split()))
+        return compiled(keyword.removeprefix(REGEX)).search(text) is not None
+    return has_word(folded, " ".join(_folded(keyword).split()))
+
+
+def _folded(text: str) -> str:
+    """Without case, and each letter with its accents as one: Apple's programs write them apart."""
+    return text.casefold() if text.isascii() else normalize("NFC", normalize("NFC", text).casefold())
 
 
 def has_word(text: str, word: str) -> bool:
@@ -63,7 +102,12 @@ def has_word(text: str, word: str) -> bool:
 
 def _joins(one: str, other: str) -> bool:
     """Tell whether two letters side by side belong to one word; scripts without blanks have no such words."""
-    return one.isalnum() and other.isalnum() and not (_is_unspaced(one) or _is_unspaced(other))
+    return _is_letter(one) and _is_letter(other) and not (_is_unspaced(one) or _is_unspaced(other))
+
+
+def _is_letter(sign: str) -> bool:
+    """Letters, digits, and the vowel signs and accents that stand beside them in many scripts."""
+    return sign.isalnum() or (not sign.isascii() and category(sign).startswith("M"))
 
 
 def _is_unspaced(letter: str) -> bool:

@@ -9,6 +9,7 @@ from mailwicket.mail.address import people
 from mailwicket.mail.header import Header
 from mailwicket.mail.trace import fields
 from mailwicket.model import Address, Mail
+from mailwicket.rules.own import canonical
 
 LOOP_FIELD = "x-mailwicket-loop"
 
@@ -27,12 +28,19 @@ class Letter:
 
     @cached_property
     def authors(self) -> Sequence[Address]:
-        """Everybody whom From names: more than one proves nothing."""
-        return people(self.header.get("from"))
+        """Everybody whom From names, each once: more than one proves nothing."""
+        return list({canonical(one.address): one for one in people(self.header.get("from"))}.values())
+
+    @property
+    def is_plainly_from(self) -> bool:
+        """Whether From can be read in one way only: other programs see the same address in it as we do."""
+        return self.header.get("from").count("@") == 1
 
     @cached_property
     def path(self) -> Sequence[tuple[str, str]]:
-        """Its Received and Authentication-Results fields, as (name, value), the newest first."""
+        """Its Received and Authentication-Results fields, as (name, value), the top first; without the latter none."""
+        if b"authentication-results" not in self.mail.header.lower():
+            return ()
         return fields(self.mail.header, ("received", "authentication-results"))
 
     @property

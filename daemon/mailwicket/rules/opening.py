@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from mailwicket.config.filter import Filter
 from mailwicket.model import Address, Flag, Reason, TicketFacts
 from mailwicket.rules.case import Case
 from mailwicket.rules.directory import Person, Role
-from mailwicket.rules.filters import counts, hit
+from mailwicket.rules.filters import counts, hit_by_sender, hit_by_word, may_hit
 from mailwicket.rules.outcome import Create, Outcome, Quarantine
 from mailwicket.rules.own import canonical
 from mailwicket.rules.people import NOBODY, audience
 
 NO_SUBJECT: Final = "(no subject)"
+NO_ENTRY: Final = "no entry"
+"""What is counted where none of a filter's entries hits."""
 OPENED_MAX: Final = 2000
 """Tickets that one correspondent may open within the budget's time: beyond it a machine repeats itself."""
 
@@ -38,24 +41,21 @@ def asked_by(case: Case) -> Asked:
     if not case.has_pass or len(case.letter.authors) > 1:
         case.trace("forward", "of a technician without proof: he stays the requester")
         return own
-    only_ours = True
+    notes: list[str] = []
     for inner in case.forwards:
+        notes += [inner.own_words] if inner.own_words else []
         author = inner.author
         if author is None and inner.author_name:
             known = case.policy.directory.by_name(inner.author_name)
             author = None if known is None else Address(known.name, known.address)
-        if author is None:
-            only_ours = False
-            continue
+        if author is None:  # whoever stands further in did not write this one
+            case.trace("forward", "names nobody that can be read: he stays the requester")
+            return Asked(own.requester, Reason.FORWARD_UNPARSED)
         if author.address not in case.policy.own and not case.policy.directory.is_technician(author.address):
             case.trace("forward", f"of {author.address}'s mail by a technician with proof")
-            note = case.forwards[0].own_words
-            return Asked(author, Reason.CREATED_FORWARD, inner.text, note, inner.subject)
-    if only_ours:
-        case.trace("forward", "of technicians' and our own mail only: he stays the requester")
-        return own
-    case.trace("forward", "names nobody that can be read: he stays the requester")
-    return Asked(own.requester, Reason.FORWARD_UNPARSED)
+            return Asked(author, Reason.CREATED_FORWARD, inner.text, "\n\n".join(notes), inner.subject)
+    case.trace("forward", "of technicians' and our own mail only: he stays the requester")
+    return own
 
 
 def filtered(case: Case, requester: Address) -> Outcome | None:
@@ -66,11 +66,8 @@ def filtered(case: Case, requester: Address) -> Outcome | None:
     if not counts(rules, case.arrival.now):
         case.trace("filter", f"in force until {rules.until}")
         return None
-    senders = dict.fromkeys([case.sender.author.address, requester.address])
-    texts = []
-    if rules.keywords:
-        texts = [case.mail.subject, case.new_words, *(inner.text for inner in case.forwards)]
-    found = hit(rules, senders, texts)
+    found = _hit(case, rules, requester)
+    case.hits[found or NO_ENTRY] = None
     if (found is None) is (rules.type == "ignore"):
         case.trace("filter", "passes: " + (found or "no entry hits"))
         return None
@@ -85,9 +82,22 @@ def filtered(case: Case, requester: Address) -> Outcome | None:
 def is_allowed(case: Case) -> bool:
     """Tell whether an allow filter lets the sender pass: such mail may open a ticket although a machine wrote it."""
     rules = case.home.filter
-    if rules is None or rules.type != "allow" or not counts(rules, case.arrival.now):
+    if rules is None or rules.type != "allow" or rules.mode == "log" or not counts(rules, case.arrival.now):
         return False
-    return hit(rules, [case.sender.author.address], [case.mail.subject, case.new_words]) is not None
+    return _hit(case, rules, case.sender.person) is not None
+
+
+def _hit(case: Case, rules: Filter, requester: Address) -> str | None:
+    mail = case.mail
+    found = hit_by_sender(rules, dict.fromkeys([case.sender.author.address, requester.address]))
+    if found is not None or not rules.keywords:
+        return found
+    if not case.is_technician:  # to tell what is quoted costs more than to see that the words stand nowhere
+        everything = [mail.subject, mail.text, *(text for one in mail.enclosed for text in (one.subject, one.text))]
+        if not may_hit(rules, everything):
+            return None
+    inner = [text for one in case.forwards for text in (one.subject or "", one.text)]
+    return hit_by_word(rules, [mail.subject, case.searched, *inner])
 
 
 def opening(case: Case, asked: Asked, previous: TicketFacts | None) -> Outcome:
@@ -97,22 +107,21 @@ def opening(case: Case, asked: Asked, previous: TicketFacts | None) -> Outcome:
     if (refused := _refused(case, person, asked, previous)) is not None:
         return refused
     but = {*case.addresses, canonical(asked.requester.address), *person.addresses}
-    people = audience(case.mail, case.policy, but)
     if previous is not None:
-        people = type(people)((), (), ())  # nobody is carried over, and nobody is added by a late reply's header
+        but |= previous.removed  # nobody is carried over, least of all who was taken off
+    people = audience(case.mail, case.policy, but)
     if people.left_out:
         case.flag(Flag.TOO_MANY_CC)
         trace("cc", f"{len(people.left_out)} beyond max_cc = {preferences.max_cc}")
     home = case.home
     if previous is not None:
         trace("create", f"follows ticket {previous.number}")
-    subject = case.policy.tag.strip(asked.subject or case.mail.subject)
     return Create(
         Reason.CREATED_FOLLOWUP if previous is not None else asked.reason,
         trace.steps,
         requester=asked.requester,
         author=asked.requester if asked.reason is Reason.CREATED_FORWARD else case.sender.author,
-        subject=subject or NO_SUBJECT,
+        subject=_subject(case, asked) or NO_SUBJECT,
         source=previous.source or home.source if previous is not None else home.source,
         group=previous.group if previous is not None else home.group,
         category=previous.category if previous is not None else home.category,
@@ -125,7 +134,7 @@ def opening(case: Case, asked: Asked, previous: TicketFacts | None) -> Outcome:
         linked_to=None if previous is None else previous.number,
         told=_told(case),
         acknowledge=_may_be_told(case, asked.requester),
-        verified=case.verdict.passed,
+        verified=case.verdict.passed and canonical(asked.requester.address) in case.own_addresses,
         flags=tuple(case.flags),
     )
 
@@ -150,6 +159,16 @@ def _refused(case: Case, person: Person, asked: Asked, previous: TicketFacts | N
         trace("loop", f"{case.facts.lately.opened} tickets of {case.sender.author.address} in an hour")
         return Quarantine(Reason.LOOP_RATE, trace.steps, flags=tuple(case.flags))
     return None
+
+
+def _subject(case: Case, asked: Asked) -> str:
+    tag, mail = case.policy.tag, case.mail
+    if asked.subject:
+        return tag.strip(asked.subject)
+    certain, bare = tag.strip(mail.subject, is_answer=False), tag.strip(mail.subject)
+    if certain == bare or not (mail.in_reply_to or mail.references or case.found.tags or case.forwards):
+        return certain
+    return bare
 
 
 def _company(case: Case, person: Person) -> str | None:

@@ -13,6 +13,8 @@ class _Outcome:
     reason: Reason
     trace: Sequence[Step]
     flags: Sequence[Flag] = field(default=(), kw_only=True)
+    hits: Sequence[str] = field(default=(), kw_only=True)
+    """The entries of the mailbox's filter that it met, whether that had an effect or not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -18,6 +19,14 @@ def canonical(address: str) -> str:
         with suppress(UnicodeError):
             domain = domain.encode("idna").decode("ascii")
     return f"{local.casefold()}@{domain}"
+
+
+_ODD = re.compile(r"[\s\"\\()<>\[\],;:%!]|=\?|@.*@")
+
+
+def is_plain(address: str) -> bool:
+    """Tell whether every program reads the same recipient in *address*: nothing quoted, routed or encoded in it."""
+    return _ODD.search(address) is None
 
 
 def without_tag(address: str) -> str:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mailwicket.mail.address import people
 from mailwicket.model import Address, Flag, Mail, TicketFacts
 from mailwicket.rules.directory import Role
 from mailwicket.rules.letter import Letter
-from mailwicket.rules.own import canonical
+from mailwicket.rules.own import canonical, is_plain
 from mailwicket.rules.policy import Policy
 
+ADDRESS_MAX_CHARS: Final = 254
 NOBODY: Final = frozenset(
     {
         "noreply",
         "no-reply",
         "no_reply",
+        "no.reply",
+        "noreplies",
+        "donot-reply",
+        "bounce",
+        "bounces",
         "do-not-reply",
         "donotreply",
         "do_not_reply",
@@ -39,6 +45,8 @@ class Sender:
     """Who asks: the author, or the Reply-To where that is wanted and usable."""
     flags: Sequence[Flag]
     told: str
+    is_rescued: bool = False
+    """Whether a list wrote itself into From: what is proven of From is proven of the list."""
 
 
 def sender_of(letter: Letter, policy: Policy) -> Sender | None:
@@ -46,32 +54,30 @@ def sender_of(letter: Letter, policy: Policy) -> Sender | None:
     author = letter.mail.author
     if author is None:
         return None
-    told = author.address
-    if author.address in policy.own:
-        rescued = _rescued(letter, policy)
-        if rescued is None:
-            return None
-        author, told = rescued, f"{rescued.address}, whom a mailing list replaced by {author.address}"
+    if author.address not in policy.own:
+        return _asking(author, letter, policy, author.address)
+    if (rescued := _rescued(letter, policy)) is None:
+        return None
+    told = f"{rescued.address}, whom a mailing list replaced by {author.address}"
+    return replace(_asking(rescued, letter, policy, told), is_rescued=True)
+
+
+def _asking(author: Address, letter: Letter, policy: Policy, told: str) -> Sender:
+    """Return *author* with the one who asks: the first usable address of Reply-To, where that is wanted."""
     reply_to = letter.mail.reply_to
     if not reply_to:
         return Sender(author, author, (), told)
+    is_same = any(canonical(one.address) == canonical(author.address) for one in reply_to)
+    flags = () if is_same else (Flag.REPLY_TO_MISMATCH,)
     first = next((one for one in reply_to if _is_usable(one, author, letter, policy)), None)
-    mismatch = () if any(canonical(one.address) == canonical(author.address) for one in reply_to) else (_MISMATCH,)
     if first is None:
-        return Sender(author, author, mismatch, f"{told}; no address of Reply-To is usable")
+        return Sender(author, author, flags, f"{told}; no address of Reply-To is usable")
     if not policy.preferences.requester_from_reply_to:
-        return Sender(author, author, mismatch, f"{told}; Reply-To {first.address} is not asked for")
+        return Sender(author, author, flags, f"{told}; Reply-To {first.address} is not asked for")
     if canonical(first.address) == canonical(author.address):
-        return Sender(author, author, mismatch, told)
-    return Sender(
-        author,
-        Address(first.name or author.name, first.address),
-        (_MISMATCH,),
-        f"{first.address} of Reply-To, from {told}",
-    )
-
-
-_MISMATCH: Final = Flag.REPLY_TO_MISMATCH
+        return Sender(author, author, flags, told)
+    person = Address(first.name or author.name, first.address)
+    return Sender(author, person, (Flag.REPLY_TO_MISMATCH,), f"{first.address} of Reply-To, from {told}")
 
 
 def _rescued(letter: Letter, policy: Policy) -> Address | None:
@@ -93,6 +99,11 @@ def _is_usable(one: Address, author: Address, letter: Letter, policy: Policy) ->
     if address == canonical(letter.header.get("list-post").strip("<> ").removeprefix("mailto:").partition("?")[0]):
         return False
     return not policy.directory.is_technician(address) or policy.directory.is_technician(author.address)
+
+
+def _is_usable_cc(address: str) -> bool:
+    """Tell whether mail can be sent to *address*, and to no other (RFC 5321 4.5.3.1.3)."""
+    return is_plain(address) and len(address) <= ADDRESS_MAX_CHARS
 
 
 def _is_nobody(person: Address) -> bool:
@@ -119,7 +130,8 @@ def audience(mail: Mail, policy: Policy, but: Iterable[str], ticket: TicketFacts
     seen = {canonical(address) for address in but if address}
     room = preferences.max_cc
     if ticket is not None:
-        seen |= {ticket.requester} | ticket.cc | ticket.followers | ticket.removed
+        for address in {ticket.requester} | ticket.cc | ticket.followers | ticket.removed:
+            seen |= {address} | policy.directory.find(address).addresses
         room = max(0, room - len(ticket.cc))
     named = [person for kind in ("to", "cc") if kind in preferences.cc_from for person in getattr(mail, kind)]
     cc: list[Address] = []
@@ -127,10 +139,10 @@ def audience(mail: Mail, policy: Policy, but: Iterable[str], ticket: TicketFacts
     followers: list[str] = []
     for person in named:
         address = canonical(person.address)
-        if address in seen or person.address in policy.own or _is_nobody(person):
+        if address in seen or person.address in policy.own or _is_nobody(person) or not _is_usable_cc(address):
             continue
-        seen.add(address)
         known = policy.directory.find(address)
+        seen |= {address} | known.addresses
         if known.role is Role.TECHNICIAN and preferences.technician_cc != "cc":
             if preferences.technician_cc == "follower" and known.active and known.address not in followers:
                 followers.append(known.address)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mailwicket.config.pattern import compiled
 from mailwicket.model import Address, Flag, Reason, TicketFacts, TicketStatus
-from mailwicket.rules.case import SHORT_WORDS, Case
+from mailwicket.rules.case import SHORT_CHARS, SHORT_WORDS, Case
+from mailwicket.rules.directory import Role
 from mailwicket.rules.outcome import Append, Outcome, Quarantine
 from mailwicket.rules.people import audience
 from mailwicket.rules.thread import Evidence, Match
 
 JOINED_MAX = 100
 """Entries that one correspondent may add to a ticket within the budget's time: beyond it machines talk."""
+REOPENED_MAX = 5
+"""How often mail may open one ticket again within the budget's time."""
 
 
 def reply(case: Case, match: Match) -> Outcome | None:
@@ -21,16 +26,19 @@ def reply(case: Case, match: Match) -> Outcome | None:
         return None
     if ticket.status is TicketStatus.SPAM:
         trace("status", f"ticket {ticket.number} is marked as spam")
-        return Quarantine(Reason.TICKET_IS_SPAM, trace.steps, flags=case.flags)
+        return Quarantine(Reason.TICKET_IS_SPAM, trace.steps, flags=tuple(case.flags))
     if case.mail.automatic is not None:
         return _append(case, match, Reason.AUTO_REPLY_ATTACHED, public=False)
     if case.facts.lately.joined >= JOINED_MAX:
         trace("loop", f"{case.facts.lately.joined} entries of {case.sender.author.address} in an hour")
-        return Quarantine(Reason.LOOP_RATE, trace.steps, flags=case.flags)
+        return Quarantine(Reason.LOOP_RATE, trace.steps, flags=tuple(case.flags))
     if case.is_technician and not case.is_requester(ticket):
         return _technician(case, match)
     if case.takes_part(ticket):
         return _participant(case, match)
+    if case.author.role is Role.GUEST and not case.policy.preferences.allow_guests:
+        trace("guests", f"not allowed: {case.author.address} is neither in the directory nor on the ticket")
+        return Quarantine(Reason.GUEST_NOT_ALLOWED, trace.steps, flags=tuple(case.flags))
     if match.evidence is Evidence.LATE:
         trace("role", "wrote what the ticket's mails answer")
         return _append(case, match, Reason.JOINED_LATE, public=True)
@@ -46,7 +54,7 @@ def tagged(case: Case, tickets: list[TicketFacts]) -> Match | None:
         if case.is_technician and not case.is_requester(ticket):
             if case.has_pass:
                 return Match(ticket, Evidence.TAG, told)
-        elif case.takes_part(ticket) and not case.verdict.failed:
+        elif case.is_author_of(ticket) and not case.verdict.failed:
             return Match(ticket, Evidence.TAG, told)
         case.trace("thread", f"{told}, which proves nothing of {case.sender.author.address}")
     return None
@@ -77,7 +85,10 @@ def _technician(case: Case, match: Match) -> Outcome:
 def _participant(case: Case, match: Match) -> Outcome | None:
     ticket, trace = match.ticket, case.trace
     is_requester = case.is_requester(ticket)
-    trace("role", "requester" if is_requester else "CC")
+    by_reply_to = not case.is_author_of(ticket)
+    trace("role", ("requester" if is_requester else "CC") + (", by Reply-To" if by_reply_to else ""))
+    if by_reply_to and case.verdict.looked:
+        case.flag(Flag.UNVERIFIED)  # what is proven is proven of somebody else
     if not ticket.is_closed:
         plain = Reason.REPLY_PUBLIC if is_requester else Reason.REPLY_CC
         reason = Reason.JOINED_LATE if match.evidence is Evidence.LATE else plain
@@ -96,33 +107,36 @@ def _participant(case: Case, match: Match) -> Outcome | None:
     if (pattern := _says_thanks(case)) is not None:
         trace("closed", f"short, and no_reopen_patterns: {pattern}")
         return _append(case, match, Reason.ADDED_CLOSED, public=True)
+    if case.facts.lately.reopened >= REOPENED_MAX:
+        trace("closed", f"in time, but opened again {case.facts.lately.reopened} times within an hour")
+        return _append(case, match, Reason.ADDED_CLOSED, public=True)
     trace("closed", f"in time: within {preference.grace_days} days")
     return _append(case, match, Reason.REOPENED, public=True, reopen=True)
 
 
 def _says_thanks(case: Case) -> str | None:
-    words = case.new_words
     patterns = case.policy.preferences.no_reopen_patterns
-    if not patterns or len(words.split()) > SHORT_WORDS:
+    if not patterns or len(words := case.new_words) > SHORT_CHARS or len(words.split()) > SHORT_WORDS:
         return None
     return next((pattern for pattern in patterns if compiled(pattern).search(words)), None)
 
 
 def _append(case: Case, match: Match, reason: Reason, *, public: bool, reopen: bool = False) -> Append:
-    ticket = match.ticket
-    cc: list[Address] = []
-    followers: list[str] = []
-    if public and case.policy.preferences.cc_from_replies == "participants" and case.may_change(match):
-        added = audience(case.mail, case.policy, case.addresses, ticket)
-        cc, followers = list(added.cc), list(added.followers)
-        if added.left_out:
+    cc: Sequence[Address] = ()
+    followers: Sequence[str] = ()
+    by_colleague = case.is_technician and case.has_pass and case.mail.automatic is None
+    may_add = public or by_colleague  # a note copies nobody, but colleagues may follow
+    if may_add and case.policy.preferences.cc_from_replies == "participants" and case.may_change(match):
+        added = audience(case.mail, case.policy, case.addresses, match.ticket)
+        cc, followers = added.cc if public else (), added.followers
+        if added.left_out and public:
             case.flag(Flag.TOO_MANY_CC)
         if cc or followers:
             case.trace("cc", "adds " + ", ".join([*(one.address for one in cc), *followers]))
     return Append(
         reason,
         case.trace.steps,
-        ticket.number,
+        match.ticket.number,
         public=public,
         author=case.sender.author,
         reopen=reopen,

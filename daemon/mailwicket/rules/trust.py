@@ -9,7 +9,7 @@ from enum import StrEnum
 from mailwicket.mail.authentication import Result, authentication, received_by
 from mailwicket.model import Facts
 from mailwicket.rules.letter import Letter
-from mailwicket.rules.own import canonical, domain_of
+from mailwicket.rules.own import canonical, domain_of, is_plain
 from mailwicket.rules.policy import Home
 
 AUTHENTICATION = "authentication-results"
@@ -47,11 +47,13 @@ class Verdict:
         return self.standing in {Standing.FAIL, Standing.REJECT}
 
 
-def verdict(letter: Letter, facts: Facts, home: Home, policy: str) -> Verdict:
+def verdict(letter: Letter, facts: Facts, home: Home, policy: str, *, is_rescued: bool = False) -> Verdict:
     """Return how far the author of *letter* is proven, for mail that came by *home*.
 
-    *policy* is `auth_policy`. Source: RFC 8601 5 (only fields of our own servers, only those above the first Received
-    that our own edge wrote), RFC 7489 6.6.
+    *policy* is `auth_policy`; *is_rescued*: From is a list's, whose pass proves nothing of its author.
+
+    Source: RFC 8601 5 (only fields of our own servers, only those above the first Received that our own edge wrote),
+    RFC 7489 6.6.
     """
     if policy == "off":
         return Verdict(Standing.NONE, "not looked at (auth_policy)", looked=False)
@@ -61,46 +63,56 @@ def verdict(letter: Letter, facts: Facts, home: Home, policy: str) -> Verdict:
         return Verdict(Standing.NONE, "no verifier is configured (trusted_authserv_ids)", looked=looked)
     if len(letter.authors) > 1:
         return Verdict(Standing.NONE, "several addresses in From prove nothing", looked=True)
+    if not is_plain(author.address):
+        return Verdict(Standing.NONE, "an address that programs read differently proves nothing", looked=True)
     domain = domain_of(canonical(author.address))
-    found = _standing(_trusted(letter, home), domain)
+    found = _standing(_trusted(letter, home), domain, is_plain=letter.is_plainly_from)
     if facts.dkim and found.standing is not Standing.REJECT:
-        return Verdict(Standing.PASS, f"dkim=pass for {domain}, verified by ourselves", looked=True)
+        found = Verdict(Standing.PASS, f"dkim=pass for {domain}, verified by ourselves", looked=True)
+    if is_rescued and found.passed:
+        return Verdict(Standing.NONE, f"{found.told}, which is the list's, not the author's", looked=True)
     return found
 
 
 def _trusted(letter: Letter, home: Home) -> Sequence[Result]:
-    """The results of the topmost field that counts."""
+    """The results of the topmost field of ours that stands above what our own edge received."""
     ids = home.trusted_authserv_ids
     edges = home.trusted_received_by or ids
-    fields = letter.path
-    limit = next(
-        (n for n, (name, value) in enumerate(fields) if name == "received" and received_by(value) in edges), None
-    )
-    for name, value in fields if limit is None else fields[:limit]:
-        if name == AUTHENTICATION and (told := authentication(value)).authserv_id in ids and told.authserv_id:
-            return told.results
+    for name, value in letter.path:
+        if name == AUTHENTICATION:
+            if (told := authentication(value)).authserv_id in ids and told.authserv_id:
+                return told.results
+        elif received_by(value) in edges:
+            break
     return ()
 
 
-def _standing(results: Sequence[Result], domain: str) -> Verdict:
+def _standing(results: Sequence[Result], domain: str, *, is_plain: bool) -> Verdict:
     if not results:
         return Verdict(Standing.NONE, "no result of a server that is trusted", looked=True)
+    publishes = True
     for result in results:
-        if result.method == "dmarc" and (found := _by_dmarc(result, domain)) is not None:
-            return found
+        if result.method == "dmarc":
+            if (found := _by_dmarc(result, domain, is_plain=is_plain)) is not None:
+                return found
+            publishes = publishes and result.value != "none"
     passed = [one.method for one in results if one.value == "pass" and _is_aligned(one, domain)]
-    failed = [one.method for one in results if one.value in {"fail", "softfail"} and _is_aligned(one, domain)]
+    failed = [one.method for one in results if one.value == "fail" and _is_aligned(one, domain)]
     if passed:
         return Verdict(Standing.PASS, f"{passed[0]}=pass for {domain}", looked=True)
-    if failed:
+    if failed and publishes:
         return Verdict(Standing.FAIL, f"{failed[0]}=fail for {domain}", looked=True)
-    return Verdict(Standing.NONE, f"nothing is told about {domain}", looked=True)
+    return Verdict(
+        Standing.NONE, f"nothing is told about {domain}" if publishes else f"{domain} asks for nothing", looked=True
+    )
 
 
-def _by_dmarc(result: Result, domain: str) -> Verdict | None:
+def _by_dmarc(result: Result, domain: str, *, is_plain: bool) -> Verdict | None:
     about = result.properties.get("header.from")
-    if about is not None and about != domain:
+    if about is not None and domain_of(canonical(f"x@{about.rpartition('@')[2]}")) != domain:
         return Verdict(Standing.NONE, f"dmarc is about {about}, the author's domain is {domain}", looked=True)
+    if about is None and not is_plain:
+        return Verdict(Standing.NONE, "dmarc does not say about whom; From can be read in several ways", looked=True)
     if result.value == "pass":
         return Verdict(Standing.PASS, f"dmarc=pass for {domain}", looked=True)
     if result.value == "fail":

@@ -18,7 +18,7 @@ from mailwicket.config.secret import Secret
 from mailwicket.config.settings import Settings
 from mailwicket.errors import UnknownError
 from mailwicket.flow.backend import Door
-from mailwicket.flow.budget import Budget
+from mailwicket.flow.budget import Budget, Hit
 from mailwicket.flow.configured import policy_of
 from mailwicket.flow.dkim import DkimCheck
 from mailwicket.flow.importing import NO_UNIT, SOURCE, Way
@@ -26,6 +26,7 @@ from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge, Rulebook
 from mailwicket.flow.observe import Unwatched
 from mailwicket.flow.reading import Reading
+from mailwicket.model import Reason
 from mailwicket.ports import JoinsTransaction, Net, Source
 from mailwicket.rules.policy import Policy
 from mailwicket.service.plan import BACKEND, Act, Change, Plan, enabled
@@ -68,11 +69,13 @@ class Fleet:
         self._crews: dict[str, Crew] = {}
         self._budget = Budget()
         self._dkim = DkimCheck()
+        self._told: tuple[Settings, Policy] | None = None
+        self._settings: Settings
 
     def man(self, settings: Settings) -> None:
         """Make a crew for every enabled mailbox of *settings*; none is started."""
         held = self._store.read(journal.held_units)
-        policy = self._policy(settings)
+        policy = self.policy(settings)
         for name, config in enabled(settings).items():
             crew = self._crews[PREFIX + name] = self._make(name, config, policy)
             crew.unit.held = crew.unit.name in held
@@ -90,13 +93,13 @@ class Fleet:
         Raises:
             Exception: an adapter could not be made.
         """
-        policy, mailboxes = self._policy(settings), enabled(settings)
+        policy, mailboxes = self.policy(settings), enabled(settings)
         names = [change.unit.removeprefix(PREFIX) for change in _ours(plan) if change.act is not Act.STOP]
         return {PREFIX + name: self._make(name, mailboxes[name], policy) for name in names}
 
     async def follow(self, plan: Plan, settings: Settings, crews: Mapping[str, Crew], supervisor: Supervisor) -> None:
         """Carry out *plan*, which leads to *settings*, with *crews*. Who is not named in it notices nothing."""
-        policy, mailboxes = self._policy(settings), enabled(settings)
+        policy, mailboxes = self.policy(settings), enabled(settings)
         for unit, crew in {**self._crews, **crews}.items():
             if (name := unit.removeprefix(PREFIX)) in mailboxes:
                 crew.judge.adopt(self._rulebook(name, policy), self.desk)
@@ -114,7 +117,7 @@ class Fleet:
         Raises:
             UnknownError: there is no such mailbox.
         """
-        policy = self._policy(settings)
+        policy = self.policy(settings)
         if name == NO_UNIT:
             judge = Judge(self._store, self.desk, self._rulebook(SOURCE, policy), Unwatched())
             return Way(judge, Incoming.model_fields["max_mail_bytes"].default)
@@ -122,6 +125,22 @@ class Fleet:
             raise UnknownError(f"there is no mailbox {name}; there are: {', '.join(settings.incoming) or 'none'}")
         judge = Judge(self._store, self.desk, self._rulebook(name, policy), self._unit(name, config))
         return Way(judge, config.max_mail_bytes)
+
+    def judge(self, name: str) -> Judge:
+        """Return who decides parked mail of the mailbox *name*, which may be gone; `""` for none."""
+        rulebook = self._rulebook(name or SOURCE, self.policy(self._settings))
+        unit = self.units.get(PREFIX + name) or Unwatched()
+        return Judge(self._store, self.desk, rulebook, unit)
+
+    def settle(self, name: str) -> None:
+        """Have the server's copies of the mailbox *name* say soon what we know, if it is connected."""
+        if (crew := self._crews.get(PREFIX + name)) is not None:
+            crew.intake.wake()
+
+    def done(self, name: str, reason: Reason) -> None:
+        """Count a mail of the mailbox *name* that ended by *reason* without being decided."""
+        if (unit := self.units.get(PREFIX + name)) is not None:
+            unit.done(reason)
 
     def retry(self, reasons: Collection[str], supervisor: Supervisor) -> list[str]:
         """Try the units again that one of *reasons* blocks, and return their names."""
@@ -150,14 +169,22 @@ class Fleet:
         """Return the unit of this name; one that there was keeps what it counted."""
         return self.units.get(PREFIX + name) or Unit(PREFIX + name, f"{config.server}:{config.port}")
 
-    def _policy(self, settings: Settings) -> Policy:
-        return policy_of(settings, self._store.keys)
+    def policy(self, settings: Settings) -> Policy:
+        """Return what *settings* say to the rules."""
+        if self._told is None or self._told[0] is not settings:
+            self._told = settings, policy_of(settings, self._store.keys)
+        return self._told[1]
 
     def _rulebook(self, name: str, policy: Policy) -> Rulebook:
         return Rulebook(name, policy, self._budget, self._dkim)
 
+    def filter_hits(self) -> Mapping[Hit, int]:
+        """Return how many mails met each entry of the filters."""
+        return self._budget.hits()
+
     def _list(self, settings: Settings) -> None:
         """Have `units` say what the configuration says, in its order."""
+        self._settings = settings
         listed: dict[str, Unit] = {}
         for name, config in settings.incoming.items():
             crew = self._crews.get(PREFIX + name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import anyio
@@ -13,10 +13,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from mailwicket.errors import StoreError
+from mailwicket.flow.budget import Hit
 from mailwicket.service.alerts import Alert, alerts_of
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.report import Report
 from mailwicket.service.units import Unit, UnitState
+from mailwicket.store.parked import Waiting
 
 STATES = [(state, str(state)) for state in UnitState]
 
@@ -24,10 +27,16 @@ STATES = [(state, str(state)) for state in UnitState]
 class Metrics:
     """What `/metrics` answers, made at the moment of the scrape: nothing is counted twice."""
 
-    def __init__(self, report: Callable[[], Report], lag: LoopLag) -> None:
-        """Show what *report* tells, and how late the event loop was."""
+    def __init__(
+        self,
+        report: Callable[[], Report],
+        lag: LoopLag,
+        waiting: Callable[[], Awaitable[Sequence[Waiting]]] | None = None,
+    ) -> None:
+        """Show what *report* tells, how late the event loop was, and what is *waiting* in quarantine."""
         self._report = report
         self._lag = lag
+        self._waiting = waiting
         self._process = ProcessCollector(registry=CollectorRegistry())
         self._one_at_a_time = anyio.CapacityLimiter(1)
 
@@ -40,8 +49,14 @@ class Metrics:
         Raises:
             StoreError: the database does not answer.
         """
-        figures = Figures(self._report(), self._lag.last_s, self._lag.max_s)
+        figures = Figures(self._report(), self._lag.last_s, self._lag.max_s, await self._ask_waiting())
         return await anyio.to_thread.run_sync(self._write, figures, limiter=self._one_at_a_time)
+
+    async def _ask_waiting(self) -> Sequence[Waiting]:
+        try:
+            return () if self._waiting is None else await self._waiting()
+        except StoreError:
+            return ()  # `mailwicket_store_up` says so
 
     def _write(self, figures: Figures) -> bytes:
         registry = CollectorRegistry()
@@ -53,9 +68,10 @@ class Metrics:
 class Figures(Collector):
     """Our own figures at one moment; the process' own bear Prometheus' usual names."""
 
-    def __init__(self, report: Report, lag_s: float, lag_max_s: float) -> None:
-        """Show what *report* tells, and how late the event loop was, last and at worst."""
+    def __init__(self, report: Report, lag_s: float, lag_max_s: float, waiting: Sequence[Waiting] = ()) -> None:
+        """Show what *report* tells, how late the event loop was, last and at worst, and what is *waiting*."""
         self._report = report
+        self._waiting = waiting
         self._lag_s = lag_s
         self._lag_max_s = lag_max_s
 
@@ -64,6 +80,8 @@ class Figures(Collector):
         report = self._report
         yield from _of_units(report.all_units)
         yield from _of_the_house(report)
+        yield from _of_quarantine(self._waiting)
+        yield _of_filters(report.filter_hits)
         yield _of_alerts(alerts_of(report))
         build = GaugeMetricFamily("mailwicket_build_info", "1, with what runs", labels=["version", "python"])
         build.add_metric([report.version, platform.python_version()], 1)
@@ -96,6 +114,25 @@ def _of_the_house(report: Report) -> Iterator[Metric]:
     if report.refused_since is not None:
         refused.add_metric([], report.refused_since.timestamp())
     yield refused
+
+
+def _of_quarantine(waiting: Collection[Waiting]) -> Iterator[Metric]:
+    mails = GaugeMetricFamily("mailwicket_quarantine_waiting_mails", "Those of one reason", labels=["reason"])
+    oldest = GaugeMetricFamily(
+        "mailwicket_quarantine_oldest_timestamp_seconds", "When the first of them was parked", labels=["reason"]
+    )
+    for one in waiting:
+        mails.add_metric([one.reason], one.mails)
+        oldest.add_metric([one.reason], one.oldest_at.timestamp())
+    yield from (mails, oldest)
+
+
+def _of_filters(hits: Mapping[Hit, int]) -> Metric:
+    what = "Mails that met an entry of a filter since the start"
+    family = CounterMetricFamily("mailwicket_filter_hits_total", what, labels=["unit", "entry"])
+    for (source, entry), count in hits.items():
+        family.add_metric([f"incoming/{source}", entry], count)
+    return family
 
 
 def _of_alerts(alerts: Collection[Alert]) -> Metric:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -38,6 +38,10 @@ SPACING_S: Final = 0.6
 
 ERRORS_LOGGED: Final = 20
 
+FILES: Final = "conf.d"
+SIGNAL: Final = "signal"
+"""Who asked for a reload, where it was no admin by the API."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConfDir:
@@ -48,6 +52,8 @@ class ConfDir:
     """Read it again. Blocking; never raises for what stands there."""
     fingerprint: str
     """Of the files that run now."""
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each of them, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +66,28 @@ class Reloaded:
     notes: tuple[ConfigError, ...] = ()
 
 
+async def _unrecorded(_who: str, _loaded: Loaded, _done: Reloaded) -> None:
+    """Nobody is told."""
+
+
 class Reloader:
     """Brings changes of conf.d to the running daemon."""
 
     refused_since = TimeOfDay()
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - whom it tells
         self,
         conf: ConfDir | None,
         apply: Callable[[Settings], Awaitable[Plan]],
         began: Callable[[], None] = lambda: None,
         ended: Callable[[], None] = lambda: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        record: Callable[[str, Loaded, Reloaded], Awaitable[None]] = _unrecorded,
     ) -> None:
         """Watch *conf* and carry it out by *apply*; without *conf* there is nothing to read again.
 
-        *began* and *ended* are called around each reload, whatever becomes of it.
+        *began* and *ended* are called around each reload, whatever becomes of it. *record* is told who asked, what
+        was read and what became of it.
         """
         self.generation = 1
         self.errors: tuple[ConfigError, ...] = ()
@@ -90,6 +102,8 @@ class Reloader:
         self._seen = conf.fingerprint if conf else ""
         self._began, self._ended = began, ended
         self._clock = clock
+        self._record = record
+        self._askers: list[str] = []
         self._began_at = -SPACING_S
         self._requests = 0
         self._last: tuple[int, Reloaded] | None = None
@@ -108,12 +122,13 @@ class Reloader:
         """Have everything read again soon; for signal handlers. Many requests are one."""
         self._asked.set()
 
-    async def reload(self) -> Reloaded:
-        """Read everything again, secrets too, and return what became of it.
+    async def reload(self, who: str = FILES) -> Reloaded:
+        """Read everything again, secrets too, as *who* asks, and return what became of it.
 
         Requests that wait while one is carried out are answered together, by one that begins after them all.
         """
         self._requests += 1
+        self._askers.append(who)
         mine = self._requests
         async with self.lock:
             if self._last is not None and self._last[0] >= mine:
@@ -121,9 +136,10 @@ class Reloader:
             await anyio.sleep(max(0.0, self._began_at + SPACING_S - time.monotonic()))
             self._began_at = time.monotonic()
             covered = self._requests
+            askers, self._askers = dict.fromkeys(self._askers), []
             self._began()
             try:
-                outcome = await self._read_and_apply()
+                outcome = await self._read_and_apply(", ".join(askers))
             finally:
                 self._ended()
             self._last = covered, outcome
@@ -139,9 +155,14 @@ class Reloader:
             raise ConflictError("this daemon was not started from a conf.d")
         return await anyio.to_thread.run_sync(self._conf.load)
 
-    async def _read_and_apply(self) -> Reloaded:
+    async def _read_and_apply(self, who: str) -> Reloaded:
         loaded = await self.look()
         self._seen = loaded.fingerprint
+        outcome = await self._carry_out(loaded)
+        await self._record(who, loaded, outcome)
+        return outcome
+
+    async def _carry_out(self, loaded: Loaded) -> Reloaded:
         if loaded.settings is None:
             self._refuse(loaded.errors)
             return Reloaded(self.generation, None, loaded.errors, loaded.notes)
@@ -188,7 +209,7 @@ class Reloader:
         while True:
             await self._asked.wait()
             self._asked = anyio.Event()
-            await self.reload()
+            await self.reload(SIGNAL)
 
     def _stir(self) -> None:
         self._stirred.set()

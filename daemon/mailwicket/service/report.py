@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from mailwicket.errors import StoreError
+from mailwicket.flow.budget import Hit
 from mailwicket.service.alerts import alerts_of
 from mailwicket.service.units import BACKEND_REASON, STORE_REASONS, Unit, UnitState
 from mailwicket.timestamp import timestamp
@@ -81,6 +82,8 @@ class Report:
     parked_lately: ParkedLately | None = None
     parked_keep_days: int = 0
     disk: Disk | None = None
+    filter_hits: Mapping[Hit, int] = field(default_factory=dict)
+    """How many mails met each entry of the mailboxes' filters."""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -115,13 +118,18 @@ class Report:
                 "since": _time(self.refused_since),
                 "after_restart": list(self.after_restart),
             },
-            "units": [_unit(unit) for unit in self.all_units],
+            "units": [{**_unit(unit), **self._hits_of(unit)} for unit in self.all_units],
             "store": _told(self.store_trouble),
             "backend": {"name": self.backend, **_told(self.backend_trouble)},
             "outbox": {"waiting": 0, "oldest_s": None},
             "quarantine": self.parked,
             "alerts": [alert.told() for alert in alerts_of(self)],
         }
+
+    def _hits_of(self, unit: Unit) -> Mapping[str, Any]:
+        hits = self.filter_hits.items()
+        found = {entry: count for (source, entry), count in hits if f"incoming/{source}" == unit.name}
+        return {"filter_hits": found} if found else {}
 
     def ready(self) -> Mapping[str, Any]:
         """Return the object that `/readyz` answers.

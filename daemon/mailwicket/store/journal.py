@@ -37,6 +37,10 @@ PARKED_COUNTED: Final = 1000
 """So many of the newest parked mails are looked at: the question is asked on the event loop."""
 
 
+FLAGS: Final = "flags"
+"""The step of a trace that tells the flags, in words between blanks; the last, where there are any."""
+
+
 class State(IntEnum):
     """What a row is at; the numbers stand in the table, the words in its view."""
 
@@ -360,12 +364,16 @@ def expired(tx: Transaction, before: str, after: str) -> list[tuple[IntakeId, st
     return [(IntakeId(intake_id), source, file) for intake_id, source, file in found]
 
 
-def expire(tx: Transaction, intake_id: IntakeId, source: str, file: str, now: str) -> None:
-    """A parked mail's time is over; that it was here stays known."""
-    tx.execute(SQL.expire, (intake_id,))
-    forget_file(tx, file)
+def expire(tx: Transaction, intake_id: IntakeId, source: str, span: tuple[str, str], now: str) -> bool:
+    """A parked mail's time is over; that it was here stays known. False where somebody decided it meanwhile.
+
+    *span* is as in `expired`. Its bytes are still named: let go of them after this.
+    """
+    if tx.execute(SQL.expire, (intake_id, *span)).fetchone() is None:
+        return False
     reason = {"reason": Reason.EXPIRED_FROM_QUARANTINE}
     note_event(tx, Event(now, "MailExpired", f"incoming/{source}", reason, intake_id))
+    return True
 
 
 # --- quarantine -----------------------------------------------------------------------------------------------------
@@ -443,7 +451,7 @@ def past(tx: Transaction, last: int) -> list[Past]:
 
 
 def undecide(tx: Transaction, intake_id: IntakeId) -> None:
-    """A parked mail is to be decided again, in this transaction: what was decided is forgotten."""
+    """A mail is to be decided again, in this transaction: what was decided is forgotten."""
     tx.execute(SQL.undecide, (intake_id,))
     tx.execute(SQL.state, (State.FETCHED, intake_id))
 

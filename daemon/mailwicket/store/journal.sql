@@ -170,7 +170,7 @@ ORDER BY t.intake_id
 SELECT min(d.intake_id), d.content_digest, d.ticket, p.source
 FROM json_each(?) AS j JOIN decision AS d ON d.content_digest = j.value
 JOIN intake_row AS r ON r.intake_id = d.intake_id JOIN place AS p ON p.place_id = r.place_id
-WHERE d.message_id IS NULL AND d.parked = 0 GROUP BY d.content_digest, p.source
+WHERE d.message_id IS NULL AND d.parked = 0 AND d.reason NOT IN ('dropped_by_admin', 'expired_from_quarantine') GROUP BY d.content_digest, p.source
 
 -- name: bears_ids
 -- A mail bears an id.
@@ -229,8 +229,9 @@ JOIN intake_row AS r ON r.intake_id = d.intake_id JOIN place AS p ON p.place_id 
 WHERE d.parked = 1 AND (d.decided_at < ? OR d.decided_at > ?)
 
 -- name: expire
--- Nobody asked for the parked mail in time.
-UPDATE decision SET parked = 0, reason = 'expired_from_quarantine' WHERE intake_id = ?
+-- Nobody asked for the parked mail in time; no row where somebody did meanwhile.
+UPDATE decision SET parked = 0, reason = 'expired_from_quarantine'
+WHERE intake_id = ? AND parked = 1 AND (decided_at < ? OR decided_at > ?) RETURNING intake_id
 
 -- name: parked_mails
 -- Parked mails in a range of numbers.
@@ -249,12 +250,36 @@ JOIN intake_row AS r ON r.intake_id = d.intake_id JOIN place AS p ON p.place_id 
 WHERE k.file IS NOT NULL ORDER BY d.intake_id DESC LIMIT ?
 
 -- name: undecide
--- A parked mail is to be decided again.
-DELETE FROM decision WHERE intake_id = ? AND parked = 1
+-- A mail is to be decided again.
+DELETE FROM decision WHERE intake_id = ?
 
 -- name: drop_parked
 -- A person gave a parked mail up.
 UPDATE decision SET parked = 0, reason = 'dropped_by_admin' WHERE intake_id = ? AND parked = 1 RETURNING intake_id
+
+-- name: released
+-- Raw files of their own of mails that were parked, and decided otherwise before a moment or after another, yet to come.
+SELECT k.intake_id, k.file FROM kept AS k JOIN decision AS d ON d.intake_id = k.intake_id
+WHERE k.file >= 'parked-' AND k.file < 'parked.' AND d.parked = 0 AND (d.decided_at < ? OR d.decided_at > ?)
+
+-- name: parked_ages
+-- How many mails are parked for which reason, and since when the oldest of them.
+SELECT reason, count(*), min(decided_at) FROM decision WHERE parked = 1 GROUP BY reason ORDER BY reason
+
+-- name: traces
+-- What became of mails, and why: their numbers are a JSON list.
+SELECT d.intake_id, p.source, p.folder, r.received_at, r.seen_at, k.kept_at, d.decided_at, d.message_id, d.reason, d.ticket, d.parked,
+       d.trace, k.sha256
+FROM json_each(?) AS j JOIN decision AS d ON d.intake_id = j.value JOIN kept AS k ON k.intake_id = d.intake_id
+JOIN intake_row AS r ON r.intake_id = d.intake_id JOIN place AS p ON p.place_id = r.place_id ORDER BY d.intake_id
+
+-- name: mails_of_ticket
+-- The mails of a ticket.
+SELECT intake_id FROM decision WHERE ticket = ?
+
+-- name: mails_of_id
+-- The mails that bear an id.
+SELECT intake_id FROM thread_id WHERE message_id = ? AND own = 1
 
 -- name: clock
 -- What the clock said when it was last read, and after it last leapt.

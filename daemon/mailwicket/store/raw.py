@@ -48,6 +48,21 @@ def disk_error(path: Path, error: OSError) -> StoreError:
     return StoreError(f"cannot write {path}: {error.strerror}", reason=reason)
 
 
+def read_raw(directory: Path, place: RawPlace, limit_bytes: int | None = None) -> bytes:
+    """Return the raw mail at *place* below *directory*, at most its first *limit_bytes*. Blocking.
+
+    Raises:
+        OSError: the disk fails, or the file is shorter than its row says.
+    """
+    path = directory / place.file
+    length = place.length if limit_bytes is None else min(place.length, limit_bytes)
+    with path.open("rb") as file:
+        raw = os.pread(file.fileno(), length, place.offset)
+    if len(raw) < length:
+        raise OSError(errno.EIO, "the file is shorter than the journal says", str(path))
+    return raw
+
+
 class RawStore:
     """The directory `raw/` of the state directory. All calls block: use a thread."""
 
@@ -140,12 +155,7 @@ class RawStore:
         Raises:
             OSError: the disk fails, or the file is shorter than its row says.
         """
-        path = self.directory / place.file
-        with path.open("rb") as file:
-            raw = os.pread(file.fileno(), place.length, place.offset)
-        if len(raw) < place.length:
-            raise OSError(errno.EIO, "the file is shorter than the journal says", str(path))
-        return raw
+        return read_raw(self.directory, place)
 
     def map(self, place: RawPlace) -> mmap.mmap:
         """Map a mail that has a file of its own; the caller closes the mapping."""

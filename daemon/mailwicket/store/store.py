@@ -6,6 +6,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
@@ -72,6 +73,7 @@ class Store:
         except BaseException:
             self._lock.release()
             raise
+        self._state_dir = state_dir
         self._writer = Writer(connection)
 
     async def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
@@ -92,6 +94,22 @@ class Store:
         """
         try:
             return question(self._reader)
+        except sqlite3.DatabaseError as error:
+            raise store_error("database", error) from error
+
+    async def look(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Answer a long *question* from what is committed at one moment, in a thread and by a connection of its own.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        return await anyio.to_thread.run_sync(self._look, question)
+
+    def _look(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            with closing(open_reader(self._state_dir)) as connection:
+                connection.execute("BEGIN")
+                return question(connection)
         except sqlite3.DatabaseError as error:
             raise store_error("database", error) from error
 

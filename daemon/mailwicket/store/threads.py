@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from mailwicket.model import Facts, IntakeId, KnownMail, Lately, Mail, MessageId, Reason, Sha256, TicketNumber
 from mailwicket.ports import Transaction
@@ -13,6 +14,9 @@ from mailwicket.rules.thread import Candidates, candidates
 from mailwicket.sql import insert
 from mailwicket.store.journal import SQL, Decided
 from mailwicket.store.tickets import TicketBook
+
+NO_FIRST_COPY: Final = frozenset({Reason.DUPLICATE, Reason.DROPPED_BY_ADMIN, Reason.EXPIRED_FROM_QUARANTINE})
+"""A mail that ended so is in no ticket: who sends it once more is not to be told that we have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Threads:
             return
         found = self._tx.execute(SQL.known_ids, (json.dumps(ids),)).fetchall()
         for message_id, intake_id, own, ticket, digest, reason, parked, source in found:
-            is_first = bool(own) and not parked and reason != Reason.DUPLICATE
+            is_first = bool(own) and not parked and reason not in NO_FIRST_COPY
             known = KnownMail(IntakeId(intake_id), digest, ticket, source) if is_first else None
             bearer = _Bearer(IntakeId(intake_id), bool(own), None if ticket is None else TicketNumber(ticket), known)
             self._bearers.setdefault(message_id, []).append(bearer)

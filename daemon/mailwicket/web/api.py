@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from mailwicket.errors import UnknownError
+from mailwicket.web.asked import actor_of
 from mailwicket.web.problem import answer, problem
 
 ROOT: Final = "/api/v1/"
@@ -20,16 +21,16 @@ class House(Protocol):
         """What `mailwicket status --json` prints."""
         ...
 
-    async def plan(self) -> Mapping[str, Any]:
-        """What a reload would do now."""
+    async def plan(self, last: int) -> Mapping[str, Any]:
+        """What a reload would do now, and which of the *last* mails would end otherwise."""
         ...
 
-    async def reload(self) -> Mapping[str, Any]:
-        """Read conf.d again; what was done, or the errors."""
+    async def reload(self, who: str) -> Mapping[str, Any]:
+        """Read conf.d again, as *who* asks; what was done, or the errors."""
         ...
 
-    async def act(self, unit: str, action: str) -> str:
-        """Do *action* (`poll`, `pause`, `resume`, `unblock`) to *unit*; return what happens."""
+    async def act(self, unit: str, action: str, who: str) -> str:
+        """Do *action* (`poll`, `pause`, `resume`, `unblock`) to *unit*, as *who* asks; return what happens."""
         ...
 
 
@@ -69,13 +70,13 @@ class Api:
         """What `mailwicket status --json` prints."""
         return answer(self._house.status())
 
-    async def _plan(self, _request: web.Request) -> web.Response:
-        """What a reload would start, stop and restart now; or the errors of conf.d."""
-        return answer(await self._house.plan())
+    async def _plan(self, request: web.Request) -> web.Response:
+        """What a reload would change now, or the errors of conf.d; ?against=last:N: which mails would end otherwise."""
+        return answer(await self._house.plan(_last(request.query.get("against"))))
 
-    async def _reload(self, _request: web.Request) -> web.Response:
+    async def _reload(self, request: web.Request) -> web.Response:
         """Read conf.d and secrets again; what was done, or 422 with the errors, and nothing was touched."""
-        told = await self._house.reload()
+        told = await self._house.reload(actor_of(request))
         if told["errors"]:
             return problem(422, "conf.d is refused", f"what ran runs on: {told['errors'][0]}", **told)
         return answer(told)
@@ -110,8 +111,17 @@ class Api:
 
     async def _act(self, request: web.Request, action: str) -> web.Response:
         name = _name(request)
-        return answer({"unit": name, "said": await self._house.act(name, action)})
+        return answer({"unit": name, "said": await self._house.act(name, action, actor_of(request))})
 
 
 def _name(request: web.Request) -> str:
     return request.match_info["unit"]
+
+
+def _last(against: str | None) -> int:
+    if against is None:
+        return 0
+    count = against.removeprefix("last:")
+    if not against.startswith("last:") or not (count.isascii() and count.isdigit() and len(count) < 7):
+        raise web.HTTPBadRequest(text="against is no last:N")
+    return int(count)

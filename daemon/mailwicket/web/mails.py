@@ -7,7 +7,7 @@ is RFC 3339, or `-`. Nothing of a request is taken unless all of it arrived as i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from aiohttp import StreamReader, web
 from mailwicket.flow.importing import EPOCH, NO_UNIT, Became
 from mailwicket.model import Fetched, MailRef, SpooledMail
 from mailwicket.net.spool import Spool
+from mailwicket.web.asked import actor_of
 from mailwicket.web.problem import answer, problem
 
 ROUTE: Final = "/api/v1/mails"
@@ -55,9 +56,13 @@ class UnreadableError(Exception):
 class Mails:
     """The handler."""
 
-    def __init__(self, importing: Takes, spool_dir: Path) -> None:
-        """Hand what comes to *importing*; large mails wait in *spool_dir*."""
+    def __init__(self, importing: Takes, spool_dir: Path, record: Callable[[str, str, int], Awaitable[None]]) -> None:
+        """Hand what comes to *importing*; large mails wait in *spool_dir*.
+
+        *record* is told who handed over how many mails for which unit.
+        """
         self._importing = importing
+        self._record = record
         self._spool_dir = spool_dir
         self._senders = anyio.CapacityLimiter(SENDERS)
 
@@ -83,6 +88,8 @@ class Mails:
             except UnreadableError as error:
                 return problem(400, "bad request", str(error))
             told = await self._importing.take(unit, mails)
+        if new := sum(not one.known for one in told):
+            await self._record(actor_of(request), unit, new)
         return answer({"mails": [_told(mail, one) for mail, one in zip(mails, told, strict=True)]})
 
 

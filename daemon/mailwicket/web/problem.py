@@ -13,6 +13,10 @@ from mailwicket.errors import ConflictError, MailwicketError, UnknownError
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class BadRequestError(Exception):
+    """The request is not what the route takes."""
+
+
 def problem(status: int, title: str, detail: str, **more: object) -> web.Response:
     """Return a problem document; *more* are members of its own."""
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
@@ -33,6 +37,8 @@ async def as_problems(request: web.Request, handler: Handler) -> web.StreamRespo
     """Every failure of the API is a problem document."""
     try:
         return await handler(request)
+    except BadRequestError as error:
+        return problem(400, "bad request", str(error))
     except UnknownError as error:
         return problem(404, "not found", str(error))
     except ConflictError as error:

@@ -64,4 +64,5 @@ BOMBS: Final = {
     + b"----" * 50
     + b"a" * 80
     + b"\r\nFrom: a@b\r\nTo: c\r\nSubject: d\r\n" * 20_000,
+    "blanks in a subject": heads(b"Subject: [" + b" " * 60_000 + b"pumps] The pump leaks"),
 }

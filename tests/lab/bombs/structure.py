@@ -62,6 +62,10 @@ BOMBS: Final = {
     "no fields": b"a b c\n" * 43_000,
     "fields behind garbage": b"a b c\n" * 40_000 + b"From: a@example.org\n\n",
     "parts": heads(MIXED) + b"--a\r\n\r\n" * 500_000,
+    "near boundaries of every multipart": b"".join(
+        b"Content-Type: multipart/mixed; boundary=a%s\n\n--a%s\n" % (b"X" * n, b"X" * n) for n in range(30)
+    )
+    + (b"--a" + b"X" * 30 + b"Y\n") * 600_000,
     "near boundaries": heads(MIXED) + b"--aX\r\n" * 500_000,
     "padding": heads(b"Content-Type: a/b", BASE64) + b"A=" * 3_000_000,
     "only padding": heads(b"Content-Type: a/b", BASE64) + b"=" * 6_000_000,
@@ -84,6 +88,8 @@ BOMBS: Final = {
     "small files": heads(b"Content-Type: text/plain") + b"begin 644 a\n#0V%T\n`\nend\n" * 60_000,
     "files of short lines": heads(b"Content-Type: text/plain") + b"begin 644 a\n" + b"#0V%T\n" * 300_000 + b"`\nend\n",
     "uuencode that is none": heads(b"Content-Type: a/b", b"Content-Transfer-Encoding: uuencode") + b"~" * 2_000_000,
+    "uuencode of a letter a line": heads(b"Content-Type: a/b", b"Content-Transfer-Encoding: uuencode")
+    + b"!\n" * 10_000_000,
     "enriched": heads(b"Content-Type: text/enriched") + b"<param><" * 120_000,
     "empty lines, enriched": heads(b"Content-Type: text/enriched") + b"\n" * 1_000_000,
     "enclosed mails": parts(

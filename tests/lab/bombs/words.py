@@ -41,4 +41,7 @@ BOMBS: Final = {
     "letters of every charset": heads(b"Content-Type: text/plain; charset=x") + b"\xc4\xe3\xba\xc3 a\xe9b " * 100_000,
     "pairs of UTF-7": heads(b"Content-Type: text/plain; charset=utf-7") + b"+2D3cAA-" * 100_000,
     "labels": heads(*[b"Subject: =?%s?q?=e4?=" % (b"x" * 60)] * 2000),
+    "semicolons of a parameter": heads(b"Content-Type: text/plain" + b";" * 60_000),
+    "parameters without equals": heads(b"Content-Type: text/plain" + b";1:" * 20_000),
+    "forgotten semicolons": heads(b"Content-Type: text/plain; a=b" + b" <a href=x>" * 5_000),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from mailwicket.backends.desk.attachments import AttachmentFiles
-from mailwicket.backends.desk.reading import READING
+from mailwicket.backends.desk.reading import READING, list_tickets, show_ticket
 from mailwicket.backends.desk.writing import Writing
 from mailwicket.model import (
     AttachmentPlace,
@@ -19,6 +19,7 @@ from mailwicket.model import (
     Sha256,
     TicketChange,
     TicketDraft,
+    TicketNumber,
     TicketRef,
 )
 from mailwicket.ports import Net, Schema, Transaction
@@ -109,6 +110,16 @@ class EmbeddedDesk:
     def change_in(self, tx: Transaction, ticket: TicketRef, change: TicketChange, key: IntakeKey) -> None:
         """As `change`, inside *tx*."""
         self.join(tx, [key]).change(ticket, change, key)
+
+    # --- as ShowsTickets
+
+    def listed(self, tx: Transaction, *, all: bool) -> Sequence[Mapping[str, Any]]:  # noqa: A002 - as the option
+        """Return the open tickets by number, with *all* every one, as JSON shows them."""
+        return list_tickets(tx, all=all)
+
+    def shown(self, tx: Transaction, number: TicketNumber) -> Mapping[str, Any] | None:
+        """Return one ticket with its entries, as JSON shows it; None where there is none."""
+        return show_ticket(tx, number)
 
     # --- as KeepsAttachments
 

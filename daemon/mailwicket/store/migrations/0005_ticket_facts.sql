@@ -29,3 +29,21 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'the audit is only appended to'); END;
 CREATE TRIGGER audit_is_never_cut BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'the audit is only appended to'); END;
+
+-- How much waits for which reason, and since when, is asked at every scrape.
+CREATE INDEX decision_waiting ON decision (reason, decided_at) WHERE parked = 1;
+
+-- The last row of the audit: rows that are cut off its end are missed by it.
+CREATE TABLE audit_head (
+    audit_id INTEGER NOT NULL,
+    hash     TEXT NOT NULL
+) STRICT;
+INSERT INTO audit_head (audit_id, hash) VALUES (0, '');
+
+-- What was asked for under an Idempotency-Key, and how it was answered.
+CREATE TABLE asked (
+    key    TEXT NOT NULL PRIMARY KEY,
+    at     TEXT NOT NULL,
+    digest TEXT NOT NULL,                   -- of the request: another one under the same key is refused
+    answer TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

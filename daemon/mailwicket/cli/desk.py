@@ -1,0 +1,152 @@
+"""`mailwicket tickets note`, `assign`, `close` and the like: what people do at the desk, by the running daemon."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mailwicket.cli import tickets
+from mailwicket.cli.asking import Answer, door
+from mailwicket.cli.run import Conf
+from mailwicket.cli.terminal import be_lenient, give_up, one_line
+
+app = tickets.app  # one noun, one group of commands
+
+ROUTE = "/api/v1/tickets"
+
+Json = Annotated[bool, typer.Option("--json", help="Print the ticket as JSON, one line each.")]
+Number = Annotated[int, typer.Argument(metavar="N", help="The ticket's number.", min=1, max=2**63 - 1)]
+Numbers = Annotated[list[int], typer.Argument(metavar="N...", help="Numbers of tickets.", min=1, max=2**63 - 1)]
+By = Annotated[str, typer.Option("--by", metavar="ADDR", help="The technician who does it.")]
+Text = Annotated[str, typer.Argument(metavar="TEXT", help='"-" reads it from standard input.')]
+
+
+@app.command("note")
+def note(number: Number, text: Text, *, by: By = "", as_json: Json = False, conf: Conf = None) -> None:
+    """Add a note for technicians."""
+    _act(conf, [number], "note", {"text": _read(text), "by": by}, "has another note", as_json=as_json)
+
+
+@app.command("assign")
+def assign(  # noqa: PLR0913 - options of a command
+    number: Number,
+    to: Annotated[str, typer.Argument(metavar="[ADDR]", help="A technician of the directory.")] = "",
+    *,
+    nobody: Annotated[bool, typer.Option("--nobody", help="Take it from whoever has it.")] = False,
+    by: By = "",
+    as_json: Json = False,
+    conf: Conf = None,
+) -> None:
+    """Give a ticket to a technician."""
+    if bool(to) == nobody:
+        give_up("assign wants a technician's address, or --nobody", 2)
+    said = f"is assigned to {to}" if to else "is assigned to nobody"
+    _act(conf, [number], "assign", {"to": to, "by": by}, said, as_json=as_json)
+
+
+@app.command("close")
+def close(numbers: Numbers, *, by: By = "", as_json: Json = False, conf: Conf = None) -> None:
+    """Close tickets."""
+    _act(conf, numbers, "close", {"by": by}, "is closed", as_json=as_json)
+
+
+@app.command("reopen")
+def reopen(numbers: Numbers, *, by: By = "", as_json: Json = False, conf: Conf = None) -> None:
+    """Open closed or deleted tickets again, or such as are no spam after all."""
+    _act(conf, numbers, "reopen", {"by": by}, "is open", as_json=as_json)
+
+
+@app.command("merge")
+def merge(
+    number: Number,
+    into: Annotated[int, typer.Argument(metavar="INTO", help="The ticket that survives.", min=1, max=2**63 - 1)],
+    *,
+    by: By = "",
+    as_json: Json = False,
+    conf: Conf = None,
+) -> None:
+    """Merge a ticket into another: its mail and its people go there from now on."""
+    _act(conf, [number], "merge", {"to": str(into), "by": by}, f"is merged into ticket {into}", as_json=as_json)
+
+
+@app.command("delete")
+def delete(numbers: Numbers, *, by: By = "", as_json: Json = False, conf: Conf = None) -> None:
+    """Take tickets away; they are not listed any more, and a reply opens a new one. `reopen` brings them back."""
+    _act(conf, numbers, "delete", {"by": by}, "is deleted", as_json=as_json)
+
+
+@app.command("spam")
+def spam(numbers: Numbers, *, by: By = "", as_json: Json = False, conf: Conf = None) -> None:
+    """Mark tickets as spam: replies to them go to quarantine. `reopen` takes it back."""
+    _act(conf, numbers, "spam", {"by": by}, "is spam", as_json=as_json)
+
+
+@app.command("remove-cc")
+def remove_cc(
+    number: Number,
+    address: Annotated[str, typer.Argument(metavar="ADDR", help="Who gets no more copies.")],
+    *,
+    by: By = "",
+    as_json: Json = False,
+    conf: Conf = None,
+) -> None:
+    """Send somebody no more copies; nobody's mail brings him back."""
+    said = f"sends no more copies to {address}"
+    _act(conf, [number], "remove-cc", {"to": address, "by": by}, said, as_json=as_json)
+
+
+@app.command("new")
+def new(  # noqa: PLR0913 - an option for each thing that a ticket has
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT")],
+    text: Text = "",
+    *,
+    requester: Annotated[str, typer.Option("--requester", metavar="ADDR", help='Or "Name <ADDR>".')],
+    cc: Annotated[list[str] | None, typer.Option("--cc", metavar="ADDR", help="Gets copies; more than once.")] = None,
+    unit: Annotated[str, typer.Option("--unit", metavar="NAME", help="The mailbox that it is at home in.")] = "",
+    group: Annotated[str, typer.Option("--group", help="Else the mailbox's.")] = "",
+    category: Annotated[str, typer.Option("--category", help="Else the mailbox's.")] = "",
+    company: Annotated[str, typer.Option("--company", help="Else the requester's, else the mailbox's.")] = "",
+    by: By = "",
+    as_json: Json = False,
+    conf: Conf = None,
+) -> None:
+    """Open a ticket that no mail asked for; print its number."""
+    told = {"subject": subject, "text": _read(text), "requester": requester, "cc": cc or [], "unit": unit}
+    told |= {"group": group, "category": category, "company": company, "by": by}
+    answer = door(conf).ask("POST", ROUTE, told)
+    if not answer.is_good:
+        give_up(_why(answer))
+    print(json.dumps(answer.told) if as_json else answer.told["number"])
+
+
+def _act(  # noqa: PLR0913 - what is asked, and how it is told
+    conf: Path | None, numbers: Sequence[int], do: str, body: dict[str, Any], said: str, *, as_json: bool
+) -> None:
+    """Ask it for each of *numbers*; one that is refused stops none of the others, and the exit status tells."""
+    be_lenient()
+    daemon = door(conf)
+    refused = False
+    for number in numbers:
+        answer = daemon.ask("POST", f"{ROUTE}/{number}/{do}", body)
+        if not answer.is_good:
+            refused = True
+            print(f"mailwicket: {_why(answer)}", file=sys.stderr)
+        elif as_json:
+            print(json.dumps(answer.told))
+        else:
+            print(f"ticket {number} {one_line(said)}")
+    if refused:
+        raise typer.Exit(1)
+
+
+def _why(answer: Answer) -> str:
+    return one_line(answer.problem)
+
+
+def _read(text: str) -> str:
+    return sys.stdin.read() if text == "-" else text

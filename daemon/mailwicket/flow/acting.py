@@ -1,0 +1,233 @@
+"""What people ask of tickets, beside mail: a transaction for each, audited, the same again answered as before.
+
+A desk that keeps its own books is asked for nothing: what it did is told to us, and changes what the rules know.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from mailwicket.errors import ConflictError, UnknownError
+from mailwicket.flow.actions import Action, Actions, Elsewhere, written
+from mailwicket.mail.address import people
+from mailwicket.model import Address, EntryKind, IntakeKey, TicketDraft, TicketFacts, TicketNumber
+from mailwicket.ports import Joined, JoinsTransaction, ShowsTickets, Transaction
+from mailwicket.rules.own import canonical
+from mailwicket.rules.policy import Policy
+from mailwicket.store import audit
+from mailwicket.store.audit import Deed
+from mailwicket.store.store import Store
+from mailwicket.timestamp import timestamp
+
+Shown = Mapping[str, Any]
+
+SUBJECT_MAX_CHARS: Final = 998
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks for something."""
+
+    who: str
+    """As the audit has it: `uid N`, `token`."""
+    key: str = ""
+    """The same key again is answered as the first time, and changes nothing; `""`: each time anew."""
+    at: datetime | None = None
+    """When it happened at a desk elsewhere; None: now."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTicket:
+    """A ticket that no mail asked for."""
+
+    requester: str
+    """An address, or `Name <address>`."""
+    subject: str = ""
+    text: str = ""
+    cc: Sequence[str] = ()
+    unit: str = ""
+    """The mailbox that it is at home in, with its group, category and company; `""` for none."""
+    group: str = ""
+    category: str = ""
+    company: str = ""
+    by: str = ""
+    number: int | None = None
+    """The ticket as the desk elsewhere has it; None where we are the desk."""
+
+
+class Acting:
+    """Carries out what is asked of tickets."""
+
+    def __init__(
+        self,
+        store: Store,
+        desk: Callable[[], object],
+        policy: Callable[[], Policy],
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Act on *desk* by *policy*, as they are at that moment."""
+        self._store = store
+        self._desk = desk
+        self._policy = policy
+        self._clock = clock
+
+    async def listed(self, *, every: bool) -> Sequence[Shown]:
+        """Return the open tickets; *every* one on demand.
+
+        Raises:
+            ConflictError: they are elsewhere.
+        """
+        desk = self._shows()
+        return await self._store.look(lambda tx: desk.listed(tx, all=every))
+
+    async def shown(self, number: TicketNumber) -> Shown:
+        """Return one ticket with its entries.
+
+        Raises:
+            ConflictError: it is elsewhere.
+            UnknownError: there is none.
+        """
+        desk = self._shows()
+        if (found := await self._store.look(lambda tx: desk.shown(tx, number))) is None:
+            raise UnknownError(f"there is no ticket {number}")
+        return found
+
+    async def act(self, action: Action, asked: Asked) -> Shown:
+        """Do *action* and return what is known of the ticket after it.
+
+        Raises:
+            UnknownError, ConflictError: as `Actions.act`; nothing was changed.
+            StoreError: our disk.
+        """
+        detail = {key: value for key, value in (("by", action.by), ("to", action.to)) if value}
+        deed = Deed(asked.who, f"ticket.{action.do}", str(action.ticket), detail)
+
+        def job(actions: Actions, key: IntakeKey) -> TicketFacts:
+            return actions.act(action, key)
+
+        return await self._do(job, deed, asked, asdict(action))
+
+    async def open(self, new: NewTicket, asked: Asked) -> Shown:
+        """Open *new* and return what is known of it.
+
+        Raises:
+            UnknownError: there is no such mailbox or technician.
+            ConflictError: somebody or something in it cannot be.
+            StoreError: our disk.
+        """
+        elsewhere = not isinstance(self._desk(), JoinsTransaction)
+        if elsewhere != (new.number is not None):
+            raise ConflictError(
+                "the backend opens its tickets itself: tell the number of one that it opened"
+                if elsewhere
+                else "tickets of the embedded desk get their numbers from it"
+            )
+
+        def job(actions: Actions, key: IntakeKey) -> TicketFacts:
+            draft = self._draft(new, asked.at or self._clock())  # here: who asks again is answered whatever holds today
+            if new.by:
+                actions.technician(new.by)
+            if new.number is not None:
+                return actions.know(TicketNumber(new.number), draft, new.unit)
+            return actions.open(draft, new.unit, key)
+
+        detail = {"by": new.by} if new.by else {}
+        return await self._do(job, Deed(asked.who, "ticket.new", "", detail), asked, asdict(new))
+
+    async def _do(
+        self, job: Callable[[Actions, IntakeKey], TicketFacts], deed: Deed, asked: Asked, question: Mapping[str, Any]
+    ) -> Shown:
+        """Run *job* in a transaction, with its row of the audit and its answer for who asks again."""
+        digest = hashlib.sha256(json.dumps([deed.action, question], sort_keys=True).encode()).hexdigest()
+        name = hashlib.sha256(asked.key.encode()).hexdigest()[:32] if asked.key else uuid.uuid4().hex
+        key = IntakeKey(f"{self._store.instance}-asked-{name}")
+        desk, policy, now = self._desk(), self._policy(), self._clock()
+
+        def write(tx: Transaction) -> Shown:
+            if asked.key and (before := audit.answered(tx, name)) is not None:
+                if before[0] != digest:
+                    raise ConflictError("this Idempotency-Key was used for something else")
+                answer: Shown = json.loads(before[1])
+                return answer
+            joined: Joined = desk.join(tx, [key]) if isinstance(desk, JoinsTransaction) else Elsewhere()
+            facts = job(Actions(tx, joined, policy, asked.at or now), key)
+            audit.note(tx, replace(deed, what=str(facts.number)), timestamp(now))
+            told = shown_facts(facts)
+            if asked.key:
+                audit.note_answer(tx, name, digest, json.dumps(told), now)
+            return told
+
+        return await self._store.write(write)
+
+    def _shows(self) -> ShowsTickets:
+        desk = self._desk()
+        if not isinstance(desk, ShowsTickets):
+            raise ConflictError("the backend keeps its tickets elsewhere; those of the embedded desk are shown here")
+        return desk
+
+    def _draft(self, new: NewTicket, now: datetime) -> TicketDraft:
+        policy = self._policy()
+        requester = _person(new.requester, policy)
+        if not (subject := " ".join(new.subject.split())[:SUBJECT_MAX_CHARS]) and new.number is None:
+            raise ConflictError("a ticket wants a subject")
+        home = policy.homes.get(new.unit)
+        if new.unit and home is None:
+            raise UnknownError(f"there is no mailbox {new.unit}; there are: {', '.join(policy.homes) or 'none'}")
+        return TicketDraft(
+            subject=subject,
+            requester=requester,
+            cc=_copies(new.cc, requester, policy),
+            group=new.group or (home.group if home else None),
+            category=new.category or (home.category if home else None),
+            company=new.company or policy.directory.company_of(requester.address) or (home.company if home else None),
+            entry=written(EntryKind.NOTE, requester, new.text, now, public=True),
+        )
+
+
+def shown_facts(facts: TicketFacts) -> dict[str, Any]:
+    """Return *facts* for JSON."""
+    return {
+        "number": facts.number,
+        "status": facts.status.value,
+        "requester": facts.requester,
+        "cc": sorted(facts.cc),
+        "followers": sorted(facts.followers),
+        "assignee": facts.assignee,
+        "group": facts.group,
+        "category": facts.category,
+        "company": facts.company,
+        "unit": None if facts.source is None else f"incoming/{facts.source}",
+        "closed": None if facts.closed_at is None else timestamp(facts.closed_at),
+        "merged_into": facts.merged_into,
+    }
+
+
+def _person(text: str, policy: Policy) -> Address:
+    """Read one address; ours is nobody's.
+
+    Raises:
+        ConflictError: it is none, or ours.
+    """
+    found = people(text)
+    if len(found) != 1:
+        raise ConflictError("an address is wanted, as ada@example.org or Ada <ada@example.org>")
+    if found[0].address in policy.own:
+        raise ConflictError(f"{found[0].address} is one of our own addresses")
+    return found[0]
+
+
+def _copies(texts: Sequence[str], requester: Address, policy: Policy) -> Sequence[Address]:
+    """Return who gets copies, each once."""
+    read = [_person(text, policy) for text in texts]
+    by_address = {canonical(one.address): one for one in read}
+    by_address.pop(canonical(requester.address), None)
+    copies = [*by_address.values()]
+    if len(copies) > policy.preferences.max_cc:
+        raise ConflictError(f"at most {policy.preferences.max_cc} get copies (preferences.max_cc)")
+    return copies

@@ -1,0 +1,80 @@
+"""The configuration of a scenario as files, read as conf.d is."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from mailwicket.config.load import Loaded
+from mailwicket.rehearsal.scenario import ScenarioError
+
+Load = Callable[[Path], Loaded]
+"""How a conf.d is read."""
+
+UNNEEDED: Final = {"server": "mail.example", "password": "rehearsal"}
+"""What a mailbox needs only to connect: nothing does in a rehearsal."""
+
+
+class Files:
+    """Files of a directory, one added after the other."""
+
+    def __init__(self, directory: Path, load: Load) -> None:
+        """Put them into *directory*, which is empty; *load* reads them."""
+        self._directory = directory
+        self._load = load
+        self._count = 0
+
+    def begin(self, text: str | None, conf: Path | None) -> Loaded:
+        """Read the first configuration: *text*, else the conf.d *conf*.
+
+        Raises:
+            ScenarioError: there is none.
+        """
+        if text is not None:
+            return self.add(text)
+        if conf is None:
+            raise ScenarioError("has no conf, and there is no --conf DIR")
+        try:
+            for path in sorted(conf.glob("[!.]*.toml")):
+                (self._directory / f"{self._count:04}-{path.name}").write_bytes(path.read_bytes())
+                self._count += 1
+        except OSError as error:
+            raise ScenarioError(f"conf: {error.filename}: {error.strerror}") from error
+        if not self._count:
+            raise ScenarioError(f"conf: there is no *.toml in {conf}")
+        return self._load(self._directory)
+
+    def add(self, text: str) -> Loaded:
+        """Merge *text* over what there is; where that is refused it is forgotten again."""
+        before = self._write("before", _unneeded(text))
+        path = self._write("step", text)
+        loaded = self._load(self._directory)
+        if loaded.settings is None and self._count:
+            path.unlink()
+            before.unlink()
+        else:
+            self._count += 1
+        return loaded
+
+    def _write(self, name: str, text: str) -> Path:
+        path = self._directory / f"{self._count:04}-{name}.toml"
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o600)
+        return path
+
+
+def _unneeded(text: str) -> str:
+    """Return what each mailbox of *text* that is new lacks and nobody needs here."""
+    try:
+        incoming = tomllib.loads(text).get("incoming", {})
+    except tomllib.TOMLDecodeError:
+        return ""
+    lines = []
+    for name, unit in incoming.items() if isinstance(incoming, dict) else ():
+        if isinstance(unit, dict) and "email" in unit:
+            lines.append(f"[incoming.{json.dumps(name)}]")
+            lines += [f'{key} = "{value}"' for key, value in UNNEEDED.items() if key not in unit]
+    return "\n".join(lines)
