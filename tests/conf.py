@@ -11,6 +11,7 @@ from mailwicket.backends.webhook.config import WebhookConfig
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.load import Loaded, load
 from mailwicket.config.outgoing import Outgoing
+from mailwicket.sources.pop3 import Pop3
 
 CANARY = "canary-4711"
 NOTHING_SENT = "note: conf.d: outgoing: no server is enabled: nothing is ever sent\n"
@@ -36,7 +37,7 @@ class Conf:
             self.directory,
             environ or {},
             backends=models.get("backends", {"desk": DeskConfig, "webhook": WebhookConfig}),
-            sources=models.get("sources", {"imap": Incoming}),
+            sources=models.get("sources", {"imap": Incoming, "pop3": Pop3}),
             senders=models.get("senders", {"smtp": Outgoing}),
         )
 

@@ -42,6 +42,7 @@ NAMES: Final = (
     "outbox.submitted",  # the server has the mail, no row says so
     "outbox.noted",  # the row says so
     "imap.send",  # before any command leaves for the server
+    "pop3.send",  # the same, over POP3
 )
 
 ENVIRON: Final = "MAILWICKET_FAILPOINT"

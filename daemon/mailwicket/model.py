@@ -96,6 +96,8 @@ class Fetched:
     raw: bytes | bytearray | SpooledMail
     headers_only: bool = False
     """The mail is over `max_mail_bytes`: *raw* is its header section alone."""
+    received_at: datetime | None = None
+    """When its server received it, aware, where only the mail itself tells that (POP3); else it stands in *ref*."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from anyio import to_thread
+from tests.lab.pop3_server import Maildrop, maildrop
 
 from mailwicket.demo.imap_server import imap_server
 from mailwicket.net.machine import Machine
 from mailwicket.ports import Source
 from mailwicket.sources.imap import ImapSource
+from mailwicket.sources.pop3 import Pop3Source
 
 T = TypeVar("T")
 
@@ -101,4 +103,42 @@ async def pymap(directory: Path) -> AsyncIterator[PymapBench]:
         yield PymapBench(server.port, directory)
 
 
-HARNESSES: dict[str, Callable[[Path], AbstractAsyncContextManager[Bench]]] = {"imap": pymap}
+@dataclass
+class MaildropBench:
+    drop: Maildrop
+    directory: Path
+
+    def source(self, **changes: Any) -> Pop3Source:
+        table = {
+            "email": USER,
+            "password": PASSWORD,
+            "server": "127.0.0.1",
+            "port": self.drop.port,
+            "security": "none",
+            "start_from": "all",
+            "poll_s": 1,
+            "after": "delete",
+            **changes,
+        }
+        return Pop3Source("office", Pop3Source.Config.model_validate(table), Machine(self.directory))
+
+    async def deliver(self, *raws: bytes) -> None:
+        self.drop.put(*raws)
+
+    async def remove(self, remote_id: str) -> None:
+        self.drop.mails.pop(remote_id)
+
+    async def untouched(self) -> set[str]:
+        return set(self.drop.mails)
+
+
+@asynccontextmanager
+async def maildrop_bench(directory: Path) -> AsyncIterator[MaildropBench]:
+    async with maildrop(USER, PASSWORD) as drop:
+        yield MaildropBench(drop, directory)
+
+
+HARNESSES: dict[str, Callable[[Path], AbstractAsyncContextManager[Bench]]] = {
+    "imap": pymap,
+    "pop3": maildrop_bench,
+}

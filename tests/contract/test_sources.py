@@ -125,7 +125,7 @@ async def test_bytes_come_as_the_server_holds_them(bench: Bench) -> None:
     odd = [
         mail(1, bytes(range(1, 256)).replace(b"\n", b"").replace(b"\r", b"") + b"\r\n"),
         mail(2, b"* OK [CAPABILITY x]\r\n)\r\nA1 OK done\r\n{5}\r\n"),
-        mail(3, b"a line of 20,000 " + b"x" * 20_000),
+        mail(3, b"a line of 20,000 " + b"x" * 20_000 + b"\r\n.\r\n..\r\n.x\r\n"),
         mail(4, b""),
     ]
     await bench.deliver(*odd)
@@ -188,7 +188,11 @@ async def test_settling_changes_what_was_settled_and_may_be_repeated(bench: Benc
 @pytest.mark.parametrize("after", ["delete", "move:Done"])
 async def test_settled_mails_can_leave_the_mailbox(bench: Bench, after: str) -> None:
     await bench.deliver(mail(1), mail(2))
-    async with bench.source(after=after).connect() as mailbox:
+    try:
+        source = bench.source(after=after)
+    except ValidationError:
+        pytest.skip("this protocol has one folder")
+    async with source.connect() as mailbox:
         refs, cursor = await look_all(mailbox)
         for _ in range(2):
             await mailbox.settle([Settlement(refs[0])])
@@ -253,6 +257,8 @@ async def test_a_wrong_password_blocks_the_unit(bench: Bench) -> None:
 
 
 async def test_an_unknown_folder_blocks_the_unit(bench: Bench) -> None:
+    if "folder" not in type(bench.source()).Config.model_fields:
+        pytest.skip("this protocol has one folder")
     with pytest.raises(BlockedError, match="Nowhere") as caught:
         async with bench.source(folder="Nowhere").connect():
             pass

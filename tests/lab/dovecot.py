@@ -39,7 +39,7 @@ base_dir = {base}/run
 state_dir = {base}/run
 log_path = {base}/dovecot.log
 instance_name = mailwicket-{imap}
-protocols = imap lmtp
+protocols = imap lmtp{pop3_protocol}
 listen = 127.0.0.1
 ssl = yes
 ssl_cert = <{base}/server.pem
@@ -82,6 +82,7 @@ service imap-login {{
   process_min_avail = 2
   process_limit = 4
 }}
+{pop3_service}
 service anvil {{
   unix_listener anvil-auth-penalty {{
     mode = 0
@@ -91,6 +92,24 @@ service lmtp {{
   inet_listener lmtp {{
     port = {lmtp}
   }}
+}}
+"""
+
+POP3_BINARY = Path("/usr/lib/dovecot/pop3")
+POP3_SERVICE = """
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = {pop3s}
+    ssl = yes
+  }}
+  {chroot}
+}}
+protocol pop3 {{
+  pop3_lock_session = yes
+  mail_max_userip_connections = 10000
 }}
 """
 
@@ -116,7 +135,7 @@ class Dovecot:
     def __init__(self, base: Path, names: Sequence[str] = LOOPBACK) -> None:
         """Start one below *base*, which must be short: it holds sockets. Its certificate bears *names*."""
         self.base = base
-        self.imap, self.imaps, self.lmtp = free_ports(3)
+        self.imap, self.imaps, self.lmtp, self.pop3, self.pop3s = free_ports(5)
         self.ca_file = base / "ca.pem"
         self._laid: Counter[Path] = Counter()
         base.chmod(0o755)
@@ -146,7 +165,11 @@ class Dovecot:
             blob.write_to_path(self.base / "server.pem", append=number > 0)
 
     def _config(self) -> str:
-        keys = {"base": self.base, "imap": self.imap, "imaps": self.imaps, "lmtp": self.lmtp}
+        keys: dict[str, Any] = {"base": self.base, "imap": self.imap, "imaps": self.imaps, "lmtp": self.lmtp}
+        chroot = "chroot =" if os.getuid() else ""
+        has_pop3 = POP3_BINARY.exists()
+        keys["pop3_protocol"] = " pop3" if has_pop3 else ""
+        keys["pop3_service"] = POP3_SERVICE.format(pop3=self.pop3, pop3s=self.pop3s, chroot=chroot) if has_pop3 else ""
         text = CONFIG.format(**keys, password=PASSWORD, uid=MAIL_UID, gid=MAIL_GID)
         if os.getuid():
             import grp
@@ -289,6 +312,11 @@ class Dovecot:
         before = self.uidvalidity(user)
         self._doveadm("mailbox", "update", "-u", user, "--uid-validity", str(before + 1000), "INBOX")
         assert self.uidvalidity(user) != before
+
+    def popped_box(self, user: str, security: str = "none", **keys: Any) -> dict[str, Any]:
+        """As `box`, over POP3."""
+        port = self.pop3s if security == "ssl" else self.pop3
+        return self.box(user, security, protocol="pop3", port=port, poll_s=1, **keys)
 
     def box(self, user: str, security: str = "none", **keys: Any) -> dict[str, Any]:
         """Return `[incoming.NAME]` for the mailbox of *user*; *keys* add to it or replace."""

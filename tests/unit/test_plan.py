@@ -151,3 +151,26 @@ def test_a_server_that_is_kept_stays_the_same_object_and_a_changed_one_is_the_ne
     assert adopted(old, same, compare(old, same)).outgoing["main"] is old.outgoing["main"]
     new = read(conf, SENDING.replace('password = "x"', 'password = "y"'))
     assert adopted(old, new, compare(old, new)).outgoing["main"] is new.outgoing["main"]
+
+
+PROXIED = (
+    BEFORE.replace("[incoming.b]", '[incoming.b]\nproxy = "office"') + '[proxy.office]\nurl = "http://127.0.0.1:3128"\n'
+)
+
+
+def test_a_proxy_that_changes_restarts_what_is_reached_by_it_alone(conf: Conf) -> None:
+    same = compare(read(conf, PROXIED), read(conf, PROXIED))
+    assert same.is_empty
+    plan = compare(read(conf, PROXIED), read(conf, PROXIED.replace("3128", "3129")))
+    assert plan.changes == (Change("incoming/b", Act.RESTART, ("proxy",)),)
+    assert plan.kept == 1
+
+
+def test_a_mailbox_that_gets_a_proxy_is_restarted(conf: Conf) -> None:
+    plan = compare(read(conf, BEFORE), read(conf, PROXIED))
+    assert plan.changes == (Change("incoming/b", Act.RESTART, ("proxy",)),)
+
+
+def test_a_kept_mailbox_keeps_the_proxy_that_it_was_made_with(conf: Conf) -> None:
+    old, new = read(conf, PROXIED), read(conf, PROXIED)
+    assert adopted(old, new, compare(old, new)).incoming["b"].via is old.incoming["b"].via

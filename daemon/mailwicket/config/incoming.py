@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Strict
 
 from mailwicket.config.filter import Filter
 from mailwicket.config.model import AddrSpec, FilePath, HostName, Says, Table, Text, wrong
+from mailwicket.config.proxy import Via
 from mailwicket.config.secret import Secret
 
 TLS_PORT: Final = 993
@@ -55,6 +56,8 @@ class Incoming(Table):
 
     wants_password: ClassVar[bool] = True
 
+    _via: Via | None = PrivateAttr(default=None)
+
     email: AddrSpec = Field(description="The mailbox's own address; mail from it is never answered or made a ticket.")
     aliases: Annotated[tuple[AddrSpec, ...], Strict(strict=False)] = Field(
         default=(), description="Further addresses whose mail arrives here; own ones, as `email` is."
@@ -64,7 +67,9 @@ class Incoming(Table):
     category: Text | None = Field(default=None, description="Category of the tickets from here.")
     company: Text | None = Field(default=None, description="Company of the tickets from here.")
     enabled: bool = Field(default=True, description="Off: nothing is fetched, and `password` may be missing.")
-    protocol: Text = Field(default="imap", description="How to speak to the server: `imap`, or a plug-in's name.")
+    protocol: Text = Field(
+        default="imap", description="How to speak to the server: `imap`, `pop3`, or a plug-in's name."
+    )
     server: HostName = Field(description="The server's name, which its certificate must carry.")
     security: Literal["ssl", "tls", "none"] = Field(
         default="ssl",
@@ -84,6 +89,9 @@ class Incoming(Table):
     ca_file: FilePath | None = Field(
         default=None,
         description="Certificates (PEM) trusted beside the system's store. Verification is never switched off.",
+    )
+    proxy: Text | None = Field(
+        default=None, description="The `[proxy.NAME]` by which the server is reached; unset: straight."
     )
     auth: Literal["basic"] = Field(default="basic", description="How to log in: user name and password.")
     username: Text = Field(
@@ -141,3 +149,12 @@ class Incoming(Table):
         "was written outside and is not believed.",
         json_schema_extra={"default": "the value of trusted_authserv_ids"},
     )
+
+    @property
+    def via(self) -> Via | None:
+        """The proxy that `proxy` names, once the whole configuration was read; its change is a change of this table."""
+        return self._via
+
+    def bind(self, via: Via | None) -> None:
+        """Take the proxy that `proxy` names. For whoever reads the whole configuration."""
+        self._via = via

@@ -53,8 +53,13 @@ def _address(value: str) -> str:
     return value
 
 
+def is_host(text: str) -> bool:
+    """Tell whether *text* can be a host's name or address."""
+    return _ip_address(text) is not None or re.fullmatch(r"[\w.-]+", text) is not None
+
+
 def _host(value: str) -> str:
-    if _ip_address(value) is None and not re.fullmatch(r"[\w.-]+", value):
+    if not is_host(value):
         raise wrong("is no host name (it has no scheme, port, user or brackets)")
     return value
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pydantic import BaseModel
@@ -16,7 +16,7 @@ from mailwicket.config.plugins import installed
 from mailwicket.config.preferences import ReplyToClosed
 from mailwicket.config.secret import COMMAND_S, LIMIT_BYTES
 from mailwicket.config.settings import Backend
-from mailwicket.config.tables import EVENTS, LISTED, NAMED, PLAIN, UNITS, shown
+from mailwicket.config.tables import ENTRIES, EVENTS, LISTED, PLAIN, UNITS, shown
 
 HEAD: Final = """\
 # Configuration
@@ -157,6 +157,14 @@ start_from = 2026-01-31
 after = "move:Done"
 trusted_authserv_ids = ["mx.example.org"]
 """,
+    "pop3": """\
+[incoming.support]
+email = "support@example.org"
+protocol = "pop3"
+server = "pop.example.org"
+password = { file = "/etc/mailwicket/support.password" }
+after = "delete"
+""",
     "incoming.NAME.filter": """\
 [incoming.support]
 email = "support@example.org"
@@ -216,6 +224,18 @@ enabled = false
 to = ["requester"]
 subject = "We have your request"
 """,
+    "proxy": """\
+[proxy.office]
+url = "socks5h://proxy.example.org:1080"
+username = "mailwicket"
+password = { file = "/etc/mailwicket/proxy.password" }
+
+[incoming.support]
+email = "support@example.org"
+server = "imap.example.org"
+password = { file = "/etc/mailwicket/support.password" }
+proxy = "office"
+""",
     "preferences": """\
 [preferences]
 allow_guests = false
@@ -263,7 +283,7 @@ def reference() -> str:
     tables: dict[str, type[BaseModel]] = {**PLAIN, "backend": Backend}
     tables |= {shown(name): model for name, model in {**UNITS, **LISTED}.items()}
     tables |= {"incoming.NAME.filter": Filter, "preferences.reply_to_closed": ReplyToClosed}
-    tables |= {shown(name): model for name, model in NAMED.items()}
+    tables |= {shown(name): model for name, model in ENTRIES.items()}
     secret = keys_of(Incoming)["password"].allowed
     head = HEAD.format(
         tables=", ".join(f"[`{_header(name)}`](#{_anchor(name)})" for name in tables),
@@ -277,6 +297,8 @@ def reference() -> str:
 
 def _types(name: str) -> list[str]:
     """Return a section for each of our own types of a table, where the type brings keys; plug-ins tell of theirs."""
+    if name == "incoming.NAME":
+        return _protocols()
     if name != "backend":
         return []
     ours = {kind: one for kind, one in installed().backends.items() if one.__module__.startswith("mailwicket.")}
@@ -285,6 +307,20 @@ def _types(name: str) -> list[str]:
         for kind, adapter in sorted(ours.items())
         if keys_of(adapter.Config)
     ]
+
+
+def _protocols() -> list[str]:
+    """Return a section for each of our own protocols that has keys other than those of all, with just these."""
+    common = keys_of(Incoming)
+    found: list[str] = []
+    for kind, adapter in sorted(installed().sources.items()):
+        keys = {name: key for name, key in keys_of(adapter.Config).items() if key != common.get(name)}
+        if keys and adapter.__module__.startswith("mailwicket."):
+            heading = f'### `[incoming.NAME]` with `protocol = "{kind}"`'
+            gone = ", ".join(f"`{name}`" for name in common if name not in keys_of(adapter.Config))
+            more = [f"The keys above, without {gone}; these differ:", ""]
+            found.append(_table(heading, adapter.Config, EXAMPLES[kind], more, keys))
+    return found
 
 
 def _section(name: str, model: type[BaseModel]) -> str:
@@ -297,12 +333,19 @@ def _section(name: str, model: type[BaseModel]) -> str:
     return _table(f"## `{_header(name)}`", model, example, more)
 
 
-def _table(heading: str, model: type[BaseModel], example: str, more: Sequence[str] = ()) -> str:
+def _table(
+    heading: str,
+    model: type[BaseModel],
+    example: str,
+    more: Sequence[str] = (),
+    keys: Mapping[str, Key] | None = None,
+) -> str:
+    """Return a section with the *keys* of *model*, all where none are given."""
     lines = [heading, "", (model.__doc__ or "").split("\n\n")[0].strip(), "", *more]
     lines += ["| key | what it is | allowed | default |", "|---|---|---|---|"]
     lines += [
         f"| `{key_name}` | {key.description} | {_cell(key.allowed)} | {_default(key)} |"
-        for key_name, key in keys_of(model).items()
+        for key_name, key in (keys or keys_of(model)).items()
     ]
     return "\n".join([*lines, "", "```toml", example.rstrip(), "```", ""])
 

@@ -16,6 +16,7 @@ from mailwicket.config.model import AddrSpec, DirectoryPath, FilePath, Says, Tab
 from mailwicket.config.notification import Notification
 from mailwicket.config.outgoing import Outgoing, OutgoingRule
 from mailwicket.config.preferences import Msp, Preferences
+from mailwicket.config.proxy import Proxy
 from mailwicket.config.secret import Secret
 
 UNIX_PATH_BYTES: Final = 107
@@ -183,6 +184,7 @@ class Settings(BaseSettings):
     outgoing: dict[str, Outgoing] = Field(default_factory=dict)
     outgoing_rule: tuple[OutgoingRule, ...] = ()
     notification: dict[str, Notification] = Field(default_factory=dict)
+    proxy: dict[str, Proxy] = Field(default_factory=dict)
     preferences: Preferences = Field(default_factory=Preferences)
     msp: Msp = Field(default_factory=Msp)
     technician: dict[str, Technician] = Field(default_factory=dict)

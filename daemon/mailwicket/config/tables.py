@@ -14,6 +14,7 @@ from mailwicket.config.merge import KeyPath
 from mailwicket.config.notification import Notification
 from mailwicket.config.outgoing import Outgoing, OutgoingRule
 from mailwicket.config.preferences import Msp, Preferences
+from mailwicket.config.proxy import Proxy
 from mailwicket.config.settings import Backend, Daemon, Http, Store
 from mailwicket.outgoing import Event
 
@@ -42,6 +43,11 @@ UNITS: Final[Mapping[str, type[BaseModel]]] = {"incoming": Incoming, "outgoing":
 LISTED: Final[Mapping[str, type[BaseModel]]] = {"outgoing_rule": OutgoingRule}
 """The tables that are lists, `[[TABLE]]`."""
 
+LINKED: Final[Mapping[str, type[BaseModel]]] = {"proxy": Proxy}
+"""The tables `[TABLE.NAME]` that others name."""
+
+ENTRIES: Final[Mapping[str, type[BaseModel]]] = {**LINKED, **NAMED}
+
 BY_ADDRESS: Final = frozenset({"technician", "requester"})
 BY_EVENT: Final = frozenset({"notification"})
 
@@ -50,7 +56,7 @@ EVENTS: Final = tuple(str(event) for event in Event)
 APPENDED: Final = frozenset(LISTED)
 """Of these the lists of all files are one."""
 
-NAMES: Final = (*PLAIN, "backend", *UNITS, *LISTED, *NAMED)
+NAMES: Final = (*PLAIN, "backend", *UNITS, *LISTED, *ENTRIES)
 
 
 def shown(table: str) -> str:
@@ -63,7 +69,7 @@ def _placeholder(table: str) -> str:
         return '"ADDRESS"'
     if table in BY_EVENT:
         return "EVENT"
-    return "NAME" if table in NAMED or table in UNITS else ""
+    return "NAME" if table in ENTRIES or table in UNITS else ""
 
 
 class Tables:
@@ -94,7 +100,7 @@ class Tables:
         return any(key.is_text for key in self._keys_at(path)) or self.is_secret(path[:-1])
 
     def _keys_at(self, path: KeyPath) -> Iterator[Key]:
-        rest = path[2:] if path and (path[0] in UNITS or path[0] in NAMED) else path[1:]
+        rest = path[2:] if path and (path[0] in UNITS or path[0] in ENTRIES) else path[1:]
         for model in self._models_at(path):
             key: Key | None = Key(model, "")
             for step in rest:
@@ -108,8 +114,8 @@ class Tables:
                 return self.units[table].values()
             case ("backend", _, *_):
                 return [Backend, *self.backends.values()]
-            case (name, _, _, *_) if name in NAMED:
-                return [NAMED[name]]
+            case (name, _, _, *_) if name in ENTRIES:
+                return [ENTRIES[name]]
             case (name, _, *_) if name in PLAIN:
                 return [PLAIN[name]]
         return []
@@ -120,7 +126,7 @@ class Tables:
         yield from (((table, "NAME"), model, "") for table, model in UNITS.items())
         yield ("backend",), Backend, ""
         yield from (((name,), model, "") for name, model in LISTED.items())
-        for name, model in NAMED.items():
+        for name, model in ENTRIES.items():
             yield (name, _placeholder(name).strip('"')), model, ""
         for table, adapters in self.units.items():
             for kind, model in adapters.items():

@@ -15,8 +15,9 @@ from mailwicket.config.merge import Merged
 from mailwicket.config.mistake import ConfigError, dotted, mistakes, unknown, with_allowed
 from mailwicket.config.model import UNIT_NAME, is_addr_spec, is_unit_name
 from mailwicket.config.outgoing import Outgoing, OutgoingRule
+from mailwicket.config.proxy import Proxy, Via
 from mailwicket.config.settings import DEFAULT_BACKEND, Backend, BackendChoice, Settings
-from mailwicket.config.tables import BY_ADDRESS, BY_EVENT, EVENTS, LISTED, NAMED, NAMES, PLAIN, UNITS, Tables, shown
+from mailwicket.config.tables import BY_ADDRESS, BY_EVENT, ENTRIES, EVENTS, LISTED, NAMES, PLAIN, UNITS, Tables, shown
 
 UNKNOWN: Final = "extra_forbidden"
 MISSING: Final = "missing"
@@ -27,6 +28,8 @@ WHAT: Final = {
     "outgoing": "server is enabled and is logged in to (authentication)",
 }
 """By table: why a password is required."""
+TWO_DOORS: Final = {CLEAR_PORT: TLS_PORT, 110: 995}
+"""Of one server: in the clear, or with STARTTLS, and with TLS (RFC 8314 7)."""
 
 Place = tuple[str, int, str, str]
 """Server, port, user and folder."""
@@ -61,7 +64,8 @@ class Validation:
         self.outgoing = {name: one for name, one in self._units("outgoing") if isinstance(one, Outgoing)}
         rules = self._rules(values.get("outgoing_rule", []))
         self._agree(rules)
-        named = {name: self._named(name, values.get(name, {}), model) for name, model in NAMED.items()}
+        named = {name: self._named(name, values.get(name, {}), model) for name, model in ENTRIES.items()}
+        self._bind(self.incoming, named["proxy"])
         if self.errors:
             return None
         servers = {"incoming": self.incoming, "outgoing": self.outgoing, "outgoing_rule": tuple(rules.values())}
@@ -84,6 +88,17 @@ class Validation:
         if table in BY_ADDRESS:
             self._check_addresses(table, found)
         return found
+
+    def _bind(self, units: Mapping[str, Incoming], proxies: Mapping[str, BaseModel]) -> None:
+        """Give every unit the proxy that it names."""
+        known = self._merged.values.get("proxy")
+        for name, unit in units.items():
+            proxy = proxies.get(unit.proxy or "")
+            if isinstance(proxy, Proxy):
+                unit.bind(Via(str(unit.proxy), proxy))
+            elif unit.proxy is not None and not (isinstance(known, dict) and unit.proxy in known):
+                there = ", ".join(f"[{dotted(('proxy', one))}]" for one in sorted(proxies)) or "there is none"
+                self._wrong(("incoming", name, "proxy"), f"names no proxy of this configuration; {there}")
 
     def _check_addresses(self, table: str, entries: Mapping[str, BaseModel]) -> None:
         """Find addresses that are two people's."""
@@ -238,6 +253,6 @@ def _wants_password(model: type[BaseModel], values: Mapping[str, Any]) -> bool:
 
 
 def _place(unit: Incoming, folder: str) -> Place:
-    port = TLS_PORT if unit.port == CLEAR_PORT else unit.port  # two doors of one server
+    port = TWO_DOORS.get(unit.port, unit.port)
     inbox = folder.upper() == "INBOX"  # RFC 9051 5.1
     return unit.server.casefold(), port, unit.username, "INBOX" if inbox else folder

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
 
 import anyio.to_thread
 
@@ -11,6 +13,7 @@ from mailwicket.errors import StoreError
 from mailwicket.flow.judge import utc_now
 from mailwicket.flow.reading import MANY_BYTES, Work
 from mailwicket.model import Fetched, IntakeId, MailRef, SpooledMail
+from mailwicket.ports import Transaction
 from mailwicket.store import journal
 from mailwicket.store.journal import Kept
 from mailwicket.store.raw import RawPlace, RawStore
@@ -28,16 +31,27 @@ async def keep(store: Store, source: str, ids: Mapping[MailRef, IntakeId], fetch
         StoreError: our disk.
     """
     places = await anyio.to_thread.run_sync(_write_raw, store.raw, ids, fetched)
+    dates = {ids[mail.ref]: mail.received_at for mail in fetched if mail.received_at and not mail.ref.received_at}
     kept = [
-        Kept(ids[mail.ref], mail.ref, place, mail.headers_only) for mail, place in zip(fetched, places, strict=True)
+        Kept(ids[mail.ref], _dated(mail.ref, dates.get(ids[mail.ref])), place, mail.headers_only)
+        for mail, place in zip(fetched, places, strict=True)
     ]
     gone = set(ids.values()) - {mail.intake_id for mail in kept}
     now = timestamp(utc_now())
-    fresh = await store.write(lambda tx: journal.keep(tx, source, kept, sorted(gone), now))
+
+    def note(tx: Transaction) -> list[Kept]:
+        journal.date_rows(tx, dates)
+        return journal.keep(tx, source, kept, sorted(gone), now)
+
+    fresh = await store.write(note)
     raws = {ids[mail.ref]: mail.raw for mail in fetched if not isinstance(mail.raw, SpooledMail)}
     if sum(map(len, raws.values())) >= MANY_BYTES:  # read from disk, or elsewhere: not held until then
         raws = {}
     return [Work(mail, raws.get(mail.intake_id)) for mail in fresh]
+
+
+def _dated(ref: MailRef, received_at: datetime | None) -> MailRef:
+    return ref if received_at is None else replace(ref, received_at=received_at)
 
 
 def _write_raw(raw: RawStore, ids: Mapping[MailRef, IntakeId], fetched: Sequence[Fetched]) -> list[RawPlace]:

@@ -10,6 +10,7 @@ from typing import Final
 from mailwicket.errors import StageError
 from mailwicket.net.certificate import Certificate
 from mailwicket.net.dial import why
+from mailwicket.net.proxy import Way
 
 NO_SUCH_NAME: Final = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
 
@@ -40,6 +41,17 @@ def not_connected(peer: str, error: OSError, usual: str) -> StageError:
     else:
         fix = f"look at the network of this machine; server and port ({usual}) may be wrong, too"
     return StageError(f"{peer} is not reachable: {why(error)}", fix=fix)
+
+
+def proxy_refused(way: Way, error: OSError, *, credentials: bool) -> StageError:
+    """Judge a proxy that was reached and did not lead to the server; *credentials*: it wants others."""
+    if credentials:
+        fix = f"mend username and password in [proxy.{way.name}]"
+    elif isinstance(error, TimeoutError):
+        fix = "the proxy may not reach the server, or url names another kind of proxy"
+    else:
+        fix = "have the proxy allow this server and port; or mend server or port, or the kind of proxy that url names"
+    return StageError(str(error), fix=fix)
 
 
 def certificate_refused(

@@ -13,7 +13,7 @@ from typing import Final
 import anyio
 
 from mailwicket.net.certificate import Certificate, read_certificate
-from mailwicket.net.dial import dial
+from mailwicket.net.proxy import Way, dial_by
 
 HEARD_BYTES: Final = 512
 
@@ -47,7 +47,7 @@ class _Ear(asyncio.Protocol):
         self.done.set()
 
 
-async def spoken_at(host: str, port: int, within_s: float, *, over_tls: bool = False) -> str:
+async def spoken_at(host: str, port: int, within_s: float, *, over_tls: bool = False, way: Way | None = None) -> str:
     """Return the protocol that a server's greeting is of; "" where it says nothing, or nothing known.
 
     Never raises for the server.
@@ -55,7 +55,7 @@ async def spoken_at(host: str, port: int, within_s: float, *, over_tls: bool = F
     ear = _Ear()
     context = trusting_context() if over_tls else None
     with contextlib.suppress(OSError):
-        transport = await _reach(host, port, within_s, context, ear)
+        transport = await _reach((host, port, way), within_s, context, ear)
         try:
             with anyio.move_on_after(within_s):
                 await ear.done.wait()
@@ -64,13 +64,13 @@ async def spoken_at(host: str, port: int, within_s: float, *, over_tls: bool = F
     return next((name for begin, name in GREETINGS if ear.heard.upper().startswith(begin)), "")
 
 
-async def certificate_at(host: str, port: int, within_s: float) -> Certificate | None:
+async def certificate_at(host: str, port: int, within_s: float, way: Way | None = None) -> Certificate | None:
     """Return the certificate that a server shows; None where it does not speak TLS from the first byte.
 
     Never raises for the server.
     """
     with contextlib.suppress(OSError):
-        transport = await _reach(host, port, within_s, trusting_context(), asyncio.Protocol())
+        transport = await _reach((host, port, way), within_s, trusting_context(), asyncio.Protocol())
         shown = transport.get_extra_info("ssl_object")
         transport.abort()
         return certificate_of(shown)
@@ -86,10 +86,14 @@ def certificate_of(session: ssl.SSLObject | None) -> Certificate | None:
 
 
 async def _reach(
-    host: str, port: int, within_s: float, context: ssl.SSLContext | None, protocol: asyncio.Protocol
+    place: tuple[str, int, Way | None],
+    within_s: float,
+    context: ssl.SSLContext | None,
+    protocol: asyncio.Protocol,
 ) -> asyncio.Transport:
     loop = asyncio.get_running_loop()
-    sock = await dial(host, port, within_s)
+    host, port, way = place
+    sock = await dial_by(way, host, port, within_s)
     with anyio.fail_after(within_s):
         name = host if context else None
         transport, _ = await loop.create_connection(lambda: protocol, sock=sock, ssl=context, server_hostname=name)

@@ -13,9 +13,9 @@ import anyio
 from mailwicket.config.outgoing import PORTS, Outgoing
 from mailwicket.config.providers import by_submission
 from mailwicket.errors import BlockedError, MailwicketError, PermanentError, StageError, TransientError
-from mailwicket.net.approach import Approach
 from mailwicket.net.certificate import Certificate
 from mailwicket.net.knock import certificate_of, trusting_context
+from mailwicket.net.smtp.approach import Approach
 from mailwicket.net.smtp.client import Deadlines, SmtpClient
 from mailwicket.net.smtp.login import Account, authenticate, introduce, refuse_clear_text, secure
 from mailwicket.outgoing import Envelope

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +13,8 @@ import anyio.to_thread
 
 from mailwicket.config.exposed import AT_ONCE, secrets
 from mailwicket.config.incoming import Incoming
+from mailwicket.config.locate import TreePath
+from mailwicket.config.outgoing import Outgoing
 from mailwicket.config.secret import Secret
 from mailwicket.config.settings import Settings
 from mailwicket.errors import UnknownError
@@ -211,12 +213,16 @@ def _ours(plan: Plan) -> list[Change]:
     return [change for change in plan.changes if change.unit.startswith(PREFIX)]
 
 
+def _secrets_of_proxy(config: Incoming | Outgoing) -> Iterable[tuple[TreePath, Secret]]:
+    return secrets(config.via.proxy) if isinstance(config, Incoming) and config.via is not None else ()
+
+
 async def stale_secrets(settings: Settings, forms: Collection[str]) -> dict[str, list[str]]:
     """Return by unit which secrets of *forms* read otherwise now than when its connection was made."""
     asked = [
         (unit, str(path[0]), secret)
         for unit, config in servers(settings).items()
-        for path, secret in secrets(config)
+        for path, secret in (*secrets(config), *((("proxy",), one) for _, one in _secrets_of_proxy(config)))
         if secret.form in forms
     ]
     asked += [(BACKEND, str(path[0]), one) for path, one in secrets(settings.backend) if one.form in forms]

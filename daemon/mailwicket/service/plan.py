@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.mistake import dotted
 from mailwicket.config.outgoing import Outgoing
+from mailwicket.config.proxy import Via
 from mailwicket.config.settings import Settings
 from mailwicket.config.tables import LISTED, NAMED
 
@@ -88,7 +89,7 @@ def compare(old: Settings, new: Settings, secrets: Mapping[str, Sequence[str]] |
             changes.append(Change(unit, Act.STOP))
         elif unit not in before:
             changes.append(Change(unit, Act.START))
-        elif keys := _changed(before[unit], after[unit]) or tuple(fresh.get(unit, ())):
+        elif keys := _unit_changed(before[unit], after[unit]) or tuple(fresh.get(unit, ())):
             changes.append(Change(unit, Act.RESTART, keys))
         else:
             kept += 1
@@ -160,6 +161,16 @@ def _others(old: Settings, new: Settings) -> list[str]:
 def _differing(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
     """Return the names that are not in both, or stand for something else."""
     return [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+
+
+def _unit_changed(old: Incoming | Outgoing, new: Incoming | Outgoing) -> tuple[str, ...]:
+    """As `_changed`; a proxy that is another one now counts, too."""
+    return _changed(old, new) or (("proxy",) if _way(old) != _way(new) else ())
+
+
+def _way(unit: Incoming | Outgoing) -> Via | None:
+    """The proxy by which a server is reached; only mailboxes have one."""
+    return unit.via if isinstance(unit, Incoming) else None
 
 
 def _changed(old: BaseModel, new: BaseModel) -> tuple[str, ...]:

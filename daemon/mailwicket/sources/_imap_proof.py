@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -15,11 +14,13 @@ import anyio.to_thread
 from mailwicket.config.incoming import CLEAR_PORT, TLS_PORT, Incoming
 from mailwicket.config.providers import by_server
 from mailwicket.errors import BlockedError, MailwicketError, StageError, TransientError
-from mailwicket.net.approach import Approach
+from mailwicket.net.approach import Approach, approach_stages
 from mailwicket.net.certificate import Certificate
+from mailwicket.net.door import Door, tell_tls
 from mailwicket.net.imap.client import Deadlines, ImapClient
 from mailwicket.net.imap.login import Account, authenticate, refuse_clear_text, secure
 from mailwicket.net.knock import certificate_of, trusting_context
+from mailwicket.net.proxy import Way, way_of
 from mailwicket.ports import Probe
 from mailwicket.sources._imap_folder import FolderProof
 
@@ -29,7 +30,15 @@ USUAL: Final = f'{TLS_PORT} with security = "ssl", {CLEAR_PORT} with "tls"'
 def stages(config: Incoming) -> Sequence[str]:
     """Return the stages that *config* takes, in order."""
     channel = {"ssl": ("tls", "greeting"), "tls": ("greeting", "starttls"), "none": ("greeting",)}[config.security]
-    return ("configuration", "dns", "tcp", *channel, "auth", "folder", "after", "read")
+    return (
+        "configuration",
+        *approach_stages(proxied=config.proxy is not None),
+        *channel,
+        "auth",
+        "folder",
+        "after",
+        "read",
+    )
 
 
 def impatient(deadlines: Deadlines) -> Deadlines:
@@ -53,14 +62,14 @@ class Proof:
         self._account = account
         self._deadlines = impatient(deadlines)
         self._probe = probe
-        self._client = ImapClient(config.server, config.port, self._deadlines)
-        limits = self._deadlines.connect_s, self._deadlines.greeting_s
-        self._approach = Approach(probe, config.server, config.port, "IMAP", USUAL, TLS_PORT, *limits)
 
     async def run(self) -> None:
         """Take every stage; see `ports.ProvesConnection`."""
-        account = await self._configuration()
-        sock = await self._approach.tcp(await self._approach.dns())
+        account, way = await self._configuration()
+        config, limits = self._config, self._deadlines
+        sock = await Approach(config.server, config.port, limits.connect_s, USUAL, self._probe, way).run()
+        self._client = ImapClient(config.server, config.port, limits, way)
+        self._door = Door(config.server, config.port, "IMAP", TLS_PORT, USUAL, "STARTTLS", limits.greeting_s, way)
         try:
             await self._channel(account, sock)
             await self._auth(account)
@@ -71,17 +80,20 @@ class Proof:
 
     # --- before the first byte --------------------------------------------------------------------------------------
 
-    async def _configuration(self) -> Account:
+    async def _configuration(self) -> tuple[Account, Way | None]:
         config = self._config
         with self._probe.stage("configuration") as finding:
             try:
-                account = await self._account()
+                account, way = await self._account(), await way_of(config)
             except BlockedError as error:
                 raise StageError(str(error), fix=_secret_fix(config, error)) from error
             place = "none" if config.password is None else config.password.place
             trust = f", trust from the system and {config.ca_file}" if config.ca_file else ""
-            finding.detail = f"password from {place}{trust}" + ("" if config.enabled else "; the unit is not enabled")
-        return account
+            by = "" if way is None else f", by {way}"
+            finding.detail = f"password from {place}{trust}{by}" + (
+                "" if config.enabled else "; the unit is not enabled"
+            )
+        return account, way
 
     # --- the channel ------------------------------------------------------------------------------------------------
 
@@ -91,8 +103,8 @@ class Proof:
                 try:
                     await self._client.attach(account.tls, sock)
                 except MailwicketError as error:
-                    raise await self._approach.tls_failed(error) from error
-                self._approach.tell_tls(finding, self._client.tls)
+                    raise await self._door.tls_failed(error) from error
+                finding.detail = tell_tls(self._client.tls)
         with self._probe.stage("greeting") as finding:
             try:
                 if account.security != "ssl":
@@ -100,7 +112,7 @@ class Proof:
                 await self._client.greet()
                 await self._client.learn_capabilities()
             except TransientError as error:
-                raise await self._approach.greeting_failed(error, over_tls=account.security == "ssl") from error
+                raise await self._door.greeting_failed(error, over_tls=account.security == "ssl") from error
             offered = sorted(self._client.protocol.capabilities)
             finding.detail = f"offers {' '.join(offered)}"[:300]
         if account.security == "tls":
@@ -108,24 +120,12 @@ class Proof:
                 try:
                     await secure(self._client, account)
                 except MailwicketError as error:
-                    raise await self._starttls_failed(error) from error
-                self._approach.tell_tls(finding, self._client.tls)
-
-    async def _starttls_failed(self, error: MailwicketError) -> StageError | MailwicketError:
-        cause = error.__cause__
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return self._approach.refused(cause, await self._certificate_behind_starttls())
-        if isinstance(error, BlockedError):
-            return StageError(
-                str(error),
-                fix=f'security = "ssl" with port = {TLS_PORT}, or have STARTTLS switched on; no way leads '
-                "back to clear text",
-            )
-        return error
+                    raise await self._door.upgrade_failed(error, self._certificate_behind_starttls) from error
+                finding.detail = tell_tls(self._client.tls)
 
     async def _certificate_behind_starttls(self) -> Certificate | None:
         """Go there once more, to look at the certificate and leave."""
-        client = ImapClient(self._config.server, self._config.port, self._deadlines)
+        client = ImapClient(self._config.server, self._config.port, self._deadlines, self._door.way)
         try:
             await client.open(None)
             await client.start_tls(trusting_context())
@@ -167,6 +167,8 @@ class Proof:
 
 
 def _secret_fix(config: Incoming, error: BlockedError) -> str:
+    if error.reason == "refused":
+        return f"mend [proxy.{config.proxy}]"
     if error.reason == "certificate":
         return "mend ca_file: the path of certificates in PEM form"
     if config.password is None:

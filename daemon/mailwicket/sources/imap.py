@@ -21,6 +21,7 @@ from mailwicket.net.imap.client import Deadlines, ImapClient
 from mailwicket.net.imap.login import PASSING_CODES, Account, log_in
 from mailwicket.net.imap.tokens import UID_MAX, read_date, write_sets
 from mailwicket.net.imap.utf7 import mailbox_argument
+from mailwicket.net.proxy import way_of
 from mailwicket.ports import Net, Probe
 from mailwicket.sources._imap_bodies import Answers, Bodies, Record
 from mailwicket.sources._imap_cursor import Cursor, first_cursor, renumbered_cursor
@@ -62,7 +63,8 @@ class ImapSource:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[ImapMailbox]:
         """Connect, authenticate and open the folder; see `ports.Source`."""
-        client = ImapClient(self._config.server, self._config.port, self.deadlines)
+        way = await way_of(self._config)
+        client = ImapClient(self._config.server, self._config.port, self.deadlines, way)
         client.check_room()
         try:
             async with self._net.entrance(self._config.server):
@@ -221,7 +223,7 @@ class ImapMailbox:
 
     async def _start(self, text: str | None) -> tuple[Cursor, Renumbered | None]:
         epoch = int(self._epoch)
-        cursor = None if text is None else Cursor.read(text)
+        cursor = Cursor.read(text) if text and '"uidvalidity"' in text else None  # it may be of POP3, before
         if cursor is None or cursor.folder != self._config.folder:
             uidnext = await self._uidnext()
             return first_cursor(self._config.folder, epoch, uidnext, self._config.start_from, datetime.now(UTC)), None

@@ -206,6 +206,12 @@ def mail_ref(folder: str, epoch: str, remote_id: str, size_bytes: int, received:
     return MailRef(folder, epoch, remote_id, size_bytes, None if received is None else datetime.fromisoformat(received))
 
 
+def date_rows(tx: Transaction, dates: Mapping[IntakeId, datetime]) -> None:
+    """Note when mails were received, of which only their bytes told that."""
+    for intake_id, received_at in dates.items():
+        tx.execute(SQL.date_row, (timestamp(received_at), intake_id))
+
+
 def keep(tx: Transaction, source: str, kept: Iterable[Kept], gone: Sequence[IntakeId], now: str) -> list[Kept]:
     """Note that raw mails are on disk, and which mails left their server before that.
 

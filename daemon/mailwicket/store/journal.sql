@@ -133,6 +133,10 @@ UPDATE intake_row SET state = ? WHERE intake_id IN (SELECT value FROM json_each(
 -- The raw mail is on disk.
 INSERT INTO kept (intake_id, file, first_byte, length, sha256, headers_only, kept_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 
+-- name: date_row
+-- When a mail was received is known from its bytes.
+UPDATE intake_row SET received_at = ? WHERE intake_id = ?
+
 -- name: attempt
 -- One more attempt died or failed with this mail in hand.
 UPDATE intake_row SET attempts = attempts + 1 WHERE intake_id = ? AND state = 2

@@ -34,9 +34,9 @@ if "LAB_BUSY_S" in os.environ:
 
     writer.BUSY_TIMEOUT_S = float(os.environ["LAB_BUSY_S"])
 if "LAB_WHOLE_BYTES" in os.environ:
-    from mailwicket.sources import _imap_bodies
+    from mailwicket.sources import _imap_bodies, _pop3_bodies
 
-    _imap_bodies.WHOLE_BYTES = int(os.environ["LAB_WHOLE_BYTES"])
+    _imap_bodies.WHOLE_BYTES = _pop3_bodies.WHOLE_BYTES = int(os.environ["LAB_WHOLE_BYTES"])
 if "LAB_LOGINS_AT_ONCE" in os.environ:
     from mailwicket.net.entrance import Entrance
 

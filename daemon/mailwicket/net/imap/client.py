@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 import ssl
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,14 +15,14 @@ import aioimaplib.aioimaplib as imap
 import anyio
 import anyio.to_thread
 
-from mailwicket.errors import BlockedError, TransientError
+from mailwicket.errors import BlockedError, TransientError, is_shortage
 from mailwicket.net import descriptors
-from mailwicket.net.dial import dial
+from mailwicket.net.dial import why
 from mailwicket.net.imap.protocol import Exchange, ImapProtocol, Literal
 from mailwicket.net.imap.reader import Response, Room
 from mailwicket.net.imap.signal import Signal
 from mailwicket.net.imap.tokens import read_search
-from mailwicket.net.line import is_local, tls_of, trouble
+from mailwicket.net.proxy import Way, dial_by
 
 SHORT_BYTES: Final = 1024
 SHORT_RESPONSES: Final = 8
@@ -55,8 +55,9 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
 
     protocol: ImapProtocol
 
-    def __init__(self, host: str, port: int, deadlines: Deadlines) -> None:
-        """Prepare a connection to *host*; `open` makes it."""
+    def __init__(self, host: str, port: int, deadlines: Deadlines, way: Way | None = None) -> None:
+        """Prepare a connection to *host*, by *way*; `open` makes it."""
+        self._way = way
         self.deadlines = deadlines
         self.peer = f"{host}:{port}"
         self._lock = (
@@ -95,7 +96,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         end_at = loop.time() + self.deadlines.connect_s
         if sock is None:
             with self._trouble("accept a connection"):
-                sock = await dial(self.host, self.port, self.deadlines.connect_s)
+                sock = await dial_by(self._way, self.host, self.port, self.deadlines.connect_s)
         with self._trouble("begin TLS"), anyio.fail_after(max(0, end_at - loop.time())):
             name = self.host if tls else None
             await loop.create_connection(lambda: self.protocol, sock=sock, ssl=tls, server_hostname=name)
@@ -135,14 +136,43 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
                 raise ConnectionResetError("closed during the TLS handshake")
             protocol.secured(transport)
 
-    def _trouble(self, task: str) -> AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def _trouble(self, task: str) -> Any:  # noqa: ANN401 - a generator of nothing
         """Say who must act when connecting fails; *task* is what the server has to do."""
-        return trouble(self.peer, task, self.abort)
+        try:
+            yield
+        except ssl.SSLCertVerificationError as error:
+            self.abort()
+            words = f"{self.peer}: the certificate is refused: {error.verify_message}"
+            if not descriptors.has_room():  # OpenSSL cannot open what it trusts, and says that the server is wrong
+                raise TransientError(f"{words}, perhaps for want of descriptors", reason="too_many_files") from error
+            raise BlockedError(words, reason="certificate") from error
+        except TimeoutError as error:
+            self.abort()
+            words = f"answer in time: {said}" if (said := why(error)) else f"{task} in time"
+            raise TransientError(f"{self.peer} did not {words}", reason="timeout") from error
+        except ssl.SSLError as error:
+            self.abort()
+            words = f"{self.peer}: TLS failed: {error.reason or error}; does this port speak TLS from the first byte?"
+            raise TransientError(words, reason="unreachable") from error
+        except ConnectionResetError as error:
+            self.abort()
+            words = f"{self.peer} closed the connection where it was to {task}"
+            raise TransientError(words, reason="unreachable") from error
+        except OSError as error:
+            self.abort()
+            words = f"{self.peer} is not reachable: {why(error)}"
+            reason = "too_many_files" if is_shortage(error) else "unreachable"
+            raise TransientError(words, reason=reason) from error
+        except BaseException:
+            self.abort()
+            raise
 
     @property
     def tls(self) -> ssl.SSLObject | None:
         """The TLS session that what is sent now goes over; None in the clear."""
-        return tls_of(self.protocol.transport)
+        transport = self.protocol.transport
+        return None if transport is None else transport.get_extra_info("ssl_object")
 
     @property
     def encrypted(self) -> bool:
@@ -151,8 +181,16 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
 
     @property
     def local(self) -> bool:
-        """Whether the other end is this machine, by the address that answered and not by its name."""
-        return is_local(self.protocol.transport)
+        """Whether the other end is this machine, by the address that answered and not by its name.
+
+        Behind a proxy it is not, wherever the proxy is.
+        """
+        if self._way is not None:
+            return False
+        peer = self.protocol.transport.get_extra_info("peername")
+        if isinstance(peer, tuple):
+            return ipaddress.ip_address(peer[0].partition("%")[0]).is_loopback
+        return isinstance(peer, str)  # a socket file
 
     def abort(self) -> None:
         """End the connection now, without a word."""

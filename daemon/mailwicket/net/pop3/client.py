@@ -1,0 +1,392 @@
+"""The client: connects, runs one command at a time with a deadline, reads answers of many lines, says goodbye."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+import anyio
+import anyio.to_thread
+
+from mailwicket.errors import BlockedError, MailwicketError, TransientError, is_shortage
+from mailwicket.failpoint import failpoint
+from mailwicket.net import descriptors
+from mailwicket.net.dial import why
+from mailwicket.net.pop3.answer import Answer, refused
+from mailwicket.net.pop3.stuffing import Unstuffing
+from mailwicket.net.pop3.wire import Wire
+from mailwicket.net.proxy import Way, dial_by
+
+STATUS_BYTES: Final = 8 * 1024
+"""RFC 2449 4 allows 512 octets; some servers tell more."""
+
+LISTING_BYTES: Final = 64 * 1024 * 1024
+"""An answer to UIDL: a million mails, with ids of 60 characters."""
+
+CAPABILITY_BYTES: Final = 64 * 1024
+
+SHORT_BYTES: Final = 64 * 1024
+"""Longer listings are taken apart in a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long the server may take. All from experience with slow servers, none from an RFC."""
+
+    connect_s: float = 20
+    """DNS, TCP and TLS together."""
+    greeting_s: float = 20
+    command_s: float = 60
+    """Any command of one line; logging in and QUIT may take long where a maildrop is read or rewritten."""
+    silence_s: float = 60
+    """Mails and listings: from one byte to the next."""
+    batch_s: float = 600
+    """A mail or listing as a whole, beside what its bytes take at `slowest_bytes_per_s`."""
+    slowest_bytes_per_s: float = 4000
+    farewell_s: float = 0.5
+    """A stop or a reload ends within a second, whatever the server does."""
+
+
+def check_room(peer: str) -> None:
+    """Say whether this machine lets us open a connection to *peer*, before anything is spent on it.
+
+    Raises:
+        TransientError: too many files are open.
+    """
+    try:
+        descriptors.check_room()
+    except OSError as error:
+        raise TransientError(f"{peer} is not reachable: {why(error)}", reason="too_many_files") from error
+
+
+class Pop3Client:
+    """One connection. Any timeout or cancellation ends it: a late answer would be taken for the next command's."""
+
+    def __init__(self, host: str, port: int, deadlines: Deadlines, way: Way | None = None) -> None:
+        """Prepare a connection to *host*, by *way*; `open` makes it."""
+        self.host = host
+        self.port = port
+        self.peer = f"{host}:{port}"
+        self.deadlines = deadlines
+        self.capabilities: dict[str, str] = {}
+        """Each with its arguments, in upper case; empty before `learn_capabilities`, or where the server knows none."""
+        self.secrets: frozenset[bytes] = frozenset()
+        """What no error may repeat, whatever the server says."""
+        self.wire = Wire(asyncio.get_running_loop(), self.peer)
+        self._way = way
+        self.in_step = True
+        """The last answer was read to its end."""
+
+    def another(self) -> Pop3Client:
+        """Return a client for one more connection to the same place."""
+        return Pop3Client(self.host, self.port, self.deadlines, self._way)
+
+    # --- the connection ---------------------------------------------------------------------------------------------
+
+    async def open(self, tls: ssl.SSLContext | None) -> None:
+        """Connect and read the greeting: `attach`, then `greet`."""
+        await self.attach(tls)
+        await self.greet()
+
+    async def attach(self, tls: ssl.SSLContext | None, sock: socket.socket | None = None) -> None:
+        """Connect; with *tls* the first byte is TLS already. *sock* is connected.
+
+        Raises:
+            TransientError: unreachable.
+            BlockedError: its certificate does not stand the test.
+        """
+        loop = asyncio.get_running_loop()
+        end_at = loop.time() + self.deadlines.connect_s
+        if sock is None:
+            with self.trouble("accept a connection"):
+                sock = await dial_by(self._way, self.host, self.port, self.deadlines.connect_s)
+        with self.trouble("begin TLS"), anyio.fail_after(max(0, end_at - loop.time())):
+            name = self.host if tls else None
+            await loop.create_connection(lambda: self.wire, sock=sock, ssl=tls, server_hostname=name)
+
+    async def greet(self) -> None:
+        """Read the greeting.
+
+        Raises:
+            TransientError: there is none, or it refuses the connection.
+        """
+        self.wire.doing = "its greeting"
+        answer = await self._status("greet", self.deadlines.greeting_s)
+        if not answer.ok:
+            self.abort()
+            reason = "in_use" if answer.in_use else "server_said"
+            raise TransientError(f'{self.peer} refused the connection ("{answer.words}")', reason=reason)
+
+    async def start_tls(self, tls: ssl.SSLContext) -> None:
+        """Go over to TLS (RFC 2595 4), or raise: there is no way back to clear text.
+
+        Raises:
+            TransientError: the connection ended, or somebody spoke in between.
+            BlockedError: it knows no STLS, or its certificate does not stand the test.
+        """
+        answer = await self.run("STLS")
+        if not answer.ok:
+            self.abort()
+            raise BlockedError(f'{self.peer} refused STLS ("{answer.words}")', reason="starttls_missing")
+        if self.wire.buffer:
+            self.abort()
+            raise TransientError(
+                f"{self.peer}: something was sent in the clear behind the answer to STLS; nothing was said to it",
+                reason="server_said",
+            )
+        loop = asyncio.get_running_loop()
+        with self.trouble("begin TLS after STLS"), anyio.fail_after(self.deadlines.connect_s):
+            transport = await loop.start_tls(self.wire.transport, self.wire, tls, server_hostname=self.host)
+            if transport is None:
+                raise ConnectionResetError("closed during the TLS handshake")
+            self.wire.transport = transport
+        self.capabilities = {}
+
+    @contextlib.contextmanager
+    def trouble(self, task: str) -> Iterator[None]:
+        """Say who must act when connecting fails; *task* is what the server has to do."""
+        try:
+            yield
+        except MailwicketError:
+            self.abort()
+            raise
+        except ssl.SSLCertVerificationError as error:
+            self.abort()
+            words = f"{self.peer}: the certificate is refused: {error.verify_message}"
+            if not descriptors.has_room():  # OpenSSL cannot open what it trusts, and says that the server is wrong
+                raise TransientError(f"{words}, perhaps for want of descriptors", reason="too_many_files") from error
+            raise BlockedError(words, reason="certificate") from error
+        except TimeoutError as error:
+            self.abort()
+            words = f"answer in time: {said}" if (said := why(error)) else f"{task} in time"
+            raise TransientError(f"{self.peer} did not {words}", reason="timeout") from error
+        except ssl.SSLError as error:
+            self.abort()
+            words = f"{self.peer}: TLS failed: {error.reason or error}; does this port speak TLS from the first byte?"
+            raise TransientError(words, reason="unreachable") from error
+        except ConnectionResetError as error:
+            self.abort()
+            raise TransientError(
+                f"{self.peer} closed the connection where it was to {task}", reason="unreachable"
+            ) from error
+        except OSError as error:
+            self.abort()
+            reason = "too_many_files" if is_shortage(error) else "unreachable"
+            raise TransientError(f"{self.peer} is not reachable: {why(error)}", reason=reason) from error
+        except BaseException:
+            self.abort()
+            raise
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The TLS session that what is sent now goes over; None in the clear."""
+        found: ssl.SSLObject | None = self.wire.transport and self.wire.transport.get_extra_info("ssl_object")
+        return found
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether what is sent now goes over TLS."""
+        return self.tls is not None
+
+    @property
+    def local(self) -> bool:
+        """Whether the other end is this machine, by the address that answered and not by its name.
+
+        Behind a proxy it is not, wherever the proxy is.
+        """
+        if self._way is not None:
+            return False
+        place = self.wire.transport.get_extra_info("peername")
+        return isinstance(place, tuple) and ipaddress.ip_address(place[0].partition("%")[0]).is_loopback
+
+    def abort(self) -> None:
+        """End the connection now, without a word: the server takes every DELE back (RFC 1939 6)."""
+        self.wire.fail(f"{self.peer}: the connection was dropped", "connection_lost")
+
+    async def say_goodbye(self) -> None:
+        """QUIT where nothing can be deleted by it and the dialogue is in step, for at most `farewell_s`; then close."""
+        if self.wire.failure is None and self.wire.transport is not None and self.in_step:
+            with anyio.move_on_after(self.deadlines.farewell_s), contextlib.suppress(MailwicketError):
+                await self.run("QUIT")
+        self.abort()
+
+    # --- commands ---------------------------------------------------------------------------------------------------
+
+    async def run(self, command: str, *, verb: str | None = None) -> Answer:
+        """Send one command of one line and return its answer, whatever that is.
+
+        Args:
+            command: the line without its end.
+            verb: what it is called in errors, where the line holds a secret; else its first word.
+
+        Raises:
+            TransientError: the connection ended, the deadline passed, or the answer is no POP3.
+        """
+        self.send(command, verb)
+        return await self._status(f"answer {self.wire.doing}", self.deadlines.command_s)
+
+    def out_of_step(self) -> TransientError:
+        """End the connection, whose last answer fits nothing that was said, and return the error for it."""
+        self.wire.fail(f"{self.peer} gave an answer to {self.wire.doing} that fits nothing", "server_said")
+        return self.wire.error()
+
+    async def run_well(self, command: str) -> Answer:
+        """As `run`, for a command that must not be refused.
+
+        Raises:
+            TransientError: also when the answer is -ERR.
+            BlockedError: the server says that it will never be otherwise.
+        """
+        answer = await self.run(command)
+        if not answer.ok:
+            raise refused(self.peer, self.wire.doing, answer)
+        return answer
+
+    def send(self, command: str, verb: str | None = None) -> None:
+        """Send a line.
+
+        Raises:
+            TransientError: the connection has ended, or the server spoke without being asked.
+        """
+        wire = self.wire
+        if wire.failure is not None:
+            raise wire.error()
+        if wire.buffer:
+            self._fail(f"{self.peer} said something that nobody asked for, after {wire.doing}")
+        if any(one in command for one in "\r\n\0"):
+            raise ValueError("a line end in a command")
+        failpoint("pop3.send")
+        wire.doing = verb or command.partition(" ")[0]
+        self.in_step = False
+        wire.transport.write(command.encode() + b"\r\n")
+
+    async def answer(self, *, may_ask: bool) -> Answer:
+        """Return the answer to what was sent; *may_ask*: `+` alone asks for more of the command.
+
+        Raises:
+            TransientError: as `run`.
+        """
+        return await self._status(f"answer {self.wire.doing}", self.deadlines.command_s, may_ask=may_ask)
+
+    async def _status(self, task: str, within_s: float, *, may_ask: bool = False) -> Answer:
+        with self.trouble(task), anyio.fail_after(within_s):
+            line = await self._line()
+        self.in_step = True
+        if may_ask and line.startswith(b"+") and not line[:3].upper().startswith(b"+OK"):
+            return Answer(ok=True, text=line[1:].strip(), secrets=self.secrets, asks=True)
+        answer = Answer.read(line, self.secrets)
+        if answer is None:
+            said = Answer(ok=False, text=line[:200], secrets=self.secrets).words[:60]
+            self._fail(f'{self.peer} sent a line that is no POP3 during {self.wire.doing} ("{said}")')
+        return answer
+
+    async def _line(self) -> bytes:
+        buffer = self.wire.buffer
+        while (end := buffer.find(b"\n", 0, STATUS_BYTES)) < 0:
+            if len(buffer) >= STATUS_BYTES:
+                self._fail(f"{self.peer} sent a line without end during {self.wire.doing}")
+            await self.wire.more()
+        line = bytes(buffer[:end]).removesuffix(b"\r")
+        del buffer[: end + 1]
+        return line
+
+    def _fail(self, message: str) -> NoReturn:
+        self.wire.fail(message, "server_said")
+        raise self.wire.error()
+
+    # --- answers of many lines --------------------------------------------------------------------------------------
+
+    async def begin(self, command: str) -> tuple[Answer, Lines]:
+        """Send a command whose answer has many lines; they are in `Lines` where the answer is +OK.
+
+        Raises:
+            TransientError: as `run`.
+        """
+        answer = await self.run(command)
+        self.in_step = not answer.ok
+        return answer, Lines(self)
+
+    async def listing(self, command: str, limit_bytes: int | None = None) -> tuple[Answer, Sequence[bytes]]:
+        """Return the answer to a command and its lines; none where the answer is -ERR.
+
+        Raises:
+            TransientError: as `run`; or the lines are longer than *limit_bytes* (LISTING_BYTES) together.
+        """
+        limit_bytes = limit_bytes or LISTING_BYTES
+        answer, lines = await self.begin(command)
+        if not answer.ok:
+            return answer, ()
+        content = bytearray()
+        while piece := await lines.piece():
+            content += piece
+            if len(content) > limit_bytes:
+                self._fail(f"{self.peer} sent more than {limit_bytes} bytes in answer to {self.wire.doing}")
+        if len(content) <= SHORT_BYTES:
+            return answer, bytes(content).splitlines()
+        return answer, await anyio.to_thread.run_sync(lambda: bytes(content).splitlines(), abandon_on_cancel=True)
+
+    async def learn_capabilities(self) -> None:
+        """Ask for the capabilities (RFC 2449 5); a server without CAPA has none."""
+        _, lines = await self.listing("CAPA", CAPABILITY_BYTES)
+        told = [line.decode("ascii", "replace").upper().partition(" ") for line in lines]
+        self.capabilities = {name: arguments.strip() for name, _, arguments in told}
+
+    @property
+    def login_delay_s(self) -> int | None:
+        """Seconds that must lie between two logins (RFC 2449 6.5); None where the server names none."""
+        number = self.capabilities.get("LOGIN-DELAY", "").partition(" ")[0]
+        return int(number) if number.isascii() and number.isdigit() and len(number) <= 6 else None
+
+
+class Lines:
+    """The lines behind one +OK, as they come."""
+
+    def __init__(self, client: Pop3Client) -> None:
+        """Read from *client*, which runs nothing else meanwhile."""
+        self._client = client
+        self._decoder = Unstuffing()
+        self._begun_at = asyncio.get_running_loop().time()
+        self.received_bytes = 0
+
+    async def piece(self) -> bytes:
+        """Return what came next, dots undone; empty at the end.
+
+        Raises:
+            TransientError: the connection ended, the server is silent, or slower than any line.
+        """
+        client, limits = self._client, self._client.deadlines
+        decoder = self._decoder
+        while not decoder.finished:
+            with client.trouble(f"go on with {client.wire.doing}"), anyio.fail_after(limits.silence_s):
+                while not client.wire.buffer:
+                    await client.wire.more()
+            if piece := self._take():
+                return piece
+        return b""
+
+    def _take(self) -> bytes:
+        client, decoder = self._client, self._decoder
+        piece = decoder.feed(client.wire.take())
+        self.received_bytes += len(piece)
+        if decoder.finished:
+            client.wire.give_back(decoder.rest)
+            client.in_step = True
+        self._expect_pace()
+        return piece
+
+    def _expect_pace(self) -> None:
+        """From one byte to the next there is a deadline; a server may give a mail byte by byte all the same."""
+        client, limits = self._client, self._client.deadlines
+        spent_s = asyncio.get_running_loop().time() - self._begun_at
+        if spent_s > limits.batch_s + self.received_bytes / limits.slowest_bytes_per_s:
+            words = (
+                f"{client.peer} took {spent_s:.0f} s for {self.received_bytes} bytes in answer to {client.wire.doing}"
+            )
+            client.wire.fail(words, "timeout")
+            raise client.wire.error()
