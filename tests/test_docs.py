@@ -3,10 +3,11 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 from typer.main import get_command
 
 from mailwicket.backends.webhook.config import WebhookConfig
@@ -17,7 +18,7 @@ from mailwicket.config.keys import UNITS, keys_of
 from mailwicket.config.preferences import ReplyToClosed
 from mailwicket.config.secret import Secret
 from mailwicket.config.settings import Backend
-from mailwicket.config.tables import NAMED, PLAIN
+from mailwicket.config.tables import NAMED, PLAIN, SHARED
 from mailwicket.failpoint import NAMES
 from mailwicket.model import EntryKind, Flag, Reason, TicketStatus
 from mailwicket.service.alerts import Cause
@@ -149,7 +150,7 @@ def test_every_example_of_the_reference_is_good_and_its_mistakes_are_told_as_it_
         conf.write(block, "10-incoming.toml")
         assert conf.lines() == ("".join(blocks("text")).splitlines() if wrong in block else [])
         tables |= set(re.findall(r"^\[(\w+)", block, re.MULTILINE))
-    assert tables == {*PLAIN, *NAMED, "backend", "incoming"}
+    assert tables == {*PLAIN, *NAMED, *SHARED, "backend", "incoming"}
 
 
 def test_every_variable_of_the_reference_is_one(tmp_path: Path) -> None:
@@ -192,21 +193,29 @@ def test_the_sample_shows_every_key_and_comments_out_the_optional_ones_with_defa
         conf.write("\n".join(defaults), path.name)
     assert plain is not None
     assert conf.read().settings == plain
+    conf.write(commented_tables("15-oauth.toml"), "15-applications.toml")
     for path in SAMPLE.glob("*.toml"):
         conf.write(re.sub(r"^# (?=\w+ = )", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE), path.name)
     assert conf.lines() == []
 
 
-def test_the_sample_shows_every_key_of_the_directory_and_is_good(tmp_path: Path) -> None:
-    lines = (SAMPLE / "40-people.toml").read_text(encoding="utf-8").splitlines()
-    written = "\n".join(line.removeprefix("#   ") for line in lines if line.startswith("#   "))
+def commented_tables(name: str) -> str:
+    lines = (SAMPLE / name).read_text(encoding="utf-8").splitlines()
+    return "\n".join(line.removeprefix("#   ") for line in lines if line.startswith("#   "))
+
+
+@pytest.mark.parametrize(("name", "models"), [("40-people.toml", NAMED), ("15-oauth.toml", SHARED)])
+def test_the_sample_shows_every_key_of_tables_with_names_and_is_good(
+    tmp_path: Path, name: str, models: Mapping[str, type[BaseModel]]
+) -> None:
+    written = commented_tables(name)
     shown: dict[str, set[str]] = {}
     for line in written.splitlines():
         if header := re.match(r"\[(\w+)", line):
             table = header[1]
         elif key := re.match(r"(\w+) = ", line):
             shown.setdefault(table, set()).add(key[1])
-    assert shown == {name: set(keys_of(model)) for name, model in NAMED.items()}
+    assert shown == {name: set(keys_of(model)) for name, model in models.items()}
     conf = Conf(tmp_path)
     conf.write(written)
     assert conf.lines() == []

@@ -36,6 +36,7 @@ NAMES: Final = (
     "intake.settled",  # the server's copies changed, the rows do not say so yet
     "desk.created",  # inside the transaction: a ticket was written
     "desk.appended",  # inside the transaction: an entry was written
+    "tokens.received",  # a server gave a token, perhaps a new refresh token, and nothing is written yet
     "imap.send",  # before any command leaves for the server
 )
 

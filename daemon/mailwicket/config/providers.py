@@ -53,3 +53,11 @@ def by_server(server: str) -> Provider | None:
 def by_address(address: str) -> Provider | None:
     """Return who gave *address*; None where that is not certain, as for everybody's own domain."""
     return _BY_DOMAIN.get(address.rpartition("@")[2].casefold())
+
+
+def refuses_passwords(server: str) -> str | None:
+    """Return why *server* takes no password whatever it is, as the end of a sentence; None where it may."""
+    provider = by_server(server)
+    if provider is None or provider.login != OAUTH_ONLY:
+        return None
+    return f'{provider.name} {provider.login}; auth = "oauth", with an [oauth.NAME] whose provider is "microsoft"'

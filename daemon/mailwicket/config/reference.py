@@ -16,7 +16,7 @@ from mailwicket.config.plugins import installed
 from mailwicket.config.preferences import ReplyToClosed
 from mailwicket.config.secret import COMMAND_S, LIMIT_BYTES
 from mailwicket.config.settings import Backend
-from mailwicket.config.tables import NAMED, PLAIN, shown
+from mailwicket.config.tables import NAMED, PLAIN, SHARED, shown
 
 HEAD: Final = """\
 # Configuration
@@ -168,6 +168,13 @@ domains = ["*.example.com"]
 keywords = ["lottery", "re:you (have )?won"]
 mode = "log"
 """,
+    "oauth": """\
+[oauth.office]
+provider = "microsoft"
+tenant = "example.org"
+grant = "device_code"
+client_id = "6731de76-14a6-49ae-97bc-6eba6914391e"
+""",
     "preferences": """\
 [preferences]
 allow_guests = false
@@ -213,7 +220,8 @@ company = "Example"
 def reference() -> str:
     """Return the page."""
     tables: dict[str, type[BaseModel]] = {**PLAIN, "backend": Backend, "incoming.NAME": Incoming}
-    tables |= {"incoming.NAME.filter": Filter, "preferences.reply_to_closed": ReplyToClosed}
+    tables |= {"incoming.NAME.filter": Filter, **{shown(name): model for name, model in SHARED.items()}}
+    tables |= {"preferences.reply_to_closed": ReplyToClosed}
     tables |= {shown(name): model for name, model in NAMED.items()}
     secret = keys_of(Incoming)["password"].allowed
     head = HEAD.format(
@@ -239,7 +247,7 @@ def _types(name: str) -> list[str]:
 
 
 def _section(name: str, model: type[BaseModel]) -> str:
-    more = [f"`NAME`: {UNIT_NAME.words}.", ""] if name.startswith("incoming.") else []
+    more = [f"`NAME`: {UNIT_NAME.words}.", ""] if name.startswith(("incoming.", "oauth.")) else []
     example = EXAMPLES.get(name) or EXAMPLES[name.partition(".")[0]]
     return _table(f"## `[{name}]`", model, example, more)
 

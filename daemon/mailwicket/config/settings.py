@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from mailwicket.config.directory import Category, Company, Group, Requester, Technician
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.model import AddrSpec, DirectoryPath, FilePath, Says, Table, Text, is_address, is_loopback, wrong
+from mailwicket.config.oauth import OAuth
 from mailwicket.config.preferences import Msp, Preferences
 from mailwicket.config.secret import Secret
 
@@ -178,6 +179,7 @@ class Settings(BaseSettings):
     store: Store = Field(default_factory=Store)
     backend: InstanceOf[BackendChoice]
     incoming: dict[str, Incoming] = Field(default_factory=dict)
+    oauth: dict[str, OAuth] = Field(default_factory=dict)
     preferences: Preferences = Field(default_factory=Preferences)
     msp: Msp = Field(default_factory=Msp)
     technician: dict[str, Technician] = Field(default_factory=dict)

@@ -11,6 +11,7 @@ from mailwicket.config.directory import Category, Company, Group, Requester, Tec
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.keys import Key, below, keys_of, to_toml
 from mailwicket.config.merge import KeyPath
+from mailwicket.config.oauth import OAuth
 from mailwicket.config.preferences import Msp, Preferences
 from mailwicket.config.settings import Backend, Daemon, Http, Store
 
@@ -32,16 +33,19 @@ NAMED: Final[Mapping[str, type[BaseModel]]] = {
 }
 """The tables of the directory: `[TABLE.NAME]`, or `[TABLE."ADDRESS"]`."""
 
+SHARED: Final[Mapping[str, type[BaseModel]]] = {"oauth": OAuth}
+"""The tables that mailboxes name: `[TABLE.NAME]`, with names as units have them."""
+
 BY_ADDRESS: Final = frozenset({"technician", "requester"})
 
-NAMES: Final = (*PLAIN, "backend", "incoming", *NAMED)
+NAMES: Final = (*PLAIN, "backend", "incoming", *SHARED, *NAMED)
 
 
 def shown(table: str) -> str:
     """Return how a table is written: with what stands for a name."""
     if table in NAMED:
         return f'{table}."ADDRESS"' if table in BY_ADDRESS else f"{table}.NAME"
-    return f"{table}.NAME" if table == "incoming" else table
+    return f"{table}.NAME" if table == "incoming" or table in SHARED else table
 
 
 class Tables:
@@ -66,7 +70,7 @@ class Tables:
         return any(key.is_text for key in self._keys_at(path)) or self.is_secret(path[:-1])
 
     def _keys_at(self, path: KeyPath) -> Iterator[Key]:
-        rest = path[2:] if path[:1] == ("incoming",) or (path and path[0] in NAMED) else path[1:]
+        rest = path[2:] if path[:1] == ("incoming",) or (path and path[0] in {**NAMED, **SHARED}) else path[1:]
         for model in self._models_at(path):
             key: Key | None = Key(model, "")
             for step in rest:
@@ -82,6 +86,8 @@ class Tables:
                 return [Backend, *self.backends.values()]
             case (name, _, _, *_) if name in NAMED:
                 return [NAMED[name]]
+            case (name, _, _, *_) if name in SHARED:
+                return [SHARED[name]]
             case (name, _, *_) if name in PLAIN:
                 return [PLAIN[name]]
         return []
@@ -91,6 +97,8 @@ class Tables:
         yield from (((name,), model, "") for name, model in PLAIN.items())
         yield ("incoming", "NAME"), Incoming, ""
         yield ("backend",), Backend, ""
+        for name, model in SHARED.items():
+            yield (name, "NAME"), model, ""
         for name, model in NAMED.items():
             yield (name, "ADDRESS" if name in BY_ADDRESS else "NAME"), model, ""
         for kind, source in self.sources.items():

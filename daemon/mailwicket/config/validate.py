@@ -13,8 +13,9 @@ from mailwicket.config.locate import TreePath
 from mailwicket.config.merge import Merged
 from mailwicket.config.mistake import ConfigError, dotted, mistakes, unknown, with_allowed
 from mailwicket.config.model import UNIT_NAME, is_addr_spec, is_unit_name
+from mailwicket.config.providers import refuses_passwords
 from mailwicket.config.settings import DEFAULT_BACKEND, Backend, BackendChoice, Settings
-from mailwicket.config.tables import BY_ADDRESS, NAMED, NAMES, PLAIN, Tables, shown
+from mailwicket.config.tables import BY_ADDRESS, NAMED, NAMES, PLAIN, SHARED, Tables, shown
 
 UNKNOWN: Final = "extra_forbidden"
 MISSING: Final = "missing"
@@ -47,7 +48,9 @@ class Validation:
         backend = self._backend(values.get("backend", {}))
         incoming = self.incoming = self._units(values.get("incoming", {}))
         self._check_mailboxes(incoming)
-        named = {name: self._named(name, values.get(name, {}), model) for name, model in NAMED.items()}
+        entries = {**SHARED, **NAMED}
+        named = {name: self._named(name, values.get(name, {}), model) for name, model in entries.items()}
+        self._check_logins(incoming)
         if self.errors:
             return None
         return Settings.model_validate({**plain, "backend": backend, "incoming": incoming, **named})
@@ -59,6 +62,8 @@ class Validation:
             return {}
         found: dict[str, BaseModel] = {}
         for name, values in entries.items():
+            if table in SHARED and not is_unit_name(name):
+                self._wrong((table, name), f"is no name for a table of this kind; {UNIT_NAME.words}")
             if table in BY_ADDRESS and not is_addr_spec(name):
                 self._wrong((table, name), 'is named by no address, "local@domain"')
             if (entry := self._table((table, name), values, model)) is not None:
@@ -121,7 +126,8 @@ class Validation:
             return None
         model = sources[kind]
         unit = self._table(path, values, model)
-        if self._whole and model.wants_password and "password" not in values and values.get("enabled", True) is True:
+        wants = model.wants_password and values.get("auth", "basic") == "basic" and values.get("enabled", True) is True
+        if self._whole and wants and "password" not in values:
             key = keys_of(model)["password"]
             self._wrong((*path, "password"), with_allowed("is missing, and the mailbox is enabled", key))
         return unit
@@ -153,6 +159,19 @@ class Validation:
                     ("incoming", name, "after"), f"moves mail into a folder that {who}, and it would come again"
                 )
 
+    def _check_logins(self, units: Mapping[str, Incoming]) -> None:
+        """Find mailboxes that cannot log in as they say: no application of that name, or passwords refused there."""
+        known = self._merged.values.get("oauth", {})
+        names = list(known) if isinstance(known, dict) else []
+        for name, unit in units.items():
+            path = ("incoming", name)
+            if self._whole and unit.auth == "oauth" and unit.oauth is None:
+                self._wrong((*path, "oauth"), 'is missing, and auth is "oauth"; the NAME of an [oauth.NAME]')
+            if self._whole and unit.oauth is not None and unit.oauth not in names:
+                self._wrong((*path, "oauth"), f"names no [oauth.NAME]; {_known(names)}")
+            if unit.auth == "basic" and unit.enabled and (reason := refuses_passwords(unit.server)):
+                self._wrong((*path, "auth"), f'cannot be "basic" here: {reason}')
+
     def _table(
         self,
         path: TreePath,
@@ -182,6 +201,11 @@ class Validation:
 
     def _wrong(self, path: TreePath, message: str) -> None:
         self.errors.append(self._merged.tell(path, message))
+
+
+def _known(names: Collection[str]) -> str:
+    shown_names = ", ".join(one for one in sorted(names) if is_unit_name(one))
+    return f"there are: {shown_names}" if shown_names else "there is none"
 
 
 def _place(unit: Incoming, folder: str) -> Place:
