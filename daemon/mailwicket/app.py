@@ -33,12 +33,14 @@ from mailwicket.service.herald import Herald, tell_log
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import Metrics
 from mailwicket.service.notify import Notifier
+from mailwicket.service.oauth import REASONS as LOGIN_REASONS
+from mailwicket.service.oauth import OAuthDesk
 from mailwicket.service.plan import BACKEND, Plan, adopted, compare
 from mailwicket.service.reload import ConfDir, Reloaded, Reloader
 from mailwicket.service.report import ParkedLately, Report, disk_of
 from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import Unit, UnitState
-from mailwicket.store import journal
+from mailwicket.store import journal, tokens
 from mailwicket.store.database import FILE_NAME as DATABASE
 from mailwicket.store.store import Store
 from mailwicket.timestamp import timestamp
@@ -46,11 +48,15 @@ from mailwicket.web.access import Access
 from mailwicket.web.api import Api
 from mailwicket.web.endpoint import Endpoint
 from mailwicket.web.mails import Mails
+from mailwicket.web.oauth import OAuthRoutes
 
 log = logging.getLogger(__name__)
 
-LOCAL_REASONS = frozenset({"secret_missing", "certificate"})
-"""What blocks a unit on this machine, as far as anybody knows: a reload tries again, it costs no failed login."""
+LOCAL_REASONS = frozenset({"secret_missing", "certificate", "oauth_settings"})
+"""What blocks a unit on this machine, as far as anybody knows: a reload tries again, it costs no failed login.
+
+Secrets of an application are read whenever a token is asked for: that such a one changed shows at the next try alone.
+"""
 
 QUICK_SECRETS = frozenset({"file", "env"})
 SLOW_SECRETS = frozenset({"command"})
@@ -88,7 +94,10 @@ class Daemon:
         self._backends = backends
         self._desk = self._make_desk(settings)
         joined = self._desk if isinstance(self._desk, JoinsTransaction) else None
-        self.store = Store(state_dir, [joined.schema] if joined else [])
+        self.store = Store(state_dir, [tokens.SCHEMA, *([joined.schema] if joined else [])])
+        self.oauth = OAuthDesk(
+            lambda: self.settings, tokens.TokenSafe(state_dir, self.store), self.machine, self._granted
+        )
         if joined:
             joined.bind(self.store.write)
         self.reading = Reading(self.store)
@@ -146,6 +155,7 @@ class Daemon:
             tasks.start_soon(self._reloader.run)
             tasks.start_soon(self._refresh_slow_secrets)
             tasks.start_soon(self._access.run)
+            tasks.start_soon(self.oauth.run)
             log.info("mailwicket %s runs units=%s state_dir=%s", __version__, len(self.units), self._chores.server)
             tasks.start_soon(self._hurry_when_cancelled)
             tasks.start_soon(self.notifier.keep_alive, lambda: self.report().line())
@@ -153,7 +163,11 @@ class Daemon:
             on_ready()
 
     def _routes(self) -> list[RouteDef]:
-        return [*Api(self).routes(), *Mails(self._importing, self.machine.spool_dir).routes()]
+        return [
+            *Api(self).routes(),
+            *Mails(self._importing, self.machine.spool_dir).routes(),
+            *OAuthRoutes(self.oauth).routes(),
+        ]
 
     async def _measure_disk(self) -> None:
         """Look aside how much room there is: a file system that hangs does not answer that either."""
@@ -177,6 +191,7 @@ class Daemon:
         """Close the desk and the store; every task has ended before."""
         self.reading.close()
         await _let_go(self._desk)
+        await self.oauth.close()
         await self.store.close()
 
     def _start_chores(self, supervisor: Supervisor, settings: Settings) -> None:
@@ -184,6 +199,12 @@ class Daemon:
         quarantine_keep = timedelta(days=settings.store.quarantine_keep_days)
         reclaim = Reclaim(self.store, self._desk, keep, quarantine_keep, utc_now, self._chores.caught_up)
         supervisor.start(self._chores, reclaim)
+
+    def _granted(self, name: str) -> None:
+        """Somebody signed in: who waited for that goes on at once."""
+        if self._supervisor is not None:
+            waited = {f"incoming/{unit}" for unit, one in self.settings.incoming.items() if one.oauth == name}
+            self._fleet.retry(LOGIN_REASONS, self._supervisor, waited)
 
     # --- the configuration changes ----------------------------------------------------------------------------------
 
@@ -196,6 +217,7 @@ class Daemon:
         assert self._supervisor is not None  # noqa: S101 - the reloader runs beside it
         plan = compare(self.settings, new, await stale_secrets(self.settings, QUICK_SECRETS))
         await self._go_over(plan, adopted(self.settings, new, plan))
+        self.oauth.tokens.forgive()
         retried = self._fleet.retry(LOCAL_REASONS, self._supervisor)
         if self._door is not None and self._desk_unit is not None and self._desk_unit.unit.reason in LOCAL_REASONS:
             self._door.unblock()
@@ -281,6 +303,8 @@ class Daemon:
             parked_lately=ParkedLately(lately, first_at) if first_at else None,
             parked_keep_days=self.settings.store.quarantine_keep_days,
             disk=self._disk,
+            endings=self.oauth.endings,
+            tokens=dict(self.oauth.tokens.refreshes),
             at=now,
         )
 

@@ -18,6 +18,7 @@ from mailwicket.cli import (
     explain,
     importing,
     init,
+    oauth,
     rehearse,
     run,
     status,
@@ -46,6 +47,7 @@ app.command("demo")(demo.demo)
 app.command("backup")(backup.backup)
 app.command("import")(importing.import_)
 app.add_typer(tickets.app, name="tickets")
+app.add_typer(oauth.app, name="oauth")
 
 
 def _show_version(wanted: bool) -> None:

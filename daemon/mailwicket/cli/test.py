@@ -7,6 +7,7 @@ import difflib
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -18,6 +19,7 @@ from mailwicket.cli.terminal import be_lenient, give_up, one_line
 if TYPE_CHECKING:
     from mailwicket.config.incoming import Incoming
     from mailwicket.model import ConnectionReport
+    from mailwicket.net.machine import BringsTokens
 
 KIND: Final = "incoming/"
 STYLES: Final = {"ok": "green", "failed": "bold red", "skipped": "dim"}
@@ -56,7 +58,14 @@ def run_test(
     if not ready:
         what = "no unit whose table is good" if result.errors else "conf.d has no [incoming.NAME]"
         give_up(f"{what}: nothing was tested")
-    reports = report(ready, quiet=as_json)
+    with ExitStack() as stack:
+        tokens = None
+        if result.settings is not None and any(one.auth == "oauth" for one in ready.values()):
+            from mailwicket.cli.bearing import CliTokens
+            from mailwicket.cli.signing import signing
+
+            tokens = CliTokens(stack.enter_context(signing(conf)), result.settings)
+        reports = report(ready, tokens, quiet=as_json)
     if as_json:
         print(json.dumps([_as_json(one) for one in reports], ensure_ascii=False))
     else:
@@ -74,8 +83,10 @@ def _nearest(name: str, known: Mapping[str, object]) -> str:
     return f"; there are: {', '.join(KIND + printable(one) for one in sorted(known)[:5])}" if known else ""
 
 
-def report(units: Mapping[str, Incoming], *, quiet: bool = False) -> Sequence[ConnectionReport]:
-    """Test *units*; on a terminal tell what is under way."""
+def report(
+    units: Mapping[str, Incoming], tokens: BringsTokens | None = None, *, quiet: bool = False
+) -> Sequence[ConnectionReport]:
+    """Test *units*, those that log in with a token by *tokens*; on a terminal tell what is under way."""
     import anyio
     from rich.console import Console
 
@@ -85,6 +96,7 @@ def report(units: Mapping[str, Incoming], *, quiet: bool = False) -> Sequence[Co
 
     sources = installed().sources
     machine = Machine(Path("/nonexistent"))  # a test keeps nothing
+    machine.tokens = tokens
     candidates = [
         Candidate(f"{KIND}{name}", f"{unit.server}:{unit.port}", sources[unit.protocol](name, unit, machine))
         for name, unit in units.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Protocol
 
 import anyio
 import anyio.to_thread
@@ -12,9 +13,14 @@ import anyio.to_thread
 from mailwicket.errors import BlockedError
 from mailwicket.model import Use
 from mailwicket.net.entrance import Entrance
-from mailwicket.net.oauth.tokens import Tokens
 from mailwicket.net.trust import Trust
 from mailwicket.ports import Bearer
+
+
+class BringsTokens(Protocol):
+    """Who has the tokens."""
+
+    def bearer(self, name: str, use: Use, mailbox: str) -> Bearer: ...  # noqa: D102
 
 
 class Machine:
@@ -27,7 +33,7 @@ class Machine:
         self._entrance = Entrance()
         self._trust = Trust()
         self._reading = anyio.Lock()
-        self.tokens: Tokens | None = None
+        self.tokens: BringsTokens | None = None
         """Whoever wires the parts sets it, once there is a place to keep tokens in."""
 
     def bearer(self, oauth: str, use: Use, mailbox: str) -> Bearer:

@@ -122,9 +122,13 @@ class Fleet:
         judge = Judge(self._store, self.desk, self._rulebook(name, policy), self._unit(name, config))
         return Way(judge, config.max_mail_bytes)
 
-    def retry(self, reasons: Collection[str], supervisor: Supervisor) -> list[str]:
-        """Try the units again that one of *reasons* blocks, and return their names."""
+    def retry(
+        self, reasons: Collection[str], supervisor: Supervisor, among: Collection[str] | None = None
+    ) -> list[str]:
+        """Try the units again that one of *reasons* blocks, of those named in *among*; return their names."""
         blocked = [unit for unit in self.units.values() if unit.state is UnitState.BLOCKED and unit.reason in reasons]
+        if among is not None:
+            blocked = [unit for unit in blocked if unit.name in among]
         for unit in blocked:
             supervisor.keeper(unit.name).unblock()
         return [unit.name for unit in blocked]

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.mistake import dotted
 from mailwicket.config.settings import Settings
-from mailwicket.config.tables import NAMED
+from mailwicket.config.tables import NAMED, SHARED
 
 AFTER_RESTART: Final = frozenset(
     {"daemon.state_dir", "http.listen", "http.tls_certificate", "http.tls_key", "store.url", "backend.type"}
@@ -88,7 +88,7 @@ def compare(old: Settings, new: Settings, secrets: Mapping[str, Sequence[str]] |
             changes.append(Change(unit, Act.STOP))
         elif name not in before:
             changes.append(Change(unit, Act.START))
-        elif keys := _changed(before[name], after[name]) or tuple(fresh.get(unit, ())):
+        elif keys := _changed(before[name], after[name]) or tuple(fresh.get(unit, ())) or _login(old, new, after[name]):
             changes.append(Change(unit, Act.RESTART, keys))
         else:
             kept += 1
@@ -103,6 +103,12 @@ def compare(old: Settings, new: Settings, secrets: Mapping[str, Sequence[str]] |
         tuple(key for key in others if key not in AFTER_RESTART),
         tuple(key for key in others if key in AFTER_RESTART),
     )
+
+
+def _login(old: Settings, new: Settings, mailbox: Incoming) -> tuple[str, ...]:
+    """Return the key of *mailbox* by which it logs in, where what it names there changed."""
+    name = mailbox.oauth if mailbox.auth == "oauth" else None
+    return ("oauth",) if name is not None and old.oauth.get(name) != new.oauth.get(name) else ()
 
 
 def adopted(old: Settings, new: Settings, plan: Plan) -> Settings:
@@ -138,7 +144,7 @@ def _others(old: Settings, new: Settings) -> list[str]:
         before, after = getattr(old, table), getattr(new, table)
         if isinstance(before, BaseModel) and isinstance(after, BaseModel):
             found.extend(f"{table}.{key}" for key in _changed(before, after))
-        elif table in NAMED:
+        elif table in NAMED or table in SHARED:
             found.extend(dotted((table, name)) for name in _differing(before, after))
     if old.backend.type != new.backend.type:
         found.append("backend.type")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from mailwicket.errors import StoreError
 from mailwicket.service.alerts import alerts_of
+from mailwicket.service.ending import Ending
 from mailwicket.service.units import BACKEND_REASON, STORE_REASONS, Unit, UnitState
 from mailwicket.timestamp import timestamp
 
@@ -81,6 +82,10 @@ class Report:
     parked_lately: ParkedLately | None = None
     parked_keep_days: int = 0
     disk: Disk | None = None
+    endings: Sequence[Ending] = ()
+    """Secrets, certificates and sign-ins that end one day."""
+    tokens: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """How often an application asked for a token, by its name and the outcome."""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property

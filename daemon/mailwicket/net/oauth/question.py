@@ -12,7 +12,7 @@ import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from mailwicket.config.oauth import OAuth
 
@@ -135,3 +135,10 @@ def proof_form(oauth: OAuth, client_secret: str | None, assertion: str | None) -
     if assertion is not None:
         proof |= {"client_assertion_type": ASSERTION, "client_assertion": assertion}
     return proof
+
+
+def query_of(pasted: str) -> Mapping[str, str]:
+    """Return the query of a URL that somebody pasted, or of the query alone."""
+    text = pasted.strip()
+    query = urlsplit(text).query if "://" in text else text.removeprefix("?")
+    return dict(parse_qsl(query, keep_blank_values=True))

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
 
 import anyio
 
@@ -229,10 +228,3 @@ class SignIns:
                 found.ends(Progress.DONE, f"signed in; granted: {' '.join(kept.granted) or 'nothing named'}")
                 return
         found.ends(Progress.FAILED, f"oauth {found.name}: nobody typed the code in in time; begin again")
-
-
-def query_of(pasted: str) -> Mapping[str, str]:
-    """Return the query of a URL that somebody pasted, or of the query alone."""
-    text = pasted.strip()
-    query = urlsplit(text).query if "://" in text else text.removeprefix("?")
-    return dict(parse_qsl(query, keep_blank_values=True))

@@ -312,6 +312,12 @@ class Tokens:
         for one in [one for one in self._refused if name is None or one[0] == name]:
             del self._refused[one]
 
+    def refusal(self, name: str) -> BlockedError | TransientError | None:
+        """Return why a grant brings no tokens now; None where nothing is known against it."""
+        now = self._monotonic()
+        found = [one.failure for (of, _), one in self._refused.items() if of == name and now < one.until]
+        return found[0] if found else None
+
     def drop(self, door: Door, token: str) -> None:
         """Hand *token* out no more: a server did not take it."""
         kept, oauth = self._kept.get(door.name), self._applications().get(door.name)
