@@ -54,7 +54,7 @@ class Bearer(Protocol):
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the last token is so young that its age is no reason to refuse it: a new one mends nothing."""
+        """Whether the last token was minted when it was asked for: where that is refused, a new one mends nothing."""
         ...
 
     @property

@@ -9,13 +9,16 @@ import base64
 import hashlib
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import anyio
 from aiohttp import web
+from anyio.from_thread import start_blocking_portal
 
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -42,6 +45,12 @@ class Issuer:
     good: dict[str, str | None] = field(default_factory=dict)
     """Refresh tokens that are taken, each with its predecessor."""
     codes: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    user: str = ""
+    """Whose its tokens are, for a mail server that asks (RFC 7662)."""
+    ends: dict[str, float] = field(default_factory=dict)
+    """When each access token ends."""
+    refused: int = 0
+    """How often a mail server was told that a token is none."""
 
     def new(self, kind: str) -> str:
         token = f"{kind}-canary-{secrets.token_urlsafe(12)}"
@@ -66,8 +75,6 @@ class Issuer:
         form = {key: str(value) for key, value in (await request.post()).items()}
         self.asked.append(form)
         if self.delay_s:
-            import anyio
-
             await anyio.sleep(self.delay_s)
         if self.answers:
             return self.answers.pop(0)
@@ -112,7 +119,9 @@ class Issuer:
         return self.grant(self.new_refresh())
 
     def grant(self, refresh: str | None) -> web.Response:
-        told: dict[str, Any] = {"token_type": "Bearer", "access_token": self.new("access"), "ext_expires_in": 3600}
+        token = self.new("access")
+        self.ends[token] = time.monotonic() + _seconds(self.expires_in)
+        told: dict[str, Any] = {"token_type": "Bearer", "access_token": token, "ext_expires_in": 3600}
         if self.expires_in is not None:
             told["expires_in"] = self.expires_in
         if refresh is not None:
@@ -120,6 +129,13 @@ class Issuer:
         if self.scope is not None:
             told["scope"] = self.scope
         return web.json_response(told)
+
+    async def introspect(self, request: web.Request) -> web.Response:
+        token = str((await request.post()).get("token", ""))
+        if time.monotonic() >= self.ends.get(token, 0.0):
+            self.refused += 1
+            return web.json_response({"active": False})
+        return web.json_response({"active": True, "username": self.user, "scope": "mail", "token_type": "Bearer"})
 
     async def device(self, request: web.Request) -> web.Response:
         self.asked.append({key: str(value) for key, value in (await request.post()).items()})
@@ -137,6 +153,13 @@ class Issuer:
         )
 
 
+def _seconds(told: Any) -> float:
+    try:
+        return max(0.0, float(told))
+    except (TypeError, ValueError):
+        return 3600.0
+
+
 def refusal(error: str, words: str = "", numbers: list[int] | None = None, status: int = 400) -> web.Response:
     told: dict[str, Any] = {"error": error, "error_description": f"{words}\r\nTrace ID: 1\r\nTimestamp: 2"}
     if numbers:
@@ -149,7 +172,13 @@ async def issuing(**changes: Any) -> AsyncIterator[Issuer]:
     """Run one on loopback."""
     issuer = Issuer(**changes)
     app = web.Application()
-    app.add_routes([web.post("/token", issuer.token), web.post("/device", issuer.device)])
+    app.add_routes(
+        [
+            web.post("/token", issuer.token),
+            web.post("/device", issuer.device),
+            web.post("/introspect", issuer.introspect),
+        ]
+    )
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -160,3 +189,10 @@ async def issuing(**changes: Any) -> AsyncIterator[Issuer]:
         yield issuer
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def issuing_aside(**changes: Any) -> Iterator[Issuer]:
+    """Run one in a thread of its own, for tests of processes."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(issuing(**changes)) as issuer:
+        yield issuer

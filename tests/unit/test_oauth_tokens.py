@@ -212,10 +212,12 @@ async def test_a_token_that_the_server_did_not_take_is_not_handed_out_again(tmp_
         first = await bearer.token()
         assert bearer.is_fresh
         stand.later(minutes=10)
+        assert await bearer.token() == first
         assert not bearer.is_fresh
         bearer.invalidate()
         second = await bearer.token()
         assert first != second
+        assert bearer.is_fresh
         bearer.invalidate()
         bearer.invalidate()
         assert len(issuer.asked) == 2

@@ -28,9 +28,6 @@ EARLY_S: Final = 5 * 60
 REFUSED_S: Final = 60
 """A refusal stands so long: a thousand mailboxes of one application ask once (MSAL's habit)."""
 
-FRESH_S: Final = 120
-"""A token that is younger is not refused for its age."""
-
 LEAVE_S: Final = 5
 """A stop waits so long for the answer to a refresh: a rotated token that nobody wrote down is lost."""
 
@@ -347,10 +344,13 @@ class Bearer:
         self._tokens = tokens
         self._door = door
         self._last: Access | None = None
+        self._is_new = False
 
     async def token(self) -> str:
         """Return a token that is good for minutes at least; see `Tokens.access` for errors."""
+        asked_at = self._tokens.now()
         self._last = await self._tokens.access(self._door)
+        self._is_new = self._last.minted_at >= asked_at
         return self._last.token
 
     def invalidate(self) -> None:
@@ -360,8 +360,8 @@ class Bearer:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the last token is so young that its age is no reason to refuse it."""
-        return self._last is not None and self._tokens.now() - self._last.minted_at < FRESH_S
+        """Whether the last token was minted when it was asked for, not before."""
+        return self._is_new
 
     @property
     def left_s(self) -> float:
