@@ -33,7 +33,8 @@ class OAuthDovecot(Dovecot):
 
     def _config(self) -> str:
         (self.base / "oauth2.conf.ext").write_text(INTROSPECTION.format(url=self.issuer_url))
-        before, passdb, after = super()._config().partition("passdb {")
+        config = super()._config().replace("auth_cache_size = 1M", "auth_cache_size = 0")  # or it knows dead tokens
+        before, passdb, after = config.partition("passdb {")
         # The first database that knows the mechanism decides.
         return before + PASSDB.format(mechanisms=self.mechanisms, base=self.base) + passdb + after
 
