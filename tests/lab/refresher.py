@@ -26,6 +26,8 @@ async def refresh(state_dir: Path, url: str, first: str) -> None:
         await safe.save("office", Kept(client_of(oauth), first).write())
     wire = Wire(lambda: Machine(state_dir).trust(None))
     tokens = Tokens(lambda: {"office": oauth}, lambda _: frozenset(), safe, wire)
+    for kept in (await tokens.kept("office", oauth)).access.values():
+        tokens.drop(DOOR, kept.token)  # what is said to be refreshed is
     while True:
         access = await tokens.access(DOOR)
         print("refreshed", flush=True)

@@ -255,6 +255,7 @@ def refresh_and_die(tmp_path: Path, refreshes: int, most: int) -> None:
             one.run(random.randint(1, most))
         issued = len([token for token in issuer.given if token.startswith("refresh-")])
         print(f"{one.done} refreshes, {one.deaths} deaths, {issued} refresh tokens issued")
+        assert issued > one.done
         assert one.run(1) == 1  # still signed in
         kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
         assert not [token for token in issuer.given if token.encode() in kept]
