@@ -176,6 +176,14 @@ async def test_no_words_of_a_server_hold_the_token(tmp_path: Path, repeated: str
     assert "***" in str(await failure(said, tmp_path, FakeBearer()))
 
 
+async def test_what_oauthbearer_said_is_known_as_a_secret(tmp_path: Path) -> None:
+    said = login("AUTH=OAUTHBEARER SASL-IR", "C: AUTHENTICATE OAUTHBEARER *", IN)
+    async with scripted(said + SELECTED) as server, source(server, tmp_path, FakeBearer()).connect() as mailbox:
+        words = mailbox._client.protocol.words_of
+        response = server.lines[0].rpartition(" ")[2]
+        assert words(f"what is {response}?".encode(), 1000) in {"what is ***?", "what is ***=?", "what is ***==?"}
+
+
 async def test_without_a_token_nobody_is_connected_to(tmp_path: Path) -> None:
     bearer = FakeBearer(error=BlockedError("sign in", reason="needs_sign_in"))
     async with scripted("X: close") as server:

@@ -51,7 +51,7 @@ class Account:
     def secrets(self) -> frozenset[bytes]:
         """The password or token in every form that goes out, or that a server may make of it.
 
-        What goes out as OAUTHBEARER ends as XOAUTH2 does or one of two shifts of it: `redact` knows those.
+        But what goes out as OAUTHBEARER, in which the server's own name stands.
         """
         raw = self.password.encode()
         if not raw:
@@ -156,6 +156,7 @@ async def _bearer(client: ImapClient, account: Account) -> tuple[str, Exchange]:
         return "AUTHENTICATE XOAUTH2", await _sasl(client, "XOAUTH2", account.sasl_xoauth2)
     if client.has_capability("AUTH=OAUTHBEARER"):
         response = account.sasl_oauthbearer(client.host, client.port)
+        client.protocol.secrets = account.secrets | {response.rstrip(b"=")}
         return "AUTHENTICATE OAUTHBEARER", await _sasl(client, "OAUTHBEARER", response, b"AQ==")
     client.abort()
     raise BlockedError(
