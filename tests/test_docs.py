@@ -208,10 +208,16 @@ def test_the_sample_shows_every_key_and_comments_out_the_optional_ones_with_defa
         conf.write("\n".join(defaults), path.name)
     assert plain is not None
     assert conf.read().settings == plain
+    conf.write(commented_tables("15-oauth.toml"), "15-applications.toml")
     for path in SAMPLE.glob("*.toml"):
         off = r"^#   (?=[\[\w])|^# (?=\w+ = )" if path.name == "15-proxies.toml" else r"^# (?=\w+ = )"
         conf.write(re.sub(off, "", path.read_text(encoding="utf-8"), flags=re.MULTILINE), path.name)
     assert conf.lines() == []
+
+
+def commented_tables(name: str) -> str:
+    lines = (SAMPLE / name).read_text(encoding="utf-8").splitlines()
+    return "\n".join(line.removeprefix("#   ") for line in lines if line.startswith("#   "))
 
 
 def test_the_sample_shows_every_key_of_directory_rules_and_notifications_and_is_good(tmp_path: Path) -> None:

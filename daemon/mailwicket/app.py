@@ -40,6 +40,8 @@ from mailwicket.service.herald import Herald, tell_log
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import Metrics
 from mailwicket.service.notify import Notifier
+from mailwicket.service.oauth import REASONS as LOGIN_REASONS
+from mailwicket.service.oauth import OAuthDesk
 from mailwicket.service.outgoing import Outgoing
 from mailwicket.service.plan import BACKEND, Plan, adopted, compare
 from mailwicket.service.record import Record
@@ -47,7 +49,7 @@ from mailwicket.service.reload import FILES, ConfDir, Reloaded, Reloader
 from mailwicket.service.report import ParkedLately, Report, disk_of
 from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import Unit, UnitState
-from mailwicket.store import journal
+from mailwicket.store import journal, tokens
 from mailwicket.store.audit import Deed
 from mailwicket.store.database import FILE_NAME as DATABASE
 from mailwicket.store.outlist import Backlog
@@ -59,14 +61,18 @@ from mailwicket.web.api import Api
 from mailwicket.web.audit import Audit
 from mailwicket.web.endpoint import Endpoint
 from mailwicket.web.mails import Mails
+from mailwicket.web.oauth import OAuthRoutes
 from mailwicket.web.outbox import OutboxApi
 from mailwicket.web.quarantine import Quarantine
 from mailwicket.web.tickets import Tickets
 
 log = logging.getLogger(__name__)
 
-LOCAL_REASONS = frozenset({"secret_missing", "certificate"})
-"""What blocks a unit on this machine, as far as anybody knows: a reload tries again, it costs no failed login."""
+LOCAL_REASONS = frozenset({"secret_missing", "certificate", "oauth_settings"})
+"""What blocks a unit on this machine, as far as anybody knows: a reload tries again, it costs no failed login.
+
+Secrets of an application are read whenever a token is asked for: that such a one changed shows at the next try alone.
+"""
 
 QUICK_SECRETS = frozenset({"file", "env"})
 SLOW_SECRETS = frozenset({"command"})
@@ -106,7 +112,10 @@ class Daemon:
         self._backends = backends
         self._desk = self._make_desk(settings)
         joined = self._desk if isinstance(self._desk, JoinsTransaction) else None
-        self.store = Store(state_dir, [joined.schema] if joined else [])
+        self.store = Store(state_dir, [tokens.SCHEMA, *([joined.schema] if joined else [])])
+        self.oauth = OAuthDesk(
+            lambda: self.settings, tokens.TokenSafe(state_dir, self.store), self.machine, self._granted
+        )
         if joined:
             joined.bind(self.store.write)
         self.reading = Reading(self.store)
@@ -178,6 +187,7 @@ class Daemon:
             tasks.start_soon(self._reloader.run)
             tasks.start_soon(self._refresh_slow_secrets)
             tasks.start_soon(self._access.run)
+            tasks.start_soon(self.oauth.run)
             log.info("mailwicket %s runs units=%s state_dir=%s", __version__, len(self.units), self._chores.server)
             tasks.start_soon(self._hurry_when_cancelled)
             tasks.start_soon(self.notifier.keep_alive, lambda: self.report().line())
@@ -192,6 +202,7 @@ class Daemon:
             *Audit(self._record).routes(),
             *Mails(self._importing, self.machine.spool_dir, self._record.imported).routes(),
             *OutboxApi(Outgoing(self.store, self._couriers)).routes(),
+            *OAuthRoutes(self.oauth).routes(),
         ]
 
     async def _measure_disk(self) -> None:
@@ -216,6 +227,7 @@ class Daemon:
         """Close the desk and the store; every task has ended before."""
         self.reading.close()
         await _let_go(self._desk)
+        await self.oauth.close()
         await self.store.close()
 
     def _start_chores(self, supervisor: Supervisor, settings: Settings) -> None:
@@ -224,6 +236,12 @@ class Daemon:
         done = self._chores.caught_up, self._fleet.done
         reclaim = Reclaim(self.store, self._desk, keep, quarantine_keep, utc_now, *done)
         supervisor.start(self._chores, reclaim)
+
+    def _granted(self, name: str) -> None:
+        """Somebody signed in: who waited for that goes on at once."""
+        if self._supervisor is not None:
+            waited = {f"incoming/{unit}" for unit, one in self.settings.incoming.items() if one.oauth == name}
+            self._fleet.retry(LOGIN_REASONS, self._supervisor, waited)
 
     # --- the configuration changes ----------------------------------------------------------------------------------
 
@@ -236,6 +254,7 @@ class Daemon:
         assert self._supervisor is not None  # noqa: S101 - the reloader runs beside it
         plan = compare(self.settings, new, await stale_secrets(self.settings, QUICK_SECRETS))
         await self._go_over(plan, adopted(self.settings, new, plan))
+        self.oauth.tokens.forgive()
         retried = self._fleet.retry(LOCAL_REASONS, self._supervisor)
         if self._door is not None and self._desk_unit is not None and self._desk_unit.unit.reason in LOCAL_REASONS:
             self._door.unblock()
@@ -328,6 +347,8 @@ class Daemon:
             disk=self._disk,
             filter_hits=self._fleet.filter_hits(),
             waiting=self._waiting,
+            endings=self.oauth.endings,
+            tokens=dict(self.oauth.tokens.refreshes),
             at=now,
         )
 

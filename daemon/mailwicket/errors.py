@@ -19,6 +19,14 @@ class TransientError(MailwicketError):
         self.reason = reason
 
 
+class SessionEndedError(TransientError):
+    """A session is over as it was to be (its token ends): connect anew at once. No failure, and nobody is told."""
+
+    def __init__(self, message: str) -> None:
+        """Say which one."""
+        super().__init__(message, reason="connection_lost")
+
+
 def is_shortage(error: BaseException | None) -> bool:
     """Tell whether the process, or the whole machine, had no descriptor left: nothing is wrong with what was opened."""
     return isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}

@@ -41,6 +41,7 @@ NAMES: Final = (
     "outbox.claimed",  # mails are somebody's, none was begun
     "outbox.submitted",  # the server has the mail, no row says so
     "outbox.noted",  # the row says so
+    "tokens.received",  # a server gave a token, perhaps a new refresh token, and nothing is written yet
     "imap.send",  # before any command leaves for the server
     "pop3.send",  # the same, over POP3
 )

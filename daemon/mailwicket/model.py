@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import NewType
+from typing import Literal, NewType
 
 MessageId = NewType("MessageId", str)
 """RFC 5322 3.6.4, without the angle brackets. A hint: anybody may write any."""
@@ -27,6 +27,9 @@ TicketNumber = NewType("TicketNumber", int)
 
 Sha256 = NewType("Sha256", str)
 """64 lower-case hexadecimal digits."""
+
+Use = Literal["imap", "pop3", "smtp", "graph", "graph_send"]
+"""What a token (RFC 6750) is for: a protocol, and at Microsoft Graph whether mail is sent."""
 
 
 # --- where a mail lies, and its bytes -------------------------------------------------------------------------------

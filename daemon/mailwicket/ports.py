@@ -29,10 +29,40 @@ from mailwicket.model import (
     TicketNumber,
     TicketRef,
     Unread,
+    Use,
 )
 from mailwicket.outgoing import Envelope, RecipientStatus
 
 T = TypeVar("T")
+
+
+class Bearer(Protocol):
+    """Brings the tokens (RFC 6750) by which one mailbox logs in in place of a password."""
+
+    async def token(self) -> str:
+        """Return a token that is good for some minutes at least.
+
+        Never log it, put it into no error, say it to no other server than the mailbox's own.
+
+        Raises:
+            TransientError: time mends it.
+            BlockedError: a human must act: sign in, consent, settings.
+        """
+        ...
+
+    def invalidate(self) -> None:
+        """The server did not take the last token: the next one is another."""
+        ...
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the last token was minted when it was asked for: where that is refused, a new one mends nothing."""
+        ...
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the last token ends, and with it the session that some servers opened by it."""
+        ...
 
 
 class Net(Protocol):
@@ -59,6 +89,10 @@ class Net(Protocol):
         Raises:
             BlockedError: the file cannot be read or holds no certificate.
         """
+        ...
+
+    def bearer(self, oauth: str, use: Use, mailbox: str) -> Bearer:
+        """Return who brings tokens of `[oauth.NAME]` for *use*, for *mailbox*. Asks for nothing yet."""
         ...
 
 

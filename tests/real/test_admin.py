@@ -69,7 +69,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def test_every_route_of_the_running_daemon_is_closed_to_the_world_and_open_to_the_admin(desk: Desk) -> None:
     desk.start()
     routes = json.loads(desk.daemon.get("/api/v1/"))
-    admin = [one for one in routes if one["path"] not in {"/livez", "/readyz", "/metrics"}]
+    admin = [one for one in routes if one["path"] not in {"/livez", "/readyz", "/metrics", "/oauth/callback"}]
     assert len(admin) >= 10
     good = {"Authorization": f"Bearer {TOKEN}"}
     for one in admin:
@@ -86,6 +86,8 @@ def test_every_route_of_the_running_daemon_is_closed_to_the_world_and_open_to_th
     assert desk.ask("/api/v1/status", **good)[0] == 200
     assert desk.ask("/api/v1/units/incoming/box/pause", "POST", **good)[0] == 200
     assert desk.ask("/livez")[0] == 200
+    assert desk.ask("/oauth/callback?state=x&code=y")[0] == 400  # open, and only for who is waited for
+    assert desk.ask("/oauth/callback", Host="evil.example.org")[0] == 403
     assert TOKEN not in desk.daemon.log
 
 

@@ -13,6 +13,7 @@ from mailwicket.cli.status import severity, sheet
 from mailwicket.errors import StoreError
 from mailwicket.model import Reason
 from mailwicket.service.alerts import CRITICAL, Alert, Cause, alerts_of
+from mailwicket.service.ending import Ending
 from mailwicket.service.herald import LOGGED, Herald, News, tell_log
 from mailwicket.service.report import ParkedLately, Report
 from mailwicket.service.units import Unit, UnitState
@@ -305,10 +306,36 @@ def test_every_cause_can_be_begun_by_a_report(unit: Unit) -> None:
     main, support = Unit("outgoing/main", "s"), Unit("outgoing/support", "s")
     main.broken_since = support.broken_since = now()
     support.stand_in = "main"
-    changes = {"errors": ("a",), "refused_since": now(), "parked_lately": ParkedLately(1, now())}
+    changes: dict[str, object] = {"errors": ("a",), "refused_since": now(), "parked_lately": ParkedLately(1, now())}
+    changes["endings"] = [Ending("office", "secret", now())]
     found = alerts_of(report(blocked, failing, out, unit, main, support, at=now() + 60 * MINUTE, **changes))
     assert {alert.cause for alert in found} == set(Cause)
     assert all(isinstance(alert, Alert) and alert.said and alert.do for alert in found)
+
+
+@pytest.mark.parametrize(
+    ("what", "days", "said"),
+    [
+        ("secret", 31, None),
+        ("secret", 30, "the secret of oauth office ends in 30 days"),
+        ("certificate", 1, "the certificate of oauth office ends in 1 day"),
+        ("certificate", -1, "the certificate of oauth office has ended"),
+        ("grant", 15, None),
+        ("grant", 14, "the grant of oauth office ends in 14 days"),
+    ],
+)
+def test_what_ends_one_day_is_told_in_time(what: str, days: int, said: str | None) -> None:
+    at = now()
+    told = alerts_of(report(at=at, endings=[Ending("office", what, at + timedelta(days=days))]))
+    assert [one.said for one in told] == ([said] if said else [])
+    assert all(one.unit == "oauth/office" and one.severity == "warning" and one.do for one in told)
+
+
+def test_of_several_things_of_one_application_the_nearest_end_is_told() -> None:
+    at = now()
+    ends = [Ending("office", what, at + timedelta(days=days)) for what, days in (("secret", 9), ("certificate", 3))]
+    (told,) = alerts_of(report(at=at, endings=ends))
+    assert told.said.startswith("the certificate")
 
 
 def test_a_store_that_is_out_for_long_does_not_begin_anew_with_each_write_that_waits(unit: Unit) -> None:

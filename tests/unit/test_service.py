@@ -12,7 +12,7 @@ import anyio
 import pytest
 from tests.fakes import report
 
-from mailwicket.errors import BlockedError, ConflictError, StoreError, TransientError
+from mailwicket.errors import BlockedError, ConflictError, SessionEndedError, StoreError, TransientError
 from mailwicket.model import Reason
 from mailwicket.service import supervisor
 from mailwicket.service.looplag import LoopLag
@@ -307,4 +307,5 @@ async def test_the_transitions_of_a_unit_are_those_of_the_table_and_all_of_them(
     await play_through(UnitState.BLOCKED, "unblock", no, connects=True)
     await play_through(UnitState.PAUSED, "resume", held=True)
     await play_through(UnitState.PAUSED, "stop", held=True)
+    await play_through(UnitState.RUNNING, "stop", SessionEndedError("its token ends"), connects=True)
     assert seen == table_of_transitions()

@@ -20,6 +20,7 @@ from mailwicket.cli import (
     explain,
     importing,
     init,
+    oauth,
     outbox,
     quarantine,
     rehearse,
@@ -56,6 +57,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(audit.app, name="audit")
 app.command("route")(route.route)
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(oauth.app, name="oauth")
 
 
 def _show_version(wanted: bool) -> None:

@@ -77,6 +77,18 @@ class Door:
     exit_code: int
     """Of the command, where nobody answers."""
 
+    def is_answered(self) -> bool:
+        """Tell whether a daemon listens; where this user may not ask it, one does."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(5)
+            try:
+                probe.connect(self.path)
+            except PermissionError:
+                return True
+            except OSError:
+                return False
+            return True
+
     def ask(self, method: str, route: str, body: object = None) -> Answer:
         """Ask the daemon, with *body* as JSON; without an answer end the command with a line why."""
         connection = UnixConnection(self.path)

@@ -7,6 +7,7 @@ import difflib
 import json
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mailwicket.config.load import Loaded
     from mailwicket.config.outgoing import Outgoing
     from mailwicket.model import ConnectionReport
+    from mailwicket.net.machine import BringsTokens
     from mailwicket.ports import Net
     from mailwicket.service.trial import Errand
 
@@ -81,7 +83,14 @@ def run_test(
     if (send_to or roundtrip) and not senders:
         give_up("there is no outgoing server to send by", 2)
     more = dict.fromkeys(senders, sending) if send_to or roundtrip else {}
-    reports = report(ready, more, quiet=as_json)
+    with ExitStack() as stack:
+        tokens = None
+        if result.settings is not None and any(getattr(one, "auth", "basic") == "oauth" for one in ready.values()):
+            from mailwicket.cli.bearing import CliTokens
+            from mailwicket.cli.signing import signing
+
+            tokens = CliTokens(stack.enter_context(signing(conf)), result.settings)
+        reports = report(ready, more, tokens, quiet=as_json)
     if as_json:
         print(json.dumps([_as_json(one) for one in reports], ensure_ascii=False))
     else:
@@ -133,9 +142,13 @@ def _sends(unit: str, server: Server, named: Collection[str]) -> bool:
 
 
 def report(
-    units: Mapping[str, Server], more: Mapping[str, Sending] | None = None, *, quiet: bool = False
+    units: Mapping[str, Server],
+    more: Mapping[str, Sending] | None = None,
+    tokens: BringsTokens | None = None,
+    *,
+    quiet: bool = False,
 ) -> Sequence[ConnectionReport]:
-    """Test *units*, and do *more* by those named there; on a terminal tell what is under way."""
+    """Test *units*, with *tokens* where one logs in with them, and do *more*; on a terminal tell what is under way."""
     import anyio
     from rich.console import Console
 
@@ -145,6 +158,7 @@ def report(
 
     plugins = installed()
     machine = Machine(Path("/nonexistent"))  # a test keeps nothing
+    machine.tokens = tokens
     candidates = []
     for unit, server in units.items():
         adapters = plugins.senders if unit.startswith(OUTGOING) else plugins.sources

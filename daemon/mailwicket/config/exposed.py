@@ -20,7 +20,7 @@ AT_ONCE: Final = 8
 """So many secrets are read at a time: commands may take seconds each."""
 
 
-CERTIFICATES: Final = ("tls_certificate", "tls_key", "ca_file")
+CERTIFICATES: Final = ("tls_certificate", "tls_key", "ca_file", "certificate")
 
 
 def secrets(value: object, path: TreePath = ()) -> Iterator[tuple[TreePath, Secret]]:
@@ -46,6 +46,7 @@ def _files(settings: Settings) -> Iterator[tuple[TreePath, Path]]:
     tables: dict[TreePath, BaseModel] = {("http",): settings.http, ("backend",): settings.backend.keys}
     tables |= {("incoming", name): table for name, table in settings.incoming.items()}
     tables |= {("outgoing", name): table for name, table in settings.outgoing.items()}
+    tables |= {("oauth", name): table for name, table in settings.oauth.items()}
     for path, table in tables.items():
         for key in CERTIFICATES:
             if isinstance(file := getattr(table, key, None), Path):

@@ -93,13 +93,19 @@ class Incoming(Table):
     proxy: Text | None = Field(
         default=None, description="The `[proxy.NAME]` by which the server is reached; unset: straight."
     )
-    auth: Literal["basic"] = Field(default="basic", description="How to log in: user name and password.")
+    auth: Literal["basic", "oauth"] = Field(
+        default="basic",
+        description="How to log in: `basic`, user name and password; `oauth`, a token of the application in `oauth`.",
+    )
+    oauth: Text | None = Field(default=None, description='NAME of an `[oauth.NAME]`; required with `auth = "oauth"`.')
     username: Text = Field(
         default_factory=_username_default,
         description="Who logs in.",
         json_schema_extra={"default": "the value of email"},
     )
-    password: Secret | None = Field(default=None, description="A secret; required while `enabled`.")
+    password: Secret | None = Field(
+        default=None, description='A secret; required while `enabled` with `auth = "basic"`.'
+    )
     folder: Text = Field(default="INBOX", description="The folder that is read.")
     poll_s: int = Field(
         default=60,

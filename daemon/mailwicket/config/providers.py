@@ -72,7 +72,7 @@ def by_submission(server: str) -> Provider | None:
     return next((one for one in PROVIDERS if one.name == name), None)
 
 
-def refuses_passwords(server: str) -> str | None:
+def submits_without_passwords(server: str) -> str | None:
     """Return the name of the provider that switched off passwords at *server*, which takes mail; None of any other."""
     provider = by_submission(server)
     return provider.name if provider is not None and provider.name in _OAUTH_ONLY else None
@@ -81,3 +81,11 @@ def refuses_passwords(server: str) -> str | None:
 def by_address(address: str) -> Provider | None:
     """Return who gave *address*; None where that is not certain, as for everybody's own domain."""
     return _BY_DOMAIN.get(address.rpartition("@")[2].casefold())
+
+
+def refuses_passwords(server: str) -> str | None:
+    """Return why *server* takes no password whatever it is, as the end of a sentence; None where it may."""
+    provider = by_server(server)
+    if provider is None or provider.login != OAUTH_ONLY:
+        return None
+    return f'{provider.name} {provider.login}; auth = "oauth", with an [oauth.NAME] whose provider is "microsoft"'

@@ -236,6 +236,13 @@ server = "imap.example.org"
 password = { file = "/etc/mailwicket/support.password" }
 proxy = "office"
 """,
+    "oauth": """\
+[oauth.office]
+provider = "microsoft"
+tenant = "example.org"
+grant = "device_code"
+client_id = "6731de76-14a6-49ae-97bc-6eba6914391e"
+""",
     "preferences": """\
 [preferences]
 allow_guests = false

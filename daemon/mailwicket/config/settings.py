@@ -14,6 +14,7 @@ from mailwicket.config.directory import Category, Company, Group, Requester, Tec
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.model import AddrSpec, DirectoryPath, FilePath, Says, Table, Text, is_address, is_loopback, wrong
 from mailwicket.config.notification import Notification
+from mailwicket.config.oauth import OAuth
 from mailwicket.config.outgoing import Outgoing, OutgoingRule
 from mailwicket.config.preferences import Msp, Preferences
 from mailwicket.config.proxy import Proxy
@@ -185,6 +186,7 @@ class Settings(BaseSettings):
     outgoing_rule: tuple[OutgoingRule, ...] = ()
     notification: dict[str, Notification] = Field(default_factory=dict)
     proxy: dict[str, Proxy] = Field(default_factory=dict)
+    oauth: dict[str, OAuth] = Field(default_factory=dict)
     preferences: Preferences = Field(default_factory=Preferences)
     msp: Msp = Field(default_factory=Msp)
     technician: dict[str, Technician] = Field(default_factory=dict)

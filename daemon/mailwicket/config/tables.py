@@ -12,6 +12,7 @@ from mailwicket.config.incoming import Incoming
 from mailwicket.config.keys import Key, below, keys_of, to_toml
 from mailwicket.config.merge import KeyPath
 from mailwicket.config.notification import Notification
+from mailwicket.config.oauth import OAuth
 from mailwicket.config.outgoing import Outgoing, OutgoingRule
 from mailwicket.config.preferences import Msp, Preferences
 from mailwicket.config.proxy import Proxy
@@ -46,7 +47,10 @@ LISTED: Final[Mapping[str, type[BaseModel]]] = {"outgoing_rule": OutgoingRule}
 LINKED: Final[Mapping[str, type[BaseModel]]] = {"proxy": Proxy}
 """The tables `[TABLE.NAME]` that others name."""
 
-ENTRIES: Final[Mapping[str, type[BaseModel]]] = {**LINKED, **NAMED}
+SHARED: Final[Mapping[str, type[BaseModel]]] = {"oauth": OAuth}
+"""The tables that mailboxes name: `[TABLE.NAME]`, with names as units have them."""
+
+ENTRIES: Final[Mapping[str, type[BaseModel]]] = {**LINKED, **SHARED, **NAMED}
 
 BY_ADDRESS: Final = frozenset({"technician", "requester"})
 BY_EVENT: Final = frozenset({"notification"})

@@ -15,9 +15,22 @@ from mailwicket.config.merge import Merged
 from mailwicket.config.mistake import ConfigError, dotted, mistakes, unknown, with_allowed
 from mailwicket.config.model import UNIT_NAME, is_addr_spec, is_unit_name
 from mailwicket.config.outgoing import Outgoing, OutgoingRule
+from mailwicket.config.providers import refuses_passwords
 from mailwicket.config.proxy import Proxy, Via
 from mailwicket.config.settings import DEFAULT_BACKEND, Backend, BackendChoice, Settings
-from mailwicket.config.tables import BY_ADDRESS, BY_EVENT, ENTRIES, EVENTS, LISTED, NAMES, PLAIN, UNITS, Tables, shown
+from mailwicket.config.tables import (
+    BY_ADDRESS,
+    BY_EVENT,
+    ENTRIES,
+    EVENTS,
+    LISTED,
+    NAMES,
+    PLAIN,
+    SHARED,
+    UNITS,
+    Tables,
+    shown,
+)
 
 UNKNOWN: Final = "extra_forbidden"
 MISSING: Final = "missing"
@@ -66,6 +79,7 @@ class Validation:
         self._agree(rules)
         named = {name: self._named(name, values.get(name, {}), model) for name, model in ENTRIES.items()}
         self._bind(self.incoming, named["proxy"])
+        self._check_logins(self.incoming)
         if self.errors:
             return None
         servers = {"incoming": self.incoming, "outgoing": self.outgoing, "outgoing_rule": tuple(rules.values())}
@@ -78,6 +92,8 @@ class Validation:
             return {}
         found: dict[str, BaseModel] = {}
         for name, values in entries.items():
+            if table in SHARED and not is_unit_name(name):
+                self._wrong((table, name), f"is no name for a table of this kind; {UNIT_NAME.words}")
             if table in BY_ADDRESS and not is_addr_spec(name):
                 self._wrong((table, name), 'is named by no address, "local@domain"')
             if table in BY_EVENT and name not in EVENTS:
@@ -211,6 +227,19 @@ class Validation:
                     ("incoming", name, "after"), f"moves mail into a folder that {who}, and it would come again"
                 )
 
+    def _check_logins(self, units: Mapping[str, Incoming]) -> None:
+        """Find mailboxes that cannot log in as they say: no application of that name, or passwords refused there."""
+        known = self._merged.values.get("oauth", {})
+        names = list(known) if isinstance(known, dict) else []
+        for name, unit in units.items():
+            path = ("incoming", name)
+            if self._whole and unit.auth == "oauth" and unit.oauth is None:
+                self._wrong((*path, "oauth"), 'is missing, and auth is "oauth"; the NAME of an [oauth.NAME]')
+            if self._whole and unit.oauth is not None and unit.oauth not in names:
+                self._wrong((*path, "oauth"), f"names no [oauth.NAME]; {_known(names)}")
+            if unit.auth == "basic" and unit.enabled and (reason := refuses_passwords(unit.server)):
+                self._wrong((*path, "auth"), f'cannot be "basic" here: {reason}')
+
     def _table(
         self,
         path: TreePath,
@@ -249,7 +278,13 @@ def _wants_password(model: type[BaseModel], values: Mapping[str, Any]) -> bool:
         getattr(model, "wants_password", False)
         and values.get("enabled", True) is True
         and values.get("authentication", True) is True
+        and values.get("auth", "basic") == "basic"
     )
+
+
+def _known(names: Collection[str]) -> str:
+    shown_names = ", ".join(one for one in sorted(names) if is_unit_name(one))
+    return f"there are: {shown_names}" if shown_names else "there is none"
 
 
 def _place(unit: Incoming, folder: str) -> Place:

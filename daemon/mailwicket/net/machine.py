@@ -5,12 +5,22 @@ from __future__ import annotations
 import ssl
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Protocol
 
 import anyio
 import anyio.to_thread
 
+from mailwicket.errors import BlockedError
+from mailwicket.model import Use
 from mailwicket.net.entrance import Entrance
 from mailwicket.net.trust import Trust
+from mailwicket.ports import Bearer
+
+
+class BringsTokens(Protocol):
+    """Who has the tokens."""
+
+    def bearer(self, name: str, use: Use, mailbox: str) -> Bearer: ...  # noqa: D102
 
 
 class Machine:
@@ -23,6 +33,14 @@ class Machine:
         self._entrance = Entrance()
         self._trust = Trust()
         self._reading = anyio.Lock()
+        self.tokens: BringsTokens | None = None
+        """Whoever wires the parts sets it, once there is a place to keep tokens in."""
+
+    def bearer(self, oauth: str, use: Use, mailbox: str) -> Bearer:
+        """Return who brings tokens of `[oauth.NAME]` for *use*, for *mailbox*. Asks for nothing yet."""
+        if self.tokens is None:
+            return NoBearer()
+        return self.tokens.bearer(oauth, use, mailbox)
 
     def entrance(self, host: str) -> AbstractAsyncContextManager[None]:
         """Wait in line for *host*; see `Entrance`."""
@@ -43,3 +61,17 @@ class Machine:
             if known := self._trust.at_hand(ca_file):
                 return known
             return await anyio.to_thread.run_sync(self._trust.context, ca_file)
+
+
+class NoBearer:
+    """Where nothing is kept there are no tokens."""
+
+    is_fresh = False
+    left_s = 0.0
+
+    async def token(self) -> str:
+        """See `ports.Bearer`."""
+        raise BlockedError("there is no place where tokens are kept", reason="needs_sign_in")
+
+    def invalidate(self) -> None:
+        """There was none."""

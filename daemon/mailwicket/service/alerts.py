@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from mailwicket.service.ending import WARN, Ending
 from mailwicket.service.units import BACKEND_REASON, STORE_REASONS, Unit, UnitState
 from mailwicket.timestamp import timestamp
 
@@ -42,6 +43,7 @@ class Cause(StrEnum):
     STORE_DOWN = "store_down"
     CONFIG_REFUSED = "config_refused"
     QUARANTINE_GROWING = "quarantine_growing"
+    CREDENTIAL_ENDING = "credential_ending"
 
 
 CRITICAL: Final = frozenset(
@@ -87,6 +89,9 @@ def alerts_of(report: Report) -> list[Alert]:
     found = [*_of_the_house(report)]
     for unit in report.all_units:
         found.extend(_of_unit(unit, report.at))
+    nearest = sorted(report.endings, key=lambda one: one.ends_at, reverse=True)
+    for ending in {one.name: one for one in nearest}.values():
+        found.extend(_of_ending(ending, report.at))
     return sorted(found, key=lambda alert: alert.severity)
 
 
@@ -131,6 +136,22 @@ def _of_outgoing(unit: Unit, now: datetime) -> Iterator[Alert]:
     else:
         said = f"{unit.name} does not work ({unit.reason}), its mail waits"
         yield Alert(Cause.SENDING_DOWN, unit.name, unit.broken_since, said, do)
+
+
+def _of_ending(ending: Ending, now: datetime) -> Iterator[Alert]:
+    since = ending.ends_at - WARN[ending.what]
+    if now < since:
+        return
+    days = ending.days_left(now)
+    when = f"ends in {_count(days, 'day')}" if days >= 0 else "has ended"
+    do = {
+        "secret": "make a new one with the provider, put it into client_secret and its day into client_secret_expires",
+        "certificate": "make a new one, register it with the provider, put it into certificate and key",
+        "grant": f'nobody used it for long: "mailwicket oauth login {ending.name}", or take it out of conf.d',
+    }[ending.what]
+    yield Alert(
+        Cause.CREDENTIAL_ENDING, f"oauth/{ending.name}", since, f"the {ending.what} of oauth {ending.name} {when}", do
+    )
 
 
 def _of_unit(unit: Unit, now: datetime) -> Iterator[Alert]:

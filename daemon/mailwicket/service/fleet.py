@@ -154,9 +154,13 @@ class Fleet:
         unit = self.units.get(PREFIX + name)
         return unit is not None and unit.state is UnitState.RUNNING
 
-    def retry(self, reasons: Collection[str], supervisor: Supervisor) -> list[str]:
-        """Try the units again that one of *reasons* blocks, and return their names."""
+    def retry(
+        self, reasons: Collection[str], supervisor: Supervisor, among: Collection[str] | None = None
+    ) -> list[str]:
+        """Try the units again that one of *reasons* blocks, of those named in *among*; return their names."""
         blocked = [unit for unit in self.units.values() if unit.state is UnitState.BLOCKED and unit.reason in reasons]
+        if among is not None:
+            blocked = [unit for unit in blocked if unit.name in among]
         for unit in blocked:
             supervisor.keeper(unit.name).unblock()
         return [unit.name for unit in blocked]

@@ -83,6 +83,7 @@ class Figures(Collector):
         yield from _of_quarantine(self._waiting)
         yield _of_filters(report.filter_hits)
         yield _of_alerts(alerts_of(report))
+        yield from _of_logins(report)
         build = GaugeMetricFamily("mailwicket_build_info", "1, with what runs", labels=["version", "python"])
         build.add_metric([report.version, platform.python_version()], 1)
         yield build
@@ -144,6 +145,20 @@ def _of_alerts(alerts: Collection[Alert]) -> Metric:
     for alert in alerts:
         family.add_metric([alert.cause, alert.unit or ""], 1)
     return family
+
+
+def _of_logins(report: Report) -> Iterator[Metric]:
+    ends = GaugeMetricFamily(
+        "mailwicket_oauth_ends_timestamp_seconds",
+        "When a secret, certificate or sign-in ends",
+        labels=["oauth", "what"],
+    )
+    for one in report.endings:
+        ends.add_metric([one.name, one.what], one.ends_at.timestamp())
+    asked = CounterMetricFamily("mailwicket_oauth_tokens", "Tokens asked for, by outcome", labels=["oauth", "outcome"])
+    for (name, outcome), count in report.tokens.items():
+        asked.add_metric([name, outcome], count)
+    yield from (ends, asked)
 
 
 def _of_units(units: Collection[Unit]) -> Iterator[Metric]:

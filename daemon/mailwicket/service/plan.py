@@ -14,7 +14,7 @@ from mailwicket.config.mistake import dotted
 from mailwicket.config.outgoing import Outgoing
 from mailwicket.config.proxy import Via
 from mailwicket.config.settings import Settings
-from mailwicket.config.tables import LISTED, NAMED
+from mailwicket.config.tables import LISTED, NAMED, SHARED
 
 AFTER_RESTART: Final = frozenset(
     {"daemon.state_dir", "http.listen", "http.tls_certificate", "http.tls_key", "store.url", "backend.type"}
@@ -89,7 +89,9 @@ def compare(old: Settings, new: Settings, secrets: Mapping[str, Sequence[str]] |
             changes.append(Change(unit, Act.STOP))
         elif unit not in before:
             changes.append(Change(unit, Act.START))
-        elif keys := _unit_changed(before[unit], after[unit]) or tuple(fresh.get(unit, ())):
+        elif (keys := _unit_changed(before[unit], after[unit]) or tuple(fresh.get(unit, ()))) or (
+            keys := _login(old, new, after[unit])
+        ):
             changes.append(Change(unit, Act.RESTART, keys))
         else:
             kept += 1
@@ -104,6 +106,12 @@ def compare(old: Settings, new: Settings, secrets: Mapping[str, Sequence[str]] |
         tuple(key for key in others if key not in AFTER_RESTART),
         tuple(key for key in others if key in AFTER_RESTART),
     )
+
+
+def _login(old: Settings, new: Settings, unit: Incoming | Outgoing) -> tuple[str, ...]:
+    """Return the key of *unit* by which it logs in, where what it names there changed; only mailboxes name any."""
+    name = unit.oauth if isinstance(unit, Incoming) and unit.auth == "oauth" else None
+    return ("oauth",) if name is not None and old.oauth.get(name) != new.oauth.get(name) else ()
 
 
 def adopted(old: Settings, new: Settings, plan: Plan) -> Settings:
@@ -149,7 +157,7 @@ def _others(old: Settings, new: Settings) -> list[str]:
         before, after = getattr(old, table), getattr(new, table)
         if isinstance(before, BaseModel) and isinstance(after, BaseModel):
             found.extend(f"{table}.{key}" for key in _changed(before, after))
-        elif table in NAMED:
+        elif table in NAMED or table in SHARED:
             found.extend(dotted((table, name)) for name in _differing(before, after))
         elif table in LISTED and before != after:
             found.append(table)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from mailwicket.errors import StoreError
 from mailwicket.flow.budget import Hit
 from mailwicket.service.alerts import alerts_of
+from mailwicket.service.ending import Ending
 from mailwicket.service.units import BACKEND_REASON, STORE_REASONS, Unit, UnitState
 from mailwicket.store.outlist import Backlog
 from mailwicket.timestamp import timestamp
@@ -87,6 +88,10 @@ class Report:
     """How many mails met each entry of the mailboxes' filters."""
     waiting: Mapping[str, Backlog] = field(default_factory=dict)
     """What waits in the outbox, by server."""
+    endings: Sequence[Ending] = ()
+    """Secrets, certificates and sign-ins that end one day."""
+    tokens: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """How often an application asked for a token, by its name and the outcome."""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property

@@ -14,6 +14,7 @@ from mailwicket.errors import (
     BlockedError,
     ConflictError,
     MailwicketError,
+    SessionEndedError,
     StoreError,
     TransientError,
     UnknownError,
@@ -146,7 +147,7 @@ class Keeper:
         """One attempt, and what follows from its failure."""
         self.unit.become(UnitState.STARTING, self.unit.reason, self.unit.said)
         failure = await self._run()
-        if failure is None:
+        if failure is None or isinstance(failure, SessionEndedError):
             return
         if isinstance(failure, BlockedError):
             self.unit.blocks(failure)

@@ -90,9 +90,8 @@ class Proof:
             place = "none" if config.password is None else config.password.place
             trust = f", trust from the system and {config.ca_file}" if config.ca_file else ""
             by = "" if way is None else f", by {way}"
-            finding.detail = f"password from {place}{trust}{by}" + (
-                "" if config.enabled else "; the unit is not enabled"
-            )
+            what = f"token of oauth.{config.oauth}" if account.is_token else f"password from {place}"
+            finding.detail = f"{what}{trust}{by}" + ("" if config.enabled else "; the unit is not enabled")
         return account, way
 
     # --- the channel ------------------------------------------------------------------------------------------------
@@ -151,6 +150,10 @@ class Proof:
             finding.detail = f"{how} as {account.username}"
 
     def _login_fix(self, error: BlockedError, account: Account) -> str:
+        if error.reason == "token_unwanted":
+            return 'set auth = "basic" with a password, or ask who runs the server how it takes tokens'
+        if account.is_token and error.reason == "login_refused":
+            return f'look at scope in [oauth.{self._config.oauth}], and at "mailwicket oauth status"'
         if error.reason == "plaintext_refused":
             return f'security = "tls", or "ssl" with port = {TLS_PORT}; allow_plaintext = true says it in the clear'
         if self._client.has_capability("LOGINDISABLED") and not self._client.encrypted:
@@ -171,8 +174,10 @@ def _secret_fix(config: Incoming, error: BlockedError) -> str:
         return f"mend [proxy.{config.proxy}]"
     if error.reason == "certificate":
         return "mend ca_file: the path of certificates in PEM form"
-    if config.password is None:
+    if config.auth == "oauth" and error.reason != "secret_missing":
+        return f'"mailwicket oauth login {config.oauth}", or mend [oauth.{config.oauth}], as it says'
+    if config.password is None and config.auth == "basic":
         return 'set password, for example to { file = "PATH" }'
-    if config.password.form == "credential":
+    if config.password is not None and config.password.form == "credential":
         return "systemd hands it to the service alone: test with { file = ... }, or below systemd-run(1)"
     return "see that it is there, and that the user who runs this may read it"

@@ -21,8 +21,9 @@ from mailwicket.net.imap.client import Deadlines, ImapClient
 from mailwicket.net.imap.login import PASSING_CODES, Account, log_in
 from mailwicket.net.imap.tokens import UID_MAX, read_date, write_sets
 from mailwicket.net.imap.utf7 import mailbox_argument
+from mailwicket.net.oauth.session import NO_RIGHT, Session, token_refused
 from mailwicket.net.proxy import way_of
-from mailwicket.ports import Net, Probe
+from mailwicket.ports import Bearer, Net, Probe
 from mailwicket.sources._imap_bodies import Answers, Bodies, Record
 from mailwicket.sources._imap_cursor import Cursor, first_cursor, renumbered_cursor
 from mailwicket.sources._imap_proof import Proof, stages
@@ -56,6 +57,7 @@ class ImapSource:
         self._name = name
         self._config = config
         self._net = net
+        self._bearer: Bearer | None = None
         self._records: dict[str, Record] = {}
         self.chance: Callable[[], float] = random.random
         """In [0, 1); spreads the sweeps of many mailboxes."""
@@ -73,9 +75,13 @@ class ImapSource:
             record = self._records.setdefault(epoch, Record())
             limit = self._config.max_mail_bytes
             bodies = Bodies(client, self._net.spool_dir, f"{self._name}.{epoch}", limit, record)
-            yield ImapMailbox(client, self._config, epoch, bodies, Settling(client, self._config.after), self.chance)
-        except BlockedError:
+            session = Session(client.peer, self._bearer, client.protocol.loop.time(), self.chance)
+            settling = Settling(client, self._config.after)
+            yield ImapMailbox(client, self._config, epoch, bodies, settling, self.chance, session)
+        except BlockedError as error:
             client.check_room()  # of a file that could not be opened for want of descriptors nobody can tell
+            if self._bearer is not None and error.reason == "login_refused":
+                raise token_refused(self._bearer, error) from error
             raise
         finally:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
@@ -100,6 +106,11 @@ class ImapSource:
     async def _account(self) -> Account:
         """Resolve secrets and trust: mostly both are at hand, and a thread for each of a thousand would be a crowd."""
         config, password = self._config, self._config.password
+        if config.auth == "oauth" and config.oauth is not None:
+            self._bearer = self._bearer or self._net.bearer(config.oauth, "imap", config.username)
+            token = await self._bearer.token()
+            tls = await self._net.trust(config.ca_file)
+            return Account(config.username, token, config.security, tls, config.allow_plaintext, is_token=True)
         if password is None:
             raise BlockedError(f"{config.server}:{config.port}: no password is configured", reason="secret_missing")
         revealed = (
@@ -119,6 +130,8 @@ class ImapSource:
             words = f'{client.peer} does not open the folder {config.folder} ("{answer.words}")'
             if answer.code in PASSING_CODES:
                 raise TransientError(words, reason="server_said")
+            if "authenticated but not connected" in answer.words.casefold():  # Exchange, with a good token
+                raise BlockedError(f"{words}: {NO_RIGHT}", reason="mailbox_refused")
             raise BlockedError(words, reason="folder_unknown")
         if verb == "SELECT" and answer.code == b"READ-ONLY":
             raise BlockedError(
@@ -148,6 +161,7 @@ class ImapMailbox:
         bodies: Bodies,
         settling: Settling,
         chance: Callable[[], float],
+        session: Session,
     ) -> None:
         """Take over a *client* that has the folder open as *epoch*."""
         self._client = client
@@ -161,6 +175,7 @@ class ImapMailbox:
         self._count_at = client.protocol.loop.time()
         self._chance = chance
         self._sweep_s = config.poll_s * (1 - chance())
+        self._session = session
         self._looked = False
         self._counted = 0
         """How many mails there were at the last look."""
@@ -186,7 +201,8 @@ class ImapMailbox:
         """
         if self._false_alarms > FALSE_ALARMS:
             await anyio.sleep(FALSE_ALARM_S)
-        sweep_s, self._sweep_s = self._sweep_s, float(self._config.poll_s)
+        left_s = self._session.left_s(self._client.protocol.loop.time())
+        sweep_s, self._sweep_s = min(self._sweep_s, left_s), float(self._config.poll_s)
         if self._idles:
             self._idles = await self._client.idle(self._together(min(sweep_s, IDLE_S)))
         if not self._idles:

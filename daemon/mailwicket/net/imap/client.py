@@ -218,13 +218,14 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         """Tell whether the server offered *capability* since the last change of state."""
         return capability in self.protocol.capabilities
 
-    async def run(
+    async def run(  # noqa: PLR0913 - what a command can be
         self,
         name: str,
         *arguments: str | Literal,
         by_uid: bool = False,
         room: Room | None = None,
         follow_up: bytes | None = None,
+        on_challenge: bytes = b"",
         bulk_bytes: int | None = None,
     ) -> Exchange:
         """Send one command and wait for its tagged answer, whatever that is.
@@ -235,6 +236,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
             by_uid: put `UID` before it.
             room: how much may be answered.
             follow_up: what is sent, with CRLF, when the server says `+` (a SASL response).
+            on_challenge: what is sent, with CRLF, when it says `+` once more (a refusal of SASL).
             bulk_bytes: it moves mails of about this size: judge the server by its silence, and by a longer deadline.
 
         Raises:
@@ -243,6 +245,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         async with self._lock:
             protocol = self.protocol
             exchange = Exchange(name, protocol.new_tag(), *arguments, prefix="UID" if by_uid else "", room=room)
+            exchange.on_challenge = on_challenge
             if follow_up is not None:
                 exchange.to_send.append(follow_up + b"\r\n")
             protocol.begin(exchange)

@@ -1,4 +1,4 @@
-"""From an address to an authenticated session: what may be said in the clear, and how the password is said."""
+"""From an address to an authenticated session: what may be said in the clear, how a password or a token is said."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class Account:
     security: OneOf["none", "ssl", "tls"]
     tls: ssl.SSLContext
     allow_plaintext: bool = False
+    is_token: bool = False
+    """`password` is an OAuth token (RFC 6750)."""
 
     @property
     def sasl_plain(self) -> bytes:
@@ -35,11 +37,27 @@ class Account:
         return b64encode(f"\0{self.username}\0{self.password}".encode())
 
     @property
+    def sasl_xoauth2(self) -> bytes:
+        """The response of XOAUTH2, Google's and Microsoft's, in base64."""
+        return b64encode(f"user={self.username}\x01auth=Bearer {self.password}\x01\x01".encode())
+
+    def sasl_oauthbearer(self, host: str, port: int) -> bytes:
+        """The response of OAUTHBEARER (RFC 7628 3.1), in base64."""
+        name = self.username.replace("=", "=3D").replace(",", "=2C")  # RFC 5801 4
+        told = f"n,a={name},\x01host={host}\x01port={port}\x01auth=Bearer {self.password}\x01\x01"
+        return b64encode(told.encode())
+
+    @property
     def secrets(self) -> frozenset[bytes]:
-        """The password in every form that goes out, or that a server may make of it."""
+        """The password or token in every form that goes out, or that a server may make of it.
+
+        But what goes out as OAUTHBEARER, in which the server's own name stands.
+        """
         raw = self.password.encode()
         if not raw:
             return frozenset()
+        if self.is_token:
+            return frozenset({raw, b64encode(raw).rstrip(b"="), self.sasl_xoauth2.rstrip(b"=")})
         encoded = {one.rstrip(b"=") for one in (b64encode(raw), self.sasl_plain)}
         return frozenset({raw, quoted(self.password)[1:-1].encode(), *encoded})
 
@@ -99,16 +117,22 @@ async def secure(client: ImapClient, account: Account) -> None:
 async def authenticate(client: ImapClient, account: Account) -> str:
     """AUTHENTICATE PLAIN where it is offered, else LOGIN; one attempt, because a second may lock the account.
 
+    A token goes by XOAUTH2 where that is offered, else by OAUTHBEARER.
+
     Returns:
-        How: `AUTHENTICATE PLAIN` or `LOGIN`.
+        How: `AUTHENTICATE` with a mechanism, or `LOGIN`.
 
     Raises:
         TransientError: the connection ended, or it says "later".
         BlockedError: the login is refused.
     """
     client.protocol.secrets = account.secrets
-    plain = client.has_capability("AUTH=PLAIN")
-    answer = await (_plain(client, account) if plain else _login(client, account))
+    if account.is_token:
+        how, answer = await _bearer(client, account)
+    elif client.has_capability("AUTH=PLAIN"):
+        how, answer = "AUTHENTICATE PLAIN", await _sasl(client, "PLAIN", account.sasl_plain)
+    else:
+        how, answer = "LOGIN", await _login(client, account)
     if answer.result != "OK":
         client.abort()
         raise _refused(client, account, answer)
@@ -116,15 +140,28 @@ async def authenticate(client: ImapClient, account: Account) -> str:
     if not protocol.told_with_answer:
         protocol.capabilities = frozenset()  # what was offered before a login may differ from what is offered after it
     await client.learn_capabilities()
-    return "AUTHENTICATE PLAIN" if plain else "LOGIN"
+    return how
 
 
-async def _plain(client: ImapClient, account: Account) -> Exchange:
-    """RFC 4616, with the initial response in the command where the server takes one (RFC 4959)."""
-    response = account.sasl_plain
+async def _sasl(client: ImapClient, mechanism: str, response: bytes, on_challenge: bytes = b"") -> Exchange:
+    """Say *response* in the command itself where the server takes it there (RFC 4959)."""
     if client.has_capability("SASL-IR"):
-        return await client.run("AUTHENTICATE", "PLAIN", response.decode("ascii"))
-    return await client.run("AUTHENTICATE", "PLAIN", follow_up=response)
+        return await client.run("AUTHENTICATE", mechanism, response.decode("ascii"), on_challenge=on_challenge)
+    return await client.run("AUTHENTICATE", mechanism, follow_up=response, on_challenge=on_challenge)
+
+
+async def _bearer(client: ImapClient, account: Account) -> tuple[str, Exchange]:
+    """XOAUTH2 first: Exchange knows no other, and all of the large providers know it."""
+    if client.has_capability("AUTH=XOAUTH2"):
+        return "AUTHENTICATE XOAUTH2", await _sasl(client, "XOAUTH2", account.sasl_xoauth2)
+    if client.has_capability("AUTH=OAUTHBEARER"):
+        response = account.sasl_oauthbearer(client.host, client.port)
+        client.protocol.secrets = account.secrets | {response.rstrip(b"=")}
+        return "AUTHENTICATE OAUTHBEARER", await _sasl(client, "OAUTHBEARER", response, b"AQ==")
+    client.abort()
+    raise BlockedError(
+        f"{client.peer} takes no token: it offers neither AUTH=XOAUTH2 nor AUTH=OAUTHBEARER", reason="token_unwanted"
+    )
 
 
 async def _login(client: ImapClient, account: Account) -> Exchange:
@@ -148,4 +185,9 @@ def _refused(client: ImapClient, account: Account, answer: Exchange) -> BlockedE
     message = f'{client.peer} refused login of {account.username} ("{words}")'
     if answer.code in PASSING_CODES or "too many simultaneous" in words.lower():  # Gmail: [ALERT] and no code
         return TransientError(message, reason="server_said")
+    if account.is_token:
+        message += (
+            "; it does not take the token: look whether the scope is right, IMAP is switched on for the mailbox, "
+            "and whether who signed in has a right to it"
+        )
     return BlockedError(message, reason="login_refused")

@@ -55,6 +55,8 @@ class Exchange(imap.Command):  # type: ignore[misc]  # the library has no types
         """The rest of the tagged line: `[CODE] words`."""
         self.challenge: dict[str, Any] = {}
         """What a SASL mechanism said about its refusal (RFC 7628 3.2.2)."""
+        self.on_challenge = b""
+        """What is answered to that, so that the server may say NO: empty, of OAUTHBEARER `AQ==` (RFC 7628 3.2.3)."""
         self._event = Signal()
         self.begun = Signal()
         """The server said `+`, so that an IDLE listens; or it never will."""
@@ -311,7 +313,7 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
             command.begun.set()
         elif command.name == "AUTHENTICATE" and not command.challenge:
             command.challenge = _read_challenge(line)
-            self.transport.write(b"\r\n")  # RFC 7628 3.2.3: an empty answer lets the server say NO
+            self.transport.write(command.on_challenge + b"\r\n")
         else:
             self.fail(f"{self.peer} asked {command.name} for more than there is", "server_said")
 

@@ -1,0 +1,91 @@
+"""Tokens for a command that logs in itself, as `mailwicket test` does: got by who writes them down, then read."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+import typer
+
+from mailwicket.errors import BlockedError
+from mailwicket.net.oauth.grant import Access, Kept
+from mailwicket.net.oauth.tokens import Door
+from mailwicket.store.database import open_reader
+from mailwicket.store.tokens import TokenSafe
+
+if TYPE_CHECKING:
+    from mailwicket.cli.signing import Signing
+    from mailwicket.config.settings import Settings
+    from mailwicket.model import Use
+
+
+class ReadOnly:
+    """The database of a state directory, opened for each question."""
+
+    def __init__(self, state_dir: Path) -> None:
+        """Read in *state_dir*."""
+        self._state_dir = state_dir
+
+    def read(self, question: Callable[[sqlite3.Connection], Any]) -> Any:  # noqa: ANN401 - whatever is asked
+        """Answer *question*."""
+        with closing(open_reader(self._state_dir)) as reader:
+            return question(reader)
+
+    async def write(self, job: Any) -> Any:  # noqa: ANN401 - the signature of a store
+        """Nothing is written here."""
+        raise NotImplementedError
+
+
+class CliTokens:
+    """Brings tokens to the adapters of a command."""
+
+    def __init__(self, desk: Signing, settings: Settings) -> None:
+        """Have *desk* keep good tokens in the safe, and read them there."""
+        self._desk = desk
+        self._settings = settings
+
+    def bearer(self, name: str, use: Use, mailbox: str) -> CliBearer:
+        """Return who brings tokens of `[oauth.NAME]`."""
+        return CliBearer(self._desk, self._settings, Door(name, use, mailbox))
+
+
+class CliBearer:
+    """See `ports.Bearer`. A test logs in once: what is refused is told, not tried again."""
+
+    is_fresh = True
+
+    def __init__(self, desk: Signing, settings: Settings, door: Door) -> None:
+        """Bring what opens *door*."""
+        self._desk = desk
+        self._settings = settings
+        self._door = door
+        self.left_s = 0.0
+
+    async def token(self) -> str:
+        """See `ports.Bearer`."""
+        access = await anyio.to_thread.run_sync(self._renewed, abandon_on_cancel=True)
+        safe = TokenSafe(self._settings.daemon.state_dir, ReadOnly(self._settings.daemon.state_dir))
+        name = self._door.name
+        text = await safe.load(name) if access is None else None
+        oauth = self._settings.oauth.get(name)
+        if text is None or oauth is None:
+            raise BlockedError(access or f"oauth {name}: no token is kept", reason="needs_sign_in")
+        found: Access | None = Kept.read(text).access.get(self._door.key(oauth))
+        if found is None:
+            raise BlockedError(f"oauth {name}: no token is kept for that", reason="needs_sign_in")
+        self.left_s = max(0.0, found.expires_at - found.minted_at)
+        return found.token
+
+    def _renewed(self) -> str | None:
+        """Have a good token in the safe; return why there is none."""
+        try:
+            return self._desk.renew(self._door.name, self._door.use, self._door.mailbox)
+        except typer.Exit:
+            return f"oauth {self._door.name}: the daemon that keeps the tokens did not answer"
+
+    def invalidate(self) -> None:
+        """The next run asks anew, if its age was the reason."""
