@@ -306,6 +306,7 @@ async def test_actions_reach_the_unit_and_what_cannot_be_done_is_a_problem_docum
         ("tickets/7/note", b'{"text": "\\ud800"}', "the body is no JSON"),
         ("tickets/7/close", b'{"at": "yesterday"}', "at is RFC 3339"),
         ("tickets/7/close", b'{"at": "2026-01-01T09:00:00"}', "with an offset"),
+        ("tickets/7/close", b'{"at": "0001-01-01T00:00:00+14:00"}', "at is RFC 3339"),
         ("tickets", b'{"cc": [7]}', "cc is a list of text"),
         ("tickets", b'{"number": true}', "number is of the wrong kind"),
         ("tickets", b'{"number": 9223372036854775808}', "a ticket's number is 1 to 9223372036854775807"),
@@ -330,7 +331,8 @@ async def test_numbers_that_no_ticket_has_are_not_found_and_a_key_has_a_limit(un
             assert (await client.get(f"/api/v1/{path}")).status == 404
         headers = {"Idempotency-Key": "x" * 256}
         assert (await client.post("/api/v1/tickets/7/close", headers=headers)).status == 400
-        assert (await client.get("/api/v1/audit?since=yesterday")).status == 400
+        for moment in ("yesterday", "9999-12-31T23:59:59-14:00"):
+            assert (await client.get(f"/api/v1/audit?since={moment}")).status == 400
         assert await (await client.get("/api/v1/audit?since=2026-01-02")).json() == ["2026-01-02T00:00:00.000000Z"]
         assert (await client.post("/api/v1/tickets/7/note", data=io.BytesIO(b"x" * 1_100_000))).status == 413
 
@@ -351,6 +353,22 @@ async def test_who_asks_over_the_unix_socket_is_known_by_his_uid(unit: Unit, tmp
             answer = await session.post("http://localhost/api/v1/tickets/7/close", json={"by": "tess@example.net"})
             assert answer.status == 200
     assert nouns.done == [f"close uid {os.getuid()}"]
+
+
+async def test_a_mistake_of_ours_is_a_problem_document_and_in_the_log(
+    unit: Unit, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> None:
+        raise RuntimeError("canary")
+
+    monkeypatch.setattr(House, "plan", fails)
+    async with asking(endpoint(unit), over_tcp=False) as client:
+        answer = await client.get("/api/v1/plan")
+        assert (answer.status, answer.content_type) == (500, "application/problem+json")
+        assert "canary" not in await answer.text()
+    assert ("request failed method=GET path=/api/v1/plan", True) in [
+        (record.getMessage(), record.exc_info is not None) for record in caplog.records
+    ]
 
 
 async def test_a_plan_may_be_asked_for_of_another_directory(unit: Unit) -> None:

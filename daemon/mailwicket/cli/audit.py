@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated, Any
 
 import typer
@@ -69,13 +69,12 @@ def verify(context: typer.Context, *, as_json: Json = False, conf: Conf = None) 
 
 def _moment(text: str) -> str:
     """Return RFC 3339's *text*, or a day, as the store writes moments."""
-    from mailwicket.timestamp import timestamp
+    from mailwicket.timestamp import moment_of, timestamp
 
     try:
-        moment = datetime.fromisoformat(text)
+        return timestamp(moment_of(text, UTC))
     except ValueError:
         give_up("--since wants RFC 3339, as 2026-01-31T09:00:00Z, or a day", USAGE)
-    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _line(row: dict[str, Any]) -> str:

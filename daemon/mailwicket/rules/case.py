@@ -145,4 +145,4 @@ class Case:
         days = self.policy.preferences.reply_to_closed.grace_days
         if closed_at is None or days == 0:
             return False
-        return self.arrival.received_at <= closed_at + timedelta(days=days)
+        return self.arrival.received_at - closed_at <= timedelta(days=days)

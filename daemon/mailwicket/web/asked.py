@@ -6,12 +6,12 @@ import json
 import socket
 import struct
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from aiohttp import web
 
 from mailwicket.flow.acting import Asked
+from mailwicket.timestamp import moment_of
 from mailwicket.web.problem import BadRequestError
 
 TOKEN: Final = "token"  # noqa: S105 - the word for whoever has it
@@ -44,12 +44,13 @@ def asked_of(request: web.Request, at: object = None) -> Asked:
         raise BadRequestError(f"an Idempotency-Key has at most {KEY_MAX_CHARS} characters")
     try:
         key.encode()
-        moment = datetime.fromisoformat(at) if isinstance(at, str) and at else None
     except ValueError as error:
-        raise BadRequestError("at is RFC 3339, an Idempotency-Key is text") from error
-    if moment is not None and moment.tzinfo is None:
-        raise BadRequestError("at is RFC 3339, with an offset")
-    return Asked(actor_of(request), key, None if moment is None else moment.astimezone(UTC))
+        raise BadRequestError("an Idempotency-Key is text") from error
+    try:
+        moment = moment_of(at) if isinstance(at, str) and at else None
+    except ValueError as error:
+        raise BadRequestError("at is RFC 3339, with an offset") from error
+    return Asked(actor_of(request), key, moment)
 
 
 async def body_of(request: web.Request, keys: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:

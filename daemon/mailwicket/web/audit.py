@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any, Final, Protocol
 
 from aiohttp import web
 
-from mailwicket.timestamp import timestamp
+from mailwicket.timestamp import moment_of, timestamp
 from mailwicket.web.problem import BadRequestError, answer
 
 ROUTE: Final = "/api/v1/audit"
@@ -43,9 +43,6 @@ class Audit:
 
 def _moment(text: str) -> str:
     try:
-        moment = datetime.fromisoformat(text) if text else None
+        return timestamp(moment_of(text, UTC)) if text else ""
     except ValueError as error:
         raise BadRequestError("since is RFC 3339, or a day") from error
-    if moment is None:
-        return ""
-    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

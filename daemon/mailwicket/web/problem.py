@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
 from mailwicket.errors import ConflictError, MailwicketError, UnknownError
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -52,3 +55,6 @@ async def as_problems(request: web.Request, handler: Handler) -> web.StreamRespo
         if isinstance(error, web.HTTPMethodNotAllowed):
             told.headers["Allow"] = error.headers["Allow"]
         return told
+    except Exception:
+        log.exception("request failed method=%s path=%s", request.method, request.path)
+        return problem(500, "a mistake of ours", "the log tells more")
