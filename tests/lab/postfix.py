@@ -119,6 +119,7 @@ class Postfix:
         self._conf = base / "conf"
         for name in ("conf", "queue", "data"):
             (base / name).mkdir()
+            (base / name).chmod(0o755)  # a store that was opened here has narrowed the umask
         base.chmod(0o755)
         shutil.chown(base / "data", "postfix")
         (base / "logins").write_text("/^([^@+]+)@example\\.net$/ $1\n/./ nobody\n")
@@ -127,13 +128,15 @@ class Postfix:
         (self._conf / "main.cf").write_text(MAIN.format(**keys))
         ports = {"relay": self.relay, "submission": self.submission, "submissions": self.submissions}
         (self._conf / "master.cf").write_text(MASTER.format(**ports))
+        for file in (base / "logins", base / "refused", *self._conf.iterdir()):
+            file.chmod(0o644)
         self.start()
 
     def start(self) -> None:
         """Start it, or start it again after `stop`: same ports, same queue."""
         command = mortal([str(BINARY), "-c", str(self._conf), "start-fg"])
         with (self.base / "out").open("ab") as out:
-            self._process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
+            self._process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True, umask=0o022)
         until(self._answers, 20, what="Postfix's answer")
 
     def _answers(self) -> bool:
