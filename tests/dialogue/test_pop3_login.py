@@ -10,10 +10,14 @@ from pathlib import Path
 import anyio
 import pytest
 import trustme
-from tests.dialogue.pop3 import USER, bye, failure, greeted, inside, lines, listed, opened, source
-from tests.dialogue.server import PASSWORD, said_password, scripted
+from tests.dialogue.pop3 import BRISK, USER, bye, failure, greeted, inside, lines, listed, opened, source
+from tests.dialogue.server import PASSWORD, Scripted, said_password, scripted
+from tests.dialogue.test_imap_oauth import TOKEN as OFFICE_TOKEN
+from tests.dialogue.test_imap_oauth import Brings, FakeBearer
 
 from mailwicket.errors import BlockedError, TransientError
+from mailwicket.net.machine import Machine
+from mailwicket.sources.pop3 import Pop3Source
 
 TOKEN = "ya29.canary-token"
 RESPONSE = b64encode(f"user={USER}\x01auth=Bearer {TOKEN}\x01\x01".encode()).decode()
@@ -324,3 +328,38 @@ async def test_an_empty_maildrop_is_asked_for_nothing(tmp_path: Path) -> None:
         look = await mailbox.look(None)
     assert (look.refs, look.more) == ([], False)
     assert server.lines[-2:] == ["STAT", "QUIT"]
+
+
+# --- a token of an application in conf.d
+
+
+def with_tokens(server: Scripted, tmp_path: Path, bearer: FakeBearer) -> tuple[Pop3Source, Brings]:
+    table = {"email": USER, "server": "127.0.0.1", "port": server.port, "security": "none", "start_from": "all"}
+    machine, brings = Machine(tmp_path), Brings(bearer)
+    machine.tokens = brings
+    config = Pop3Source.Config.model_validate({**table, "auth": "oauth", "oauth": "office"})
+    made = Pop3Source("office", config, machine)  # type: ignore[arg-type]  # it is one
+    made.deadlines = BRISK  # type: ignore[misc]  # of this one alone
+    return made, brings
+
+
+async def test_an_application_of_conf_d_brings_the_token(tmp_path: Path) -> None:
+    response = b64encode(f"user={USER}\x01auth=Bearer {OFFICE_TOKEN}\x01\x01".encode()).decode()
+    script = greeted("SASL XOAUTH2") + f"C| AUTH XOAUTH2\nS: + \nC| {response}\nS: +OK in\n" + listed() + bye()
+    async with scripted(script) as server:
+        made, brings = with_tokens(server, tmp_path, FakeBearer())
+        async with made.connect():
+            pass
+    assert brings.wanted == [("office", "pop3", USER)]
+
+
+@pytest.mark.parametrize(("is_fresh", "kind"), [(False, TransientError), (True, BlockedError)])
+async def test_a_refused_token_is_tried_anew_once(tmp_path: Path, kind: type[Exception], *, is_fresh: bool) -> None:
+    script = greeted("SASL XOAUTH2") + "C| AUTH XOAUTH2\nS: -ERR [AUTH] no"
+    async with scripted(script) as server:
+        bearer = FakeBearer(is_fresh=is_fresh)
+        made, _ = with_tokens(server, tmp_path, bearer)
+        with pytest.raises(kind):
+            async with made.connect():
+                pass
+    assert bearer.invalidated == 1

@@ -18,6 +18,7 @@ from mailwicket.config.incoming import Incoming
 from mailwicket.config.model import Says, Text, wrong
 from mailwicket.errors import BlockedError
 from mailwicket.model import Fetched, Look, MailRef, Renumbered, Settlement
+from mailwicket.net.oauth.session import token_refused
 from mailwicket.net.pop3.client import Deadlines, Pop3Client, check_room
 from mailwicket.net.pop3.login import Account, Token, log_in
 from mailwicket.net.proxy import way_of
@@ -85,7 +86,10 @@ class Pop3Source:
         self._config = config
         self._net = net
         self._record = Record()
-        self.token: Token | None = None
+        self._bearer = (
+            None if (application := _application(config)) is None else net.bearer(application, "pop3", config.username)
+        )
+        self.token: Token | None = None if self._bearer is None else self._bearer.token
         """Where it is set, it stands in for the password."""
         self.chance: Callable[[], float] = random.random
         """In [0, 1); spreads the looks of many mailboxes."""
@@ -125,6 +129,11 @@ class Pop3Source:
             async with self._net.entrance(config.server):
                 await log_in(client, await self._account())
             await session.list()
+        except BlockedError as error:
+            client.abort()
+            if self._bearer is not None and error.reason == "login_refused":
+                raise token_refused(self._bearer, error) from error
+            raise
         except BaseException:
             client.abort()
             raise
@@ -154,6 +163,11 @@ class Pop3Source:
             )
         tls = await self._net.trust(config.ca_file)
         return Account(config.username, revealed, config.security, tls, config.allow_plaintext, self.token)
+
+
+def _application(config: Pop3) -> str | None:
+    """The `[oauth.NAME]` by whose tokens it logs in; None for a password."""
+    return config.oauth if config.auth == "oauth" else None
 
 
 class Pop3Mailbox:
