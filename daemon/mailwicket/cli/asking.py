@@ -90,11 +90,11 @@ class Door:
             return True
 
     def ask(self, method: str, route: str, body: object = None) -> Answer:
-        """Ask the daemon, with *body* as JSON; without an answer end the command with a line why."""
+        """Ask the daemon, with *body* as JSON or a text as it is; without an answer end the command with a line why."""
         connection = UnixConnection(self.path)
         try:
-            if body is None:
-                connection.request(method, route)
+            if body is None or isinstance(body, str):
+                connection.request(method, route, body)
             else:
                 connection.request(method, route, json.dumps(body).encode(), {"Content-Type": "application/json"})
             response = connection.getresponse()
