@@ -59,7 +59,7 @@ test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not real"
 
 torture: $(VENV)/.dev real-servers
-	$(BIN)/python -m pytest -m torture -s tests/real tests/flow tests/hostile tests/unit tests/unit/test_rules_walk.py
+	$(BIN)/python -m pytest -m torture -s tests/real tests/flow tests/hostile tests/unit
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
