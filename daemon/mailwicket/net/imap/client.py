@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import socket
 import ssl
 from collections.abc import Sequence
@@ -15,13 +14,13 @@ import aioimaplib.aioimaplib as imap
 import anyio
 import anyio.to_thread
 
-from mailwicket.errors import BlockedError, TransientError, is_shortage
+from mailwicket.errors import BlockedError, TransientError
 from mailwicket.net import descriptors
-from mailwicket.net.dial import why
 from mailwicket.net.imap.protocol import Exchange, ImapProtocol, Literal
 from mailwicket.net.imap.reader import Response, Room
 from mailwicket.net.imap.signal import Signal
 from mailwicket.net.imap.tokens import read_search
+from mailwicket.net.line import is_local, tls_of, trouble
 from mailwicket.net.proxy import Way, dial_by
 
 SHORT_BYTES: Final = 1024
@@ -136,43 +135,13 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
                 raise ConnectionResetError("closed during the TLS handshake")
             protocol.secured(transport)
 
-    @contextlib.contextmanager
-    def _trouble(self, task: str) -> Any:  # noqa: ANN401 - a generator of nothing
-        """Say who must act when connecting fails; *task* is what the server has to do."""
-        try:
-            yield
-        except ssl.SSLCertVerificationError as error:
-            self.abort()
-            words = f"{self.peer}: the certificate is refused: {error.verify_message}"
-            if not descriptors.has_room():  # OpenSSL cannot open what it trusts, and says that the server is wrong
-                raise TransientError(f"{words}, perhaps for want of descriptors", reason="too_many_files") from error
-            raise BlockedError(words, reason="certificate") from error
-        except TimeoutError as error:
-            self.abort()
-            words = f"answer in time: {said}" if (said := why(error)) else f"{task} in time"
-            raise TransientError(f"{self.peer} did not {words}", reason="timeout") from error
-        except ssl.SSLError as error:
-            self.abort()
-            words = f"{self.peer}: TLS failed: {error.reason or error}; does this port speak TLS from the first byte?"
-            raise TransientError(words, reason="unreachable") from error
-        except ConnectionResetError as error:
-            self.abort()
-            words = f"{self.peer} closed the connection where it was to {task}"
-            raise TransientError(words, reason="unreachable") from error
-        except OSError as error:
-            self.abort()
-            words = f"{self.peer} is not reachable: {why(error)}"
-            reason = "too_many_files" if is_shortage(error) else "unreachable"
-            raise TransientError(words, reason=reason) from error
-        except BaseException:
-            self.abort()
-            raise
+    def _trouble(self, task: str) -> contextlib.AbstractContextManager[None]:
+        return trouble(self.peer, task, self.abort)
 
     @property
     def tls(self) -> ssl.SSLObject | None:
         """The TLS session that what is sent now goes over; None in the clear."""
-        transport = self.protocol.transport
-        return None if transport is None else transport.get_extra_info("ssl_object")
+        return tls_of(self.protocol.transport)
 
     @property
     def encrypted(self) -> bool:
@@ -185,12 +154,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
 
         Behind a proxy it is not, wherever the proxy is.
         """
-        if self._way is not None:
-            return False
-        peer = self.protocol.transport.get_extra_info("peername")
-        if isinstance(peer, tuple):
-            return ipaddress.ip_address(peer[0].partition("%")[0]).is_loopback
-        return isinstance(peer, str)  # a socket file
+        return self._way is None and is_local(self.protocol.transport)
 
     def abort(self) -> None:
         """End the connection now, without a word."""

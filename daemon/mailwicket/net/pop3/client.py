@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
 import anyio
 import anyio.to_thread
 
-from mailwicket.errors import BlockedError, MailwicketError, TransientError, is_shortage
+from mailwicket.errors import BlockedError, MailwicketError, TransientError
 from mailwicket.failpoint import failpoint
 from mailwicket.net import descriptors
 from mailwicket.net.dial import why
+from mailwicket.net.line import is_local, tls_of, trouble
 from mailwicket.net.pop3.answer import Answer, refused
 from mailwicket.net.pop3.stuffing import Unstuffing
 from mailwicket.net.pop3.wire import Wire
@@ -148,46 +148,14 @@ class Pop3Client:
             self.wire.transport = transport
         self.capabilities = {}
 
-    @contextlib.contextmanager
-    def trouble(self, task: str) -> Iterator[None]:
+    def trouble(self, task: str) -> contextlib.AbstractContextManager[None]:
         """Say who must act when connecting fails; *task* is what the server has to do."""
-        try:
-            yield
-        except MailwicketError:
-            self.abort()
-            raise
-        except ssl.SSLCertVerificationError as error:
-            self.abort()
-            words = f"{self.peer}: the certificate is refused: {error.verify_message}"
-            if not descriptors.has_room():  # OpenSSL cannot open what it trusts, and says that the server is wrong
-                raise TransientError(f"{words}, perhaps for want of descriptors", reason="too_many_files") from error
-            raise BlockedError(words, reason="certificate") from error
-        except TimeoutError as error:
-            self.abort()
-            words = f"answer in time: {said}" if (said := why(error)) else f"{task} in time"
-            raise TransientError(f"{self.peer} did not {words}", reason="timeout") from error
-        except ssl.SSLError as error:
-            self.abort()
-            words = f"{self.peer}: TLS failed: {error.reason or error}; does this port speak TLS from the first byte?"
-            raise TransientError(words, reason="unreachable") from error
-        except ConnectionResetError as error:
-            self.abort()
-            raise TransientError(
-                f"{self.peer} closed the connection where it was to {task}", reason="unreachable"
-            ) from error
-        except OSError as error:
-            self.abort()
-            reason = "too_many_files" if is_shortage(error) else "unreachable"
-            raise TransientError(f"{self.peer} is not reachable: {why(error)}", reason=reason) from error
-        except BaseException:
-            self.abort()
-            raise
+        return trouble(self.peer, task, self.abort)
 
     @property
     def tls(self) -> ssl.SSLObject | None:
         """The TLS session that what is sent now goes over; None in the clear."""
-        found: ssl.SSLObject | None = self.wire.transport and self.wire.transport.get_extra_info("ssl_object")
-        return found
+        return tls_of(self.wire.transport)
 
     @property
     def encrypted(self) -> bool:
@@ -200,10 +168,7 @@ class Pop3Client:
 
         Behind a proxy it is not, wherever the proxy is.
         """
-        if self._way is not None:
-            return False
-        place = self.wire.transport.get_extra_info("peername")
-        return isinstance(place, tuple) and ipaddress.ip_address(place[0].partition("%")[0]).is_loopback
+        return self._way is None and is_local(self.wire.transport)
 
     def abort(self) -> None:
         """End the connection now, without a word: the server takes every DELE back (RFC 1939 6)."""
