@@ -182,11 +182,7 @@ class Daemon:
             tasks.start_soon(self._measure_disk)
             self._supervisor = Supervisor(tasks)
             self._start_chores(self._supervisor, self.settings)
-            herald = Herald(self.report, [tell_log], utc_now)
-            self._supervisor.start(Unit("alerts", "people"), herald)
-            self._supervisor.start(
-                Unit("alerts by mail", "people"), AlertMail(self.store, self._watched(herald), utc_now)
-            )
+            self._start_telling(self._supervisor)
             self._supervisor.start(Unit("announcements", self._chores.server), self._crier)
             self._supervisor.start(Unit("import", self._chores.server), self._importing)
             await self._fleet.start(self._supervisor)
@@ -215,10 +211,15 @@ class Daemon:
             *Announcements(self._crier).routes(),
         ]
 
-    def _watched(self, herald: Herald) -> Watched:
-        return Watched(
+    def _start_telling(self, supervisor: Supervisor) -> None:
+        """Tell people what they must mend, by the log and by mail."""
+        watched = Watched(
             lambda: herald.standing, lambda: self._couriers.telling.posting, lambda: self.settings.daemon.alert_to
         )
+        mail = AlertMail(self.store, watched, utc_now)
+        herald = Herald(self.report, [tell_log, mail.tell], utc_now)
+        supervisor.start(Unit("alerts", "people"), herald)
+        supervisor.start(Unit("alerts by mail", "people"), mail)
 
     async def _measure_disk(self) -> None:
         """Look aside how much room there is: a file system that hangs does not answer that either."""
