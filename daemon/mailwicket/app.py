@@ -51,7 +51,7 @@ from mailwicket.service.reload import FILES, ConfDir, Reloaded, Reloader
 from mailwicket.service.report import ParkedLately, Report, disk_of
 from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import Unit, UnitState
-from mailwicket.store import journal, tokens
+from mailwicket.store import journal, outlist, tokens
 from mailwicket.store.audit import Deed
 from mailwicket.store.database import FILE_NAME as DATABASE
 from mailwicket.store.outlist import Backlog
@@ -146,6 +146,7 @@ class Daemon:
         self._slow_secrets_asked = anyio.Event()
         self._parked = 0
         self._waiting: Mapping[str, Backlog] = {}
+        self._paused_addresses = 0
         self._disk = disk_of(state_dir, DATABASE)
         self._access = Access()
 
@@ -342,6 +343,7 @@ class Daemon:
             lately, first_at = self.store.read(lambda tx: journal.parked_since(tx, a_day_ago))
             self._parked, trouble = self.store.read(journal.count_parked), self.store.trouble()
             self._waiting = self._couriers.look()
+            self._paused_addresses = self.store.read(outlist.count_paused)
         except StoreError as error:
             lately, first_at, trouble = 0, None, error
         self._store_waits_since = (self._store_waits_since or now) if trouble else None
@@ -363,6 +365,7 @@ class Daemon:
             disk=self._disk,
             filter_hits=self._fleet.filter_hits(),
             waiting=self._waiting,
+            paused_addresses=self._paused_addresses,
             endings=self.oauth.endings,
             tokens=dict(self.oauth.tokens.refreshes),
             at=now,
