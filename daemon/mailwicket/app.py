@@ -29,6 +29,7 @@ from mailwicket.flow.quarantine import Parking
 from mailwicket.flow.reading import Reading
 from mailwicket.flow.reclaim import Reclaim
 from mailwicket.flow.whatif import differences
+from mailwicket.net.attachments import AttachmentFiles
 from mailwicket.net.machine import Machine
 from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Sender, Source
 from mailwicket.service import footprint, logs
@@ -131,7 +132,9 @@ class Daemon:
         self._fleet.man(settings)
         self._importing = Importing(self.store, self.reading, lambda name: self._fleet.way(name, self.settings))
         self._supervisor: Supervisor | None = None
-        self._acting = Acting(self.store, lambda: self._desk, lambda: self._fleet.policy(self.settings), utc_now)
+        policy, posting = lambda: self._fleet.policy(self.settings), lambda: self._couriers.telling.posting
+        keep = AttachmentFiles(self.machine.attachment_dir).keep
+        self._acting = Acting(self.store, lambda: self._desk, policy, utc_now, posting, keep)
         self._parking = Parking(self.store, self.reading, self._fleet, utc_now)
         self._record = Record(self.store, utc_now)
         self.notifier = notifier or Notifier({})

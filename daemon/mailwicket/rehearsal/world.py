@@ -182,7 +182,7 @@ class World:
             if action.do == "reply":
                 self._reply(tx, joined, action, key)
             else:
-                Actions(tx, joined, self.policy, self.now).act(action, key)
+                Actions(tx, joined, self.policy, None, self.now).act(action, key)
 
     def _reply(self, tx: sqlite3.Connection, joined: Any, action: Action, key: IntakeKey) -> None:  # noqa: ANN401
         book = TicketBook(tx)
@@ -191,7 +191,7 @@ class World:
         if facts is None or shown is None:
             raise MailwicketError(f"there is no ticket {action.ticket}")
         if action.by:
-            Actions(tx, joined, self.policy, self.now).technician(action.by)
+            Actions(tx, joined, self.policy, None, self.now).technician(action.by)
         author = Address(None, action.by) if action.by else None
         entry = written(EntryKind.REPLY, author, action.text, self.now, public=True)
         joined.append(TicketRef(action.ticket), entry, key)

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from mailwicket.backends.desk.attachments import AttachmentFiles
 from mailwicket.backends.desk.reading import READING, list_tickets, show_ticket
 from mailwicket.backends.desk.writing import Writing
 from mailwicket.model import (
@@ -22,6 +21,7 @@ from mailwicket.model import (
     TicketNumber,
     TicketRef,
 )
+from mailwicket.net.attachments import AttachmentFiles
 from mailwicket.ports import Net, Schema, Transaction
 
 Write = Callable[[Callable[[Transaction], Any]], Awaitable[Any]]
