@@ -126,7 +126,7 @@ class Daemon:
         self._door = Door(self._desk, self._desk_unit) if self._desk_unit else None
         self._chores = Unit("store", str(state_dir))
         self._fleet = Fleet(self.store, self.reading, self.machine, sources, self._way)
-        self._couriers = Couriers(self.store, self.machine, senders or {}, self._fleet.is_fetched)
+        self._couriers = Couriers(self.store, self.machine, senders or {}, self._fleet.is_fetched, lambda: self._desk)
         self._couriers.man(settings)
         self._fleet.telling = self._couriers.telling
         self._fleet.man(settings)

@@ -22,9 +22,8 @@ from mailwicket.flow.writing import Writing
 from mailwicket.mail.markdown import SOURCE_MAX_CHARS
 from mailwicket.model import TicketNumber
 from mailwicket.store import audit, outbox
-from mailwicket.store.outbox import OutboxId
+from mailwicket.store.outbox import Claimed, OutboxId
 
-ONE = TicketNumber(1)
 TESS, TOM, ANN = "tess@example.org", "tom@example.org", "ann@example.com"
 ME = Asked("uid 1000")
 CHOICE = {"main": server("support@example.org", primary=True), "second": server("second@example.org")}
@@ -58,11 +57,14 @@ class Counter:
 
     def raw(self) -> bytes:
         """The last mail as it is sent."""
-        number = OutboxId(self.house.mails()[-1]["id"])
-        found = self.house.store.read(lambda tx: outbox.find(tx, number))
-        assert found is not None
+        found = self.claimed(self.house.mails()[-1]["id"])
         writing = Writing(self.house.store.raw, self.house.desk._files._directory)
         return writing.write(found, self.house.board.sent_as(found, found.meant))
+
+    def claimed(self, number: int) -> Claimed:
+        found = self.house.store.read(lambda tx: outbox.find(tx, OutboxId(number)))
+        assert found is not None
+        return found
 
     before = 0
 

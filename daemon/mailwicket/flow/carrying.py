@@ -367,6 +367,10 @@ def take_over(office: Office, server: str, tx: Transaction) -> None:
     for slip in slips:
         for mail, sent_as in slip.begun.items():
             outbox.begin(tx, mail, server, sent_as)
+            if (found := outbox.find(tx, mail)) is not None and found.recipients:
+                now = office.clock()
+                died = Attempt(server, "uncertain", now, "the daemon ended meanwhile", counted=False)
+                office.aftermath.ended(tx, found, died, Noted("waiting", next_attempt=now), now)
         for mail, attempt in slip.ended:
             if (found := outbox.find(tx, mail)) is not None and found.recipients:
                 office.conclude(tx, found, attempt)

@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from mailwicket.backends.desk.reading import READING, list_tickets, show_ticket
-from mailwicket.backends.desk.writing import Writing
+from mailwicket.backends.desk.writing import SQL, Writing
 from mailwicket.model import (
     AttachmentPlace,
     EntryDraft,
+    Flag,
     IntakeKey,
     Sha256,
     TicketChange,
@@ -110,6 +111,12 @@ class EmbeddedDesk:
     def change_in(self, tx: Transaction, ticket: TicketRef, change: TicketChange, key: IntakeKey) -> None:
         """As `change`, inside *tx*."""
         self.join(tx, [key]).change(ticket, change, key)
+
+    # --- as MarksEntries
+
+    def mark(self, tx: Transaction, key: IntakeKey, flag: Flag) -> None:
+        """Put *flag* on the entry that the effect *key* added; nothing where it added none."""
+        tx.execute(SQL.flag_entry, {"key": key, "flag": flag.value})
 
     # --- as ShowsTickets
 
