@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes import NOON, mail
+from tests.fakes import NOON, FakeDesk, mail
 from tests.flow.test_posting import MAILBOXES, House, request
 from tests.postoffice import field_of, server
 
@@ -21,6 +22,7 @@ from mailwicket.flow.uploads import FILES_MAX, FILES_MAX_BYTES, Upload
 from mailwicket.flow.writing import Writing
 from mailwicket.mail.markdown import SOURCE_MAX_CHARS
 from mailwicket.model import TicketNumber
+from mailwicket.net.attachments import AttachmentFiles
 from mailwicket.store import audit, outbox
 from mailwicket.store.outbox import Claimed, OutboxId
 
@@ -67,6 +69,7 @@ class Counter:
         return found
 
     before = 0
+    desk: FakeDesk | None = None
 
 
 async def counters(directory: Path, exchange: Exchange, **preferences: Any) -> AsyncIterator[Counter]:
@@ -341,3 +344,56 @@ async def test_spam_and_deleted_tickets_are_reopened_before_anybody_works_on_the
     await here.act("delete")
     with pytest.raises(ConflictError, match=r"ticket 1 is deleted: .*; reopen it first"):
         await here.act(do, **words)
+
+
+# --- a desk elsewhere tells what its technicians did
+
+
+@pytest.fixture
+async def elsewhere(here: Counter) -> Counter:
+    """The same store, whose tickets a desk elsewhere keeps."""
+    house, desk = here.house, FakeDesk()
+    keep = AttachmentFiles(house.desk._files._directory).keep
+    policy, posting = lambda: house.policy, lambda: house.telling.posting
+    here.acting = Acting(house.store, lambda: desk, policy, lambda: here.now, posting, keep)
+    here.desk = desk
+    return here
+
+
+async def test_a_reply_that_a_desk_elsewhere_tells_is_sent_and_not_kept_twice(elsewhere: Counter) -> None:
+    plan = Upload("plan.pdf", "application/pdf", b"%PDF-1.7\n")
+    told = await elsewhere.act("reply", Asked("token", "4711"), 1, plan, by="eve@helpdesk.example", text="Done *now*.")
+    assert told["sent_to"] == [ANN, "carl@example.com"]
+    raw = elsewhere.raw()
+    assert field_of(raw, "From") == "support@example.org"
+    assert field_of(raw, "References") == "<q@example.com>"
+    assert b"JVBERi0xLjcK" in raw
+    assert elsewhere.desk is not None
+    assert elsewhere.desk.calls == 0
+
+
+async def test_what_a_desk_elsewhere_tells_twice_is_told_to_people_once(elsewhere: Counter) -> None:
+    assert (await elsewhere.act("close"))["sent_to"] == [ANN]
+    assert (await elsewhere.act("close"))["sent_to"] == []
+    assert (await elsewhere.act("assign", to=TOM))["sent_to"] == [TOM]
+    assert (await elsewhere.act("assign", to=TOM))["sent_to"] == []
+    assert (await elsewhere.act("assign", to="eve@helpdesk.example"))["sent_to"] == []
+    assert (await elsewhere.act("reopen"))["sent_to"] == [TESS, TOM]
+    asked = Asked("token", "once")
+    first = await elsewhere.act("reply", asked, text="Once.")
+    assert await elsewhere.act("reply", asked, text="Once.") == first
+    assert [event for event, _, _ in elsewhere.sent()].count("technician_replied") == 1
+
+
+async def test_of_what_happened_elsewhere_long_ago_nobody_hears_by_mail(elsewhere: Counter) -> None:
+    assert (await elsewhere.act("close", Asked("token", at=NOON - timedelta(days=6))))["status"] == "closed"
+    assert (await elsewhere.act("reply", Asked("token", at=NOON - timedelta(days=6)), text="Old."))["sent_to"] == []
+    assert elsewhere.sent() == []
+    await elsewhere.act("reply", Asked("token", at=NOON - timedelta(days=1)), text="Late.")
+    assert field_of(elsewhere.raw(), "Date").startswith("Thu, 01 Jan 2026 12:00"), "it is sent now"
+
+
+async def test_tickets_that_a_desk_elsewhere_brings_in_are_acknowledged_to_nobody(elsewhere: Counter) -> None:
+    assert (await elsewhere.new("ada@example.org", "Chair", number=77, unit="support"))["sent_to"] == []
+    assert (await elsewhere.act("reply", number=77, text="Hello."))["sent_to"] == ["ada@example.org"]
+    assert elsewhere.last()["from"] == "support@example.org"
