@@ -13,9 +13,10 @@ import anyio
 from mailwicket.config.outgoing import Outgoing
 from mailwicket.config.settings import Settings
 from mailwicket.errors import BlockedError
-from mailwicket.flow.carrying import Office, take_over
+from mailwicket.flow.carrying import take_over
 from mailwicket.flow.configured import exchange_of, policy_of
 from mailwicket.flow.delivery import Courier
+from mailwicket.flow.handing import Office
 from mailwicket.flow.posting import Posting
 from mailwicket.flow.switchboard import Exchange, Switchboard
 from mailwicket.flow.telling import Telling
@@ -102,11 +103,11 @@ class Couriers:
         self._senders = senders
         self._net = net
         self._writing = Writing(store.raw, net.attachment_dir)
-        self._office = Office(store, self.board, self._writing, self)
+        self._office = Office(self.board, self._writing, self)
         self._hired: dict[str, Hired] = {}
 
     def ended(self, tx: Transaction, mail: Claimed, attempt: Attempt, noted: Noted, now: datetime) -> None:
-        """See `flow.carrying.Aftermath`: by the configuration of the moment."""
+        """See `flow.handing.Aftermath`: by the configuration of the moment."""
         self.telling.ended(tx, mail, attempt, noted, now)
 
     def man(self, settings: Settings) -> None:
@@ -130,7 +131,7 @@ class Couriers:
     async def start(self, supervisor: Supervisor) -> None:
         """Take over what a daemon that died had in hand, and start every courier."""
         for server in self._store.slips.servers():
-            await self._store.write(partial(take_over, self._office, server))
+            await self._store.write(partial(take_over, self._store, self._office, server))
             self._store.slips.clear(server)
         await self._adopt_orphans()
         for hired in self._hired.values():
@@ -197,6 +198,7 @@ class Couriers:
         courier = Courier(
             name,
             sender,
+            self._store,
             self._office,
             CourierUnit(unit),
             connections=config.connections,
