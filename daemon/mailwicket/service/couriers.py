@@ -14,7 +14,7 @@ from mailwicket.config.outgoing import Outgoing
 from mailwicket.config.settings import Settings
 from mailwicket.errors import BlockedError
 from mailwicket.flow.carrying import take_over
-from mailwicket.flow.configured import exchange_of, policy_of
+from mailwicket.flow.configured import exchange_of, policy_of, telling_of
 from mailwicket.flow.delivery import Courier
 from mailwicket.flow.handing import Office
 from mailwicket.flow.posting import Posting
@@ -124,9 +124,7 @@ class Couriers:
         """Decide by *settings* from now on who hears of what, and by which server."""
         policy = policy_of(settings, self._store.keys)
         self.board.adopt(exchange_of(settings, self._store.keys))
-        desks = {name: one.title or "" for name, one in settings.incoming.items()}
-        posting = Posting(policy, settings.notification, self.board, desks=desks, writing=self._writing)
-        self.telling = Telling(posting)
+        self.telling = telling_of(settings, policy, self.board, self._writing)
 
     async def start(self, supervisor: Supervisor) -> None:
         """Take over what a daemon that died had in hand, and start every courier."""
