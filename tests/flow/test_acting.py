@@ -131,6 +131,7 @@ async def test_the_same_key_again_is_answered_as_the_first_time_and_changes_noth
     if do == "reopen":
         await here.act("close")
     words = {
+        "reply": {"text": "x"},
         "note": {"text": "x"},
         "assign": {"to": TESS},
         "merge": {"to": "2"},

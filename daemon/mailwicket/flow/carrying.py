@@ -19,7 +19,7 @@ from mailwicket.flow.observe import CourierObserver
 from mailwicket.outgoing import Envelope, RecipientStatus
 from mailwicket.ports import Submission, Transaction
 from mailwicket.store import outbox
-from mailwicket.store.outbox import Attempt, Claimed, OutboxId, SentAs
+from mailwicket.store.outbox import Attempt, Claimed, Noted, OutboxId, SentAs
 from mailwicket.store.slips import Slip
 from mailwicket.store.store import Store
 
@@ -243,6 +243,10 @@ def take_over(store: Store, office: Office, server: str, tx: Transaction) -> Non
     for slip in slips:
         for mail, sent_as in slip.begun.items():
             outbox.begin(tx, mail, server, sent_as)
+            if (found := outbox.find(tx, mail)) is not None and found.recipients:
+                now = office.clock()
+                died = Attempt(server, "uncertain", now, "the daemon ended meanwhile", counted=False)
+                office.aftermath.ended(tx, found, died, Noted("waiting", next_attempt=now), now)
         for mail, attempt in slip.ended:
             if (found := outbox.find(tx, mail)) is not None and found.recipients:
                 office.conclude(tx, found, attempt)

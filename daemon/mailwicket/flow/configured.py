@@ -47,16 +47,22 @@ def exchange_of(settings: Settings, keys: Keyring) -> Exchange:
     )
 
 
-def telling_of(
+def telling_of(  # noqa: PLR0913 - by which rules and servers, in which words, and where it shows
     settings: Settings,
     policy: Policy,
     board: Switchboard,
     writing: Writing,
+    *,
+    desk: Callable[[], object],
     nonce: Callable[[], str] = new_nonce,
 ) -> Telling:
-    """Return who tells people by *settings*, of which *policy* was made and *board* has adopted what is sent."""
+    """Return who tells people by *settings*, of which *policy* was made and *board* has adopted what is sent.
+
+    *desk* shows what becomes of the mail, where it lives in our store.
+    """
     desks = {name: one.title or "" for name, one in settings.incoming.items()}
-    return Telling(Posting(policy, settings.notification, board, desks=desks, nonce=nonce, writing=writing))
+    posting = Posting(policy, settings.notification, board, desks=desks, nonce=nonce, writing=writing)
+    return Telling(posting, desk)
 
 
 def _own(settings: Settings) -> OwnAddresses:

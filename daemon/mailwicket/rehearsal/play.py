@@ -281,7 +281,8 @@ class _Player:
         do = action["do"].replace("_", "-")
         if do == "merge":
             to = str(self._ticket(to))
-        self._world.act(Action(do, number, str(action.get("by", "")), to, str(action.get("text", ""))))
+        text, by, chosen = (str(action.get(key, "")) for key in ("text", "by", "outgoing"))
+        self._world.act(Action(do, number, by, to, text, outgoing=chosen.removeprefix("outgoing/")))
         shown = self._world.ticket(number)
         happened.added = [] if shown is None else shown["entries"][known.get(number, 0) :]
 

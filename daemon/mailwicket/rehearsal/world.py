@@ -16,22 +16,18 @@ from mailwicket.backends.desk.desk import DeskConfig, EmbeddedDesk
 from mailwicket.backends.desk.reading import list_tickets, show_ticket
 from mailwicket.config.settings import Settings
 from mailwicket.errors import MailwicketError
-from mailwicket.flow.actions import Action, Actions, written
+from mailwicket.flow.actions import Action, Actions
 from mailwicket.flow.budget import Budget
 from mailwicket.flow.configured import exchange_of, policy_of, telling_of
 from mailwicket.flow.judgement import Judgement
 from mailwicket.flow.posting import Moment
-from mailwicket.flow.posting import Post as Told_
 from mailwicket.flow.reading import Read
 from mailwicket.flow.telling import Telling
 from mailwicket.flow.writing import Writing
 from mailwicket.mail.head import split_header
 from mailwicket.mail.parse import parse
 from mailwicket.mail.token import Keyring
-from mailwicket.mail.wording import Context, Passage
 from mailwicket.model import (
-    Address,
-    EntryKind,
     IntakeId,
     IntakeKey,
     Mail,
@@ -39,13 +35,10 @@ from mailwicket.model import (
     Sha256,
     TicketFacts,
     TicketNumber,
-    TicketRef,
 )
-from mailwicket.outgoing import Event
 from mailwicket.ports import Transaction
 from mailwicket.rehearsal.post import Clock, Post
 from mailwicket.rules.decide import Outcome
-from mailwicket.rules.notify import Happened
 from mailwicket.rules.policy import Policy
 from mailwicket.store import journal, quarantine
 from mailwicket.store.database import JOURNAL, migrate
@@ -100,7 +93,8 @@ class World:
         self.settings = settings
         self.policy: Policy = policy_of(settings, KEYS)
         self.post.adopt(exchange_of(settings, KEYS))
-        self._telling: Telling = telling_of(settings, self.policy, self.post.board, self._writing, self._nonce)
+        told = settings, self.policy, self.post.board, self._writing
+        self._telling: Telling = telling_of(*told, desk=lambda: self._desk, nonce=self._nonce)
         self.settle()
 
     # --- time
@@ -217,24 +211,8 @@ class World:
         key = IntakeKey(f"rehearsal-action-{self._count}")
         with self._transaction() as tx:
             joined = self._desk.join(tx, [key])
-            if action.do == "reply":
-                self._reply(tx, joined, action, key)
-            else:
-                Actions(tx, joined, self.policy, self.now).act(action, key)
+            Actions(tx, joined, self.policy, self._telling.posting, self.now).act(action, key)
         self.settle()
-
-    def _reply(self, tx: sqlite3.Connection, joined: Any, action: Action, key: IntakeKey) -> None:  # noqa: ANN401
-        facts = TicketBook(tx).find(action.ticket)
-        if facts is None:
-            raise MailwicketError(f"there is no ticket {action.ticket}")
-        if action.by:
-            Actions(tx, joined, self.policy, self.now).technician(action.by)
-        author = Address(None, action.by) if action.by else None
-        entry = written(EntryKind.REPLY, author, action.text, self.now, public=True)
-        joined.append(TicketRef(action.ticket), entry, key)
-        joined.write()
-        happened = Happened(Event.TECHNICIAN_REPLIED, facts, facts.subject, author=author)
-        self._telling.posting.post(Moment(tx, key, self.now), Told_(happened, Context(words=Passage(action.text))))
 
     def ticket(self, number: TicketNumber) -> dict[str, Any] | None:
         """Return a ticket as `tickets show --json` does."""

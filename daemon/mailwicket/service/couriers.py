@@ -92,14 +92,19 @@ class Couriers:
         net: Net,
         senders: Mapping[str, Callable[..., Sender]],
         is_fetched: Callable[[str], bool],
+        desk: Callable[[], object] = lambda: None,
     ) -> None:
-        """Send by the adapters in *senders*; *is_fetched* tells whether a mailbox (NAME) is read. Starts nothing."""
+        """Send by the adapters in *senders*; *is_fetched* tells whether a mailbox (NAME) is read. Starts nothing.
+
+        *desk* shows what becomes of the mail, where it lives in our store.
+        """
         self.units: dict[str, Unit] = {}
         """By name, as `status` shows them; disabled servers too."""
         self.board = Switchboard(Exchange(), is_fetched)
         self.telling = Telling(Posting(Policy(), {}, self.board))
         """Puts into the outbox what people hear, by the configuration of the moment."""
         self._store = store
+        self._desk = desk
         self._senders = senders
         self._net = net
         self._writing = Writing(store.raw, net.attachment_dir)
@@ -124,7 +129,7 @@ class Couriers:
         """Decide by *settings* from now on who hears of what, and by which server."""
         policy = policy_of(settings, self._store.keys)
         self.board.adopt(exchange_of(settings, self._store.keys))
-        self.telling = telling_of(settings, policy, self.board, self._writing)
+        self.telling = telling_of(settings, policy, self.board, self._writing, desk=self._desk)
 
     async def start(self, supervisor: Supervisor) -> None:
         """Take over what a daemon that died had in hand, and start every courier."""
