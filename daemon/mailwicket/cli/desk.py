@@ -131,7 +131,7 @@ def new(  # noqa: PLR0913 - an option for each thing that a ticket has
     *,
     requester: Annotated[str, typer.Option("--requester", metavar="ADDR", help='Or "Name <ADDR>".')],
     cc: Annotated[list[str] | None, typer.Option("--cc", metavar="ADDR", help="Gets copies; more than once.")] = None,
-    unit: Annotated[str, typer.Option("--unit", metavar="NAME", help="The mailbox that it is at home in.")] = "",
+    unit: Annotated[str, typer.Option("--unit", metavar="NAME", help="Its mailbox; else the primary one.")] = "",
     group: Annotated[str, typer.Option("--group", help="Else the mailbox's.")] = "",
     category: Annotated[str, typer.Option("--category", help="Else the mailbox's.")] = "",
     company: Annotated[str, typer.Option("--company", help="Else the requester's, else the mailbox's.")] = "",
