@@ -40,8 +40,11 @@ log = logging.getLogger(__name__)
 OF_MACHINES: Final = frozenset({Reason.AUTO_REPLY_ATTACHED, Reason.BOUNCE_ATTACHED})
 """What machines say is no news."""
 
-QUIET: Final = frozenset({Event.DELIVERY_FAILED, Event.ANNOUNCEMENT, Event.MAIL_REFUSED})
+QUIET: Final = frozenset({Event.DELIVERY_FAILED, Event.ANNOUNCEMENT, Event.MAIL_REFUSED, Event.ALERT})
 """Of these nobody hears by another mail that they did not arrive: one would follow the other."""
+
+REPORTED: Final = frozenset({Reason.BOUNCE_ATTACHED, Reason.AUTO_IGNORED})
+"""A delivery report about a mail of ours: of a ticket, or of none."""
 
 STALE: Final = timedelta(days=5)
 """Of mail that came longer ago nobody is told: a mailbox whose old mail is taken in would wake everybody in it."""
@@ -60,18 +63,21 @@ class Telling:
     def after_mail(self, moment: Moment, told: Told, facts: TicketFacts | None) -> None:
         """Tell people of what the mail *told* did to the ticket *facts*. A bug of ours costs no mail its ticket."""
         mail, outcome = told.read.mail, told.outcome
-        if mail is None or facts is None or not isinstance(outcome, Create | Append):
+        is_report = mail is not None and mail.bounce is not None and outcome.reason in REPORTED
+        if mail is None or not (is_report or (facts is not None and isinstance(outcome, Create | Append))):
             return
         received_at = told.read.kept.ref.received_at
         if received_at is not None and moment.now - received_at > STALE:
             return
         moment.tx.execute("SAVEPOINT posting")
         try:
-            if isinstance(outcome, Create):
-                self._opened(moment, mail, outcome, facts)
-            elif outcome.reason is Reason.BOUNCE_ATTACHED:
+            if is_report:
                 self._bounced(moment, mail, facts)
-            elif outcome.author is not None:
+            elif facts is None:
+                pass
+            elif isinstance(outcome, Create):
+                self._opened(moment, mail, outcome, facts)
+            elif isinstance(outcome, Append) and outcome.author is not None:
                 self._joined(moment, told, outcome, facts)
         except (ValueError, LookupError, TypeError, AttributeError):
             log.exception("nobody is told of mail intake=%s", told.read.kept.intake_id)
@@ -121,23 +127,32 @@ class Telling:
             news = Happened(Event.CC_ADDED, facts, facts.subject, author=author)
             self.posting.post(moment, Post(news, Context(added=added), names, mail.message_id), but=heard)
 
-    def _bounced(self, moment: Moment, mail: Mail, facts: TicketFacts) -> None:
-        """A delivery report: known by our own Message-ID, which names the row."""
-        bounce, keys = mail.bounce, self.posting.policy.keys
+    def _bounced(self, moment: Moment, mail: Mail, facts: TicketFacts | None) -> None:
+        """A delivery report, about a mail of a ticket or of none."""
+        bounce = mail.bounce
         if bounce is None or bounce.permanent is False:
             return
-        ids = [bounce.original_message_id, *mail.in_reply_to, *mail.references]
-        token = next((found for one in ids if one and (found := keys.read_id(one)) is not None), None)
-        sent = outlist.sent_mail(moment.tx, token.row) if token is not None else None
-        if token is None or sent is None:
-            return
         known = [canonical(one) for one in bounce.recipients]
+        row = self._reported(moment.tx, mail, facts, known)
+        sent = outlist.sent_mail(moment.tx, row) if row is not None else None
+        if row is None or sent is None:
+            return
         lost = [one for one in sent.addresses if one in known] or (sent.addresses if len(sent.addresses) == 1 else [])
         said = " ".join(mail.text.split())[:SAID_CHARS]
         for address in lost:
-            if outlist.note_bounce(moment.tx, token.row, address, said, moment.now):
-                _note(moment.tx, moment.now, "AddressPaused", facts.number, address=address)
-        self._tell_failure(moment, sent.event, facts, lost, "a delivery report came back")
+            if outlist.note_bounce(moment.tx, row, address, said, moment.now):
+                _note(moment.tx, moment.now, "AddressPaused", sent.ticket, address=address)
+        if facts is not None:
+            self._tell_failure(moment, sent.event, facts, lost, "a delivery report came back")
+
+    def _reported(self, tx: Transaction, mail: Mail, facts: TicketFacts | None, known: Sequence[str]) -> int | None:
+        """The row of the mail that is reported: by our own Message-ID, else the newest of the ticket to *known*."""
+        bounce, keys = mail.bounce, self.posting.policy.keys
+        returned = bounce.original_message_id if bounce is not None else None
+        for one in (returned, *mail.in_reply_to, *mail.references):
+            if one and (token := keys.read_id(one)) is not None:
+                return token.row
+        return None if facts is None else outlist.last_to(tx, facts.number, known)
 
     def ended(self, tx: Transaction, mail: Claimed, attempt: Attempt, noted: Noted, now: datetime) -> None:
         """Note what became of a mail that did not arrive, or of which nobody knows; tell who answers for its ticket."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from mailwicket.errors import MailwicketError
 from mailwicket.flow.actions import Action
+from mailwicket.flow.announcing import Announcement
 from mailwicket.mail.parse import parse
 from mailwicket.model import Reason, TicketNumber
 from mailwicket.rehearsal.back import echoed, reported
@@ -119,7 +120,9 @@ class _Player:
         except MailwicketError as error:
             happened.refused = str(error)
         happened.sent = world.post.sent[sent_before:]
-        happened.alerts += world.post.alerts[alerts_before:]
+        happened.alerts = list(dict.fromkeys([*happened.alerts, *world.post.alerts[alerts_before:]]))
+        shown = (flag for entry in happened.added for flag in entry["flags"])
+        happened.flags = list(dict.fromkeys([*happened.flags, *shown]))
         if happened.ticket is not None:
             happened.shown = world.ticket(happened.ticket)
             happened.facts = world.facts(happened.ticket)
@@ -157,7 +160,8 @@ class _Player:
             case "server":
                 self._serve(action, happened)
             case "announce":
-                raise ScenarioError("announce cannot be rehearsed yet")
+                to, subject, text, by = (action.get(key, "") for key in ("to", "subject", "text", "by"))
+                self._world.announce(Announcement([to] if isinstance(to, str) else to, subject, text, by))
 
     def _serve(self, action: Mapping[str, Any], happened: Happened) -> None:
         """Have a server fail or work; mail for a mailbox waits there until it works."""

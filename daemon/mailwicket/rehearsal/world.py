@@ -17,6 +17,7 @@ from mailwicket.backends.desk.reading import list_tickets, show_ticket
 from mailwicket.config.settings import Settings
 from mailwicket.errors import MailwicketError
 from mailwicket.flow.actions import Action, Actions
+from mailwicket.flow.announcing import Announcement, Announcing
 from mailwicket.flow.budget import Budget
 from mailwicket.flow.configured import exchange_of, policy_of, telling_of
 from mailwicket.flow.judgement import Judgement
@@ -185,10 +186,10 @@ class World:
         told = judgement.conclude(read, outcome, ticket)
         joined.write()
         judgement.write([told])
-        if told.decided.ticket is not None:
-            moment = Moment(tx, key, self.now)
-            self._telling.after_mail(moment, told, judgement.facts(told.decided.ticket))
-        return Delivered(kept.intake_id, source, mail, outcome, told.decided.ticket)
+        number = told.decided.ticket
+        facts = None if number is None else judgement.facts(number)
+        self._telling.after_mail(Moment(tx, key, self.now), told, facts)
+        return Delivered(kept.intake_id, source, mail, outcome, number)
 
     def _place(self, intake_id: IntakeId, raw: bytes) -> RawPlace:
         place = RawPlace(f"{intake_id}.eml", 0, len(raw), Sha256(hashlib.sha256(raw).hexdigest()))
@@ -212,6 +213,18 @@ class World:
         with self._transaction() as tx:
             joined = self._desk.join(tx, [key])
             Actions(tx, joined, self.policy, self._telling.posting, self.now).act(action, key)
+        self.settle()
+
+    def announce(self, asked: Announcement) -> None:
+        """Write to all whom *asked* is for, at once; they get it as fast as the servers take it.
+
+        Raises:
+            MailwicketError: it is refused.
+        """
+        with self._transaction() as tx:
+            announcing = Announcing(tx, self._telling.posting, self.now)
+            announcing.announce(asked)
+            announcing.proceed()
         self.settle()
 
     def ticket(self, number: TicketNumber) -> dict[str, Any] | None:

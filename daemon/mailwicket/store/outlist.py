@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from mailwicket.errors import ConflictError, UnknownError
 from mailwicket.model import MessageId, TicketFacts, TicketNumber
-from mailwicket.outgoing import Event
+from mailwicket.outgoing import ANY_SERVER, Event
 from mailwicket.ports import Transaction
 from mailwicket.rules.acknowledge import DAY, Acknowledged
 from mailwicket.rules.own import canonical
@@ -71,7 +71,7 @@ def _shown(row: Sequence[Any]) -> Shown:
         "to": [address for _, address in words["to"]],
         "cc": [address for _, address in words.get("cc", ())],
         "from": sent_as[0] if sent_as else route.get("from"),
-        "via": row[5] or row[6],
+        "via": row[5] or (None if row[6] == ANY_SERVER else row[6]),
         "meant": row[6],
         "state": row[7],
         "uncertain": bool(row[8]) and row[16] is None,
@@ -237,6 +237,12 @@ def sent_mail(tx: Transaction, outbox_id: int) -> SentMail | None:
     """Return a mail by its number; None where there is none: a backup was put back."""
     row = tx.execute(SQL.sent_mail, (outbox_id,)).fetchone()
     return None if row is None else SentMail(Event(row[0]), row[1], json.loads(row[2]))
+
+
+def last_to(tx: Transaction, ticket: TicketNumber, addresses: Sequence[str]) -> int | None:
+    """Return the newest mail about *ticket* that was sent to one of *addresses*, canonical; None where none was."""
+    row = tx.execute(SQL.last_to, (ticket, json.dumps(list(addresses)))).fetchone()
+    return None if row is None else int(row[0])
 
 
 def first_id(tx: Transaction, ticket: TicketNumber) -> MessageId | None:
