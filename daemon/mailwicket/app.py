@@ -29,6 +29,7 @@ from mailwicket.flow.quarantine import Parking
 from mailwicket.flow.reading import Reading
 from mailwicket.flow.reclaim import Reclaim
 from mailwicket.flow.whatif import differences
+from mailwicket.net.attachments import AttachmentFiles
 from mailwicket.net.machine import Machine
 from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Sender, Source
 from mailwicket.service import footprint, logs
@@ -128,13 +129,15 @@ class Daemon:
         self._door = Door(self._desk, self._desk_unit) if self._desk_unit else None
         self._chores = Unit("store", str(state_dir))
         self._fleet = Fleet(self.store, self.reading, self.machine, sources, self._way)
-        self._couriers = Couriers(self.store, self.machine, senders or {}, self._fleet.is_fetched)
+        self._couriers = Couriers(self.store, self.machine, senders or {}, self._fleet.is_fetched, lambda: self._desk)
         self._couriers.man(settings)
         self._fleet.telling = self._couriers.telling
         self._fleet.man(settings)
         self._importing = Importing(self.store, self.reading, lambda name: self._fleet.way(name, self.settings))
         self._supervisor: Supervisor | None = None
-        self._acting = Acting(self.store, lambda: self._desk, lambda: self._fleet.policy(self.settings), utc_now)
+        policy, posting = lambda: self._fleet.policy(self.settings), lambda: self._couriers.telling.posting
+        keep = AttachmentFiles(self.machine.attachment_dir).keep
+        self._acting = Acting(self.store, lambda: self._desk, policy, utc_now, posting, keep)
         self._crier = Crier(self.store, lambda: self._couriers.telling.posting, utc_now)
         self._parking = Parking(self.store, self.reading, self._fleet, utc_now)
         self._record = Record(self.store, utc_now)

@@ -19,6 +19,7 @@ from mailwicket.model import (
     AttachmentPlace,
     EntryDraft,
     Fetched,
+    Flag,
     IntakeKey,
     Look,
     MailRef,
@@ -282,6 +283,15 @@ class ShowsTickets(Protocol):
 
     def shown(self, tx: Transaction, number: TicketNumber) -> Mapping[str, Any] | None:
         """Return one ticket with its entries, as JSON shows it; None where there is none."""
+        ...
+
+
+@runtime_checkable
+class MarksEntries(Protocol):
+    """A desk in our store that shows what became of the mail that one of its entries caused."""
+
+    def mark(self, tx: Transaction, key: IntakeKey, flag: Flag) -> None:
+        """Put *flag* on the entry that the effect *key* added; nothing where it added none. Repeatable."""
         ...
 
 

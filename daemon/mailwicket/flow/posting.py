@@ -148,15 +148,15 @@ class Posting:
         for notice in notices(post.happened, self.policy, self._notifications):
             if left_out & {*notice.to, *notice.cc}:
                 continue
-            self._queue(moment, notice, post)
-            heard |= {*notice.to, *notice.cc}
+            if self._queue(moment, notice, post):
+                heard |= {*notice.to, *notice.cc}
         return heard
 
-    def _queue(self, moment: Moment, notice: Notice, post: Post) -> None:
+    def _queue(self, moment: Moment, notice: Notice, post: Post) -> bool:
         facts = post.happened.ticket
         route = self._board.route(self.question(notice.event, facts, post.chosen))
         if route is None:
-            return
+            return False
         words = self._wording.write(notice, self._context(post, facts))
         for fault in words.faults:
             log.warning("%s; the shipped words are sent", fault)
@@ -188,6 +188,7 @@ class Posting:
             write_ahead(moment.tx, queued.outbox_id, self._board, self._writing)
         if queued.is_new and notice.acknowledges:
             self._lately(moment).extend(Acknowledged(moment.now, one) for one in notice.to)
+        return True
 
     # --- the parts of a mail
 

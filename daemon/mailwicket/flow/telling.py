@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from mailwicket.errors import PermanentError
+from mailwicket.flow.actions import written
 from mailwicket.flow.judgement import Told
 from mailwicket.flow.posting import Moment, Post, Posting
 from mailwicket.mail.explain import new_words
 from mailwicket.mail.wording import Context, Failure, Passage, Person
-from mailwicket.model import Address, AttachmentPlace, Mail, Reason, TicketFacts, TicketNumber
+from mailwicket.model import (
+    Address,
+    AttachmentPlace,
+    EntryKind,
+    Flag,
+    IntakeKey,
+    Mail,
+    Reason,
+    TicketFacts,
+    TicketNumber,
+    TicketRef,
+)
 from mailwicket.outgoing import Event
-from mailwicket.ports import Transaction
+from mailwicket.ports import JoinsTransaction, MarksEntries, Transaction
 from mailwicket.rules.notify import Happened
 from mailwicket.rules.outcome import Append, Create
 from mailwicket.rules.own import canonical
@@ -42,9 +55,10 @@ SAID_CHARS: Final = 300
 class Telling:
     """Tells by one `Posting`."""
 
-    def __init__(self, posting: Posting) -> None:
-        """Queue what is told by *posting*."""
+    def __init__(self, posting: Posting, desk: Callable[[], object] = lambda: None) -> None:
+        """Queue what is told by *posting*; *desk* shows what became of it, where it lives in our store."""
         self.posting = posting
+        self._desk = desk
 
     def after_mail(self, moment: Moment, told: Told, facts: TicketFacts | None) -> None:
         """Tell people of what the mail *told* did to the ticket *facts*. A bug of ours costs no mail its ticket."""
@@ -144,15 +158,34 @@ class Telling:
         """Note what became of a mail that did not arrive, or of which nobody knows; tell who answers for its ticket."""
         if attempt.outcome == "uncertain":
             _note(tx, now, "DeliveryUncertain", mail.ticket, mail=mail.outbox_id, via=attempt.server)
+            desk = self._desk()
+            if isinstance(desk, MarksEntries):
+                desk.mark(tx, _effect(mail), Flag.DELIVERY_UNCERTAIN)
             return
+        paused = []
         for address in noted.failed:
             _note(tx, now, "DeliveryFailed", mail.ticket, mail=mail.outbox_id, address=address, said=attempt.said)
             if outlist.pause_if_hopeless(tx, address, now):
                 _note(tx, now, "AddressPaused", mail.ticket, address=address)
+                paused.append(address)
         facts = outlist.facts(tx, mail.ticket)
-        if facts is not None:
+        if facts is not None and noted.failed and mail.event not in QUIET:
             moment = Moment(tx, f"outbox-{mail.outbox_id}-{mail.attempts}", now)
+            self._enter(moment, facts, _lost(mail, noted.failed, attempt.said, paused))
             self._tell_failure(moment, mail.event, facts, noted.failed, attempt.said)
+
+    def _enter(self, moment: Moment, facts: TicketFacts, text: str) -> None:
+        """Write down on the ticket what became of a mail about it, where its desk lives in our store."""
+        desk = self._desk()
+        if not isinstance(desk, JoinsTransaction):
+            return
+        key = IntakeKey(moment.key)
+        joined = desk.join(moment.tx, [key])
+        try:
+            joined.append(TicketRef(facts.number), written(EntryKind.EVENT, None, text, moment.now), key)
+        except PermanentError as error:  # what became of the mail is noted all the same
+            log.warning("%s: %s", text, error)
+        joined.write()
 
     def _tell_failure(self, moment: Moment, event: Event, facts: TicketFacts, lost: Sequence[str], said: str) -> None:
         if event in QUIET or not lost:
@@ -160,6 +193,16 @@ class Telling:
         context = Context(failure=Failure(", ".join(lost), said))
         happened = Happened(Event.DELIVERY_FAILED, facts, facts.subject, public=False)
         self.posting.post(moment, Post(happened, context))
+
+
+def _effect(mail: Claimed) -> IntakeKey:
+    """Return the key of the effect that caused *mail* (`Draft.cause`)."""
+    return IntakeKey(mail.cause.partition(f"/{mail.event.value}/")[0])
+
+
+def _lost(mail: Claimed, addresses: Sequence[str], said: str, paused: Sequence[str]) -> str:
+    text = f"Mail {mail.outbox_id} ({mail.event}) did not reach {', '.join(addresses)}: {said or 'no reason is known'}"
+    return f"{text}\nNothing is sent to {', '.join(paused)} any more." if paused else text
 
 
 def _event(outcome: Append, *, is_technician: bool) -> Event:

@@ -263,6 +263,12 @@ def next_due(tx: Transaction, server: str, covers: Sequence[str]) -> datetime | 
     return None if earliest is None else datetime.fromisoformat(earliest)
 
 
+def next_moment(tx: Transaction, after: datetime) -> datetime | None:
+    """Return when anything that waits is due, or given up, the next time *after* that moment; by whichever server."""
+    (earliest,) = tx.execute(SQL.next_moment, (timestamp(after),)).fetchone()
+    return None if earliest is None else datetime.fromisoformat(earliest)
+
+
 def _claimed(row: Sequence[Any]) -> Claimed:
     sent_as = None if row[9] is None else SentAs(*json.loads(row[9]))
     return Claimed(

@@ -163,6 +163,12 @@ SELECT min(next_attempt) FROM outbox WHERE state = 'waiting' AND uncertain = 0 A
 -- When the next one is due that it may have.
 SELECT min(next_attempt) FROM outbox WHERE state = 'waiting' AND uncertain = 1 AND via = ?
 
+-- name: next_moment
+-- When anything that waits is due, or given up, the next time after a moment.
+SELECT min(at) FROM (
+    SELECT next_attempt AS at FROM outbox WHERE state = 'waiting'
+    UNION ALL SELECT give_up_at FROM outbox WHERE state = 'waiting') WHERE at > ?
+
 -- name: state_of
 -- Where a mail is.
 SELECT state, uncertain, via, claimed_until, reclaimed FROM outbox WHERE outbox_id = ?

@@ -30,6 +30,12 @@ INSERT INTO desk_entry
 (entry, ticket, public, kind, author, received, message_id, raw_sha256, reason, flags, text, html)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
+-- name: flag_entry
+-- Put a flag on the entry that an effect added, behind those that it has.
+UPDATE desk_entry SET flags = json_insert(flags, '$[#]', :flag)
+WHERE entry = (SELECT detail ->> 'entry' FROM desk_event WHERE key = :key)
+    AND NOT EXISTS (SELECT 1 FROM json_each(flags) WHERE value = :flag)
+
 -- name: insert_attachment
 -- Note an attachment and where its bytes stand in the raw mail.
 INSERT INTO desk_attachment (entry, position, filename, content_type, size, sha256, inline, content_id,
