@@ -138,11 +138,11 @@ class Reclaim:
         return self._store.read(lambda tx: bool(journal.needed_in_file(tx, file)) or outbox.needs_file(tx, file))
 
     async def _reclaim_letters(self, now: datetime) -> None:
-        before, after = now - self._raw_keep, now + timedelta(days=1)
-        total, count = 0, LETTERS_AT_ONCE
-        while count == LETTERS_AT_ONCE:
-            count = await self._store.write(lambda tx: outbox.reclaim(tx, before, after, LETTERS_AT_ONCE))
-            total += count
+        span = now - self._raw_keep, now + timedelta(days=1)
+        total = 0
+        while numbers := self._store.read(lambda tx: outbox.to_reclaim(tx, *span, LETTERS_AT_ONCE)):
+            await self._store.write(lambda tx: outbox.reclaim(tx, numbers))
+            total += len(numbers)
         if total:
             log.info("letters reclaimed mails=%s", total)
 
