@@ -49,7 +49,7 @@ def announce(  # noqa: PLR0913 - options of a command
         ),
     ],
     subject: Annotated[str, typer.Option("--subject", help="In the place of the first line of FILE.")] = "",
-    by: Annotated[str, typer.Option("--by", metavar="ADDR", help="The technician who writes; he gets none.")] = "",
+    by: Annotated[str, typer.Option("--by", metavar="ADDR", help="Who writes; he gets none himself.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell who would get it; send nothing.")] = False,
     wait: Annotated[
         bool | None,

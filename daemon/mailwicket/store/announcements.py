@@ -45,7 +45,7 @@ class Words:
     text: str
     """Markdown."""
     by: str
-    """The technician's address; `""`: nobody is named."""
+    """The address of who writes; `""`: nobody is named."""
 
 
 def add(  # noqa: PLR0913, PLR0917 - what an announcement is
