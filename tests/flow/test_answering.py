@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.fakes import NOON, FakeDesk, mail
-from tests.flow.test_posting import MAILBOXES, House, request
+from tests.flow.test_posting import MAILBOXES, House, by_tess, request, speak_for_all
 from tests.postoffice import field_of, server
 
 from mailwicket import failpoint as failpoints
@@ -25,6 +25,7 @@ from mailwicket.model import TicketNumber
 from mailwicket.net.attachments import AttachmentFiles
 from mailwicket.store import audit, outbox
 from mailwicket.store.outbox import Claimed, OutboxId
+from mailwicket.timestamp import timestamp
 
 TESS, TOM, ANN = "tess@example.org", "tom@example.org", "ann@example.com"
 ME = Asked("uid 1000")
@@ -181,6 +182,31 @@ async def test_a_reply_that_is_refused_changes_and_sends_nothing(
     assert here.sent() == []
     assert len((await here.shown())["entries"]) == 1
     assert here.house.store.read(audit.rows) == []
+
+
+async def pause_ann(here: Counter) -> None:
+    """As five mails that were refused would."""
+    row = (ANN, timestamp(NOON), "5 permanent bounces in a row")
+    await here.house.store.write(lambda tx: tx.execute("INSERT INTO paused_address VALUES (?, ?, ?)", row))
+
+
+async def test_who_cannot_be_reached_is_told_to_the_technician_and_on_the_ticket(here: Counter) -> None:
+    await pause_ann(here)
+    told = await here.act("reply", by=TESS, text="Hello?")
+    assert (told["sent_to"], told["not_sent_to"]) == (["carl@example.com"], [ANN])
+    entries = (await here.shown())["entries"]
+    assert [(one["kind"], one["public"]) for one in entries[1:]] == [("reply", True), ("event", False)]
+    assert entries[-1]["text"].startswith(f"Not sent to {ANN}: 5 mails in a row were refused there")
+    assert "not_sent_to" not in await here.act("note", text="x")
+
+
+async def test_who_answers_by_mail_somebody_who_cannot_be_reached_hears_of_it(here: Counter) -> None:
+    await pause_ann(here)
+    notice = next(one for one in here.house.mails() if one["to"] == [TESS])
+    speak_for_all(here.house)
+    await here.house.receive(by_tess(notice["message_id"]))
+    assert [event for event, _, _ in here.sent()] == ["technician_replied", "delivery_failed", "delivery_failed"]
+    assert "5 mails in a row were refused there" in here.last()["text"]
 
 
 # --- by which server

@@ -175,6 +175,8 @@ class Acting:
             acted = job(Actions(tx, joined, policy, posting, now, at=at), key)
             audit.note(tx, replace(deed, what=str(acted.ticket.number)), timestamp(now))
             told = {**shown_facts(acted.ticket), "sent_to": sorted(acted.sent_to)}
+            if acted.not_sent_to:
+                told["not_sent_to"] = sorted(acted.not_sent_to)
             if asked.key:
                 audit.note_answer(tx, name, digest, json.dumps(told), now)
             return told
