@@ -117,6 +117,32 @@ async def test_a_reply_is_an_entry_and_one_mail_to_requester_and_ccs_from_where_
     assert (token.ticket, token.internal) == (1, False)
 
 
+async def test_a_reply_names_people_and_cites_the_last_mail_of_those_to_whom_it_goes(here: Counter) -> None:
+    later = mail("Re: Printer on fire", "And smokes.\r\n", "Carl <carl@example.com>", message_id="c@example.com",
+                 in_reply_to="q@example.com")  # fmt: skip
+    stranger = mail("Re: Printer on fire", "Buy!\r\n", "Eve <eve@example.com>", message_id="e@example.com",
+                    in_reply_to="q@example.com")  # fmt: skip
+    await here.house.receive(later, stranger)
+    await here.act("reply", by=TESS, text="Poor printer.")
+    raw = here.raw()
+    assert field_of(raw, "References") == "<q@example.com> <c@example.com>"
+    assert field_of(raw, "In-Reply-To") == "<c@example.com>"
+    assert field_of(raw, "To") == "Ann Example <ann@example.com>"
+    assert field_of(raw, "Cc") == "Carl <carl@example.com>"
+
+
+async def test_the_requesters_words_are_quoted_to_him_alone(here: Counter) -> None:
+    await here.act("reply", by=TESS, text="With a copy.")
+    assert "It burns." not in here.last()["text"], "who gets a copy may not have it"
+    await here.act("remove-cc", to="carl@example.com")
+    await here.act("note", text="A secret.")
+    await here.act("reply", by=TESS, text="Without.")
+    text = here.last()["text"]
+    assert text.startswith("Without.\n\nOn Thu, 01 Jan 2026 at 12:00 +0000, Ann Example wrote:\n> It burns.")
+    assert "secret" not in text
+    assert "<blockquote" in here.raw().decode()
+
+
 async def test_what_the_requester_answers_to_a_reply_joins_its_ticket(here: Counter) -> None:
     await here.act("reply", by=TESS, text="Still burning?")
     answer = mail("Re: Printer on fire", "Yes.\r\n", f"Ann <{ANN}>", message_id="a@example.com",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -18,6 +18,7 @@ from mailwicket.model import (
     EntryDraft,
     EntryKind,
     IntakeKey,
+    Said,
     Sha256,
     TicketChange,
     TicketDraft,
@@ -27,7 +28,7 @@ from mailwicket.model import (
     TicketStatus,
 )
 from mailwicket.outgoing import Event
-from mailwicket.ports import Joined, Transaction
+from mailwicket.ports import Joined, Recalls, Transaction
 from mailwicket.rules.notify import Happened
 from mailwicket.rules.own import canonical
 from mailwicket.rules.policy import Policy
@@ -87,6 +88,8 @@ class News:
     event: Event
     words: Passage = field(default_factory=Passage)
     files: Sequence[File] = ()
+    answered: Said | None = None
+    quote: Passage = field(default_factory=Passage)
     public: bool = True
 
 
@@ -276,10 +279,12 @@ class Actions:
         if len(action.text) > markdown.SOURCE_MAX_CHARS:
             raise ConflictError(f"a reply has at most {markdown.SOURCE_MAX_CHARS} characters: send the rest as a file")
         words = markdown.written(action.text)
+        answered = self._answered(facts)
         if not self._told:
             draft = written(EntryKind.REPLY, self._author(action.by), words.text, self._at, public=True)
             self._append(facts, replace(draft, html=words.html, attachments=action.files), key)
-        told = News(Event.TECHNICIAN_REPLIED, Passage(words.text, words.html), _files(action.files))
+        passage = Passage(words.text, words.html)
+        told = News(Event.TECHNICIAN_REPLIED, passage, _files(action.files), answered, _quote(answered, facts))
         acted = self._tell(told, facts, action, key)
         if acted.not_sent_to and not self._told:
             text = f"Not sent to {', '.join(sorted(acted.not_sent_to))}: {PAUSED}"
@@ -306,8 +311,18 @@ class Actions:
             return Acted(facts)
         author = self._author(action.by)
         happened = Happened(told.event, facts, facts.subject, author=author, public=told.public)
-        post = Post(happened, Context(words=told.words), files=told.files, chosen=action.outgoing or None)
+        names, answers = self._names(facts), None if told.answered is None else told.answered.message_id
+        context = Context(words=told.words, quote=told.quote)
+        post = Post(happened, context, names, answers, told.files, action.outgoing or None)
         return self._acted(facts, self._posting.post(Moment(self._tx, key, self._now), post))
+
+    def _answered(self, facts: TicketFacts) -> Said | None:
+        """Return the mail that a reply answers: the last of those to whom it goes."""
+        people = {facts.requester} | (facts.cc - facts.removed)
+        return self._desk.last_of(TicketRef(facts.number), people) if isinstance(self._desk, Recalls) else None
+
+    def _names(self, facts: TicketFacts) -> Mapping[str, str]:
+        return self._desk.names_of({facts.requester, *facts.cc}) if isinstance(self._desk, Recalls) else {}
 
     def _acted(self, facts: TicketFacts, heard: Collection[str]) -> Acted:
         paused = outlist.paused_among(self._tx, heard)
@@ -332,6 +347,16 @@ def _facts(number: TicketNumber, draft: TicketDraft, source: str) -> TicketFacts
 def written(kind: EntryKind, author: Address | None, text: str, now: datetime, *, public: bool = False) -> EntryDraft:
     """Return an entry that somebody wrote at the desk: no mail stands behind it."""
     return EntryDraft(author, public, kind, text, None, now, None, NO_MAIL, (), None)
+
+
+def _quote(answered: Said | None, facts: TicketFacts) -> Passage:
+    """Return what stands below a reply: his own words to who asked, and to nobody else, who may not have them."""
+    is_his_own = answered is not None and canonical(answered.author.address) == facts.requester
+    if answered is None or not is_his_own or facts.cc - facts.removed:
+        return Passage()
+    said = markdown.Answered(answered.author, answered.received_at, answered.text, answered.html)
+    told = markdown.quote(said)
+    return Passage(told.text, told.html)
 
 
 def _files(attachments: Sequence[Attachment]) -> list[File]:

@@ -121,7 +121,8 @@ class Telling:
         files = _files(mail, told.read.kept.raw) if answers_all else ()
         names = _names([author, *mail.to, *mail.cc])
         context = Context(words=Passage(new_words(mail)))
-        heard = self.posting.post(moment, Post(happened, context, names, mail.message_id, files))
+        answers = None if answers_all else mail.message_id  # they get it by this mail
+        heard = self.posting.post(moment, Post(happened, context, names, answers, files))
         if answers_all:
             self._tell_failure(moment, event, facts, sorted(outlist.paused_among(moment.tx, heard)), PAUSED)
         if outcome.cc and outcome.public:
