@@ -287,6 +287,15 @@ async def test_files_of_a_reply_are_kept_shown_and_sent(here: Counter) -> None:
     assert b"JVBERi0xLjcK" in raw
 
 
+async def test_another_file_under_the_same_key_is_another_reply(here: Counter) -> None:
+    asked, words = Asked("token", "4711"), {"by": TESS, "text": "See."}
+    first = await here.act("reply", asked, 1, Upload("a", "text/plain", b"1"), **words)
+    assert await here.act("reply", asked, 1, Upload("a", "text/plain", b"1"), **words) == first
+    with pytest.raises(ConflictError, match="used for something else"):
+        await here.act("reply", asked, 1, Upload("a", "text/plain", b"2"), **words)
+    assert len(here.sent()) == 1
+
+
 async def test_a_reply_may_be_files_alone(here: Counter) -> None:
     await here.act("reply", ME, 1, Upload("plan.pdf", "application/pdf", b"%PDF"), by=TESS)
     assert here.last()["attachments"][0]["filename"] == "plan.pdf"
