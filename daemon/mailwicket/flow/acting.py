@@ -14,8 +14,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from mailwicket.errors import ConflictError, UnknownError
-from mailwicket.flow.actions import Acted, Action, Actions, Elsewhere, written
+from mailwicket.flow.actions import Acted, Action, Actions
+from mailwicket.flow.elsewhere import Elsewhere
 from mailwicket.flow.posting import Posting
+from mailwicket.flow.saying import written
 from mailwicket.flow.telling import STALE
 from mailwicket.flow.uploads import Upload, keep_all
 from mailwicket.mail.address import people
