@@ -65,7 +65,7 @@ class Post:
 def write_ahead(tx: Transaction, mail: OutboxId, board: Switchboard, writing: Writing) -> None:
     """Write a small *mail* as the server sends it that it is meant for; what cannot be written fails when sent."""
     found = outbox.find(tx, mail)
-    if found is None or not found.recipients or not writing.is_small(found):
+    if found is None or not found.waiting or not writing.is_small(found):
         return
     sent_as = board.sent_as(found, found.meant)
     with suppress(PermanentError):
