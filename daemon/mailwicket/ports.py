@@ -7,7 +7,7 @@ they say who must act (`errors`), the supervisor acts.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from mailwicket.model import (
     IntakeKey,
     Look,
     MailRef,
+    Said,
     Settlement,
     Sha256,
     TicketChange,
@@ -270,6 +271,19 @@ class JoinsTransaction(Protocol):
 
     def join(self, tx: Transaction, keys: Sequence[IntakeKey]) -> Joined:
         """Take part in *tx* with the effects *keys*: a batch of mails at once."""
+        ...
+
+
+@runtime_checkable
+class Recalls(Protocol):
+    """A `Joined` that knows what was said on a ticket, and how people are called."""
+
+    def last_of(self, ticket: TicketRef, authors: Collection[str]) -> Said | None:
+        """Return the last mail of one of *authors* (canonical) that the requester may see; None: there is none."""
+        ...
+
+    def names_of(self, addresses: Collection[str]) -> Mapping[str, str]:
+        """Return by canonical address how those of *addresses* are called of whom that is known."""
         ...
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.fakes import NOON, FakeDesk, mail
-from tests.flow.test_posting import MAILBOXES, House, request
+from tests.flow.test_posting import MAILBOXES, House, by_tess, request, speak_for_all
 from tests.postoffice import field_of, server
 
 from mailwicket import failpoint as failpoints
@@ -25,6 +25,7 @@ from mailwicket.model import TicketNumber
 from mailwicket.net.attachments import AttachmentFiles
 from mailwicket.store import audit, outbox
 from mailwicket.store.outbox import Claimed, OutboxId
+from mailwicket.timestamp import timestamp
 
 TESS, TOM, ANN = "tess@example.org", "tom@example.org", "ann@example.com"
 ME = Asked("uid 1000")
@@ -116,6 +117,32 @@ async def test_a_reply_is_an_entry_and_one_mail_to_requester_and_ccs_from_where_
     assert (token.ticket, token.internal) == (1, False)
 
 
+async def test_a_reply_names_people_and_cites_the_last_mail_of_those_to_whom_it_goes(here: Counter) -> None:
+    later = mail("Re: Printer on fire", "And smokes.\r\n", "Carl <carl@example.com>", message_id="c@example.com",
+                 in_reply_to="q@example.com")  # fmt: skip
+    stranger = mail("Re: Printer on fire", "Buy!\r\n", "Eve <eve@example.com>", message_id="e@example.com",
+                    in_reply_to="q@example.com")  # fmt: skip
+    await here.house.receive(later, stranger)
+    await here.act("reply", by=TESS, text="Poor printer.")
+    raw = here.raw()
+    assert field_of(raw, "References") == "<q@example.com> <c@example.com>"
+    assert field_of(raw, "In-Reply-To") == "<c@example.com>"
+    assert field_of(raw, "To") == "Ann Example <ann@example.com>"
+    assert field_of(raw, "Cc") == "Carl <carl@example.com>"
+
+
+async def test_the_requesters_words_are_quoted_to_him_alone(here: Counter) -> None:
+    await here.act("reply", by=TESS, text="With a copy.")
+    assert "It burns." not in here.last()["text"], "who gets a copy may not have it"
+    await here.act("remove-cc", to="carl@example.com")
+    await here.act("note", text="A secret.")
+    await here.act("reply", by=TESS, text="Without.")
+    text = here.last()["text"]
+    assert text.startswith("Without.\n\nOn Thu, 01 Jan 2026 at 12:00 +0000, Ann Example wrote:\n> It burns.")
+    assert "secret" not in text
+    assert "<blockquote" in here.raw().decode()
+
+
 async def test_what_the_requester_answers_to_a_reply_joins_its_ticket(here: Counter) -> None:
     await here.act("reply", by=TESS, text="Still burning?")
     answer = mail("Re: Printer on fire", "Yes.\r\n", f"Ann <{ANN}>", message_id="a@example.com",
@@ -183,6 +210,31 @@ async def test_a_reply_that_is_refused_changes_and_sends_nothing(
     assert here.house.store.read(audit.rows) == []
 
 
+async def pause_ann(here: Counter) -> None:
+    """As five mails that were refused would."""
+    row = (ANN, timestamp(NOON), "5 permanent bounces in a row")
+    await here.house.store.write(lambda tx: tx.execute("INSERT INTO paused_address VALUES (?, ?, ?)", row))
+
+
+async def test_who_cannot_be_reached_is_told_to_the_technician_and_on_the_ticket(here: Counter) -> None:
+    await pause_ann(here)
+    told = await here.act("reply", by=TESS, text="Hello?")
+    assert (told["sent_to"], told["not_sent_to"]) == (["carl@example.com"], [ANN])
+    entries = (await here.shown())["entries"]
+    assert [(one["kind"], one["public"]) for one in entries[1:]] == [("reply", True), ("event", False)]
+    assert entries[-1]["text"].startswith(f"Not sent to {ANN}: 5 mails in a row were refused there")
+    assert "not_sent_to" not in await here.act("note", text="x")
+
+
+async def test_who_answers_by_mail_somebody_who_cannot_be_reached_hears_of_it(here: Counter) -> None:
+    await pause_ann(here)
+    notice = next(one for one in here.house.mails() if one["to"] == [TESS])
+    speak_for_all(here.house)
+    await here.house.receive(by_tess(notice["message_id"]))
+    assert [event for event, _, _ in here.sent()] == ["technician_replied", "delivery_failed", "delivery_failed"]
+    assert "5 mails in a row were refused there" in here.last()["text"]
+
+
 # --- by which server
 
 
@@ -233,6 +285,15 @@ async def test_files_of_a_reply_are_kept_shown_and_sent(here: Counter) -> None:
     raw = here.raw()
     assert b'filename="plan.pdf"' in raw
     assert b"JVBERi0xLjcK" in raw
+
+
+async def test_another_file_under_the_same_key_is_another_reply(here: Counter) -> None:
+    asked, words = Asked("token", "4711"), {"by": TESS, "text": "See."}
+    first = await here.act("reply", asked, 1, Upload("a", "text/plain", b"1"), **words)
+    assert await here.act("reply", asked, 1, Upload("a", "text/plain", b"1"), **words) == first
+    with pytest.raises(ConflictError, match="used for something else"):
+        await here.act("reply", asked, 1, Upload("a", "text/plain", b"2"), **words)
+    assert len(here.sent()) == 1
 
 
 async def test_a_reply_may_be_files_alone(here: Counter) -> None:

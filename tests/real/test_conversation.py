@@ -117,7 +117,8 @@ def test_a_request_is_answered_by_command_and_by_mail_closed_and_reopened_in_one
     command(daemon, "tickets", "reply", "1", "Is it *still* burning?", "--by", TESS, "--attach", str(plan))
     asked = ada.next(2)
     assert str(asked["From"]) == f"Tess of the desk <{DESK}>"
-    assert words(asked).strip() == "Is it *still* burning?"
+    said, _, quoted = words(asked).partition("\r\n\r\n")
+    assert (said, quoted.splitlines()[1:2]) == ("Is it *still* burning?", ["> It burns."])
     (attached,) = asked.iter_attachments()
     assert (attached.get_filename(), attached.get_content()) == ("plan.pdf", plan.read_bytes())
     assert asked["Auto-Submitted"] is None

@@ -176,8 +176,10 @@ def _act(  # noqa: PLR0913 - what is asked, and how it is told
 
 
 def _answered(told: dict[str, Any]) -> str:
-    people = ", ".join(told["sent_to"])
-    return f"has a reply, which goes to {people}" if people else "has a reply, which is sent to nobody"
+    said = f"has a reply, which goes to {', '.join(told['sent_to']) or 'nobody'}"
+    if left_out := told.get("not_sent_to"):
+        said += f"; nothing is sent to {', '.join(left_out)} since mails were refused there: mailwicket outbox paused"
+    return said
 
 
 def _attached(paths: Sequence[Path]) -> list[dict[str, str]]:

@@ -14,8 +14,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from mailwicket.errors import ConflictError, UnknownError
-from mailwicket.flow.actions import Acted, Action, Actions, Elsewhere, written
+from mailwicket.flow.actions import Acted, Action, Actions
+from mailwicket.flow.elsewhere import Elsewhere
 from mailwicket.flow.posting import Posting
+from mailwicket.flow.saying import written
 from mailwicket.flow.telling import STALE
 from mailwicket.flow.uploads import Upload, keep_all
 from mailwicket.mail.address import people
@@ -175,6 +177,8 @@ class Acting:
             acted = job(Actions(tx, joined, policy, posting, now, at=at), key)
             audit.note(tx, replace(deed, what=str(acted.ticket.number)), timestamp(now))
             told = {**shown_facts(acted.ticket), "sent_to": sorted(acted.sent_to)}
+            if acted.not_sent_to:
+                told["not_sent_to"] = sorted(acted.not_sent_to)
             if asked.key:
                 audit.note_answer(tx, name, digest, json.dumps(told), now)
             return told

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from mailwicket.errors import ConflictError, UnknownError
+from mailwicket.flow.elsewhere import Elsewhere
 from mailwicket.flow.posting import Moment, Post, Posting
+from mailwicket.flow.saying import PAUSED, News, files_of, quote_of, written
 from mailwicket.mail import markdown
 from mailwicket.mail.wording import Context, Passage
 from mailwicket.model import (
@@ -18,7 +20,7 @@ from mailwicket.model import (
     EntryDraft,
     EntryKind,
     IntakeKey,
-    Sha256,
+    Said,
     TicketChange,
     TicketDraft,
     TicketFacts,
@@ -27,16 +29,15 @@ from mailwicket.model import (
     TicketStatus,
 )
 from mailwicket.outgoing import Event
-from mailwicket.ports import Joined, Transaction
+from mailwicket.ports import Joined, Recalls, Transaction
 from mailwicket.rules.notify import Happened
 from mailwicket.rules.own import canonical
 from mailwicket.rules.policy import Policy
 from mailwicket.rules.standing import ALLOWED, event_of, objection
-from mailwicket.store.outbox import File
+from mailwicket.store import outlist
 from mailwicket.store.tickets import TicketBook
 
 ACTIONS: Final = tuple(ALLOWED)
-NO_MAIL: Final = Sha256("")
 MERGES_MAX: Final = 20
 
 _BECOMES: Final = {
@@ -74,34 +75,8 @@ class Acted:
     """As it is now."""
     sent_to: frozenset[str] = frozenset()
     """Who gets a mail about it."""
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """What people hear of."""
-
-    event: Event
-    words: Passage = field(default_factory=Passage)
-    files: Sequence[File] = ()
-    public: bool = True
-
-
-class Elsewhere:
-    """A desk that keeps its own books and tells us what happened there: nothing is asked of it."""
-
-    def create(self, _draft: TicketDraft, _key: IntakeKey) -> TicketRef:
-        """Nothing is opened from here: the desk says which ticket it opened."""
-        raise ConflictError("the backend opens its tickets itself, and tells their number")
-
-    def append(self, _ticket: TicketRef, _entry: EntryDraft, _key: IntakeKey) -> None:
-        """Nothing is written from here."""
-        raise ConflictError("the backend keeps its entries itself: write the note there")
-
-    def change(self, _ticket: TicketRef, _change: TicketChange, _key: IntakeKey) -> None:
-        """It is changed there already."""
-
-    def write(self) -> None:
-        """There is nothing to write."""
+    not_sent_to: frozenset[str] = frozenset()
+    """Who would, were anything sent to his address: see `outlist.pause_if_hopeless`."""
 
 
 class Actions:
@@ -155,7 +130,7 @@ class Actions:
         self._book.note(after)
         self._book.write()
         event = event_of(facts, after)
-        return Acted(after, frozenset() if event is None else self._tell(News(event), after, action, key))
+        return Acted(after) if event is None else self._tell(News(event), after, action, key)
 
     def open(self, draft: TicketDraft, source: str, key: IntakeKey, by: str = "") -> Acted:
         """Open a ticket that no mail asked for, at home in the mailbox *source*; the technician *by* asks for it.
@@ -175,7 +150,7 @@ class Actions:
         happened = Happened(Event.CREATED, facts, facts.subject, author=author, acknowledge=may, verified=True)
         names = {canonical(one.address): one.name for one in (*draft.cc, draft.requester) if one.name}
         post = Post(happened, Context(words=Passage(draft.entry.text)), names)
-        return Acted(facts, frozenset(self._posting.post(moment, post)))
+        return self._acted(facts, self._posting.post(moment, post))
 
     def know(self, number: TicketNumber, draft: TicketDraft, source: str) -> Acted:
         """Know from now on of the ticket *number*, which a desk elsewhere opened; one that is known stays as it is.
@@ -272,18 +247,24 @@ class Actions:
         if len(action.text) > markdown.SOURCE_MAX_CHARS:
             raise ConflictError(f"a reply has at most {markdown.SOURCE_MAX_CHARS} characters: send the rest as a file")
         words = markdown.written(action.text)
+        answered = self._answered(facts)
         if not self._told:
             draft = written(EntryKind.REPLY, self._author(action.by), words.text, self._at, public=True)
             self._append(facts, replace(draft, html=words.html, attachments=action.files), key)
-        told = News(Event.TECHNICIAN_REPLIED, Passage(words.text, words.html), _files(action.files))
-        return Acted(facts, self._tell(told, facts, action, key))
+        passage = Passage(words.text, words.html)
+        told = News(Event.TECHNICIAN_REPLIED, passage, files_of(action.files), answered, quote_of(answered, facts))
+        acted = self._tell(told, facts, action, key)
+        if acted.not_sent_to and not self._told:
+            text = f"Not sent to {', '.join(sorted(acted.not_sent_to))}: {PAUSED}"
+            self._append(facts, written(EntryKind.EVENT, None, text, self._at), IntakeKey(f"{key}-paused"))
+        return acted
 
     def _note(self, facts: TicketFacts, action: Action, key: IntakeKey) -> Acted:
         if not action.text.strip():
             raise ConflictError("a note without words")
         self._append(facts, written(EntryKind.NOTE, self._author(action.by), action.text, self._at), key)
         told = News(Event.COLLABORATION_ADDED, Passage(action.text), public=False)
-        return Acted(facts, self._tell(told, facts, action, key))
+        return self._tell(told, facts, action, key)
 
     def _append(self, facts: TicketFacts, entry: EntryDraft, key: IntakeKey) -> None:
         self._desk.append(TicketRef(facts.number), entry, key)
@@ -292,14 +273,28 @@ class Actions:
     def _author(self, by: str) -> Address | None:
         return Address(self._policy.directory.find(by).name, by) if by else None
 
-    def _tell(self, told: News, facts: TicketFacts, action: Action, key: IntakeKey) -> frozenset[str]:
-        """Queue what is *told* of *facts*; return who gets it."""
+    def _tell(self, told: News, facts: TicketFacts, action: Action, key: IntakeKey) -> Acted:
+        """Queue what is *told* of *facts*."""
         if self._posting is None:
-            return frozenset()
+            return Acted(facts)
         author = self._author(action.by)
         happened = Happened(told.event, facts, facts.subject, author=author, public=told.public)
-        post = Post(happened, Context(words=told.words), files=told.files, chosen=action.outgoing or None)
-        return frozenset(self._posting.post(Moment(self._tx, key, self._now), post))
+        names, answers = self._names(facts), None if told.answered is None else told.answered.message_id
+        context = Context(words=told.words, quote=told.quote)
+        post = Post(happened, context, names, answers, told.files, action.outgoing or None)
+        return self._acted(facts, self._posting.post(Moment(self._tx, key, self._now), post))
+
+    def _answered(self, facts: TicketFacts) -> Said | None:
+        """Return the mail that a reply answers: the last of those to whom it goes."""
+        people = {facts.requester} | (facts.cc - facts.removed)
+        return self._desk.last_of(TicketRef(facts.number), people) if isinstance(self._desk, Recalls) else None
+
+    def _names(self, facts: TicketFacts) -> Mapping[str, str]:
+        return self._desk.names_of({facts.requester, *facts.cc}) if isinstance(self._desk, Recalls) else {}
+
+    def _acted(self, facts: TicketFacts, heard: Collection[str]) -> Acted:
+        paused = outlist.paused_among(self._tx, heard)
+        return Acted(facts, frozenset(heard) - paused, paused)
 
 
 def _facts(number: TicketNumber, draft: TicketDraft, source: str) -> TicketFacts:
@@ -315,15 +310,3 @@ def _facts(number: TicketNumber, draft: TicketDraft, source: str) -> TicketFacts
         source=source or None,
         subject=draft.subject,
     )
-
-
-def written(kind: EntryKind, author: Address | None, text: str, now: datetime, *, public: bool = False) -> EntryDraft:
-    """Return an entry that somebody wrote at the desk: no mail stands behind it."""
-    return EntryDraft(author, public, kind, text, None, now, None, NO_MAIL, (), None)
-
-
-def _files(attachments: Sequence[Attachment]) -> list[File]:
-    return [
-        File(one.filename or "unnamed", one.content_type, one.sha256, one.content_id if one.inline else None)
-        for one in attachments
-    ]

@@ -205,7 +205,7 @@ def pause_if_hopeless(tx: Transaction, address: str, now: datetime) -> bool:
     hopeless = [state == "bounced" or (state == "failed" and (code or 0) >= 500) for state, code in last]
     if len(hopeless) < BOUNCES_MAX or not all(hopeless):
         return False
-    if address in dict(tx.execute(SQL.paused_of, (json.dumps([address]),)).fetchall()):
+    if paused_among(tx, [address]):
         return False
     tx.execute(SQL.pause, (address, timestamp(now), f"{BOUNCES_MAX} permanent bounces in a row"))
     return True
@@ -221,6 +221,11 @@ def count_paused(tx: Transaction) -> int:
     return int(tx.execute(SQL.paused_count).fetchone()[0])
 
 
+def paused_among(tx: Transaction, addresses: Collection[str]) -> frozenset[str]:
+    """Return those of canonical *addresses* to which nothing is sent."""
+    return frozenset(address for address, _ in tx.execute(SQL.paused_of, (json.dumps([*addresses]),)).fetchall())
+
+
 def unpause(tx: Transaction, address: str, now: datetime) -> None:
     """Have mail sent to *address* again; what bounced before *now* counts no more.
 
@@ -228,7 +233,7 @@ def unpause(tx: Transaction, address: str, now: datetime) -> None:
         UnknownError: it is not paused.
     """
     person = canonical(address)
-    if person not in dict(tx.execute(SQL.paused_of, (json.dumps([person]),)).fetchall()):
+    if not paused_among(tx, [person]):
         raise UnknownError(f"{address} is not paused")
     tx.execute(SQL.unpause, (timestamp(now), person))
 
