@@ -167,6 +167,7 @@ async def test_a_word_that_means_nobody_is_refused(house: House, to: str, said: 
         ({"text": " "}, "wants a text"),
         ({"text": "x" * 80_001}, "at most 80000"),
         ({"by": "ada"}, "by is the address of who writes"),
+        ({"by": "ada@example.net"}, "is a requester, no technician"),
         ({"by": "ted@example.org"}, "is not active"),
         ({"to": [" , "]}, "to nobody"),
         ({"to": ["bob@example.com"]}, "nobody would get it: bob@example.com (inactive)"),

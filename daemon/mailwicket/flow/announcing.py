@@ -19,6 +19,7 @@ from mailwicket.model import Address
 from mailwicket.outgoing import Audience, Event
 from mailwicket.ports import Transaction
 from mailwicket.rules.addressees import ALLOWED, UNWRITABLE, Addressee, Addressees
+from mailwicket.rules.directory import Role
 from mailwicket.rules.notify import Happened
 from mailwicket.store import announcements, outlist
 from mailwicket.store.announcements import AnnouncementId, Recipient, Words
@@ -36,7 +37,10 @@ class Announcement:
     text: str
     """Markdown."""
     by: str = ""
-    """The address of who writes; `""`: an admin. He gets none himself."""
+    """The address of who writes: a technician, or an admin whom the directory does not know; `""`: nobody is named.
+
+    He gets none himself.
+    """
 
 
 class Announcing:
@@ -62,7 +66,10 @@ class Announcing:
             raise ConflictError(f"an announcement wants a text, of at most {SOURCE_MAX_CHARS} characters")
         if asked.by and not is_address(asked.by):
             raise ConflictError("by is the address of who writes")
-        if asked.by and not policy.directory.find(asked.by).active:
+        author = policy.directory.find(asked.by)
+        if author.role is Role.REQUESTER:
+            raise ConflictError(f"{asked.by} is a requester, no technician")
+        if not author.active:
             raise ConflictError(f"{asked.by} is not active")
         if not self._posting.tells(Event.ANNOUNCEMENT):
             raise ConflictError("nothing is sent: no outgoing server is enabled, or notification.announcement is not")
