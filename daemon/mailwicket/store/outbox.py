@@ -436,6 +436,11 @@ def reclaim(tx: Transaction, mails: Sequence[OutboxId]) -> None:
     tx.execute(SQL.drop_reclaimed, (numbers,))
 
 
+def files_named(tx: Transaction) -> frozenset[Sha256]:
+    """Return by hash the files of all mails that are not reclaimed. Long: for a thread."""
+    return frozenset(Sha256(sha256) for (sha256,) in tx.execute(SQL.files_named).fetchall())
+
+
 def needs_file(tx: Transaction, file: str) -> bool:
     """Tell whether a mail that waits takes a file out of the raw *file*."""
     return bool(tx.execute(SQL.needs_file, (f'"raw":[{_ENCODE(file)},',)).fetchone()[0])

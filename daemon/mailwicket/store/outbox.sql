@@ -265,3 +265,7 @@ DELETE FROM outbox_raw WHERE outbox_id IN (SELECT o.outbox_id FROM outbox AS o, 
 -- name: needs_file
 -- Whether a mail that waits takes a file out of a raw mail in that file.
 SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'waiting' AND instr(letter, ?))
+
+-- name: files_named
+-- The hashes of the files that go along with mails whose words are kept.
+SELECT DISTINCT f.value ->> 'sha256' FROM outbox AS o, json_each(o.letter, '$.files') AS f WHERE o.reclaimed = 0
