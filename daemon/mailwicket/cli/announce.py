@@ -86,7 +86,7 @@ def announce(  # noqa: PLR0913 - options of a command
 
 @app.command("list")
 def list_(*, as_json: Json = False, conf: Conf = None) -> None:
-    """List the announcements and how they stand, the newest last."""
+    """List the newest 200 announcements and how they stand, the newest last."""
     from mailwicket.cli.books import reading
     from mailwicket.cli.settings import settings_or_exit
     from mailwicket.store.announcements import listed

@@ -21,7 +21,7 @@ SQL: Final = statements(Path(__file__).with_name("announcements.sql"))
 
 AnnouncementId = NewType("AnnouncementId", int)
 
-LISTED_MAX: Final = 1000
+LISTED_MAX: Final = 200
 CANCELLED: Final = "cancelled"
 
 Shown = dict[str, Any]
