@@ -124,13 +124,14 @@ class Posting:
         """Tell whether the caps let *address* be told by itself that his mail arrived."""
         return may_acknowledge(address, self._lately(moment), moment.now, verified=verified)
 
-    def check_choice(self, chosen: str | None, facts: TicketFacts) -> None:
-        """Refuse a choice of server that is not allowed.
+    def check_choice(self, chosen: str, facts: TicketFacts, by: str = "") -> None:
+        """Refuse a choice of server that the technician *by* is not allowed.
 
         Raises:
             ConflictError: it is not, and why.
         """
-        if chosen is not None and (why := refusal(chosen, facts.group, self._board.map)) is not None:
+        own = self.policy.directory.find(by).groups if by else ()
+        if (why := refusal(chosen, facts.group, self._board.map, own)) is not None:
             raise ConflictError(why)
 
     def post(self, moment: Moment, post: Post, *, but: Iterable[str] = ()) -> set[str]:
@@ -142,8 +143,9 @@ class Posting:
         if not self.sends:
             return set()
         facts = post.happened.ticket
-        if facts is not None:
-            self.check_choice(post.chosen, facts)
+        if facts is not None and post.chosen is not None:
+            author = post.happened.author
+            self.check_choice(post.chosen, facts, author.address if author is not None else "")
         heard, left_out = set(but), set(but)
         for notice in notices(post.happened, self.policy, self._notifications):
             if left_out & {*notice.to, *notice.cc}:
