@@ -247,6 +247,25 @@ async def test_a_server_that_a_user_chose_sends_his_reply_and_the_audit_tells(ch
     assert (row["action"], row["detail"]) == ("ticket.reply", {"by": TESS, "outgoing": "second"})
 
 
+async def test_before_he_replies_a_user_sees_to_whom_it_goes_and_what_he_may_choose(choosing: Counter) -> None:
+    told = dict(await choosing.acting.offered(TicketNumber(1), TESS))
+    assert told == {
+        "number": 1,
+        "to": [ANN],
+        "cc": ["carl@example.com"],
+        "outgoing": "main",
+        "from": "support@example.org",
+        "choices": ["main", "second"],
+    }
+    with pytest.raises(UnknownError, match="there is no ticket 9"):
+        await choosing.acting.offered(TicketNumber(9))
+
+
+async def test_where_nobody_may_choose_nothing_is_offered(here: Counter) -> None:
+    told = await here.acting.offered(TicketNumber(1), TESS)
+    assert (told["outgoing"], told["choices"]) == ("main", [])
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

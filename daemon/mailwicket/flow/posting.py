@@ -134,6 +134,21 @@ class Posting:
         if (why := refusal(chosen, facts.group, self._board.map, own)) is not None:
             raise ConflictError(why)
 
+    def offer(self, facts: TicketFacts, by: str = "") -> Mapping[str, object]:
+        """Return to whom a reply of *by* about *facts* would go, by which server, and which others he may choose."""
+        author = Address(None, by) if by else None
+        happened = Happened(Event.TECHNICIAN_REPLIED, facts, facts.subject, author=author)
+        found = [one for one in notices(happened, self.policy, self._notifications) if not one.automatic]
+        route = self._board.route(self.question(Event.TECHNICIAN_REPLIED, facts))
+        own, where = self.policy.directory.find(by).groups if by else (), self._board.map
+        return {
+            "to": [address for one in found for address in one.to],
+            "cc": [address for one in found for address in one.cc],
+            "outgoing": None if route is None else route.meant,
+            "from": None if route is None else self._board.exchange.servers[route.meant].email,
+            "choices": [name for name in where.servers if refusal(name, facts.group, where, own) is None],
+        }
+
     def post(self, moment: Moment, post: Post, *, but: Iterable[str] = ()) -> set[str]:
         """Queue every mail that tells of what *post* says happened, but to those of *but*; return who gets one.
 
