@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -503,3 +504,12 @@ def test_every_key_of_a_scenario_is_documented() -> None:
     text = (Path(__file__).parents[2] / "docs" / "rehearse.md").read_text(encoding="utf-8")
     keys = {*TOP, *ACTIONS, "config", "at", "expect", *EXPECTATIONS, *(key for one in ACTIONS.values() for key in one)}
     assert {key for key in keys if f"`{key}`" not in text} == set()
+
+
+def test_the_examples_of_the_documentation_go_as_they_say(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "rehearse.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert examples
+    for example in examples:
+        result = played(tmp_path, "", conf=example)
+        assert result.passed, result

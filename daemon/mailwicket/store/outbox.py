@@ -326,8 +326,8 @@ class Attempt:
 
     server: str
     outcome: str
-    """`sent`; `later`, of the mail or a recipient; `refused`, of the mail or, by `statuses`, of recipients; `server`: its
-    failure, nothing was taken; `uncertain`."""
+    """`sent`; `later`, of the mail or a recipient; `refused`, of the mail or, by `statuses`, of recipients;
+    `server`: its failure, nothing was taken; `uncertain`."""
     next_attempt: datetime
     """If it is to wait."""
     said: str = ""
