@@ -29,11 +29,14 @@ from mailwicket.flow.quarantine import Parking
 from mailwicket.flow.reading import Reading
 from mailwicket.flow.reclaim import Reclaim
 from mailwicket.flow.whatif import differences
+from mailwicket.net.attachments import AttachmentFiles
 from mailwicket.net.machine import Machine
 from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Sender, Source
 from mailwicket.service import footprint, logs
+from mailwicket.service.alertmail import AlertMail, Watched
 from mailwicket.service.clock import ClockWatch, TimeOfDay
 from mailwicket.service.couriers import Couriers
+from mailwicket.service.crier import Crier
 from mailwicket.service.desk import DeskUnit
 from mailwicket.service.fleet import Fleet, stale_secrets
 from mailwicket.service.herald import Herald, tell_log
@@ -57,6 +60,7 @@ from mailwicket.store.parked import waiting
 from mailwicket.store.store import Store
 from mailwicket.timestamp import timestamp
 from mailwicket.web.access import Access
+from mailwicket.web.announce import Announcements
 from mailwicket.web.api import Api
 from mailwicket.web.audit import Audit
 from mailwicket.web.endpoint import Endpoint
@@ -125,13 +129,16 @@ class Daemon:
         self._door = Door(self._desk, self._desk_unit) if self._desk_unit else None
         self._chores = Unit("store", str(state_dir))
         self._fleet = Fleet(self.store, self.reading, self.machine, sources, self._way)
-        self._couriers = Couriers(self.store, self.machine, senders or {}, self._fleet.is_fetched)
+        self._couriers = Couriers(self.store, self.machine, senders or {}, self._fleet.is_fetched, lambda: self._desk)
         self._couriers.man(settings)
         self._fleet.telling = self._couriers.telling
         self._fleet.man(settings)
         self._importing = Importing(self.store, self.reading, lambda name: self._fleet.way(name, self.settings))
         self._supervisor: Supervisor | None = None
-        self._acting = Acting(self.store, lambda: self._desk, lambda: self._fleet.policy(self.settings), utc_now)
+        policy, posting = lambda: self._fleet.policy(self.settings), lambda: self._couriers.telling.posting
+        keep = AttachmentFiles(self.machine.attachment_dir).keep
+        self._acting = Acting(self.store, lambda: self._desk, policy, utc_now, posting, keep)
+        self._crier = Crier(self.store, lambda: self._couriers.telling.posting, utc_now)
         self._parking = Parking(self.store, self.reading, self._fleet, utc_now)
         self._record = Record(self.store, utc_now)
         self.notifier = notifier or Notifier({})
@@ -178,7 +185,12 @@ class Daemon:
             tasks.start_soon(self._measure_disk)
             self._supervisor = Supervisor(tasks)
             self._start_chores(self._supervisor, self.settings)
-            self._supervisor.start(Unit("alerts", "people"), Herald(self.report, [tell_log], utc_now))
+            herald = Herald(self.report, [tell_log], utc_now)
+            self._supervisor.start(Unit("alerts", "people"), herald)
+            self._supervisor.start(
+                Unit("alerts by mail", "people"), AlertMail(self.store, self._watched(herald), utc_now)
+            )
+            self._supervisor.start(Unit("announcements", self._chores.server), self._crier)
             self._supervisor.start(Unit("import", self._chores.server), self._importing)
             await self._fleet.start(self._supervisor)
             tasks.start_soon(self._record.run)
@@ -203,7 +215,13 @@ class Daemon:
             *Mails(self._importing, self.machine.spool_dir, self._record.imported).routes(),
             *OutboxApi(Outgoing(self.store, self._couriers)).routes(),
             *OAuthRoutes(self.oauth).routes(),
+            *Announcements(self._crier).routes(),
         ]
+
+    def _watched(self, herald: Herald) -> Watched:
+        return Watched(
+            lambda: herald.standing, lambda: self._couriers.telling.posting, lambda: self.settings.daemon.alert_to
+        )
 
     async def _measure_disk(self) -> None:
         """Look aside how much room there is: a file system that hangs does not answer that either."""

@@ -80,7 +80,7 @@ class House:
         self.posting = Posting(
             self.policy, {}, self.board, nonce=lambda: f"n{'abcdefghijklmnopqrstuvwxyz'[next(numbers) % 26]}"
         )
-        self.telling = Telling(self.posting)
+        self.telling = Telling(self.posting, lambda: self.desk)
 
     async def close(self) -> None:
         self.reading.close()

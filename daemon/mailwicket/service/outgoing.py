@@ -8,6 +8,7 @@ from typing import Any
 
 from mailwicket.errors import ConflictError
 from mailwicket.flow.judge import utc_now
+from mailwicket.flow.posting import meant_for
 from mailwicket.model import TicketNumber
 from mailwicket.outgoing import Event
 from mailwicket.ports import Transaction
@@ -57,7 +58,8 @@ class Outgoing:
             if route is None:
                 raise ConflictError("no outgoing server is enabled")
             known = board.exchange.servers
-            outlist.retry(tx, OutboxId(outbox_id), utc_now(), Anew(route.meant, posting.told(route), known))
+            meant = meant_for(Event(mail["event"]), route)
+            outlist.retry(tx, OutboxId(outbox_id), utc_now(), Anew(meant, posting.told(route), known))
             return route.via
 
         via = await self._store.write(job)

@@ -26,6 +26,7 @@ SELECT address, since FROM paused_address WHERE address IN (SELECT value FROM js
 -- its ticket that waits for the same recipient.
 SELECT outbox_id FROM outbox AS c
 WHERE c.state = 'waiting' AND c.uncertain = 0 AND c.meant = :server AND next_attempt <= :now AND (claimed_until IS NULL OR claimed_until < :now)
+    AND (c.event = 'announcement') = :announced
     AND (c.ticket IS NULL OR NOT EXISTS (
         SELECT 1 FROM outbox AS older INDEXED BY outbox_waiting_of_ticket
         JOIN outbox_recipient AS r ON r.outbox_id = older.outbox_id AND r.state = 'waiting'
@@ -51,12 +52,13 @@ ORDER BY next_attempt, c.outbox_id LIMIT :limit
 UPDATE outbox SET claimed_until = ?, via = ? WHERE outbox_id IN (SELECT value FROM json_each(?))
 
 -- name: claimed
--- What is needed to send them, in the order in which they came; with the bytes where they are written already.
+-- What is needed to send them, in the order in which they came, announcements last; with the bytes where they are written already.
 SELECT o.outbox_id, o.ticket, o.event, o.message_id, o.queued_at, o.letter, o.received_at, o.meant, o.via, o.sent_as,
     o.uncertain, o.attempts, o.give_up_at, o.cause,
     (SELECT json_group_array(r.address) FROM outbox_recipient AS r WHERE r.outbox_id = o.outbox_id AND r.state = 'waiting'),
     w.sent_as, w.raw
-FROM outbox AS o LEFT JOIN outbox_raw AS w ON w.outbox_id = o.outbox_id WHERE o.outbox_id IN (SELECT value FROM json_each(?)) ORDER BY o.outbox_id
+FROM outbox AS o LEFT JOIN outbox_raw AS w ON w.outbox_id = o.outbox_id WHERE o.outbox_id IN (SELECT value FROM json_each(?))
+ORDER BY o.event = 'announcement', o.outbox_id
 
 -- name: begin
 -- It is handed to a server from now on: whatever happens, who goes on knows that it may have been taken.
@@ -161,6 +163,12 @@ SELECT min(next_attempt) FROM outbox WHERE state = 'waiting' AND uncertain = 0 A
 -- When the next one is due that it may have.
 SELECT min(next_attempt) FROM outbox WHERE state = 'waiting' AND uncertain = 1 AND via = ?
 
+-- name: next_moment
+-- When anything that waits is due, or given up, the next time after a moment.
+SELECT min(at) FROM (
+    SELECT next_attempt AS at FROM outbox WHERE state = 'waiting'
+    UNION ALL SELECT give_up_at FROM outbox WHERE state = 'waiting') WHERE at > ?
+
 -- name: state_of
 -- Where a mail is.
 SELECT state, uncertain, via, claimed_until, ticket FROM outbox WHERE outbox_id = ?
@@ -217,3 +225,8 @@ FROM outbox AS o WHERE outbox_id = ?
 -- name: first_id
 -- The id of the first mail about a ticket.
 SELECT message_id FROM outbox WHERE ticket = ? ORDER BY outbox_id LIMIT 1
+
+-- name: last_to
+-- The newest mail about a ticket that a server took for one of the addresses of a JSON list.
+SELECT o.outbox_id FROM outbox AS o JOIN outbox_recipient AS r ON r.outbox_id = o.outbox_id
+WHERE o.ticket = ? AND r.address IN (SELECT value FROM json_each(?)) AND r.state = 'sent' ORDER BY o.outbox_id DESC LIMIT 1
