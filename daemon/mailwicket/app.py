@@ -52,7 +52,7 @@ from mailwicket.service.reload import FILES, ConfDir, Reloaded, Reloader
 from mailwicket.service.report import ParkedLately, Report, disk_of
 from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import Unit, UnitState
-from mailwicket.store import journal, tokens
+from mailwicket.store import journal, outlist, tokens
 from mailwicket.store.audit import Deed
 from mailwicket.store.database import FILE_NAME as DATABASE
 from mailwicket.store.outlist import Backlog
@@ -149,6 +149,7 @@ class Daemon:
         self._slow_secrets_asked = anyio.Event()
         self._parked = 0
         self._waiting: Mapping[str, Backlog] = {}
+        self._paused_addresses = 0
         self._disk = disk_of(state_dir, DATABASE)
         self._access = Access()
 
@@ -185,11 +186,7 @@ class Daemon:
             tasks.start_soon(self._measure_disk)
             self._supervisor = Supervisor(tasks)
             self._start_chores(self._supervisor, self.settings)
-            herald = Herald(self.report, [tell_log], utc_now)
-            self._supervisor.start(Unit("alerts", "people"), herald)
-            self._supervisor.start(
-                Unit("alerts by mail", "people"), AlertMail(self.store, self._watched(herald), utc_now)
-            )
+            self._start_telling(self._supervisor)
             self._supervisor.start(Unit("announcements", self._chores.server), self._crier)
             self._supervisor.start(Unit("import", self._chores.server), self._importing)
             await self._fleet.start(self._supervisor)
@@ -218,10 +215,15 @@ class Daemon:
             *Announcements(self._crier).routes(),
         ]
 
-    def _watched(self, herald: Herald) -> Watched:
-        return Watched(
+    def _start_telling(self, supervisor: Supervisor) -> None:
+        """Tell people what they must mend, by the log and by mail."""
+        watched = Watched(
             lambda: herald.standing, lambda: self._couriers.telling.posting, lambda: self.settings.daemon.alert_to
         )
+        mail = AlertMail(self.store, watched, utc_now)
+        herald = Herald(self.report, [tell_log, mail.tell], utc_now)
+        supervisor.start(Unit("alerts", "people"), herald)
+        supervisor.start(Unit("alerts by mail", "people"), mail)
 
     async def _measure_disk(self) -> None:
         """Look aside how much room there is: a file system that hangs does not answer that either."""
@@ -344,6 +346,7 @@ class Daemon:
             lately, first_at = self.store.read(lambda tx: journal.parked_since(tx, a_day_ago))
             self._parked, trouble = self.store.read(journal.count_parked), self.store.trouble()
             self._waiting = self._couriers.look()
+            self._paused_addresses = self.store.read(outlist.count_paused)
         except StoreError as error:
             lately, first_at, trouble = 0, None, error
         self._store_waits_since = (self._store_waits_since or now) if trouble else None
@@ -365,6 +368,7 @@ class Daemon:
             disk=self._disk,
             filter_hits=self._fleet.filter_hits(),
             waiting=self._waiting,
+            paused_addresses=self._paused_addresses,
             endings=self.oauth.endings,
             tokens=dict(self.oauth.tokens.refreshes),
             at=now,
