@@ -56,6 +56,7 @@ pid_filename {directory}/pid
 access_log stdio:{directory}/access
 cache_log {directory}/log
 coredump_dir {directory}
+icon_directory {directory}
 mime_table {root}/usr/share/squid/mime.conf
 unlinkd_program {root}/usr/lib/squid/unlinkd
 pinger_enable off
