@@ -30,8 +30,8 @@ class FakeBearer:
 class Brings:
     def __init__(self, bearer: FakeBearer) -> None:
         self.one = bearer
-        self.wanted: list[tuple[str, str, str]] = []
+        self.wanted: list[tuple[str, str, str, str | None]] = []
 
-    def bearer(self, name: str, use: str, mailbox: str) -> FakeBearer:
-        self.wanted.append((name, use, mailbox))
+    def bearer(self, name: str, use: str, mailbox: str, proxy: str | None = None) -> FakeBearer:
+        self.wanted.append((name, use, mailbox, proxy))
         return self.one

@@ -46,7 +46,7 @@ async def test_xoauth2_in_two_steps(offered: str, tmp_path: Path) -> None:
         async with made.connect():
             pass
         assert not said_password(server)
-    assert brings.wanted == [("office", "pop3", USER)]
+    assert brings.wanted == [("office", "pop3", USER, None)]
 
 
 async def test_oauthbearer_where_there_is_nothing_else(tmp_path: Path) -> None:

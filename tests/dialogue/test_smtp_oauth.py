@@ -94,7 +94,7 @@ async def test_what_is_asked_for_is_a_token_to_send(tmp_path: Path) -> None:
         async with made.connect():
             pass
         brings: Any = made._net.tokens  # type: ignore[attr-defined]  # the machine
-    assert brings.wanted == [("office", "smtp", USER)]
+    assert brings.wanted == [("office", "smtp", USER, None)]
 
 
 async def test_a_relay_is_not_logged_in_to_whatever_auth_says(tmp_path: Path) -> None:

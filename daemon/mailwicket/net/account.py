@@ -94,6 +94,8 @@ class LoginTable(TypingProtocol):
     @property
     def oauth(self) -> str | None: ...  # noqa: D102
     @property
+    def proxy(self) -> str | None: ...  # noqa: D102
+    @property
     def username(self) -> str: ...  # noqa: D102
     @property
     def password(self) -> Secret | None: ...  # noqa: D102
@@ -128,7 +130,7 @@ class Credentials:
         config = self._config
         if config.oauth is None:
             raise BlockedError(f"{config.server}:{config.port}: no oauth is configured", reason="secret_missing")
-        self._bearer = self._bearer or self._net.bearer(config.oauth, self._use, config.username)
+        self._bearer = self._bearer or self._net.bearer(config.oauth, self._use, config.username, config.proxy)
         return await self._bearer.token()
 
     async def _password(self) -> str:
@@ -155,10 +157,10 @@ class Credentials:
         return Session(peer, self._bearer, now, chance)
 
 
-def secret_fix(config: LoginTable, error: BlockedError, proxy: str | None) -> str:
+def secret_fix(config: LoginTable, error: BlockedError) -> str:
     """Return what a person does about a secret, a token or a certificate that cannot be had. For connection tests."""
     if error.reason == "refused":
-        return f"mend [proxy.{proxy}]"
+        return f"mend [proxy.{config.proxy}]"
     if error.reason == "certificate":
         return "mend ca_file: the path of certificates in PEM form"
     if config.auth == "oauth" and error.reason != "secret_missing":

@@ -87,7 +87,7 @@ class Proof:
             try:
                 account, way = await self._account(), await way_of(config)
             except BlockedError as error:
-                raise StageError(str(error), fix=secret_fix(config, error, config.proxy)) from error
+                raise StageError(str(error), fix=secret_fix(config, error)) from error
             by = "" if way is None else f", by {way}"
             finding.detail = told_of(config, account) + by + ("" if config.enabled else "; the unit is not enabled")
         return account, way
