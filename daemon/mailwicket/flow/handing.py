@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from mailwicket.errors import BlockedError, MailwicketError, PermanentError, StoreError, TransientError, UncertainError
+from mailwicket.errors import (
+    BlockedError,
+    MailwicketError,
+    PermanentError,
+    SessionEndedError,
+    StoreError,
+    TransientError,
+    UncertainError,
+)
 from mailwicket.flow.judge import utc_now
 from mailwicket.flow.switchboard import Switchboard
 from mailwicket.outgoing import Envelope, RecipientStatus
@@ -143,6 +151,7 @@ class Handing:
             return Ending(self._refused(failure), _over(failure))
         if isinstance(failure, UncertainError) or not isinstance(failure, TransientError | BlockedError):
             return Ending(self._uncertain(mail, failure), failure)
+        rested = rested or isinstance(failure, SessionEndedError)
         is_ours = isinstance(failure, BlockedError | StoreError)
         is_excused = not is_ours and (rested or mail.attempts >= OWN_FAULT)
         return Ending(self._broke(mail, failure, rested=rested), _over(failure) if is_excused else failure)
