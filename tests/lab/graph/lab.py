@@ -26,6 +26,10 @@ class Manners:
     mime: str = "exchange"
     """How `$value` gives a mail: `exchange`, `rebuilt` or `verbatim` (see `exchange.given_out`)."""
     chunked: bool = True
+    latency_s: float = 0.0
+    """Of each request, while it counts as one of those at a time."""
+    deletes_to: str = "recoverableitemsdeletions"
+    """Where DELETE moves a message; the documentation does not tell."""
     audiences: tuple[str, ...] = (GRAPH, GRAPH_APP)
     """Of tokens that are taken, beside the double's own origin."""
 

@@ -103,19 +103,18 @@ async def move(_: Lab, ask: Ask) -> Answer:
     return shown(ask, item, 201)
 
 
-async def delete(_: Lab, ask: Ask) -> Answer:
+async def delete(lab: Lab, ask: Ask) -> Answer:
     item, box = found(ask), ask.mailbox
     expected = ask.headers.get("If-Match")
     if expected not in {None, "*", f'W/"{view.change_key(item)}"'}:
         raise GraphError(412, "ErrorIrresolvableConflict", "The change key passed in the request does not match.")
-    bin_ = box.folder("deleteditems")
-    if item.folder_id in {bin_.id, box.folder("recoverableitemsdeletions").id}:
-        box.move(item, box.folder("recoverableitemspurges"))
-    else:
-        box.move(item, box.folder("recoverableitemsdeletions"))
+    target = box.folder(lab.manners.deletes_to)
+    if item.folder_id == target.id:
+        target = box.folder("recoverableitemspurges")
+    box.move(item, target, "deleted")
     return Answer(204)
 
 
 async def permanent_delete(_: Lab, ask: Ask) -> Answer:
-    ask.mailbox.move(found(ask), ask.mailbox.folder("recoverableitemspurges"))
+    ask.mailbox.move(found(ask), ask.mailbox.folder("recoverableitemspurges"), "deleted")
     return Answer(204)
