@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 from aiohttp import ClientSession
@@ -52,6 +53,11 @@ class Client:
         url = place if place.startswith("http") else f"{self.lab.base}/users/{DESK}/{place}"
         headers = self.headers | ({"Prefer": prefer} if prefer else {}) | options.pop("headers", {})
         wire = URL(url, encoded=True)
+        if "json" in options:
+            headers = {"Content-Type": "application/json"} | headers
+            options["data"] = json.dumps(options.pop("json")).encode()
+        if "data" in options:
+            options["data"] = BytesIO(options["data"])  # aiohttp warns of many bytes in one piece
         async with self.session.request(method, wire, headers=headers, allow_redirects=False, **options) as answer:
             return Got(answer.status, answer.headers, await answer.read())
 

@@ -61,6 +61,8 @@ class Lab:
     openapi: Validation = field(default_factory=Validation.from_environment)
     boxes: dict[str, Mailbox] = field(default_factory=dict)
     requests: list[Asked] = field(default_factory=list)
+    crashes: list[Exception] = field(default_factory=list)
+    """Slips of the double itself."""
     delta: Deltas = field(init=False)
     sending: Sending = field(init=False)
     uploads: Uploads = field(init=False)

@@ -84,6 +84,9 @@ class _Front:
                     answer = await handler(_Incoming(request, content, fault, turn))
                 except GraphError as error:
                     answer = _refusal(error, ids, fault)
+                except Exception as error:
+                    lab.crashes.append(error)
+                    raise
             headers = {key: value for key, value in request.headers.items() if key.lower() != "authorization"}
             lab.requests.append(Asked(request.method, request.raw_path, headers, content, answer.status))
             with contextlib.suppress(_CutError):
@@ -234,6 +237,7 @@ async def serving(
 
     Raises:
         AssertionError: at the end, where a request broke Microsoft's description and *judged* is on.
+        Exception: what went wrong in the double itself.
     """
     lab = Lab(prefix)
     front = _Front(lab)
@@ -251,6 +255,8 @@ async def serving(
         lab.origin, lab.uploads.origin = f"{scheme}://127.0.0.1:{here}", f"{scheme}://127.0.0.1:{there}"
         yield lab
     if judged:
+        for error in lab.crashes:
+            raise error
         lab.openapi.judge()
 
 
