@@ -157,6 +157,10 @@ class Postfix:
         """Everything that it logged."""
         return (self.base / "postfix.log").read_text(errors="replace")
 
+    def token_server(self, user: str, security: str = "tls", **keys: Any) -> dict[str, Any]:
+        """Return `[outgoing.NAME]` for *user*, with tokens of `[oauth.office]`."""
+        return self.server(user, security, password=None, auth="oauth", oauth="office", **keys)
+
     def server(self, user: str, security: str = "tls", **keys: Any) -> dict[str, Any]:
         """Return `[outgoing.NAME]` for *user*; *keys* add to it or replace."""
         port = {"none": self.relay, "tls": self.submission, "ssl": self.submissions}[security]
@@ -167,8 +171,8 @@ class Postfix:
 
 
 @contextmanager
-def running() -> Iterator[Postfix]:
-    """Run a Postfix and its Dovecot in directories of their own, which go with them."""
+def running(kind: type[AuthDovecot] = AuthDovecot) -> Iterator[Postfix]:
+    """Run a Postfix and its Dovecot, which is of this *kind*, in directories of their own, which go with them."""
     from tests.lab import dovecot
 
     if not BINARY.exists():
@@ -177,7 +181,7 @@ def running() -> Iterator[Postfix]:
         lacking("root: Postfix changes to users of its own")
     base = Path(tempfile.mkdtemp(prefix="mailwicket-mx-"))
     try:
-        with dovecot.running(kind=AuthDovecot) as behind:
+        with dovecot.running(kind=kind) as behind:
             server = Postfix(base, behind)
             try:
                 yield server
