@@ -21,7 +21,7 @@ from mailwicket.flow.judge import utc_now
 from mailwicket.flow.observe import CourierObserver
 from mailwicket.flow.switchboard import Switchboard
 from mailwicket.outgoing import Envelope, RecipientStatus
-from mailwicket.ports import Submission, Transaction
+from mailwicket.ports import LooksFirst, Submission, Transaction
 from mailwicket.rules.own import canonical
 from mailwicket.rules.schedule import pause_s
 from mailwicket.store import outbox
@@ -286,14 +286,20 @@ class Session:
         self._slips[0].begin(mail.outbox_id, sent_as)
         said = await self._submit(ready)
         failpoint("outbox.submitted")
+        if said is None:
+            self._end(mail, self._undecided(), sent_as)
+            return
         self._end(mail, self._told(mail, {canonical(address): status for address, status in said.items()}), sent_as)
         failpoint("outbox.noted")
 
-    async def _submit(self, ready: Ready) -> Mapping[str, RecipientStatus]:
-        mail = ready.mail
+    async def _submit(self, ready: Ready) -> Mapping[str, RecipientStatus] | None:
+        """Hand the mail over; what may have been taken is looked for first, where the server can be asked."""
+        mail, submission = ready.mail, self._submission
         try:
             with anyio.fail_after(SUBMIT_S):
-                return await self._submission.submit(envelope(ready), ready.raw)
+                if mail.uncertain and isinstance(submission, LooksFirst):
+                    return await submission.resume(envelope(ready), ready.raw)
+                return await submission.submit(envelope(ready), ready.raw)
         except PermanentError as failure:
             self._end(mail, self._refused(failure), ready.sent_as)
             self._office.board.took(self._name)
@@ -345,6 +351,11 @@ class Session:
         if mail.attempts >= OWN_FAULT:
             return Attempt(self._name, "server", now + pause_of(mail.attempts - OWN_FAULT + 1, chance), str(failure))
         return Attempt(self._name, "server", now + timedelta(seconds=pause_s(mail.attempts + 1, chance)), str(failure))
+
+    def _undecided(self) -> Attempt:
+        """The server was asked what became of it, and could not tell yet."""
+        at = self._office.clock() + UNCERTAIN
+        return Attempt(self._name, "uncertain", at, "the server does not show yet what became of it", counted=False)
 
     def _uncertain(self, mail: Claimed, failure: BaseException) -> Attempt:
         now, chance = self._office.clock(), self._office.chance()
