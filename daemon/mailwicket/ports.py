@@ -65,6 +65,22 @@ class Bearer(Protocol):
         ...
 
 
+class Lane(Protocol):
+    """The turns of one mailbox at a server that counts requests: its own, and those of its application together."""
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn, and hold it while one request is made and its answer read.
+
+        Raises:
+            TransientError: the server asked for a pause that is not over (`throttled`, `retry_after_s`).
+        """
+        ...
+
+    def rest(self, for_s: float | None, *, application: bool) -> None:
+        """The server asked for a pause of *for_s* seconds: for this mailbox, and with *application* for all of it."""
+        ...
+
+
 class Net(Protocol):
     """What an adapter may use of the machine: trust, a place in line, and room for large mails."""
 
@@ -93,6 +109,10 @@ class Net(Protocol):
 
     def bearer(self, oauth: str, use: Use, mailbox: str) -> Bearer:
         """Return who brings tokens of `[oauth.NAME]` for *use*, for *mailbox*. Asks for nothing yet."""
+        ...
+
+    def lane(self, server: str, oauth: str, mailbox: str) -> Lane:
+        """Return the lane of *mailbox* at *server*, in which the application of `[oauth.NAME]` asks."""
         ...
 
 

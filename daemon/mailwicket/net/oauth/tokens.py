@@ -90,6 +90,11 @@ class Tokens:
         """Return who brings tokens of `[oauth.NAME]` for *use*, for *mailbox*."""
         return Bearer(self, Door(name, use, mailbox))
 
+    def client_id(self, name: str) -> str:
+        """Return which application `[oauth.NAME]` is at its provider; `""` where there is none of that name."""
+        oauth = self._applications().get(name)
+        return "" if oauth is None else oauth.client_id
+
     def client(self, name: str, oauth: OAuth) -> Client:
         """Return the way to the endpoints of an application."""
         return Client(name, oauth, self._wire, self._clock)

@@ -1,0 +1,255 @@
+"""The double on the wire: two origins on loopback, from the request line to the last byte of an answer."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import ssl
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from email.utils import formatdate
+from typing import Any
+
+import anyio
+from aiohttp import web
+from anyio.from_thread import start_blocking_portal
+
+from tests.lab.graph import control, odata
+from tests.lab.graph.access import checked
+from tests.lab.graph.ask import Answer, Ask
+from tests.lab.graph.faults import NONE, Fault
+from tests.lab.graph.lab import Asked, Lab
+from tests.lab.graph.problem import GraphError, bad_request
+from tests.lab.graph.routes import LINKS, Route, route, split
+
+VERSION = "v1.0"
+LARGEST_REQUEST = 200 << 20
+
+
+class _CutError(Exception):
+    """The connection was cut on purpose."""
+
+
+class _Front:
+    """What stands before Graph's handlers."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+
+    async def graph(self, request: web.Request) -> web.StreamResponse:
+        return await self._exchange(request, self._graph)
+
+    async def upload(self, request: web.Request) -> web.StreamResponse:
+        return await self._exchange(request, self._upload)
+
+    async def _exchange(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """From a request to its answer, whatever goes wrong between."""
+        lab = self.lab
+        lab.clock.run_due()
+        content = await request.read()
+        ids = {"request-id": str(uuid.uuid4())}
+        if told := request.headers.get("client-request-id"):
+            ids["client-request-id"] = told
+        fault = NONE
+        try:
+            fault = lab.faults.take(f"{request.method} {self._below(request)}")
+            answer = await self._with(fault, request, content, handler)
+        except GraphError as error:
+            body = error.body(
+                ids["request-id"], ids.get("client-request-id", ids["request-id"]), formatdate(usegmt=True)
+            )
+            answer = Answer(error.status, body, headers=dict(error.headers))
+            if fault.html and fault.status:
+                answer.body, answer.content = None, b"<html><body><h1>Service unavailable</h1></body></html>"
+                answer.content_type = "text/html"
+        headers = {key: value for key, value in request.headers.items() if key.lower() != "authorization"}
+        lab.requests.append(Asked(request.method, request.raw_path, headers, content, answer.status))
+        with contextlib.suppress(_CutError):
+            if not fault.drop:
+                return await self._send(request, answer, ids, fault)
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response()
+
+    def _below(self, request: web.Request) -> str:
+        """The path that faults are matched with."""
+        return request.raw_path.partition("?")[0].removeprefix(self.lab.prefix).removeprefix(f"/{VERSION}")
+
+    async def _with(self, fault: Fault, request: web.Request, content: bytes, handler: Any) -> Answer:
+        """Answer as the fault says, or as Graph would."""
+        if fault.delay_s:
+            await anyio.sleep(fault.delay_s)
+        if fault.drop == "before":
+            return Answer(0)
+        if (error := fault.error()) is not None:
+            self._validate(request, content)
+            raise error
+        answer: Answer = await handler(request, content)
+        return Answer(fault.lies) if fault.lies else answer
+
+    def _validate(self, request: web.Request, content: bytes) -> None:
+        parts = self._parts(request)
+        self.lab.openapi.request(request.method, parts, _query(request), request.headers, content)
+
+    # --- Graph ------------------------------------------------------------------------------------------------------
+
+    def _parts(self, request: web.Request) -> list[str]:
+        """Segments below the version, with `/me` written as a user."""
+        path = request.raw_path.partition("?")[0].removeprefix(self.lab.prefix)
+        parts = split(path)
+        return ["users", "me", *parts[2:]] if parts[1:2] == ["me"] else parts[1:]
+
+    async def _graph(self, request: web.Request, content: bytes) -> Answer:
+        lab = self.lab
+        version = split(request.raw_path.partition("?")[0].removeprefix(lab.prefix))[:1]
+        if version != [VERSION]:
+            raise bad_request(f"Invalid version: {''.join(version)}")
+        self._validate(request, content)
+        parts = self._parts(request)
+        if parts[:1] != ["users"] or len(parts) < 3:
+            raise bad_request(f"Resource not found for the segment '{''.join(parts[:1])}'.")
+        grant = lab.tokens.check(request.headers.get("Authorization"), [*lab.manners.audiences, lab.origin])
+        user = parts[1]
+        if request.raw_path.removeprefix(lab.prefix).startswith(f"/{VERSION}/me/"):
+            if grant.of_application:
+                raise bad_request("/me request is only valid with delegated authentication flow.")
+            user = grant.user
+        place, segments = route(request.method, parts[2:])
+        with lab.throttling.turn((grant.app, user.lower())):
+            ask = self._ask(request, content, place, segments, user, grant)
+            checked(ask, place.needs)
+            answer = await place.handler(lab, ask)
+            await anyio.lowlevel.checkpoint()
+        if ask.prefer.applied:
+            answer.headers["Preference-Applied"] = ", ".join(ask.prefer.applied)
+        if answer.body is not None:
+            lab.openapi.response(request.method, parts, answer.status, answer.body)
+        return answer
+
+    def _ask(
+        self, request: web.Request, content: bytes, place: Route, segments: dict[str, str], user: str, grant: Any
+    ) -> Ask:
+        lab, query = self.lab, _query(request)
+        raw = request.raw_path.partition("?")[0]
+        below = raw.removeprefix(lab.prefix).split("/")
+        depth = 3 if below[2:3] == ["me"] else 4
+        is_link = any(name in LINKS for name, _ in query)
+        return Ask(
+            request.method,
+            f"{lab.origin}{request.raw_path}",
+            segments,
+            query,
+            request.headers,
+            content,
+            lab.known(user),
+            grant,
+            odata.prefer(request.headers.getall("Prefer", [])),
+            f"{lab.root}{'/'.join(below[:depth])}",
+            odata.Options() if is_link else odata.options(query, place.options, place.properties),
+        )
+
+    # --- the other origin -------------------------------------------------------------------------------------------
+
+    async def _upload(self, request: web.Request, content: bytes) -> Answer:
+        key, uploads = request.query.get("authtoken", ""), self.lab.uploads
+        match request.method:
+            case "PUT":
+                return uploads.put(key, request.headers, content)
+            case "GET":
+                return uploads.look(key)
+            case "DELETE":
+                return uploads.cancel(key)
+        raise GraphError(405, "ErrorInvalidRequest", "The method is not allowed.")
+
+    # --- the answer -------------------------------------------------------------------------------------------------
+
+    async def _send(
+        self, request: web.Request, answer: Answer, ids: dict[str, str], fault: Fault
+    ) -> web.StreamResponse:
+        content = answer.content
+        if answer.body is not None:
+            content = json.dumps(answer.body, ensure_ascii=False).encode()
+        response = web.StreamResponse(status=answer.status, headers={**answer.headers, **ids})
+        response.headers["x-ms-ags-diagnostic"] = '{"ServerInfo":{"DataCenter":"Lab","Slice":"E"}}'
+        response.headers["Cache-Control"] = "private"
+        if content is None:
+            response.content_length = 0
+        else:
+            suffix = ";odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+            json_type = f"application/json{suffix}"
+            response.headers["Content-Type"] = (
+                json_type if answer.content_type == "application/json" else answer.content_type
+            )
+            if self.lab.manners.chunked:
+                response.enable_chunked_encoding()
+            else:
+                response.content_length = len(content)
+        await response.prepare(request)
+        if content:
+            await self._pieces(response, content, fault)
+        await response.write_eof()
+        return response
+
+    async def _pieces(self, response: web.StreamResponse, content: bytes, fault: Fault) -> None:
+        whole = content if fault.cut_after is None else content[: fault.cut_after]
+        step = fault.piece if fault.pace_s else 1 << 16
+        for start in range(0, len(whole), step):
+            await response.write(whole[start : start + step])
+            if fault.pace_s:
+                await anyio.sleep(fault.pace_s)
+        if fault.cut_after is not None:
+            raise _CutError
+
+
+def _query(request: web.Request) -> Sequence[tuple[str, str]]:
+    return list(request.query.items())
+
+
+# --- running it -----------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def serving(
+    *, port: int = 0, prefix: str = "", tls: ssl.SSLContext | None = None, judged: bool = True
+) -> AsyncIterator[Lab]:
+    """Run one on loopback, in this loop.
+
+    Raises:
+        AssertionError: at the end, where a request broke Microsoft's description and *judged* is on.
+    """
+    lab = Lab(prefix)
+    front = _Front(lab)
+    scheme = "http" if tls is None else "https"
+    app = web.Application(client_max_size=LARGEST_REQUEST)
+    control.add_routes(app, lab)
+    for path in (f"{prefix}/{{tenant}}/oauth2/v2.0", f"{prefix}/oauth2/v2.0"):
+        app.router.add_post(f"{path}/token", lab.tokens.token)
+        app.router.add_get(f"{path}/authorize", lab.tokens.authorize)
+        app.router.add_post(f"{path}/devicecode", lab.tokens.device)
+    app.router.add_route("*", "/{tail:.*}", front.graph)
+    other = web.Application(client_max_size=LARGEST_REQUEST)
+    other.router.add_route("*", "/{tail:.*}", front.upload)
+    async with _listening(app, port, tls) as here, _listening(other, 0, tls) as there:
+        lab.origin, lab.uploads.origin = f"{scheme}://127.0.0.1:{here}", f"{scheme}://127.0.0.1:{there}"
+        yield lab
+    if judged:
+        lab.openapi.judge()
+
+
+@asynccontextmanager
+async def _listening(app: web.Application, port: int, tls: ssl.SSLContext | None) -> AsyncIterator[int]:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+@contextmanager
+def serving_aside(**options: Any) -> Iterator[Lab]:
+    """Run one in a thread of its own, for tests of processes."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(serving(**options)) as lab:
+        yield lab
