@@ -83,22 +83,23 @@ def addressed(raw: bytes, forward_paths: Sequence[str]) -> bytes:
     return b"".join([*written, _RECIPIENTS.sub(b"", raw[:begin]), raw[begin:]])
 
 
-def load(raw: bytes) -> Load:
-    """Return *raw* as it is handed over, its largest files apart as far as they have to be.
+def load(raw: bytes, limit_bytes: int | None = None) -> Load:
+    """Return *raw* as it is handed over: its largest files apart, until its MIME has *limit_bytes* at most.
 
     Raises:
         PermanentError: its words alone are too large for a request, or a file of it for Exchange.
     """
-    if len(raw) <= MIME_BYTES:
+    limit = MIME_BYTES if limit_bytes is None else limit_bytes
+    if len(raw) <= limit:
         return Load(raw)
     left, apart = len(raw), []
     for one in sorted(_files(raw), key=lambda one: (one.inline, one.span[0] - one.span[1])):  # the largest first
-        if left <= MIME_BYTES:
+        if left <= limit:
             break
         left -= one.span[1] - one.span[0]
         apart.append(one)
-    if left > MIME_BYTES:
-        words = f"the words of the mail alone have {left} bytes, and Microsoft Graph takes {MIME_BYTES} at a time"
+    if left > limit:
+        words = f"the words of the mail alone have {left} bytes, and Microsoft Graph takes {limit} at a time"
         raise PermanentError(words)
     apart.sort(key=lambda one: one.span)
     return Load(_without(raw, apart), [_file(raw, one) for one in apart])
