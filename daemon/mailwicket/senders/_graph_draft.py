@@ -147,8 +147,10 @@ class Drafts:
                 return False
             except (UnsureError, PermanentError) as error:
                 reached = await self._reached(url, at)
-                if reached is None and isinstance(error, UnsureError) and at + len(piece) == size:
-                    raise  # the file may be whole, and its session over
+                if (
+                    reached is None and at + len(piece) == size
+                ):  # it may be whole: begun anew, it would hang there twice
+                    raise TransientError(str(error), reason="server_said") from error
             if reached is None:
                 return False
             stuck += reached <= at

@@ -83,13 +83,15 @@ def addressed(raw: bytes, forward_paths: Sequence[str]) -> bytes:
     return b"".join([*written, _RECIPIENTS.sub(b"", raw[:begin]), raw[begin:]])
 
 
-def load(raw: bytes, limit_bytes: int | None = None) -> Load:
-    """Return *raw* as it is handed over: its largest files apart, until its MIME has *limit_bytes* at most.
+def load(raw: bytes, *, lighter: bool = False) -> Load:
+    """Return *raw* as it is handed over: its largest files apart, until its MIME has MIME_BYTES at most.
+
+    *lighter*: a quarter of that, for a server that did not take it.
 
     Raises:
         PermanentError: its words alone are too large for a request, or a file of it for Exchange.
     """
-    limit = MIME_BYTES if limit_bytes is None else limit_bytes
+    limit = MIME_BYTES // 4 if lighter else MIME_BYTES
     if len(raw) <= limit:
         return Load(raw)
     left, apart = len(raw), []

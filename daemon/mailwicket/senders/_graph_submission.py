@@ -18,7 +18,7 @@ from mailwicket.net.graph.place import message_path
 from mailwicket.outgoing import Envelope, RecipientStatus
 from mailwicket.senders._graph_draft import BODY, Drafts, encoded
 from mailwicket.senders._graph_looking import Fate, Laid, Trace, Traces, look, orphans
-from mailwicket.senders._graph_mime import MIME_BYTES, addressed, load, message_id_of
+from mailwicket.senders._graph_mime import MIME_BYTES, Load, addressed, load, message_id_of
 
 T = TypeVar("T")
 
@@ -26,9 +26,6 @@ ACCEPTED: Final = RecipientStatus(250, "accepted (202), and not delivered yet: a
 
 LARGE_BYTES: Final = 256 * 1024
 """A mail of this size is looked through aside: others wait for the event loop."""
-
-LIGHTER_BYTES: Final = MIME_BYTES // 4
-"""What a server gets that did not take MIME_BYTES."""
 
 SWEEP_S: Final = 3600
 """A draft of ours that lies so long is never sent, and so often they are looked for."""
@@ -82,15 +79,16 @@ class GraphSubmission:
         laid = self._traces.take_laid(message_id)
         if laid is not None and laid.digest == _digest(mail):
             return laid.draft
+        parts = await _aside(mail, load, mail)
         try:
-            return await self._lay_down(mail, message_id, MIME_BYTES)
+            return await self._lay_down(parts, message_id)
         except TooLargeError:
-            if len(mail) <= LIGHTER_BYTES:
+            lighter = await _aside(mail, partial(load, lighter=True), mail)
+            if len(lighter.files) == len(parts.files):
                 raise
-        return await self._lay_down(mail, message_id, LIGHTER_BYTES)
+        return await self._lay_down(lighter, message_id)
 
-    async def _lay_down(self, mail: bytes, message_id: str | None, limit_bytes: int) -> str:
-        parts = await _aside(mail, load, mail, limit_bytes)
+    async def _lay_down(self, parts: Load, message_id: str | None) -> str:
         draft = await self._drafts.create(parts.mime, message_id)
         try:
             await self._drafts.hang(draft, parts)
