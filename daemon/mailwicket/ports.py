@@ -107,8 +107,11 @@ class Net(Protocol):
         """
         ...
 
-    def bearer(self, oauth: str, use: Use, mailbox: str) -> Bearer:
-        """Return who brings tokens of `[oauth.NAME]` for *use*, for *mailbox*. Asks for nothing yet."""
+    def bearer(self, oauth: str, use: Use, mailbox: str, proxy: str | None = None) -> Bearer:
+        """Return who brings tokens of `[oauth.NAME]` for *use*, for *mailbox*. Asks for nothing yet.
+
+        *proxy* is the NAME of the `[proxy.NAME]` by which the server itself is reached: tokens are asked for by it.
+        """
         ...
 
     def lane(self, server: str, oauth: str, mailbox: str) -> Lane:

@@ -13,7 +13,6 @@ import anyio
 import pytest
 import trustme
 from aiohttp import web
-from tests.lab.processes import silent_port
 from tests.lab.proxies import ProxyDouble, proxy_double
 
 from mailwicket.errors import BlockedError, TransientError
@@ -191,7 +190,7 @@ async def test_a_wrong_password_of_the_proxy_is_told_and_not_repeated(kind: Kind
 
 async def test_nothing_goes_straight_when_the_proxy_is_away(authority: trustme.CA) -> None:
     async with endpoint(authority, "127.0.0.1") as server:
-        there = Way("office", "http", "127.0.0.1", silent_port(), None, None)
+        there = Way("office", "http", "127.0.0.1", 1, None, None)
         async with client(trusting(authority), there) as http:
             found = await failure(http, f"https://127.0.0.1:{server.port}/")
     assert (server.asked, found.reason) == ([], "unreachable")

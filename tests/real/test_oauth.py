@@ -42,12 +42,15 @@ def application(issuer: Issuer, **keys: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def desk(tmp_path: Path, mechanisms: str = OAuthDovecot.mechanisms, **changes: Any) -> Iterator[Any]:
-    """An issuer, a mail server that asks it, and a daemon that is not started."""
+def desk(
+    tmp_path: Path, mechanisms: str = OAuthDovecot.mechanisms, proxy: dict[str, Any] | None = None, **changes: Any
+) -> Iterator[Any]:
+    """An issuer, a mail server that asks it, and a daemon that is not started; its mailbox behind *proxy*."""
     need_dovecot()
     with issuing_aside(user="tokens", **changes) as issuer, running(kind=kind_of(issuer.url, mechanisms)) as dovecot:
-        boxes = {"box": dovecot.token_box("tokens")}
-        daemon = Daemon(tmp_path / "d", boxes, daemon={"log_level": "debug"}, **{"oauth.office": application(issuer)})
+        boxes = {"box": dovecot.token_box("tokens", **({"proxy": "office", "allow_plaintext": True} if proxy else {}))}
+        tables = {"oauth.office": application(issuer), **({"proxy.office": proxy} if proxy else {})}
+        daemon = Daemon(tmp_path / "d", boxes, daemon={"log_level": "debug"}, **tables)
         try:
             yield issuer, dovecot, daemon
         finally:

@@ -48,9 +48,9 @@ class CliTokens:
         self._desk = desk
         self._settings = settings
 
-    def bearer(self, name: str, use: Use, mailbox: str) -> CliBearer:
+    def bearer(self, name: str, use: Use, mailbox: str, proxy: str | None = None) -> CliBearer:
         """Return who brings tokens of `[oauth.NAME]`."""
-        return CliBearer(self._desk, self._settings, Door(name, use, mailbox))
+        return CliBearer(self._desk, self._settings, Door(name, use, mailbox, proxy))
 
     def client_id(self, name: str) -> str:
         """Return which application `[oauth.NAME]` is."""
@@ -88,7 +88,7 @@ class CliBearer:
     def _renewed(self) -> str | None:
         """Have a good token in the safe; return why there is none."""
         try:
-            return self._desk.renew(self._door.name, self._door.use, self._door.mailbox)
+            return self._desk.renew(self._door)
         except typer.Exit:
             return f"oauth {self._door.name}: the daemon that keeps the tokens did not answer"
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
     from mailwicket.config.settings import Settings
-    from mailwicket.model import Use
+    from mailwicket.net.oauth.tokens import Door as TokenDoor
     from mailwicket.service.oauth import OAuthDesk
 
 ROOT = "/api/v1/oauth"
@@ -31,7 +31,7 @@ class Signing(Protocol):
         """Take the URL that a browser came back to; return what came of it, or None and why nobody waits for it."""
         ...
 
-    def renew(self, name: str, use: Use, mailbox: str) -> str | None:
+    def renew(self, opens: TokenDoor) -> str | None:
         """Have a good token in the safe; return why there is none."""
         ...
 
@@ -64,10 +64,10 @@ class Remote:
         answer = self._way.ask("POST", f"{ROOT}/answer", url)
         return (answer.told, "") if answer.is_good else (None, answer.problem)
 
-    def renew(self, name: str, use: Use, mailbox: str) -> str | None:
+    def renew(self, opens: TokenDoor) -> str | None:
         """See `Signing`."""
-        query = urlencode({"use": use, "mailbox": mailbox})
-        answer = self._way.ask("POST", f"{ROOT}/{quote(name, safe='')}/renew?{query}")
+        query = urlencode({"use": opens.use, "mailbox": opens.mailbox, "proxy": opens.proxy or ""})
+        answer = self._way.ask("POST", f"{ROOT}/{quote(opens.name, safe='')}/renew?{query}")
         return None if answer.is_good else answer.problem
 
 
@@ -114,12 +114,12 @@ class Local:
         except ConflictError as error:
             return None, str(error)
 
-    def renew(self, name: str, use: Use, mailbox: str) -> str | None:
+    def renew(self, opens: TokenDoor) -> str | None:
         """See `Signing`."""
         from mailwicket.errors import MailwicketError
 
         try:
-            self._portal.call(self._desk.renew, name, use, mailbox)
+            self._portal.call(self._desk.renew, opens)
         except MailwicketError as error:
             return str(error)
         return None

@@ -24,6 +24,8 @@ def take_apart(values: Any) -> Any:  # noqa: ANN401 - whatever TOML holds
 
     Documentation names clouds by URLs; errors, status and proxies want host and port.
     """
+    if isinstance(values, dict) and "password" in values:
+        raise wrong('has a password, which Graph does not take: oauth = "NAME" of an [oauth.NAME] alone')
     server = values.get("server") if isinstance(values, dict) else None
     if not isinstance(server, str) or "://" not in server:
         return values

@@ -157,6 +157,20 @@ start_from = 2026-01-31
 after = "move:Done"
 trusted_authserv_ids = ["mx.example.org"]
 """,
+    "incoming.NAME graph": """\
+[incoming.support]
+email = "support@example.org"
+protocol = "graph"
+oauth = "office"
+folder = "Inbox/Support"
+after = "move:Archive"
+# server = "https://graph.microsoft.us"   # a national cloud
+
+[oauth.office]
+provider = "microsoft"
+tenant = "example.org"
+client_id = "6731de76-14a6-49ae-97bc-6eba6914391e"
+""",
     "incoming.NAME pop3": """\
 [incoming.support]
 email = "support@example.org"

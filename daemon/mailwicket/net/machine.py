@@ -21,7 +21,7 @@ from mailwicket.ports import Bearer
 class BringsTokens(Protocol):
     """Who has the tokens."""
 
-    def bearer(self, name: str, use: Use, mailbox: str) -> Bearer: ...  # noqa: D102
+    def bearer(self, name: str, use: Use, mailbox: str, proxy: str | None = None) -> Bearer: ...  # noqa: D102
     def client_id(self, name: str) -> str: ...  # noqa: D102
 
 
@@ -39,11 +39,11 @@ class Machine:
         self.tokens: BringsTokens | None = None
         """Whoever wires the parts sets it, once there is a place to keep tokens in."""
 
-    def bearer(self, oauth: str, use: Use, mailbox: str) -> Bearer:
-        """Return who brings tokens of `[oauth.NAME]` for *use*, for *mailbox*. Asks for nothing yet."""
+    def bearer(self, oauth: str, use: Use, mailbox: str, proxy: str | None = None) -> Bearer:
+        """See `ports.Net`."""
         if self.tokens is None:
             return NoBearer()
-        return self.tokens.bearer(oauth, use, mailbox)
+        return self.tokens.bearer(oauth, use, mailbox, proxy)
 
     def lane(self, server: str, oauth: str, mailbox: str) -> Lane:
         """Return the lane of *mailbox* at *server*; two tables of one client id are one application."""

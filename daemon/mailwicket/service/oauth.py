@@ -12,7 +12,9 @@ from typing import Any, Final
 import anyio
 import anyio.to_thread
 
+from mailwicket.config.incoming import Incoming
 from mailwicket.config.oauth import PLAIN_SCOPES, SIGNED_IN, OAuth
+from mailwicket.config.outgoing import Outgoing
 from mailwicket.config.settings import Settings
 from mailwicket.errors import MailwicketError, UnknownError
 from mailwicket.model import Use
@@ -60,7 +62,8 @@ class OAuthDesk:
         async def trust() -> ssl.SSLContext:
             return await machine.trust(None)
 
-        self.tokens = Tokens(lambda: settings().oauth, self.uses, safe, Wire(trust))
+        wire = Wire(trust, lambda: settings().proxy)
+        self.tokens = Tokens(lambda: settings().oauth, self.uses, safe, wire, home=self.home)
         machine.tokens = self.tokens
         self._sign_ins = SignIns(self.tokens, granted)
         self._polls: set[asyncio.Task[None]] = set()
@@ -74,6 +77,16 @@ class OAuthDesk:
         senders = [one for one in getattr(settings, "outgoing", {}).values() if getattr(one, "oauth", None) == name]
         found += [SENDS if one.protocol in {"graph", "mapi"} else USES["smtp"] for one in senders]
         return frozenset[Use]().union(*found)
+
+    def home(self, name: str) -> str | None:
+        """Return the proxy by which people's questions of an application go: that of the first server that names it.
+
+        In the order of conf.d, enabled ones before others, mailboxes before what sends.
+        """
+        settings = self._settings()
+        every: list[Incoming | Outgoing] = [*settings.incoming.values(), *settings.outgoing.values()]
+        servers = sorted((one for one in every if _names(one, name)), key=lambda one: not one.enabled)
+        return getattr(servers[0], "proxy", None) if servers else None
 
     # --- signing in -------------------------------------------------------------------------------------------------
 
@@ -132,16 +145,16 @@ class OAuthDesk:
         self._look_soon()
         return {"name": found.name, "progress": found.progress, "said": found.said}
 
-    async def renew(self, name: str, use: Use, mailbox: str) -> Mapping[str, Any]:
+    async def renew(self, opens: Door) -> Mapping[str, Any]:
         """Have a good token in the safe; tell until when it is good.
 
         Raises:
             UnknownError: there is no such application.
             TransientError, BlockedError: none can be had.
         """
-        self._application(name)
-        access = await self.tokens.access(Door(name, use, mailbox))
-        return {"name": name, "expires_at": _moment(access.expires_at)}
+        self._application(opens.name)
+        access = await self.tokens.access(opens)
+        return {"name": opens.name, "expires_at": _moment(access.expires_at)}
 
     def _application(self, name: str) -> OAuth:
         known = self._settings().oauth
@@ -232,6 +245,11 @@ class OAuthDesk:
         for task in list(self._polls):
             task.cancel()
         await self.tokens.close()
+
+
+def _names(server: Incoming | Outgoing, name: str) -> bool:
+    """Tell whether *server* logs in by `[oauth.NAME]`."""
+    return getattr(server, "oauth", None) == name
 
 
 def _scope(oauth: OAuth, scope: str) -> str:

@@ -107,7 +107,7 @@ class ImapSource:
         """Resolve secrets and trust: mostly both are at hand, and a thread for each of a thousand would be a crowd."""
         config, password = self._config, self._config.password
         if config.auth == "oauth" and config.oauth is not None:
-            self._bearer = self._bearer or self._net.bearer(config.oauth, "imap", config.username)
+            self._bearer = self._bearer or self._net.bearer(config.oauth, "imap", config.username, config.proxy)
             token = await self._bearer.token()
             tls = await self._net.trust(config.ca_file)
             return Account(config.username, token, config.security, tls, config.allow_plaintext, is_token=True)

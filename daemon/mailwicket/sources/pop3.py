@@ -87,7 +87,9 @@ class Pop3Source:
         self._net = net
         self._record = Record()
         self._bearer = (
-            None if (application := _application(config)) is None else net.bearer(application, "pop3", config.username)
+            None
+            if (application := _application(config)) is None
+            else net.bearer(application, "pop3", config.username, config.proxy)
         )
         self.token: Token | None = None if self._bearer is None else self._bearer.token
         """Where it is set, it stands in for the password."""

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from mailwicket.errors import ConflictError, UnknownError
 from mailwicket.model import Use
+from mailwicket.net.oauth.tokens import Door
 from mailwicket.web.problem import answer, problem
 
 CALLBACK: Final = "/oauth/callback"
@@ -29,7 +30,7 @@ class Signs(Protocol):
     async def begin(self, name: str, how: str) -> Mapping[str, Any]: ...  # noqa: D102
     def progress(self, name: str, state: str) -> Mapping[str, Any]: ...  # noqa: D102
     async def come_back(self, query: Mapping[str, str] | str) -> Mapping[str, Any]: ...  # noqa: D102
-    async def renew(self, name: str, use: Use, mailbox: str) -> Mapping[str, Any]: ...  # noqa: D102
+    async def renew(self, opens: Door) -> Mapping[str, Any]: ...  # noqa: D102
 
 
 class OAuthRoutes:
@@ -96,5 +97,7 @@ class OAuthRoutes:
         use = request.query.get("use", "imap")
         if use not in get_args(Use):
             raise UnknownError(f"use is one of: {', '.join(get_args(Use))}")
-        mailbox = request.query.get("mailbox", "")
-        return answer(await self._desk.renew(request.match_info["name"], cast("Use", use), mailbox))
+        mailbox, proxy = request.query.get("mailbox", ""), request.query.get("proxy")
+        return answer(
+            await self._desk.renew(Door(request.match_info["name"], cast("Use", use), mailbox, proxy or None))
+        )

@@ -47,12 +47,15 @@ class RefusedGrantError(BlockedError):
 class Client:
     """`[oauth.NAME]` in conversation."""
 
-    def __init__(self, name: str, oauth: OAuth, wire: Posts, clock: Callable[[], datetime]) -> None:
-        """Ask for *name*; *clock* dates what is signed."""
+    def __init__(
+        self, name: str, oauth: OAuth, wire: Posts, clock: Callable[[], datetime], proxy: str | None = None
+    ) -> None:
+        """Ask for *name*, by `[proxy.PROXY]` or straight; *clock* dates what is signed."""
         self._name = name
         self._oauth = oauth
         self._wire = wire
         self._clock = clock
+        self._proxy = proxy
 
     async def token(self, form: Mapping[str, str], grant_age_days: int | None = None) -> TokenAnswer:
         """Ask the token endpoint with *form* and our proof.
@@ -64,7 +67,7 @@ class Client:
             BlockedError: a human must act.
         """
         url = self._oauth.token_url or ""
-        reply = await self._wire.post(url, {**form, **await self._proof()})
+        reply = await self._wire.post(url, {**form, **await self._proof()}, self._proxy)
         if reply.status != 200:
             raise self._refusal(url, reply, grant_age_days)
         try:
@@ -86,7 +89,7 @@ class Client:
         """
         url = self._oauth.device_url or ""
         proof = {} if self._oauth.client_secret is None else await self._proof()
-        reply = await self._wire.post(url, {**device_form(self._oauth, scopes), **proof})
+        reply = await self._wire.post(url, {**device_form(self._oauth, scopes), **proof}, self._proxy)
         if reply.status != 200:
             raise self._refusal(url, reply, None)
         try:
