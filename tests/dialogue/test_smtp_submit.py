@@ -247,6 +247,9 @@ SERVER = [
     ("DOT", "554 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException", BlockedError, "sender_refused"),
     ("DOT", "550 5.7.60 Client does not have permissions to send as this sender", BlockedError, "sender_refused"),
     ("DOT", "550 5.4.5 Daily user sending limit exceeded", TransientError, "server_said"),
+    ("DOT", "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException", TransientError, "server_said"),
+    ("DOT", "554 5.2.2 mailbox full; STOREDRV.Storage.Submit", BlockedError, "sender_refused"),
+    ("MAIL", "432 4.3.2 Concurrent connections limit exceeded", TransientError, "server_said"),
 ]
 
 

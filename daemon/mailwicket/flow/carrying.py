@@ -15,7 +15,15 @@ from typing import Final, Protocol
 
 import anyio
 
-from mailwicket.errors import BlockedError, MailwicketError, PermanentError, StoreError, TransientError, UncertainError
+from mailwicket.errors import (
+    BlockedError,
+    MailwicketError,
+    PermanentError,
+    SessionEndedError,
+    StoreError,
+    TransientError,
+    UncertainError,
+)
 from mailwicket.failpoint import failpoint
 from mailwicket.flow.judge import utc_now
 from mailwicket.flow.observe import CourierObserver
@@ -313,7 +321,7 @@ class Session:
             raise
         except (TransientError, BlockedError) as failure:
             self._end(mail, self._broke(mail, failure), ready.sent_as)
-            excused = self._rested or mail.attempts >= OWN_FAULT
+            excused = self._rested or isinstance(failure, SessionEndedError) or mail.attempts >= OWN_FAULT
             if excused and isinstance(failure, TransientError) and not isinstance(failure, StoreError):
                 raise ConnectionOverError(str(failure)) from failure
             raise
@@ -344,7 +352,7 @@ class Session:
     def _broke(self, mail: Claimed, failure: MailwicketError) -> Attempt:
         """The server failed, and nothing was taken: others may go first, and it goes as soon as a server works."""
         now, chance = self._office.clock(), self._office.chance()
-        if self._rested:
+        if self._rested or isinstance(failure, SessionEndedError):
             return Attempt(self._name, "server", now, str(failure), counted=False)
         if isinstance(failure, BlockedError):  # the server takes nothing more: another may have it at once
             return Attempt(self._name, "server", now, str(failure))

@@ -10,7 +10,6 @@ from pydantic import AfterValidator, Field, model_validator
 from mailwicket.config.graph import GRAPH_SERVER, check_clear, port_of, take_apart
 from mailwicket.config.model import AddrSpec, HostName, Text
 from mailwicket.config.outgoing import Outgoing, SenderName
-from mailwicket.config.proxy import ByProxy
 
 RATE_PER_MINUTE = 30
 """Exchange Online's limit for a mailbox."""
@@ -31,7 +30,7 @@ def _nobody(_: str) -> None:
     """Whoever asks for the name hears that there is none: what leaves here is what Exchange would make of it."""
 
 
-class GraphOutgoing(Outgoing, ByProxy):
+class GraphOutgoing(Outgoing):
     """A mailbox at Microsoft Graph by which mail is sent: it has no envelope, no password and no name of its own."""
 
     wants_password: ClassVar[bool] = False
@@ -65,12 +64,7 @@ class GraphOutgoing(Outgoing, ByProxy):
         description="The server's TCP port.",
         json_schema_extra={"default": "443"},
     )
-    auth: Literal["oauth"] = Field(  # type: ignore[assignment]
-        default="oauth", description="How to log in: by a token; Graph knows no passwords."
-    )
-    proxy: Text | None = Field(
-        default=None, description="The `[proxy.NAME]` by which the server is reached; unset: straight."
-    )
+    auth: Literal["oauth"] = Field(default="oauth", description="How to log in: by a token; Graph knows no passwords.")
     oauth: Text = Field(description="NAME of the `[oauth.NAME]` whose application sends.")
     username: Text = Field(
         default_factory=_username_default,
