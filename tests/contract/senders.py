@@ -170,7 +170,7 @@ class LabTokens:
     def __init__(self, token: str) -> None:
         self.one = LabBearer(token)
 
-    def bearer(self, name: str, use: Use, mailbox: str) -> LabBearer:
+    def bearer(self, name: str, use: Use, mailbox: str, proxy: str | None = None) -> LabBearer:
         return self.one
 
     def client_id(self, name: str) -> str:
@@ -200,7 +200,7 @@ class GraphBench:
         return sorted(one.items()) == sorted(other.items()) and _words(one) == _words(other)
 
     def sender(self, **changes: Any) -> GraphSender:
-        token = self.lab.tokens.accept()
+        token = self.lab.tokens.accept(audience=self.lab.origin)
         table = {"email": USER, "oauth": "office", "server": "127.0.0.1", "port": self.port, **changes}
         table.setdefault("ca_file", str(self.ca_file))
         machine = Machine(self.directory)

@@ -15,7 +15,6 @@ from tests.letters import file, letter
 
 from mailwicket.mail.compose import compose
 from mailwicket.model import Address, MessageId
-from mailwicket.net.lanes import Lanes
 from mailwicket.net.machine import Machine
 from mailwicket.outgoing import Envelope, Identity
 from mailwicket.senders.graph import GraphSender
@@ -59,7 +58,8 @@ class Post:
 
     def rested(self) -> None:
         """As if every pause that the server asked for were over."""
-        self.sender._net._lanes = Lanes()
+        lane: Any = self.sender._access._lane
+        lane._queue.rests_until = lane._application.rests_until = 0.0
 
     def asked(self) -> list[str]:
         """What was asked of Graph, ids left out."""

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
+import anyio
+
 from mailwicket.errors import BlockedError, StageError
-from mailwicket.net.graph.claims import SENDING, Claims, claims_of
+from mailwicket.net.graph.access import Access
 from mailwicket.net.graph.client import Deadlines, GraphMailbox
-from mailwicket.net.graph.place import folder_path, with_query
-from mailwicket.net.graph.proving import Proving, first_stages
+from mailwicket.net.graph.place import SIGNED_IN, folder_path, with_query
+from mailwicket.net.graph.proving import ANSWER_S, Proving, first_stages, stage_error
+from mailwicket.net.graph.ticket import Ticket
 from mailwicket.ports import Net, Probe
 from mailwicket.senders._graph_config import GraphOutgoing
 
 DRAFTS: Final = with_query(folder_path("drafts"), {"$select": "id"})
 """What opens a mailbox and reads nothing of it."""
-
-
-def sends_only(token: str) -> bool:
-    """Tell whether *token* names the right to send, and none to keep drafts."""
-    return claims_of(token).sends_only
 
 
 def stages(config: GraphOutgoing) -> Sequence[str]:
@@ -33,62 +32,56 @@ class Proof:
     def __init__(self, config: GraphOutgoing, net: Net, deadlines: Deadlines, probe: Probe) -> None:
         """Test what *config* says."""
         self._config = config
-        self._net = net
-        self._deadlines = deadlines
+        self._access = Access(config, net, "graph_send")
+        self._proving = Proving(config, net, probe)
+        self._deadlines = replace(deadlines, answer_s=min(deadlines.answer_s, ANSWER_S))
         self._probe = probe
 
     async def run(self) -> None:
         """Take every stage; see `ports.ProvesConnection`."""
-        config = self._config
-        proving = Proving(config, config.oauth, "graph_send", self._net, self._probe)
-        async with proving.passed(self._deadlines) as (mailbox, claims):
-            await self._mailbox(mailbox, claims)
-            self._permission(claims)
+        await self._proving.approach()
+        ticket = await self._proving.token(self._access.bearer)
+        mailbox = await self._access.mailbox(self._deadlines)
+        try:
+            await self._mailbox(mailbox, ticket)
+        finally:
+            with anyio.CancelScope(shield=True):  # closes sockets, waits for nobody
+                await mailbox.close()
+        self._permission(ticket)
 
-    async def _mailbox(self, mailbox: GraphMailbox, claims: Claims) -> None:
+    async def _mailbox(self, mailbox: GraphMailbox, ticket: Ticket | None) -> None:
         with self._probe.stage("mailbox") as finding:
             try:
                 await mailbox.call("GET", DRAFTS)
             except BlockedError as error:
-                if error.reason == "mailbox_refused" and claims.sends_only:
+                if error.reason == "mailbox_refused" and ticket is not None and ticket.only_sends:
                     finding.detail = (
                         "not opened: the token lets us send and nothing else; mails go by sendMail, 3 MB at most, and "
                         "of one whose answer is lost nobody can tell whether it went (Mail.ReadWrite mends both)"
                     )
                     return
-                raise StageError(str(error), fix=self._fix(error)) from error
-            finding.detail = f"{self._config.username} opens, its drafts are kept there"
+                raise stage_error(self._config, error) from error
+            finding.detail = f"{self._config.username} opens; what is sent is laid down there first, as a draft"
 
-    def _permission(self, claims: Claims) -> None:
+    def _permission(self, ticket: Ticket | None) -> None:
         """Judge by what the token names; of what Exchange adds (Send As, RBAC for Applications) it says nothing."""
         config = self._config
         with self._probe.stage("permission") as finding:
-            as_another = config.email.casefold() != config.username.casefold() and config.username != "me"
-            told = f"; as {config.email} only with Send As in Exchange, which no token tells" if as_another else ""
-            found = sorted(claims.permissions & SENDING)
-            if found:
-                finding.detail = f"{', '.join(found)}{told}; nothing was sent"
-            elif claims.scopes:
-                fix = f'sign in with consent to Mail.Send: "mailwicket oauth login {config.oauth}"'
-                raise StageError("the token does not let us send: Mail.Send is not among its scopes", fix=fix)
+            own = {config.username.casefold(), SIGNED_IN}
+            told = "" if config.email.casefold() in own or config.username == SIGNED_IN else self._as_another()
+            if ticket is not None and ticket.may_send:
+                finding.detail = f"{', '.join(ticket.may_send)}{told}; nothing was sent"
+            elif ticket is not None and not ticket.is_of_application:
+                raise StageError(
+                    f"the sign-in of {ticket.who} lacks the permission Mail.Send",
+                    fix=f"add https://{config.server}/Mail.Send to scope in [oauth.{config.oauth}], then "
+                    f'"mailwicket oauth login {config.oauth}"',
+                )
             else:
                 finding.detail = (
-                    "the token does not name Mail.Send; RBAC for Applications may grant it all the same: --send-to "
-                    f"tells{told}"
+                    "the token does not name Mail.Send, which Exchange may grant all the same (RBAC for "
+                    f"Applications): --send-to tells{told}"
                 )
 
-    def _fix(self, error: BlockedError) -> str:
-        oauth = self._config.oauth
-        match error.reason:
-            case "mailbox_refused":
-                return (
-                    f'"mailwicket oauth status" tells what was consented to, "mailwicket oauth admin-consent {oauth}" '
-                    "mends it; else let the application or the user open this mailbox in Exchange"
-                )
-            case "mailbox_unknown":
-                return f"mend username ({self._config.username}): the address of a mailbox in Exchange Online"
-            case "needs_sign_in":
-                return f'"mailwicket oauth login {oauth}"'
-            case "needs_admin":
-                return f'"mailwicket oauth admin-consent {oauth}"'
-        return "its words say what it wants"
+    def _as_another(self) -> str:
+        return f"; as {self._config.email} only with Send As in Exchange, which no token tells"

@@ -42,16 +42,16 @@ class GraphSubmission:
         mailbox: GraphMailbox,
         drafts_folder: str | None,
         traces: Traces,
-        sends_only: Callable[[BlockedError], Awaitable[bool]],
+        only_sends: Callable[[BlockedError], Awaitable[bool]],
     ) -> None:
         """Send by *mailbox*; without *drafts_folder* by `sendMail`, which is all that the application may do.
 
-        *sends_only* tells whether that is what a refusal means.
+        *only_sends* tells whether that is what a refusal means.
         """
         self._mailbox = mailbox
         self._folder = drafts_folder
         self._traces = traces
-        self._sends_only = sends_only
+        self._only_sends = only_sends
         self._drafts = Drafts(mailbox)
 
     # --- sending ----------------------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ class GraphSubmission:
             try:
                 draft = await self._laid_down(mail, message_id)
             except BlockedError as error:
-                if not await self._sends_only(error):
+                if not await self._only_sends(error):
                     raise
                 self._folder = None
         if draft is None:

@@ -10,13 +10,13 @@ import anyio
 from pydantic import BaseModel
 
 from mailwicket.errors import BlockedError
+from mailwicket.net.graph.access import Access
 from mailwicket.net.graph.client import Deadlines, GraphMailbox
-from mailwicket.net.graph.place import Place, folder_path, with_query
-from mailwicket.net.proxy import way_of
-from mailwicket.ports import Bearer, Net, Probe
+from mailwicket.net.graph.ticket import read_ticket
+from mailwicket.ports import Net, Probe
 from mailwicket.senders._graph_config import GraphOutgoing
 from mailwicket.senders._graph_looking import Traces
-from mailwicket.senders._graph_proof import Proof, sends_only, stages
+from mailwicket.senders._graph_proof import DRAFTS, Proof, stages
 from mailwicket.senders._graph_submission import GraphSubmission
 
 
@@ -31,29 +31,19 @@ class GraphSender:
         self._name = name
         self._config = config
         self._net = net
-        self._bearer: Bearer | None = None
+        self._access = Access(config, net, "graph_send")
         self._traces = Traces()
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[GraphSubmission]:
         """Open the mailbox; see `ports.Sender`."""
-        async with self._mailbox() as mailbox:
+        mailbox = await self._access.mailbox(self.deadlines)
+        try:
             async with self._net.entrance(self._config.server):
                 folder = await self._open(mailbox)
-            submission = GraphSubmission(mailbox, folder, self._traces, self._sends_only)
+            submission = GraphSubmission(mailbox, folder, self._traces, self._only_sends)
             await submission.clear_away()
             yield submission
-
-    @asynccontextmanager
-    async def _mailbox(self) -> AsyncIterator[GraphMailbox]:
-        config = self._config
-        self._bearer = self._bearer or self._net.bearer(config.oauth, "graph_send", config.username)
-        place = Place.at(config.server, config.port, config.username, encrypted=config.security == "ssl")
-        lane = self._net.lane(config.server, config.oauth, config.username)
-        tls, way = await self._net.trust(config.ca_file), await way_of(config)
-        mailbox = GraphMailbox(place, config.oauth, self._bearer, lane, tls, way, self.deadlines)
-        try:
-            yield mailbox
         finally:
             with anyio.CancelScope(shield=True):  # closes sockets, waits for nobody
                 await mailbox.close()
@@ -61,17 +51,19 @@ class GraphSender:
     async def _open(self, mailbox: GraphMailbox) -> str | None:
         """Return the folder of drafts; None where the application may send, and nothing else."""
         try:
-            answer = await mailbox.call("GET", with_query(folder_path("drafts"), {"$select": "id"}))
+            answer = await mailbox.call("GET", DRAFTS)
         except BlockedError as error:
-            if await self._sends_only(error):
+            if await self._only_sends(error):
                 return None
             raise
         return str(answer.json["id"])
 
-    async def _sends_only(self, error: BlockedError) -> bool:
+    async def _only_sends(self, error: BlockedError) -> bool:
         """Tell whether *error* is no wonder: the token says that it may send, and nothing else."""
-        bearer = self._bearer
-        return bearer is not None and error.reason == "mailbox_refused" and sends_only(await bearer.token())
+        if error.reason != "mailbox_refused":
+            return False
+        ticket = read_ticket(await self._access.bearer.token())
+        return ticket is not None and ticket.only_sends
 
     @property
     def stages(self) -> Sequence[str]:

@@ -4,139 +4,139 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Final, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-import anyio
-
-from mailwicket.config.proxy import Via
-from mailwicket.errors import BlockedError, StageError, TransientError
-from mailwicket.model import Use
+from mailwicket.config.graph import TLS_PORT
+from mailwicket.errors import BlockedError, MailwicketError, StageError
 from mailwicket.net.approach import Approach, approach_stages
 from mailwicket.net.door import Door, tell_tls
-from mailwicket.net.graph.claims import Claims, claims_of
-from mailwicket.net.graph.client import Deadlines, GraphMailbox
-from mailwicket.net.graph.place import Place
+from mailwicket.net.graph.access import AtGraph
+from mailwicket.net.graph.place import SIGNED_IN
+from mailwicket.net.graph.ticket import Ticket, read_ticket
+from mailwicket.net.line import tls_of, trouble
 from mailwicket.net.proxy import Way, way_of
-from mailwicket.ports import Net, Probe
+from mailwicket.ports import Bearer, Net, Probe
 
-USUAL: Final = "443"
-CONNECT_S: Final = 15
-ANSWER_S: Final = 20
-"""A person waits."""
+USUAL: Final = f"{TLS_PORT} is usual"
+CONNECT_S: Final = 15.0
+GREETING_S: Final = 5.0
+ANSWER_S: Final = 20.0
+"""For an answer a person waits."""
 
-
-class AtGraph(Protocol):
-    """A table of conf.d whose mailbox is at Graph."""
-
-    @property
-    def server(self) -> str: ...  # noqa: D102
-    @property
-    def port(self) -> int: ...  # noqa: D102
-    @property
-    def security(self) -> str: ...  # noqa: D102
-    @property
-    def ca_file(self) -> Path | None: ...  # noqa: D102
-    @property
-    def username(self) -> str: ...  # noqa: D102
-    @property
-    def enabled(self) -> bool: ...  # noqa: D102
-    @property
-    def proxy(self) -> str | None: ...  # noqa: D102
-    @property
-    def via(self) -> Via | None: ...  # noqa: D102
+FIXES: Final[Mapping[str, str]] = {
+    "needs_sign_in": '"mailwicket oauth login {oauth}"',
+    "needs_admin": '"mailwicket oauth admin-consent {oauth}", and have an administrator follow the link',
+    "oauth_settings": "mend [oauth.{oauth}], as it says",
+    "mailbox_refused": 'look at the permissions ("mailwicket oauth status"), at the right to this mailbox in Exchange, '
+    "and at the scope of the application's role there",
+    "mailbox_unknown": "mend username: the sign-in name (UPN) of a mailbox with a licence",
+    "sender_refused": "have the right Send As given to the mailbox in Exchange, or set email to its own address",
+    "certificate": "mend ca_file: the path of certificates in PEM form",
+}
+"""By reason code."""
 
 
 def first_stages(config: AtGraph) -> Sequence[str]:
-    """Return the stages that `Proving` takes."""
-    channel = ("tls",) if config.security == "ssl" else ()
+    """Return the stages that `Proving` takes, in order."""
+    channel = () if config.security == "none" else ("tls",)
     return ("configuration", *approach_stages(proxied=config.proxy is not None), *channel, "token")
+
+
+def stage_error(config: AtGraph, error: BlockedError) -> StageError:
+    """Return *error* with what a person does about it."""
+    return StageError(str(error), fix=FIXES.get(error.reason, "mend what it says").format(oauth=config.oauth))
 
 
 class Proving:
     """One run through the first stages."""
 
-    def __init__(self, config: AtGraph, oauth: str, use: Use, net: Net, probe: Probe) -> None:
-        """Test what *config* says, with a token of `[oauth.NAME]` for *use*."""
+    def __init__(self, config: AtGraph, net: Net, probe: Probe) -> None:
+        """Test what *config* says."""
         self._config = config
-        self._oauth = oauth
-        self._bearer = net.bearer(oauth, use, config.username)
         self._net = net
         self._probe = probe
 
-    @asynccontextmanager
-    async def passed(self, deadlines: Deadlines) -> AsyncIterator[tuple[GraphMailbox, Claims]]:
-        """Go through the stages; yield the mailbox, of which nothing was asked yet, and what the token says."""
-        tls, way = await self._configuration()
+    async def approach(self) -> None:
+        """Take the stages up to TLS; the requests behind make connections of their own.
+
+        Raises:
+            StageError: the way is not open.
+        """
+        way = await self._configuration()
         config = self._config
         sock = await Approach(config.server, config.port, CONNECT_S, USUAL, self._probe, way).run()
-        try:
-            await self._channel(sock, tls, way)
-        finally:
-            sock.close()
-        claims = await self._token()
-        place = Place.at(config.server, config.port, config.username, encrypted=config.security == "ssl")
-        lane = self._net.lane(config.server, self._oauth, config.username)
-        limits = replace(deadlines, answer_s=min(deadlines.answer_s, ANSWER_S))
-        mailbox = GraphMailbox(place, self._oauth, self._bearer, lane, tls, way, limits)
-        try:
-            yield mailbox, claims
-        finally:
-            with anyio.CancelScope(shield=True):  # closes sockets, waits for nobody
-                await mailbox.close()
+        await self._tls(sock, way)
 
-    async def _configuration(self) -> tuple[ssl.SSLContext, Way | None]:
+    async def _configuration(self) -> Way | None:
         config = self._config
         with self._probe.stage("configuration") as finding:
             try:
-                tls = await self._net.trust(config.ca_file)
-            except BlockedError as error:
-                raise StageError(str(error), fix="mend ca_file: the path of certificates in PEM form") from error
-            try:
+                await self._net.trust(config.ca_file)
                 way = await way_of(config)
             except BlockedError as error:
-                raise StageError(str(error), fix=f"mend [proxy.{config.proxy}]") from error
-            trust = f", trust from the system and {config.ca_file}" if config.ca_file else ""
+                fix = FIXES["certificate"] if error.reason == "certificate" else f"mend [proxy.{config.proxy}]"
+                raise StageError(str(error), fix=fix) from error
             by = "" if way is None else f", by {way}"
-            finding.detail = f"mailbox {config.username}, token of oauth.{self._oauth}{trust}{by}"
+            clear = ", in the clear on this machine" if config.security == "none" else ""
+            finding.detail = f"mailbox {config.username} with tokens of oauth.{config.oauth}{by}{clear}"
             finding.detail += "" if config.enabled else "; the unit is not enabled"
-        return tls, way
+        return way
 
-    async def _channel(self, sock: socket.socket, tls: ssl.SSLContext, way: Way | None) -> None:
-        config = self._config
-        if config.security != "ssl":
+    async def _tls(self, sock: socket.socket, way: Way | None) -> None:
+        config, peer = self._config, f"{self._config.server}:{self._config.port}"
+        if config.security == "none":
+            sock.close()
             return
         with self._probe.stage("tls") as finding:
-            door = Door(config.server, config.port, "HTTP", 443, USUAL, "TLS", CONNECT_S, way)
+            tls = await self._net.trust(config.ca_file)
             try:
-                transport, _ = await asyncio.get_running_loop().create_connection(
-                    asyncio.Protocol, sock=sock, ssl=tls, server_hostname=config.server, ssl_handshake_timeout=CONNECT_S
-                )
-            except OSError as error:
-                words = f"{door.peer}: TLS fails: {error}"
-                failure = TransientError(words, reason="unreachable")
-                failure.__cause__ = error
-                raise await door.tls_failed(failure) from error
-            finding.detail = tell_tls(transport.get_extra_info("ssl_object"))
+                with trouble(peer, "shake hands", sock.close):
+                    transport, _ = await asyncio.get_running_loop().create_connection(
+                        asyncio.Protocol, sock=sock, ssl=tls, server_hostname=config.server
+                    )
+            except MailwicketError as error:
+                door = Door(config.server, config.port, "HTTPS", TLS_PORT, USUAL, "", GREETING_S, way)
+                raise await door.tls_failed(error) from error
+            finding.detail = tell_tls(tls_of(transport))
             transport.abort()
 
-    async def _token(self) -> Claims:
-        """Get a token, and read what it says: Graph itself does not name an audience that is wrong."""
+    async def token(self, bearer: Bearer) -> Ticket | None:
+        """Take the stage of the token; return what it says of itself, None where only the server can read it.
+
+        Raises:
+            StageError: there is none, or it is for somebody else.
+        """
+        config = self._config
         with self._probe.stage("token") as finding:
-            claims = claims_of(await self._bearer.token())
-            now = datetime.now(UTC)
-            finding.detail = claims.told(now)
-            if not claims.is_for(self._config.server):
-                fix = f"scope in [oauth.{self._oauth}] must be of this server, or be left out"
-                words = f"the token is {claims.told(now)}, and not for {self._config.server}"
-                raise StageError(words, fix=fix)
-            if claims.expires is not None and claims.expires <= now:
-                raise StageError(
-                    f"the token ended at {claims.expires:%Y-%m-%dT%H:%M:%SZ}", fix="set this machine's clock right"
+            try:
+                ticket = read_ticket(await bearer.token())
+            except BlockedError as error:
+                raise stage_error(config, error) from error
+            minutes = f"{bearer.left_s / 60:.0f} minutes left"
+            if ticket is None:
+                finding.detail = f"a token that only the server can read, {minutes}"
+                return None
+            self._check(ticket)
+            finding.detail = f"for {ticket.audience}, {ticket.who}, {ticket.permissions_shown}, {minutes}"
+            if ticket.is_of_application and ticket.opens_every_mailbox:
+                finding.detail += (
+                    f"; {ticket.permissions_shown} is good for EVERY mailbox of the tenant, unless Exchange limits the "
+                    "application (RBAC for Applications; docs/graph.md)"
                 )
-        return claims
+            return ticket
+
+    def _check(self, ticket: Ticket) -> None:
+        config = self._config
+        if not ticket.is_for(config.server):
+            scope = f"https://{config.server}/"
+            raise StageError(
+                f"the token is for {ticket.audience}, not for {config.server}",
+                fix=f"mend scope in [oauth.{config.oauth}]: of this server's alone, {scope}Mail.ReadWrite or "
+                f"{scope}.default",
+            )
+        if ticket.is_of_application and config.username == SIGNED_IN:
+            raise StageError(
+                "an application's own token has no mailbox of its own, and username is me",
+                fix="set username to the mailbox's address",
+            )
