@@ -58,6 +58,7 @@ class Post:
 
     def rested(self) -> None:
         """As if every pause that the server asked for were over."""
+        self.lab.clock.advance(60)
         lane: Any = self.sender._access._lane
         lane._queue.rests_until = lane._application.rests_until = 0.0
 
