@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes import NOON, mail
-from tests.flow.test_posting import MAILBOXES, House, request
+from tests.fakes import NOON, FakeDesk, mail
+from tests.flow.test_posting import MAILBOXES, House, by_tess, request, speak_for_all
 from tests.postoffice import field_of, server
 
 from mailwicket import failpoint as failpoints
@@ -21,8 +22,10 @@ from mailwicket.flow.uploads import FILES_MAX, FILES_MAX_BYTES, Upload
 from mailwicket.flow.writing import Writing
 from mailwicket.mail.markdown import SOURCE_MAX_CHARS
 from mailwicket.model import TicketNumber
+from mailwicket.net.attachments import AttachmentFiles
 from mailwicket.store import audit, outbox
 from mailwicket.store.outbox import Claimed, OutboxId
+from mailwicket.timestamp import timestamp
 
 TESS, TOM, ANN = "tess@example.org", "tom@example.org", "ann@example.com"
 ME = Asked("uid 1000")
@@ -67,6 +70,7 @@ class Counter:
         return found
 
     before = 0
+    desk: FakeDesk | None = None
 
 
 async def counters(directory: Path, exchange: Exchange, **preferences: Any) -> AsyncIterator[Counter]:
@@ -111,6 +115,32 @@ async def test_a_reply_is_an_entry_and_one_mail_to_requester_and_ccs_from_where_
     token = here.house.policy.keys.read_id(here.last()["message_id"])
     assert token is not None
     assert (token.ticket, token.internal) == (1, False)
+
+
+async def test_a_reply_names_people_and_cites_the_last_mail_of_those_to_whom_it_goes(here: Counter) -> None:
+    later = mail("Re: Printer on fire", "And smokes.\r\n", "Carl <carl@example.com>", message_id="c@example.com",
+                 in_reply_to="q@example.com")  # fmt: skip
+    stranger = mail("Re: Printer on fire", "Buy!\r\n", "Eve <eve@example.com>", message_id="e@example.com",
+                    in_reply_to="q@example.com")  # fmt: skip
+    await here.house.receive(later, stranger)
+    await here.act("reply", by=TESS, text="Poor printer.")
+    raw = here.raw()
+    assert field_of(raw, "References") == "<q@example.com> <c@example.com>"
+    assert field_of(raw, "In-Reply-To") == "<c@example.com>"
+    assert field_of(raw, "To") == "Ann Example <ann@example.com>"
+    assert field_of(raw, "Cc") == "Carl <carl@example.com>"
+
+
+async def test_the_requesters_words_are_quoted_to_him_alone(here: Counter) -> None:
+    await here.act("reply", by=TESS, text="With a copy.")
+    assert "It burns." not in here.last()["text"], "who gets a copy may not have it"
+    await here.act("remove-cc", to="carl@example.com")
+    await here.act("note", text="A secret.")
+    await here.act("reply", by=TESS, text="Without.")
+    text = here.last()["text"]
+    assert text.startswith("Without.\n\nOn Thu, 01 Jan 2026 at 12:00 +0000, Ann Example wrote:\n> It burns.")
+    assert "secret" not in text
+    assert "<blockquote" in here.raw().decode()
 
 
 async def test_what_the_requester_answers_to_a_reply_joins_its_ticket(here: Counter) -> None:
@@ -178,6 +208,31 @@ async def test_a_reply_that_is_refused_changes_and_sends_nothing(
     assert here.sent() == []
     assert len((await here.shown())["entries"]) == 1
     assert here.house.store.read(audit.rows) == []
+
+
+async def pause_ann(here: Counter) -> None:
+    """As five mails that were refused would."""
+    row = (ANN, timestamp(NOON), "5 permanent bounces in a row")
+    await here.house.store.write(lambda tx: tx.execute("INSERT INTO paused_address VALUES (?, ?, ?)", row))
+
+
+async def test_who_cannot_be_reached_is_told_to_the_technician_and_on_the_ticket(here: Counter) -> None:
+    await pause_ann(here)
+    told = await here.act("reply", by=TESS, text="Hello?")
+    assert (told["sent_to"], told["not_sent_to"]) == (["carl@example.com"], [ANN])
+    entries = (await here.shown())["entries"]
+    assert [(one["kind"], one["public"]) for one in entries[1:]] == [("reply", True), ("event", False)]
+    assert entries[-1]["text"].startswith(f"Not sent to {ANN}: 5 mails in a row were refused there")
+    assert "not_sent_to" not in await here.act("note", text="x")
+
+
+async def test_who_answers_by_mail_somebody_who_cannot_be_reached_hears_of_it(here: Counter) -> None:
+    await pause_ann(here)
+    notice = next(one for one in here.house.mails() if one["to"] == [TESS])
+    speak_for_all(here.house)
+    await here.house.receive(by_tess(notice["message_id"]))
+    assert [event for event, _, _ in here.sent()] == ["technician_replied", "delivery_failed", "delivery_failed"]
+    assert "5 mails in a row were refused there" in here.last()["text"]
 
 
 # --- by which server
@@ -341,3 +396,56 @@ async def test_spam_and_deleted_tickets_are_reopened_before_anybody_works_on_the
     await here.act("delete")
     with pytest.raises(ConflictError, match=r"ticket 1 is deleted: .*; reopen it first"):
         await here.act(do, **words)
+
+
+# --- a desk elsewhere tells what its technicians did
+
+
+@pytest.fixture
+async def elsewhere(here: Counter) -> Counter:
+    """The same store, whose tickets a desk elsewhere keeps."""
+    house, desk = here.house, FakeDesk()
+    keep = AttachmentFiles(house.desk._files._directory).keep
+    policy, posting = lambda: house.policy, lambda: house.telling.posting
+    here.acting = Acting(house.store, lambda: desk, policy, lambda: here.now, posting, keep)
+    here.desk = desk
+    return here
+
+
+async def test_a_reply_that_a_desk_elsewhere_tells_is_sent_and_not_kept_twice(elsewhere: Counter) -> None:
+    plan = Upload("plan.pdf", "application/pdf", b"%PDF-1.7\n")
+    told = await elsewhere.act("reply", Asked("token", "4711"), 1, plan, by="eve@helpdesk.example", text="Done *now*.")
+    assert told["sent_to"] == [ANN, "carl@example.com"]
+    raw = elsewhere.raw()
+    assert field_of(raw, "From") == "support@example.org"
+    assert field_of(raw, "References") == "<q@example.com>"
+    assert b"JVBERi0xLjcK" in raw
+    assert elsewhere.desk is not None
+    assert elsewhere.desk.calls == 0
+
+
+async def test_what_a_desk_elsewhere_tells_twice_is_told_to_people_once(elsewhere: Counter) -> None:
+    assert (await elsewhere.act("close"))["sent_to"] == [ANN]
+    assert (await elsewhere.act("close"))["sent_to"] == []
+    assert (await elsewhere.act("assign", to=TOM))["sent_to"] == [TOM]
+    assert (await elsewhere.act("assign", to=TOM))["sent_to"] == []
+    assert (await elsewhere.act("assign", to="eve@helpdesk.example"))["sent_to"] == []
+    assert (await elsewhere.act("reopen"))["sent_to"] == [TESS, TOM]
+    asked = Asked("token", "once")
+    first = await elsewhere.act("reply", asked, text="Once.")
+    assert await elsewhere.act("reply", asked, text="Once.") == first
+    assert [event for event, _, _ in elsewhere.sent()].count("technician_replied") == 1
+
+
+async def test_of_what_happened_elsewhere_long_ago_nobody_hears_by_mail(elsewhere: Counter) -> None:
+    assert (await elsewhere.act("close", Asked("token", at=NOON - timedelta(days=6))))["status"] == "closed"
+    assert (await elsewhere.act("reply", Asked("token", at=NOON - timedelta(days=6)), text="Old."))["sent_to"] == []
+    assert elsewhere.sent() == []
+    await elsewhere.act("reply", Asked("token", at=NOON - timedelta(days=1)), text="Late.")
+    assert field_of(elsewhere.raw(), "Date").startswith("Thu, 01 Jan 2026 12:00"), "it is sent now"
+
+
+async def test_tickets_that_a_desk_elsewhere_brings_in_are_acknowledged_to_nobody(elsewhere: Counter) -> None:
+    assert (await elsewhere.new("ada@example.org", "Chair", number=77, unit="support"))["sent_to"] == []
+    assert (await elsewhere.act("reply", number=77, text="Hello."))["sent_to"] == ["ada@example.org"]
+    assert elsewhere.last()["from"] == "support@example.org"

@@ -24,15 +24,15 @@ class Postman:
 
     def __init__(self, counter: Counter) -> None:
         house, self.counter = counter.house, counter
-        self.post = FakePost()
+        self.post, self.store = FakePost(), house.store
         writing = Writing(house.store.raw, house.desk._files._directory)
-        self.office = Office(house.store, house.board, writing, house.telling, lambda: counter.now, lambda: 0.0)
+        self.office = Office(house.board, writing, house.telling, lambda: counter.now, lambda: 0.0)
 
     async def carry(self, *, state: str = "sent") -> dict[str, Any]:
         """Until the last mail is in *state*, and nobody has any in hand."""
         last = self.counter.house.mails()[-1]["id"]
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(Courier("main", FakeSender(self.post), self.office, CourierWatcher()).run)
+            tasks.start_soon(Courier("main", FakeSender(self.post), self.store, self.office, CourierWatcher()).run)
             await until(lambda: self._is_done(last, state))
             tasks.cancel_scope.cancel()
         return self.counter.house.shown(last)
@@ -84,7 +84,7 @@ async def test_a_mail_that_was_on_its_way_at_a_death_is_shown_as_uncertain(here:
     slips = here.house.store.slips
     mail = here.claimed(here.last()["id"])
     slips.open("main", 0)[0].begin(mail.outbox_id, here.house.board.sent_as(mail, "main"))
-    await here.house.store.write(lambda tx: take_over(postman.office, "main", tx))
+    await here.house.store.write(lambda tx: take_over(postman.store, postman.office, "main", tx))
     assert here.last()["uncertain"]
     assert await postman.flags() == [["unverified"], ["delivery_uncertain"]]
 

@@ -131,7 +131,7 @@ def new(  # noqa: PLR0913 - an option for each thing that a ticket has
     *,
     requester: Annotated[str, typer.Option("--requester", metavar="ADDR", help='Or "Name <ADDR>".')],
     cc: Annotated[list[str] | None, typer.Option("--cc", metavar="ADDR", help="Gets copies; more than once.")] = None,
-    unit: Annotated[str, typer.Option("--unit", metavar="NAME", help="The mailbox that it is at home in.")] = "",
+    unit: Annotated[str, typer.Option("--unit", metavar="NAME", help="Its mailbox; else the primary one.")] = "",
     group: Annotated[str, typer.Option("--group", help="Else the mailbox's.")] = "",
     category: Annotated[str, typer.Option("--category", help="Else the mailbox's.")] = "",
     company: Annotated[str, typer.Option("--company", help="Else the requester's, else the mailbox's.")] = "",
@@ -176,8 +176,10 @@ def _act(  # noqa: PLR0913 - what is asked, and how it is told
 
 
 def _answered(told: dict[str, Any]) -> str:
-    people = ", ".join(told["sent_to"])
-    return f"has a reply, which goes to {people}" if people else "has a reply, which is sent to nobody"
+    said = f"has a reply, which goes to {', '.join(told['sent_to']) or 'nobody'}"
+    if left_out := told.get("not_sent_to"):
+        said += f"; nothing is sent to {', '.join(left_out)} since mails were refused there: mailwicket outbox paused"
+    return said
 
 
 def _attached(paths: Sequence[Path]) -> list[dict[str, str]]:

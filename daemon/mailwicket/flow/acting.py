@@ -55,7 +55,7 @@ class NewTicket:
     text: str = ""
     cc: Sequence[str] = ()
     unit: str = ""
-    """The mailbox that it is at home in, with its group, category and company; `""` for none."""
+    """The mailbox that it is at home in, with its group, category and company; `""`: the primary one."""
     group: str = ""
     category: str = ""
     company: str = ""
@@ -142,12 +142,14 @@ class Acting:
             )
 
         def job(actions: Actions, key: IntakeKey) -> Acted:
-            draft = self._draft(new, asked.at or self._clock())  # here: who asks again is answered whatever holds today
+            # Here and not before: who asks again is answered, whatever holds today.
+            unit = new.unit if elsewhere else new.unit or self._policy().primary or ""
+            draft = self._draft(replace(new, unit=unit), asked.at or self._clock())
             if new.by:
                 actions.technician(new.by)
             if new.number is not None:
                 return actions.know(TicketNumber(new.number), draft, new.unit)
-            return actions.open(draft, new.unit, key, new.by)
+            return actions.open(draft, unit, key, new.by)
 
         detail = {"by": new.by} if new.by else {}
         return await self._do(job, Deed(asked.who, "ticket.new", "", detail), asked, asdict(new))
@@ -173,6 +175,8 @@ class Acting:
             acted = job(Actions(tx, joined, policy, posting, now, at=at), key)
             audit.note(tx, replace(deed, what=str(acted.ticket.number)), timestamp(now))
             told = {**shown_facts(acted.ticket), "sent_to": sorted(acted.sent_to)}
+            if acted.not_sent_to:
+                told["not_sent_to"] = sorted(acted.not_sent_to)
             if asked.key:
                 audit.note_answer(tx, name, digest, json.dumps(told), now)
             return told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -18,6 +18,7 @@ from mailwicket.model import (
     EntryDraft,
     EntryKind,
     IntakeKey,
+    Said,
     Sha256,
     TicketChange,
     TicketDraft,
@@ -27,16 +28,18 @@ from mailwicket.model import (
     TicketStatus,
 )
 from mailwicket.outgoing import Event
-from mailwicket.ports import Joined, Transaction
+from mailwicket.ports import Joined, Recalls, Transaction
 from mailwicket.rules.notify import Happened
 from mailwicket.rules.own import canonical
 from mailwicket.rules.policy import Policy
 from mailwicket.rules.standing import ALLOWED, event_of, objection
+from mailwicket.store import outlist
 from mailwicket.store.outbox import File
 from mailwicket.store.tickets import TicketBook
 
 ACTIONS: Final = tuple(ALLOWED)
 NO_MAIL: Final = Sha256("")
+PAUSED: Final = f"{outlist.BOUNCES_MAX} mails in a row were refused there (mailwicket outbox unpause)"
 MERGES_MAX: Final = 20
 
 _BECOMES: Final = {
@@ -74,6 +77,8 @@ class Acted:
     """As it is now."""
     sent_to: frozenset[str] = frozenset()
     """Who gets a mail about it."""
+    not_sent_to: frozenset[str] = frozenset()
+    """Who would, were anything sent to his address: see `outlist.pause_if_hopeless`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,8 @@ class News:
     event: Event
     words: Passage = field(default_factory=Passage)
     files: Sequence[File] = ()
+    answered: Said | None = None
+    quote: Passage = field(default_factory=Passage)
     public: bool = True
 
 
@@ -155,7 +162,7 @@ class Actions:
         self._book.note(after)
         self._book.write()
         event = event_of(facts, after)
-        return Acted(after, frozenset() if event is None else self._tell(News(event), after, action, key))
+        return Acted(after) if event is None else self._tell(News(event), after, action, key)
 
     def open(self, draft: TicketDraft, source: str, key: IntakeKey, by: str = "") -> Acted:
         """Open a ticket that no mail asked for, at home in the mailbox *source*; the technician *by* asks for it.
@@ -175,7 +182,7 @@ class Actions:
         happened = Happened(Event.CREATED, facts, facts.subject, author=author, acknowledge=may, verified=True)
         names = {canonical(one.address): one.name for one in (*draft.cc, draft.requester) if one.name}
         post = Post(happened, Context(words=Passage(draft.entry.text)), names)
-        return Acted(facts, frozenset(self._posting.post(moment, post)))
+        return self._acted(facts, self._posting.post(moment, post))
 
     def know(self, number: TicketNumber, draft: TicketDraft, source: str) -> Acted:
         """Know from now on of the ticket *number*, which a desk elsewhere opened; one that is known stays as it is.
@@ -272,18 +279,24 @@ class Actions:
         if len(action.text) > markdown.SOURCE_MAX_CHARS:
             raise ConflictError(f"a reply has at most {markdown.SOURCE_MAX_CHARS} characters: send the rest as a file")
         words = markdown.written(action.text)
+        answered = self._answered(facts)
         if not self._told:
             draft = written(EntryKind.REPLY, self._author(action.by), words.text, self._at, public=True)
             self._append(facts, replace(draft, html=words.html, attachments=action.files), key)
-        told = News(Event.TECHNICIAN_REPLIED, Passage(words.text, words.html), _files(action.files))
-        return Acted(facts, self._tell(told, facts, action, key))
+        passage = Passage(words.text, words.html)
+        told = News(Event.TECHNICIAN_REPLIED, passage, _files(action.files), answered, _quote(answered, facts))
+        acted = self._tell(told, facts, action, key)
+        if acted.not_sent_to and not self._told:
+            text = f"Not sent to {', '.join(sorted(acted.not_sent_to))}: {PAUSED}"
+            self._append(facts, written(EntryKind.EVENT, None, text, self._at), IntakeKey(f"{key}-paused"))
+        return acted
 
     def _note(self, facts: TicketFacts, action: Action, key: IntakeKey) -> Acted:
         if not action.text.strip():
             raise ConflictError("a note without words")
         self._append(facts, written(EntryKind.NOTE, self._author(action.by), action.text, self._at), key)
         told = News(Event.COLLABORATION_ADDED, Passage(action.text), public=False)
-        return Acted(facts, self._tell(told, facts, action, key))
+        return self._tell(told, facts, action, key)
 
     def _append(self, facts: TicketFacts, entry: EntryDraft, key: IntakeKey) -> None:
         self._desk.append(TicketRef(facts.number), entry, key)
@@ -292,14 +305,28 @@ class Actions:
     def _author(self, by: str) -> Address | None:
         return Address(self._policy.directory.find(by).name, by) if by else None
 
-    def _tell(self, told: News, facts: TicketFacts, action: Action, key: IntakeKey) -> frozenset[str]:
-        """Queue what is *told* of *facts*; return who gets it."""
+    def _tell(self, told: News, facts: TicketFacts, action: Action, key: IntakeKey) -> Acted:
+        """Queue what is *told* of *facts*."""
         if self._posting is None:
-            return frozenset()
+            return Acted(facts)
         author = self._author(action.by)
         happened = Happened(told.event, facts, facts.subject, author=author, public=told.public)
-        post = Post(happened, Context(words=told.words), files=told.files, chosen=action.outgoing or None)
-        return frozenset(self._posting.post(Moment(self._tx, key, self._now), post))
+        names, answers = self._names(facts), None if told.answered is None else told.answered.message_id
+        context = Context(words=told.words, quote=told.quote)
+        post = Post(happened, context, names, answers, told.files, action.outgoing or None)
+        return self._acted(facts, self._posting.post(Moment(self._tx, key, self._now), post))
+
+    def _answered(self, facts: TicketFacts) -> Said | None:
+        """Return the mail that a reply answers: the last of those to whom it goes."""
+        people = {facts.requester} | (facts.cc - facts.removed)
+        return self._desk.last_of(TicketRef(facts.number), people) if isinstance(self._desk, Recalls) else None
+
+    def _names(self, facts: TicketFacts) -> Mapping[str, str]:
+        return self._desk.names_of({facts.requester, *facts.cc}) if isinstance(self._desk, Recalls) else {}
+
+    def _acted(self, facts: TicketFacts, heard: Collection[str]) -> Acted:
+        paused = outlist.paused_among(self._tx, heard)
+        return Acted(facts, frozenset(heard) - paused, paused)
 
 
 def _facts(number: TicketNumber, draft: TicketDraft, source: str) -> TicketFacts:
@@ -320,6 +347,16 @@ def _facts(number: TicketNumber, draft: TicketDraft, source: str) -> TicketFacts
 def written(kind: EntryKind, author: Address | None, text: str, now: datetime, *, public: bool = False) -> EntryDraft:
     """Return an entry that somebody wrote at the desk: no mail stands behind it."""
     return EntryDraft(author, public, kind, text, None, now, None, NO_MAIL, (), None)
+
+
+def _quote(answered: Said | None, facts: TicketFacts) -> Passage:
+    """Return what stands below a reply: his own words to who asked, and to nobody else, who may not have them."""
+    is_his_own = answered is not None and canonical(answered.author.address) == facts.requester
+    if answered is None or not is_his_own or facts.cc - facts.removed:
+        return Passage()
+    said = markdown.Answered(answered.author, answered.received_at, answered.text, answered.html)
+    told = markdown.quote(said)
+    return Passage(told.text, told.html)
 
 
 def _files(attachments: Sequence[Attachment]) -> list[File]:

@@ -26,6 +26,7 @@ def policy_of(settings: Settings, keys: Keyring) -> Policy:
         directory=_directory(settings),
         preferences=preferences,
         homes={name: _home(name, unit) for name, unit in settings.incoming.items()},
+        primary=_primary(settings),
         keys=keys,
         msp=settings.msp.enabled,
         tag=SubjectTag(preferences.subject_tag),
@@ -35,13 +36,11 @@ def policy_of(settings: Settings, keys: Keyring) -> Policy:
 def exchange_of(settings: Settings, keys: Keyring) -> Exchange:
     """Return what *settings* say of the servers that send; *keys* sign addresses for answers where that is asked."""
     mailboxes = {name: Mailbox(one.email, one.outgoing) for name, one in settings.incoming.items()}
-    enabled = [name for name, one in settings.incoming.items() if one.enabled]
-    primary = next((name for name in enabled if settings.incoming[name].primary), None)
     return Exchange(
         settings.outgoing,
         settings.outgoing_rule,
         mailboxes,
-        primary or (enabled[0] if len(enabled) == 1 else None),
+        _primary(settings),
         settings.preferences.allow_choosing_outgoing,
         keys.plus_address if settings.preferences.plus_address else None,
     )
@@ -63,6 +62,13 @@ def telling_of(  # noqa: PLR0913 - by which rules and servers, in which words, a
     desks = {name: one.title or "" for name, one in settings.incoming.items()}
     posting = Posting(policy, settings.notification, board, desks=desks, nonce=nonce, writing=writing)
     return Telling(posting, desk)
+
+
+def _primary(settings: Settings) -> str | None:
+    """The mailbox that says so, or the only one that is enabled."""
+    enabled = [name for name, one in settings.incoming.items() if one.enabled]
+    alone = enabled[0] if len(enabled) == 1 else None
+    return next((name for name in enabled if settings.incoming[name].primary), alone)
 
 
 def _own(settings: Settings) -> OwnAddresses:

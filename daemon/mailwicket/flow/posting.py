@@ -57,7 +57,7 @@ class Post:
     names: Mapping[str, str] = field(default_factory=dict)
     """Display names by canonical address, as a mail or the desk told them."""
     answers: MessageId | None = None
-    """The mail that caused it."""
+    """The mail that caused it, or is answered; None where the recipients do not have it."""
     files: Sequence[File] = ()
     chosen: str | None = None
 
@@ -263,7 +263,7 @@ class Posting:
         if facts is None:
             return [post.answers] if post.answers is not None else []
         root = facts.root or outlist.first_id(tx, facts.number)
-        caused = None if notice.event is Event.TECHNICIAN_REPLIED or notice.internal else post.answers
+        caused = None if notice.internal else post.answers
         return list(dict.fromkeys(one for one in (root, caused) if one is not None))
 
     def _lately(self, moment: Moment) -> list[Acknowledged]:

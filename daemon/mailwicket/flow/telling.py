@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mailwicket.errors import PermanentError
-from mailwicket.flow.actions import written
+from mailwicket.flow.actions import PAUSED, written
 from mailwicket.flow.judgement import Told
 from mailwicket.flow.posting import Moment, Post, Posting
 from mailwicket.mail.explain import new_words
@@ -121,7 +121,10 @@ class Telling:
         files = _files(mail, told.read.kept.raw) if answers_all else ()
         names = _names([author, *mail.to, *mail.cc])
         context = Context(words=Passage(new_words(mail)))
-        heard = self.posting.post(moment, Post(happened, context, names, mail.message_id, files))
+        answers = None if answers_all else mail.message_id  # they get it by this mail
+        heard = self.posting.post(moment, Post(happened, context, names, answers, files))
+        if answers_all:
+            self._tell_failure(moment, event, facts, sorted(outlist.paused_among(moment.tx, heard)), PAUSED)
         if outcome.cc and outcome.public:
             added = tuple(Person(one.name or one.address, one.address) for one in outcome.cc)
             news = Happened(Event.CC_ADDED, facts, facts.subject, author=author)

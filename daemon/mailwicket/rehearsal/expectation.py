@@ -49,6 +49,7 @@ class Happened:
         """Return every expectation's actual value; *tickets* by the names of mails, *with_words*: of what was sent."""
         shown, facts = self.shown or {}, self.facts
         main = self.added[0] if self.added else None
+        noted = [flag for entry in shown.get("entries", ()) for flag in entry["flags"]]
         return {
             "reason": self.reason,
             "ticket": _where(self.ticket, tickets, is_new=self.is_new),
@@ -62,7 +63,7 @@ class Happened:
             "entry_text_contains": _text(self),
             "entry_text_lacks": _text(self),
             "attachments": [one["filename"] for entry in self.added for one in entry["attachments"]],
-            "flags": self.flags,
+            "flags": list(dict.fromkeys([*self.flags, *noted])),
             "sent": [one.told(with_words=with_words) for one in self.sent],
             "not_sent_to": sorted(self.reached),
             "alerts": self.alerts,

@@ -121,8 +121,6 @@ class _Player:
             happened.refused = str(error)
         happened.sent = world.post.sent[sent_before:]
         happened.alerts = list(dict.fromkeys([*happened.alerts, *world.post.alerts[alerts_before:]]))
-        shown = (flag for entry in happened.added for flag in entry["flags"])
-        happened.flags = list(dict.fromkeys([*happened.flags, *shown]))
         if happened.ticket is not None:
             happened.shown = world.ticket(happened.ticket)
             happened.facts = world.facts(happened.ticket)
