@@ -46,13 +46,13 @@ from mailwicket.service.notify import Notifier
 from mailwicket.service.oauth import REASONS as LOGIN_REASONS
 from mailwicket.service.oauth import OAuthDesk
 from mailwicket.service.outgoing import Outgoing
-from mailwicket.service.plan import BACKEND, Plan, adopted, compare
+from mailwicket.service.plan import BACKEND, Plan, adopted, applications, compare, servers
 from mailwicket.service.record import Record
 from mailwicket.service.reload import FILES, ConfDir, Reloaded, Reloader
 from mailwicket.service.report import ParkedLately, Report, disk_of
 from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import Unit, UnitState
-from mailwicket.store import journal, tokens
+from mailwicket.store import journal, outlist, tokens
 from mailwicket.store.audit import Deed
 from mailwicket.store.database import FILE_NAME as DATABASE
 from mailwicket.store.outlist import Backlog
@@ -149,6 +149,7 @@ class Daemon:
         self._slow_secrets_asked = anyio.Event()
         self._parked = 0
         self._waiting: Mapping[str, Backlog] = {}
+        self._paused_addresses = 0
         self._disk = disk_of(state_dir, DATABASE)
         self._access = Access()
 
@@ -185,11 +186,7 @@ class Daemon:
             tasks.start_soon(self._measure_disk)
             self._supervisor = Supervisor(tasks)
             self._start_chores(self._supervisor, self.settings)
-            herald = Herald(self.report, [tell_log], utc_now)
-            self._supervisor.start(Unit("alerts", "people"), herald)
-            self._supervisor.start(
-                Unit("alerts by mail", "people"), AlertMail(self.store, self._watched(herald), utc_now)
-            )
+            self._start_telling(self._supervisor)
             self._supervisor.start(Unit("announcements", self._chores.server), self._crier)
             self._supervisor.start(Unit("import", self._chores.server), self._importing)
             await self._fleet.start(self._supervisor)
@@ -218,10 +215,15 @@ class Daemon:
             *Announcements(self._crier).routes(),
         ]
 
-    def _watched(self, herald: Herald) -> Watched:
-        return Watched(
+    def _start_telling(self, supervisor: Supervisor) -> None:
+        """Tell people what they must mend, by the log and by mail."""
+        watched = Watched(
             lambda: herald.standing, lambda: self._couriers.telling.posting, lambda: self.settings.daemon.alert_to
         )
+        mail = AlertMail(self.store, watched, utc_now)
+        herald = Herald(self.report, [tell_log, mail.tell], utc_now)
+        supervisor.start(Unit("alerts", "people"), herald)
+        supervisor.start(Unit("alerts by mail", "people"), mail)
 
     async def _measure_disk(self) -> None:
         """Look aside how much room there is: a file system that hangs does not answer that either."""
@@ -258,8 +260,8 @@ class Daemon:
     def _granted(self, name: str) -> None:
         """Somebody signed in: who waited for that goes on at once."""
         if self._supervisor is not None:
-            waited = {f"incoming/{unit}" for unit, one in self.settings.incoming.items() if one.oauth == name}
-            self._fleet.retry(LOGIN_REASONS, self._supervisor, waited)
+            waited = [unit for unit, one in servers(self.settings).items() if one.oauth == name]
+            self._supervisor.retry(LOGIN_REASONS, waited)
 
     # --- the configuration changes ----------------------------------------------------------------------------------
 
@@ -273,7 +275,7 @@ class Daemon:
         plan = compare(self.settings, new, await stale_secrets(self.settings, QUICK_SECRETS))
         await self._go_over(plan, adopted(self.settings, new, plan))
         self.oauth.tokens.forgive()
-        retried = self._fleet.retry(LOCAL_REASONS, self._supervisor)
+        retried = self._supervisor.retry(LOCAL_REASONS, [*servers(self.settings)])
         if self._door is not None and self._desk_unit is not None and self._desk_unit.unit.reason in LOCAL_REASONS:
             self._door.unblock()
             retried.append(BACKEND)
@@ -293,13 +295,14 @@ class Daemon:
         desk = self._make_desk(settings) if any(change.unit == BACKEND for change in plan.changes) else before
         hired = self._couriers.recruit(plan, settings)
         crews = self._fleet.recruit(plan, settings)
+        self.settings = settings  # units that start again ask for tokens by it
+        self.oauth.tokens.age(applications(settings, plan))
         self._couriers.adopt(settings)
         self._fleet.telling = self._couriers.telling
         if desk is not before:
             self._take_desk(desk)
         await self._fleet.follow(plan, settings, crews, self._supervisor)
         await self._couriers.follow(plan, settings, hired, self._supervisor)
-        self.settings = settings
         if before is not self._desk or KEEP_DAYS & set(plan.at_once):
             await self._supervisor.stop(self._chores.name)
             self._start_chores(self._supervisor, settings)
@@ -344,6 +347,7 @@ class Daemon:
             lately, first_at = self.store.read(lambda tx: journal.parked_since(tx, a_day_ago))
             self._parked, trouble = self.store.read(journal.count_parked), self.store.trouble()
             self._waiting = self._couriers.look()
+            self._paused_addresses = self.store.read(outlist.count_paused)
         except StoreError as error:
             lately, first_at, trouble = 0, None, error
         self._store_waits_since = (self._store_waits_since or now) if trouble else None
@@ -365,6 +369,7 @@ class Daemon:
             disk=self._disk,
             filter_hits=self._fleet.filter_hits(),
             waiting=self._waiting,
+            paused_addresses=self._paused_addresses,
             endings=self.oauth.endings,
             tokens=dict(self.oauth.tokens.refreshes),
             at=now,

@@ -223,7 +223,7 @@ async def test_mails_are_written_some_at_a_time_and_each_person_has_one_whatever
 async def test_who_may_not_be_written_to_any_more_when_his_turn_comes_is_left_out(house: House) -> None:
     number = await announce(house, proceed=False)
     await house.store.write(
-        lambda tx: tx.execute("INSERT INTO paused_address VALUES ('cleo@example.net', '2026', 'x')")
+        lambda tx: tx.execute("INSERT INTO paused_address VALUES ('cleo@example.net', '2026', 'x', NULL)")
     )
     house.posting.policy = replace(house.policy, directory=Directory([replace(PEOPLE[3], active=False)]))
     await proceed(house)
@@ -312,5 +312,5 @@ async def test_five_reports_in_a_row_pause_the_address_and_the_next_announcement
     assert [one["address"] for one in house.store.read(outlist.paused)] == ["ada@example.com"]
     assert "AddressPaused" in house.kinds()
     assert shown(house, await announce(house, one))["left_out"] == {"paused": 1}
-    await house.store.write(lambda tx: outlist.unpause(tx, "ada@example.com"))
+    await house.store.write(lambda tx: outlist.unpause(tx, "ada@example.com", NOON))
     assert shown(house, await announce(house, one))["left_out"] == {}

@@ -17,13 +17,15 @@ from mailwicket.outgoing import Event
 from mailwicket.ports import Transaction
 from mailwicket.rules.notify import Happened
 from mailwicket.service.alerts import Alert, by_cause, fresh
+from mailwicket.service.herald import News
 from mailwicket.store.alerts import mailed, note_mailed
 from mailwicket.store.store import Store
 from mailwicket.timestamp import timestamp
 
 log = logging.getLogger(__name__)
 
-PERIOD_S: Final = 5
+PERIOD_S: Final = 30
+"""At the latest it is looked again what stands: what waits for GATHER has no news of its own."""
 
 GATHER: Final = timedelta(minutes=10)
 """A server that is down blocks mailbox after mailbox: after a mail of one cause the next one tells of all since."""
@@ -50,20 +52,29 @@ class AlertMail:
         self._store = store
         self._watched = watched
         self._clock = clock
+        self._called = anyio.Event()
+
+    def tell(self, _news: News) -> None:
+        """There is news (`service.herald.Teller`)."""
+        self.wake()
 
     async def run(self) -> None:
-        """Look every few seconds until cancelled.
+        """Look whenever there is news until cancelled.
 
         Raises:
             StoreError: our disk; the log tells of alerts all the same.
         """
         while True:
+            called = self._called
             await self.look()
-            await anyio.sleep(PERIOD_S)
+            with anyio.move_on_after(PERIOD_S):
+                await called.wait()
 
     def wake(self) -> bool:
-        """It looks often enough."""
-        return False
+        """Look now."""
+        called, self._called = self._called, anyio.Event()
+        called.set()
+        return True
 
     async def look(self) -> Sequence[Alert]:
         """Queue a mail for each cause of which people are to hear now; return what they are told.

@@ -420,6 +420,25 @@ def too_old(tx: Transaction, servers: Sequence[str], now: datetime) -> list[Clai
     return [_claimed(row) for row in rows]
 
 
+def reclaim(tx: Transaction, before: datetime, after: datetime, limit: int) -> int:
+    """Forget what up to *limit* mails said that were settled before that moment, or *after* that one; return how many.
+
+    How they went stays: their rows keep the same cause from queueing them again, and reports find them.
+    """
+    found = tx.execute(
+        SQL.to_reclaim, {"before": timestamp(before), "after": timestamp(after), "limit": limit}
+    ).fetchall()
+    numbers = json.dumps([outbox_id for (outbox_id,) in found])
+    tx.execute(SQL.reclaim, (numbers,))
+    tx.execute(SQL.drop_raws, (numbers,))
+    return len(found)
+
+
+def needs_file(tx: Transaction, file: str) -> bool:
+    """Tell whether a mail that waits takes a file out of the raw *file*."""
+    return bool(tx.execute(SQL.needs_file, (f'"raw":[{_ENCODE(file)},',)).fetchone()[0])
+
+
 def pause_of(attempts: int, jitter: float) -> timedelta:
     """Return how long a mail waits after *attempts* (1 or more); *jitter* is in [0, 1)."""
     return PAUSES[min(attempts, len(PAUSES)) - 1] * (1 + jitter / 4)

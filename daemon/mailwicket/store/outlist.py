@@ -37,7 +37,7 @@ def listed(
 
 
 def shown(tx: Transaction, outbox_id: OutboxId) -> Shown:
-    """Return one mail with its words, recipients, attempts and route.
+    """Return one mail with its words, recipients, attempts and route; of a `reclaimed` one the words are gone.
 
     Raises:
         UnknownError: there is no such mail.
@@ -83,8 +83,9 @@ def _shown(row: Sequence[Any]) -> Shown:
         "subject": words.get("subject", ""),
         "recipients": [
             {"address": address, "state": state, "code": code, "told": told, "at": at}
-            for address, state, code, told, at in json.loads(row[17])
+            for address, state, code, told, at in json.loads(row[18])
         ],
+        "reclaimed": bool(row[17]),
     }
 
 
@@ -174,7 +175,9 @@ def _at_rest(tx: Transaction, outbox_id: OutboxId) -> tuple[str, bool, str | Non
     row = tx.execute(SQL.state_of, (outbox_id,)).fetchone()
     if row is None:
         raise UnknownError(f"there is no mail {outbox_id} in the outbox")
-    state, uncertain, via, claimed_until, _ = row
+    state, uncertain, via, claimed_until, reclaimed = row
+    if reclaimed:
+        raise ConflictError(f"mail {outbox_id} is {state} since long ago: what it said is kept no more")
     if state == "waiting" and claimed_until is not None:
         raise ConflictError(f"mail {outbox_id} is being sent now")
     return state, bool(uncertain), via
@@ -198,7 +201,7 @@ def note_bounce(tx: Transaction, outbox_id: int, address: str, said: str, now: d
 
 def pause_if_hopeless(tx: Transaction, address: str, now: datetime) -> bool:
     """Pause a canonical *address* whose last BOUNCES_MAX mails were all refused for good; True where that is new."""
-    last = tx.execute(SQL.last_of_address, (address, BOUNCES_MAX)).fetchall()
+    last = tx.execute(SQL.last_of_address, {"address": address, "limit": BOUNCES_MAX}).fetchall()
     hopeless = [state == "bounced" or (state == "failed" and (code or 0) >= 500) for state, code in last]
     if len(hopeless) < BOUNCES_MAX or not all(hopeless):
         return False
@@ -218,8 +221,13 @@ def paused_among(tx: Transaction, addresses: Collection[str]) -> frozenset[str]:
     return frozenset(address for address, _ in tx.execute(SQL.paused_of, (json.dumps([*addresses]),)).fetchall())
 
 
-def unpause(tx: Transaction, address: str) -> None:
-    """Have mail sent to *address* again.
+def count_paused(tx: Transaction) -> int:
+    """Count the addresses to which nothing is sent."""
+    return int(tx.execute(SQL.paused_count).fetchone()[0])
+
+
+def unpause(tx: Transaction, address: str, now: datetime) -> None:
+    """Have mail sent to *address* again; what bounced before *now* counts no more.
 
     Raises:
         UnknownError: it is not paused.
@@ -227,7 +235,7 @@ def unpause(tx: Transaction, address: str) -> None:
     person = canonical(address)
     if not paused_among(tx, [person]):
         raise UnknownError(f"{address} is not paused")
-    tx.execute(SQL.unpause, (person,))
+    tx.execute(SQL.unpause, (timestamp(now), person))
 
 
 class SentMail(NamedTuple):

@@ -32,3 +32,6 @@ CREATE TABLE alert_mailed (
 -- The words of a letter go with the raw mail of its time; who got it, by which server and when, stays.
 ALTER TABLE outbox ADD COLUMN reclaimed INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX outbox_to_reclaim ON outbox (done_at) WHERE reclaimed = 0 AND done_at IS NOT NULL;
+
+-- Since when an address is written to again: what bounced before that counts no more.
+ALTER TABLE paused_address ADD COLUMN lifted_at TEXT;
