@@ -213,7 +213,8 @@ async def test_a_reply_that_is_refused_changes_and_sends_nothing(
 async def pause_ann(here: Counter) -> None:
     """As five mails that were refused would."""
     row = (ANN, timestamp(NOON), "5 permanent bounces in a row")
-    await here.house.store.write(lambda tx: tx.execute("INSERT INTO paused_address VALUES (?, ?, ?)", row))
+    sql = "INSERT INTO paused_address (address, since, why) VALUES (?, ?, ?)"
+    await here.house.store.write(lambda tx: tx.execute(sql, row))
 
 
 async def test_who_cannot_be_reached_is_told_to_the_technician_and_on_the_ticket(here: Counter) -> None:

@@ -109,7 +109,7 @@ NOWHERE = "is received by no mailbox (an alias belongs into the aliases of its m
         ),
         (
             BOX + SENDER + '[daemon]\nalert_to = [\n"ann@example.com",\n"support+x@example.org"]\n',
-            ["12: daemon.alert_to: is an address of incoming.support: alerts come back to the desk"],
+            ["12: daemon.alert_to: is an address of incoming.support: nothing is sent there"],
         ),
         (
             BOX + SENDER + '[requester."support@example.org"]\n',

@@ -91,7 +91,7 @@ def _circles(settings: Settings) -> Iterator[Remark]:
     own = _receiving(settings.incoming)
     for place, address in enumerate(settings.daemon.alert_to):
         if (name := own.source(address)) is not None:
-            yield ("daemon", "alert_to", place), f"is an address of incoming.{name}: alerts come back to the desk"
+            yield ("daemon", "alert_to", place), f"is an address of incoming.{name}: nothing is sent there"
     people: Mapping[str, Mapping[str, Any]] = {"technician": settings.technician, "requester": settings.requester}
     for table, entries in people.items():
         for address, person in entries.items():
