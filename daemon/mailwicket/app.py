@@ -46,7 +46,7 @@ from mailwicket.service.notify import Notifier
 from mailwicket.service.oauth import REASONS as LOGIN_REASONS
 from mailwicket.service.oauth import OAuthDesk
 from mailwicket.service.outgoing import Outgoing
-from mailwicket.service.plan import BACKEND, Plan, adopted, compare
+from mailwicket.service.plan import BACKEND, Plan, adopted, applications, compare, servers
 from mailwicket.service.record import Record
 from mailwicket.service.reload import FILES, ConfDir, Reloaded, Reloader
 from mailwicket.service.report import ParkedLately, Report, disk_of
@@ -260,8 +260,8 @@ class Daemon:
     def _granted(self, name: str) -> None:
         """Somebody signed in: who waited for that goes on at once."""
         if self._supervisor is not None:
-            waited = {f"incoming/{unit}" for unit, one in self.settings.incoming.items() if one.oauth == name}
-            self._fleet.retry(LOGIN_REASONS, self._supervisor, waited)
+            waited = [unit for unit, one in servers(self.settings).items() if one.oauth == name]
+            self._supervisor.retry(LOGIN_REASONS, waited)
 
     # --- the configuration changes ----------------------------------------------------------------------------------
 
@@ -275,7 +275,7 @@ class Daemon:
         plan = compare(self.settings, new, await stale_secrets(self.settings, QUICK_SECRETS))
         await self._go_over(plan, adopted(self.settings, new, plan))
         self.oauth.tokens.forgive()
-        retried = self._fleet.retry(LOCAL_REASONS, self._supervisor)
+        retried = self._supervisor.retry(LOCAL_REASONS, [*servers(self.settings)])
         if self._door is not None and self._desk_unit is not None and self._desk_unit.unit.reason in LOCAL_REASONS:
             self._door.unblock()
             retried.append(BACKEND)
@@ -295,13 +295,14 @@ class Daemon:
         desk = self._make_desk(settings) if any(change.unit == BACKEND for change in plan.changes) else before
         hired = self._couriers.recruit(plan, settings)
         crews = self._fleet.recruit(plan, settings)
+        self.settings = settings  # units that start again ask for tokens by it
+        self.oauth.tokens.age(applications(settings, plan))
         self._couriers.adopt(settings)
         self._fleet.telling = self._couriers.telling
         if desk is not before:
             self._take_desk(desk)
         await self._fleet.follow(plan, settings, crews, self._supervisor)
         await self._couriers.follow(plan, settings, hired, self._supervisor)
-        self.settings = settings
         if before is not self._desk or KEEP_DAYS & set(plan.at_once):
             await self._supervisor.stop(self._chores.name)
             self._start_chores(self._supervisor, settings)

@@ -67,6 +67,22 @@ class Bearer(Protocol):
         ...
 
 
+class Lane(Protocol):
+    """The turns of one mailbox at a server that counts requests: its own, and those of its application together."""
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn, and hold it while one request is made and its answer read.
+
+        Raises:
+            TransientError: the server asked for a pause that is not over (`throttled`, `retry_after_s`).
+        """
+        ...
+
+    def rest(self, for_s: float | None, *, application: bool) -> None:
+        """The server asked for a pause of *for_s* seconds: for this mailbox, and with *application* for all of it."""
+        ...
+
+
 class Net(Protocol):
     """What an adapter may use of the machine: trust, a place in line, and room for large mails."""
 
@@ -93,8 +109,15 @@ class Net(Protocol):
         """
         ...
 
-    def bearer(self, oauth: str, use: Use, mailbox: str) -> Bearer:
-        """Return who brings tokens of `[oauth.NAME]` for *use*, for *mailbox*. Asks for nothing yet."""
+    def bearer(self, oauth: str, use: Use, mailbox: str, proxy: str | None = None) -> Bearer:
+        """Return who brings tokens of `[oauth.NAME]` for *use*, for *mailbox*. Asks for nothing yet.
+
+        *proxy* is the NAME of the `[proxy.NAME]` by which the server itself is reached: tokens are asked for by it.
+        """
+        ...
+
+    def lane(self, server: str, oauth: str, mailbox: str) -> Lane:
+        """Return the lane of *mailbox* at *server*, in which the application of `[oauth.NAME]` asks."""
         ...
 
 
@@ -326,6 +349,21 @@ class Rests(Protocol):
         """Tell whether the connection still stands, before a mail is risked on it.
 
         That it rested too long is no failure of the server's. Never raises for it.
+        """
+        ...
+
+
+@runtime_checkable
+class LooksFirst(Protocol):
+    """A submission whose server can be asked whether it has a mail: nothing is repeated blindly."""
+
+    async def resume(self, envelope: Envelope, raw: bytes) -> Mapping[str, RecipientStatus] | None:
+        """As `submit`, of a mail that may have been taken by this server: look, and send it where it was not.
+
+        None: the server does not show yet what became of it; nothing was sent now: ask again in a minute.
+
+        Raises:
+            PermanentError: that can never be told, so that a person must decide; or as `submit`.
         """
         ...
 

@@ -13,7 +13,9 @@ import pytest
 from tests.flow.test_at_the_desk import BOXES, PEOPLE, QUESTION, TESS, audited, run, take, told
 from tests.lab.daemon import Daemon
 from tests.lab.processes import until
+from typer.testing import CliRunner
 
+from mailwicket.cli import app
 from mailwicket.cli.asking import UnixConnection
 from mailwicket.flow.uploads import FILES_MAX_BYTES
 
@@ -89,6 +91,9 @@ def test_what_cannot_be_sent_is_told_in_a_line_before_anything_is_done(daemon: D
         refused = run(daemon, "tickets", "reply", "1", *words)
         assert (refused.exit_code, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
         assert line in refused.stderr
+    noise = CliRunner().invoke(app, ["tickets", "reply", "1", "--conf", str(daemon.conf)], input=b"\xff\xfe")
+    assert (noise.exit_code, noise.stderr.count("\n")) == (1, 1)
+    assert "is no text in UTF-8" in noise.stderr
     assert "there is no ticket 9" in run(daemon, "tickets", "reply", "9", "x").stderr
     assert [one["event"] for one in told(daemon, "outbox", "list")].count("technician_replied") == 0
     assert len(told(daemon, "tickets", "show", "1")["entries"]) == 1

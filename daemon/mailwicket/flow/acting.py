@@ -28,6 +28,7 @@ from mailwicket.rules.policy import Policy
 from mailwicket.store import audit
 from mailwicket.store.audit import Deed
 from mailwicket.store.store import Store
+from mailwicket.store.tickets import TicketBook
 from mailwicket.timestamp import timestamp
 
 Shown = Mapping[str, Any]
@@ -109,6 +110,20 @@ class Acting:
         if (found := await self._store.look(lambda tx: desk.shown(tx, number))) is None:
             raise UnknownError(f"there is no ticket {number}")
         return found
+
+    async def offered(self, number: TicketNumber, by: str = "") -> Shown:
+        """Return what a reply of the technician *by* would do: to whom it goes, and which servers he may choose.
+
+        Raises:
+            UnknownError: there is no such ticket.
+            ConflictError: nothing is sent here.
+        """
+        posting = self._posting()
+        if posting is None:
+            raise ConflictError("nothing is sent here")
+        if (facts := await self._store.look(lambda tx: TicketBook(tx).find(number))) is None:
+            raise UnknownError(f"there is no ticket {number}")
+        return {"number": number, **posting.offer(facts, by)}
 
     async def act(self, action: Action, asked: Asked, uploads: Sequence[Upload] = ()) -> Shown:
         """Do *action*, a reply with *uploads*, and return what is known of the ticket after it.

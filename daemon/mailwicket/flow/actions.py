@@ -120,7 +120,7 @@ class Actions:
             self.technician(action.by)
         self._must_stand(facts, action.do)
         if action.outgoing and self._posting is not None:
-            self._posting.check_choice(action.outgoing, facts)
+            self._posting.check_choice(action.outgoing, facts, action.by)
         if action.do == "reply":
             return self._reply(facts, action, key)
         if action.do == "note":

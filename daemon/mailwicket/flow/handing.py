@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from mailwicket.errors import BlockedError, MailwicketError, PermanentError, StoreError, TransientError, UncertainError
+from mailwicket.errors import (
+    BlockedError,
+    MailwicketError,
+    PermanentError,
+    SessionEndedError,
+    StoreError,
+    TransientError,
+    UncertainError,
+)
 from mailwicket.flow.judge import utc_now
 from mailwicket.flow.switchboard import Switchboard
 from mailwicket.outgoing import Envelope, RecipientStatus
@@ -30,8 +38,8 @@ UNCERTAIN: Final = timedelta(minutes=1)
 Begin = Callable[[Claimed, SentAs], Awaitable[None]]
 """Called before a mail is handed over: whatever happens from then on, a server may have it."""
 
-Submit = Callable[[Envelope, bytes], Awaitable[Mapping[str, RecipientStatus]]]
-"""See `ports.Submission.submit`."""
+Submit = Callable[[Claimed, Envelope, bytes], Awaitable[Mapping[str, RecipientStatus] | None]]
+"""See `ports.Submission.submit`; None: as `ports.LooksFirst.resume` has it, nobody can tell yet."""
 
 
 class Write(Protocol):
@@ -117,16 +125,16 @@ class Handing:
             return Ending(self._refused(failure))
         await begin(mail, sent_as)
         try:
-            said = await submit(envelope(mail, sent_as), raw)
+            said = await submit(mail, envelope(mail, sent_as), raw)
         except BaseException as failure:  # noqa: BLE001 - whatever it is: it was begun, and is raised once that is noted
             ending = self._failed(mail, failure, rested=rested)
         else:
-            statuses = {canonical(address): status for address, status in said.items()}
-            ending = Ending(self._told(mail, statuses))
+            ending = Ending(self._undecided() if said is None else self._told(mail, said))
         return replace(ending, attempt=replace(ending.attempt, sent_as=sent_as))
 
-    def _told(self, mail: Claimed, statuses: Mapping[str, RecipientStatus]) -> Attempt:
+    def _told(self, mail: Claimed, answers: Mapping[str, RecipientStatus]) -> Attempt:
         """The server spoke of each recipient."""
+        statuses = {canonical(address): status for address, status in answers.items()}
         self._office.board.took(self._name)
         now = self._office.clock()
         refused = [one for one in statuses.values() if not one.is_taken]
@@ -143,6 +151,7 @@ class Handing:
             return Ending(self._refused(failure), _over(failure))
         if isinstance(failure, UncertainError) or not isinstance(failure, TransientError | BlockedError):
             return Ending(self._uncertain(mail, failure), failure)
+        rested = rested or isinstance(failure, SessionEndedError)
         is_ours = isinstance(failure, BlockedError | StoreError)
         is_excused = not is_ours and (rested or mail.attempts >= OWN_FAULT)
         return Ending(self._broke(mail, failure, rested=rested), _over(failure) if is_excused else failure)
@@ -160,6 +169,11 @@ class Handing:
         if mail.attempts >= OWN_FAULT:
             return Attempt(self._name, "server", now + pause_of(mail.attempts - OWN_FAULT + 1, chance), str(failure))
         return Attempt(self._name, "server", now + timedelta(seconds=pause_s(mail.attempts + 1, chance)), str(failure))
+
+    def _undecided(self) -> Attempt:
+        """The server was asked what became of it, and could not tell yet."""
+        at = self._office.clock() + UNCERTAIN
+        return Attempt(self._name, "uncertain", at, "the server does not show yet what became of it", counted=False)
 
     def _uncertain(self, mail: Claimed, failure: BaseException) -> Attempt:
         now, chance = self._office.clock(), self._office.chance()
