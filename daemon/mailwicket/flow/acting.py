@@ -5,8 +5,6 @@ A desk that keeps its own books is asked for nothing: what it did is told to us,
 
 from __future__ import annotations
 
-import hashlib
-import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +14,7 @@ from typing import Any, Final
 from mailwicket.errors import ConflictError, UnknownError
 from mailwicket.flow.actions import Acted, Action, Actions
 from mailwicket.flow.elsewhere import Elsewhere
+from mailwicket.flow.once import Once
 from mailwicket.flow.posting import Posting
 from mailwicket.flow.saying import written
 from mailwicket.flow.telling import STALE
@@ -175,27 +174,22 @@ class Acting:
         self, job: Callable[[Actions, IntakeKey], Acted], deed: Deed, asked: Asked, question: Mapping[str, Any]
     ) -> Shown:
         """Run *job* in a transaction, with its row of the audit and its answer for who asks again."""
-        digest = hashlib.sha256(json.dumps([deed.action, question], sort_keys=True).encode()).hexdigest()
-        name = hashlib.sha256(asked.key.encode()).hexdigest()[:32] if asked.key else uuid.uuid4().hex
-        key = IntakeKey(f"{self._store.instance}-asked-{name}")
+        once = Once.of(asked.key, deed.action, question)
+        key = IntakeKey(f"{self._store.instance}-asked-{once.name or uuid.uuid4().hex}")
         desk, policy, now = self._desk(), self._policy(), self._clock()
         at = asked.at or now
         posting = self._posting() if now - at <= STALE else None
 
         def write(tx: Transaction) -> Shown:
-            if asked.key and (before := audit.answered(tx, name)) is not None:
-                if before[0] != digest:
-                    raise ConflictError("this Idempotency-Key was used for something else")
-                answer: Shown = json.loads(before[1])
-                return answer
+            if (before := once.answer(tx)) is not None:
+                return before
             joined: Joined = desk.join(tx, [key]) if isinstance(desk, JoinsTransaction) else Elsewhere()
             acted = job(Actions(tx, joined, policy, posting, now, at=at), key)
             audit.note(tx, replace(deed, what=str(acted.ticket.number)), timestamp(now))
             told = {**shown_facts(acted.ticket), "sent_to": sorted(acted.sent_to)}
             if acted.not_sent_to:
                 told["not_sent_to"] = sorted(acted.not_sent_to)
-            if asked.key:
-                audit.note_answer(tx, name, digest, json.dumps(told), now)
+            once.note(tx, told, now)
             return told
 
         told = await self._store.write(write)
