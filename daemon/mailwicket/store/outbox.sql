@@ -203,6 +203,11 @@ UPDATE outbox SET state = 'cancelled', done_at = ? WHERE outbox_id = ? AND state
 SELECT o.queued_at, r.address FROM outbox AS o JOIN outbox_recipient AS r ON r.outbox_id = o.outbox_id
 WHERE o.event = 'created' AND o.queued_at > ? AND (o.cause LIKE '%/created/requester/%' OR o.cause LIKE '%/created/cc/%')
 
+-- name: refused_lately
+-- Whether an address was told since then that a mail of its was not accepted.
+SELECT 1 FROM outbox_recipient AS r JOIN outbox AS o ON o.outbox_id = r.outbox_id
+WHERE r.address = ? AND o.event = 'mail_refused' AND o.queued_at > ? LIMIT 1
+
 -- name: bounced
 -- A delivery report says that it did not arrive.
 UPDATE outbox_recipient SET state = 'bounced', told = ?, at = ? WHERE outbox_id = ? AND address = ? AND state IN ('sent', 'waiting')
