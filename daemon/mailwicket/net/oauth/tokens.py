@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -101,6 +102,11 @@ class Tokens:
         """Return who brings tokens of `[oauth.NAME]` for *use*, for *mailbox*, asked for by `[proxy.PROXY]`."""
         return Bearer(self, Door(name, use, mailbox, proxy))
 
+    def client_id(self, name: str) -> str:
+        """Return which application `[oauth.NAME]` is at its provider; `""` where there is none of that name."""
+        oauth = self._applications().get(name)
+        return "" if oauth is None else oauth.client_id
+
     def client(self, name: str, oauth: OAuth, door: Door | None = None) -> Client:
         """Return the way to the endpoints of an application: for *door*, or for a person who signs in."""
         proxy = self._home(name) if door is None else door.proxy
@@ -185,7 +191,7 @@ class Tokens:
         failure = refusal.failure
         if isinstance(failure, TransientError):
             raise TransientError(str(failure), reason=failure.reason, retry_after_s=left_s)
-        raise BlockedError(str(failure), reason=failure.reason)
+        raise BlockedError(str(failure), reason=failure.reason, fix=failure.fix)
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -244,8 +250,8 @@ class Tokens:
 
     @staticmethod
     def _not_signed_in(name: str) -> BlockedError:
-        words = f'oauth {name}: nobody has signed in yet; "mailwicket oauth login {name}"'
-        return BlockedError(words, reason="needs_sign_in")
+        fix = f'"mailwicket oauth login {name}"'
+        return BlockedError(f"oauth {name}: nobody has signed in yet; {fix}", reason="needs_sign_in", fix=fix)
 
     # --- keeping ----------------------------------------------------------------------------------------------------
 
@@ -315,6 +321,13 @@ class Tokens:
             await self.adopt(name, kept)
             self.forgive(name)
         return kept
+
+    def age(self, names: AbstractSet[str]) -> None:
+        """Have the tokens of *names* renewed when they are next wanted: settings or a secret are others now."""
+        for name in names & self._kept.keys():
+            kept = self._kept[name]
+            due = {key: replace(one, renew_at=0.0) for key, one in kept.access.items()}
+            self._kept[name] = replace(kept, access=due)
 
     def forgive(self, name: str | None = None) -> None:
         """Ask again what was refused: something was mended."""
