@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,9 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.lab.dovecot import PASSWORD, Dovecot
+from tests.lab.dovecot import Dovecot
+from tests.lab.imap_server import PASSWORD
 from tests.lab.needs import lacking
-from tests.lab.processes import free_ports, mortal, until
+from tests.lab.processes import free_ports, greets, mortal, until
 
 BINARY = Path("/usr/sbin/postfix")
 SIZE_LIMIT_BYTES = 2_000_000
@@ -144,8 +144,7 @@ class Postfix:
             log = self.base / "postfix.log"
             said = (self.base / "out").read_text() + (log.read_text() if log.exists() else "")
             raise RuntimeError(f"Postfix did not start: {said}")
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.submissions)) == 0
+        return greets(self.relay, b"220 ")
 
     def stop(self) -> None:
         """End it with all its sessions."""
@@ -157,6 +156,10 @@ class Postfix:
         """Everything that it logged."""
         return (self.base / "postfix.log").read_text(errors="replace")
 
+    def token_server(self, user: str, security: str = "tls", **keys: Any) -> dict[str, Any]:
+        """Return `[outgoing.NAME]` for *user*, with tokens of `[oauth.office]`."""
+        return self.server(user, security, password=None, auth="oauth", oauth="office", **keys)
+
     def server(self, user: str, security: str = "tls", **keys: Any) -> dict[str, Any]:
         """Return `[outgoing.NAME]` for *user*; *keys* add to it or replace."""
         port = {"none": self.relay, "tls": self.submission, "ssl": self.submissions}[security]
@@ -167,8 +170,8 @@ class Postfix:
 
 
 @contextmanager
-def running() -> Iterator[Postfix]:
-    """Run a Postfix and its Dovecot in directories of their own, which go with them."""
+def running(kind: type[AuthDovecot] = AuthDovecot) -> Iterator[Postfix]:
+    """Run a Postfix and its Dovecot, which is of this *kind*, in directories of their own, which go with them."""
     from tests.lab import dovecot
 
     if not BINARY.exists():
@@ -177,7 +180,7 @@ def running() -> Iterator[Postfix]:
         lacking("root: Postfix changes to users of its own")
     base = Path(tempfile.mkdtemp(prefix="mailwicket-mx-"))
     try:
-        with dovecot.running(kind=AuthDovecot) as behind:
+        with dovecot.running(kind=kind) as behind:
             server = Postfix(base, behind)
             try:
                 yield server

@@ -42,6 +42,28 @@ Allow 127.0.0.1
 Timeout 600
 BasicAuth {user} {password}
 """
+SQUID = """
+http_port 127.0.0.1:{port}
+acl here dst 127.0.0.0/8 ::1
+auth_param basic program {directory}/basic_ncsa_auth {directory}/users
+auth_param basic children 1 startup=0 idle=1
+acl known proxy_auth REQUIRED
+http_access allow here known
+http_access deny all
+cache deny all
+cache_mem 0 MB
+pid_filename {directory}/pid
+access_log stdio:{directory}/access
+cache_log {directory}/log
+coredump_dir {directory}
+icon_directory {directory}
+mime_table {root}/usr/share/squid/mime.conf
+unlinkd_program {root}/usr/lib/squid/unlinkd
+pinger_enable off
+netdb_filename none
+max_filedescriptors 256
+shutdown_lifetime 0 seconds
+"""
 
 
 @dataclass
@@ -204,7 +226,7 @@ async def proxy_double(kind: str, **traits: object) -> AsyncIterator[ProxyDouble
 
 
 class RealProxy:
-    """A real proxy on loopback: `microsocks` with a password, `danted` without one, `tinyproxy` with one."""
+    """A real proxy on loopback: `microsocks`, `tinyproxy` and `squid` with a password, `danted` without one."""
 
     def __init__(self, name: str, user: str, password: str, directory: Path) -> None:
         """Start it."""
@@ -218,16 +240,22 @@ class RealProxy:
             case "danted":
                 conf.write_text(DANTE.format(**terms))
                 words = ["-f", str(conf), "-p", str(directory / "pid")]
+            case "squid":
+                words = ["-N", "-f", str(conf)]
+                conf.write_text(SQUID.format(**terms, directory=directory, root=_furnished(directory, user, password)))
             case _:
                 conf.write_text(TINYPROXY.format(**terms))
                 words = ["-d", "-c", str(conf)]
         self._command = mortal([_program(name), *words])
+        self._env = {**os.environ, "LD_LIBRARY_PATH": _libraries()} if name == "squid" else None
         self.start()
 
     def start(self) -> None:
         """Start it, or start it again: same port."""
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, start_new_session=True)
+            self._process = subprocess.Popen(
+                self._command, stdout=log, stderr=log, env=self._env, start_new_session=True
+            )
         until(self._answers, 10, what="the proxy's answer")
 
     def stop(self) -> None:
@@ -243,8 +271,24 @@ class RealProxy:
 
 
 def _program(name: str) -> str:
-    found = shutil.which(name) or (str(TOOLS / name) if (TOOLS / name).exists() else None)
+    places = (TOOLS / name, TOOLS / name / "usr/sbin" / name)
+    found = shutil.which(name) or next((str(one) for one in places if one.is_file()), None)
     return found or lacking(f"{name} is missing: tests/real/install")
+
+
+def _furnished(directory: Path, user: str, password: str) -> str:
+    """Put what Squid reads as another user than root where that one may; return where the rest of it is."""
+    root = "" if shutil.which("squid") else str(TOOLS / "squid")
+    directory.chmod(0o777)
+    shutil.copy(f"{root}/usr/lib/squid/basic_ncsa_auth", directory)
+    hashed = ["openssl", "passwd", "-apr1", "-stdin"]
+    known = subprocess.run(hashed, input=password, capture_output=True, text=True, check=True)
+    (directory / "users").write_text(f"{user}:{known.stdout}")
+    return root
+
+
+def _libraries() -> str:
+    return ":".join(str(one) for one in (TOOLS / "squid/usr/lib").glob("*-linux-gnu"))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Mail through real proxies: microsocks, Dante and tinyproxy between the daemon and Dovecot."""
+"""Mail and tokens through real proxies: microsocks, Dante, tinyproxy and Squid between the daemon and Dovecot."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from tests.lab.daemon import Daemon
 from tests.lab.dovecot import POP3_BINARY, Dovecot
 from tests.lab.processes import until
 from tests.lab.proxies import RealProxy, real_proxy
+from tests.real.test_oauth import MAIL, sign_in
+from tests.real.test_oauth import desk as signing_desk
 
 pytestmark = pytest.mark.real
 
 USER, PASSWORD = "mailwicket", "canary-Pr0xy"
-KINDS = {"microsocks": "socks5h", "danted": "socks5", "tinyproxy": "http"}
+KINDS = {"microsocks": "socks5h", "danted": "socks5", "tinyproxy": "http", "squid": "http"}
 MAILS = 5
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=["microsocks", "danted", "squid", pytest.param("tinyproxy", marks=pytest.mark.torture)])
 def proxy(request: pytest.FixtureRequest) -> Iterator[tuple[RealProxy, dict[str, Any]]]:
     """A real proxy and the table for it."""
     name: str = request.param
@@ -104,3 +106,31 @@ def test_a_proxy_that_moves_takes_its_mailboxes_along(
     path.write_text(path.read_text().replace("http://127.0.0.1:1", proxy[1]["url"]))
     until(lambda: settled(running), 30, 0.1, "the mail")
     assert running.stop() == 0
+
+
+@pytest.mark.parametrize(
+    "proxy", ["danted", "squid", pytest.param("microsocks", marks=pytest.mark.torture)], indirect=True
+)
+def test_tokens_come_by_the_proxy_alone_and_so_do_sign_ins(
+    proxy: tuple[RealProxy, dict[str, Any]], tmp_path: Path
+) -> None:
+    with signing_desk(tmp_path, proxy=proxy[1], expires_in=6) as (issuer, dovecot, daemon):
+        proxy[0].stop()
+        refused = daemon.command("oauth", "login", "office", "--device")
+        assert (refused.returncode, issuer.asked) == (1, [])
+        assert "proxy.office" in refused.stderr
+        proxy[0].start()
+        sign_in(daemon, issuer)
+        dovecot.fill("tokens", mailmix.small(MAILS))
+        daemon.start_and_answer()
+        daemon.wait_until_settled(MAILS)
+        asked = len(issuer.asked)
+        proxy[0].stop()
+        daemon.wait_until(lambda unit: unit["state"] == "waiting" and "proxy.office" in unit["said"])
+        assert len(issuer.asked) == asked, "nothing goes straight"
+        proxy[0].start()
+        dovecot.deliver("tokens", MAIL % 1)
+        daemon.wait_until_settled(MAILS + 1)
+        until(lambda: len(issuer.asked) > asked, 20, 0.1, "the next token: they live for 6 seconds")
+        assert daemon.stop() == 0
+        assert PASSWORD not in daemon.log

@@ -217,7 +217,7 @@ def test_a_plug_in_that_does_not_load_hurts_no_other_and_none_takes_our_names() 
     assert found.backends["desk"] is EmbeddedDesk
     assert found.backends["good"].Config.__module__ == "strange"
     assert set(found.backends) == {"desk", "webhook", "good"}
-    assert set(found.sources) == {"imap", "pop3"}
+    assert set(found.sources) == {"graph", "imap", "mapi", "pop3"}
     assert set(found.senders) == {"smtp"}
     assert sorted(map(str, found.broken)) == [
         "plug-in bad (mailwicket.backends) is left out: its Config is no BaseModel",

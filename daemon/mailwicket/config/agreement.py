@@ -11,7 +11,6 @@ from mailwicket.config.locate import TreePath
 from mailwicket.config.mistake import printable
 from mailwicket.config.model import is_loopback
 from mailwicket.config.outgoing import Outgoing, OutgoingRule
-from mailwicket.config.providers import submits_without_passwords
 
 NAMED_MAX: Final = 5
 
@@ -91,9 +90,6 @@ def _login(name: str, server: Outgoing) -> Iterator[Told]:
             (*path, "security"),
             'says the password in the clear to another machine; "ssl" or "tls", or allow_plaintext = true',
         )
-    if server.wants_password and (provider := submits_without_passwords(server.server)) is not None:
-        words = f"{provider} takes no passwords at this server any more (basic authentication is switched off)"
-        yield (*path, "auth"), f"{words}; a server that does"
 
 
 def _there_are(name: str, known: Sequence[str]) -> str:

@@ -157,6 +157,20 @@ start_from = 2026-01-31
 after = "move:Done"
 trusted_authserv_ids = ["mx.example.org"]
 """,
+    "graph": """\
+[incoming.support]
+email = "support@example.org"
+protocol = "graph"
+oauth = "office"
+folder = "Inbox/Support"
+after = "move:Archive"
+# server = "https://graph.microsoft.us"   # a national cloud
+
+[oauth.office]
+provider = "microsoft"
+tenant = "example.org"
+client_id = "6731de76-14a6-49ae-97bc-6eba6914391e"
+""",
     "pop3": """\
 [incoming.support]
 email = "support@example.org"
@@ -320,9 +334,11 @@ def _protocols() -> list[str]:
     """Return a section for each of our own protocols that has keys other than those of all, with just these."""
     common = keys_of(Incoming)
     found: list[str] = []
+    shown_already: list[object] = []
     for kind, adapter in sorted(installed().sources.items()):
         keys = {name: key for name, key in keys_of(adapter.Config).items() if key != common.get(name)}
-        if keys and adapter.__module__.startswith("mailwicket."):
+        if keys and adapter.__module__.startswith("mailwicket.") and adapter not in shown_already:
+            shown_already.append(adapter)  # it may have another name
             heading = f'### `[incoming.NAME]` with `protocol = "{kind}"`'
             gone = ", ".join(f"`{name}`" for name in common if name not in keys_of(adapter.Config))
             more = [f"The keys above, without {gone}; these differ:", ""]

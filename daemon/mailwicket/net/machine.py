@@ -13,6 +13,7 @@ import anyio.to_thread
 from mailwicket.errors import BlockedError
 from mailwicket.model import Use
 from mailwicket.net.entrance import Entrance
+from mailwicket.net.lanes import Lane, Lanes
 from mailwicket.net.trust import Trust
 from mailwicket.ports import Bearer
 
@@ -20,7 +21,8 @@ from mailwicket.ports import Bearer
 class BringsTokens(Protocol):
     """Who has the tokens."""
 
-    def bearer(self, name: str, use: Use, mailbox: str) -> Bearer: ...  # noqa: D102
+    def bearer(self, name: str, use: Use, mailbox: str, proxy: str | None = None) -> Bearer: ...  # noqa: D102
+    def client_id(self, name: str) -> str: ...  # noqa: D102
 
 
 class Machine:
@@ -31,16 +33,22 @@ class Machine:
         self.spool_dir = state_dir / "spool"
         self.attachment_dir = state_dir / "attachments"
         self._entrance = Entrance()
+        self._lanes = Lanes()
         self._trust = Trust()
         self._reading = anyio.Lock()
         self.tokens: BringsTokens | None = None
         """Whoever wires the parts sets it, once there is a place to keep tokens in."""
 
-    def bearer(self, oauth: str, use: Use, mailbox: str) -> Bearer:
-        """Return who brings tokens of `[oauth.NAME]` for *use*, for *mailbox*. Asks for nothing yet."""
+    def bearer(self, oauth: str, use: Use, mailbox: str, proxy: str | None = None) -> Bearer:
+        """See `ports.Net`."""
         if self.tokens is None:
             return NoBearer()
-        return self.tokens.bearer(oauth, use, mailbox)
+        return self.tokens.bearer(oauth, use, mailbox, proxy)
+
+    def lane(self, server: str, oauth: str, mailbox: str) -> Lane:
+        """Return the lane of *mailbox* at *server*; two tables of one client id are one application."""
+        client_id = "" if self.tokens is None else self.tokens.client_id(oauth)
+        return self._lanes.lane(server, client_id, mailbox)
 
     def entrance(self, host: str) -> AbstractAsyncContextManager[None]:
         """Wait in line for *host*; see `Entrance`."""

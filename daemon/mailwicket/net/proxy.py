@@ -15,7 +15,7 @@ import anyio.to_thread
 from python_socks import ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy as SocksProxy
 
-from mailwicket.config.proxy import Via
+from mailwicket.config.proxy import Proxy, Via
 from mailwicket.errors import BlockedError
 from mailwicket.net import names
 from mailwicket.net.connect import connect
@@ -77,10 +77,18 @@ async def way_of(config: Proxied) -> Way | None:
     """
     if config.proxy is None:
         return None
-    via = config.via
-    if via is None:  # nothing goes straight that was to go by a proxy
-        raise BlockedError(f"proxy.{config.proxy}: there is no such table", reason="refused")
-    proxy, password = via.proxy, None
+    return await way_by(config.proxy, None if config.via is None else config.via.proxy)
+
+
+async def way_by(name: str, proxy: Proxy | None) -> Way:
+    """Return the way by *proxy*, whose table is `[proxy.NAME]`, its password read now.
+
+    Raises:
+        BlockedError: as `way_of`; None is no proxy that is known.
+    """
+    if proxy is None:  # nothing goes straight that was to go by a proxy
+        raise BlockedError(f"proxy.{name}: there is no such table", reason="refused")
+    password = None
     if proxy.password is not None:
         secret = proxy.password
         reveal = secret.reveal
@@ -88,8 +96,8 @@ async def way_of(config: Proxied) -> Way | None:
     for text in (proxy.username, password):
         if text is not None and (len(text.encode()) > SOCKS_BYTES or not text or ":" in (proxy.username or "")):
             what = f"username and password must have 1 to {SOCKS_BYTES} bytes, and the first no colon"
-            raise BlockedError(f"proxy.{via.name}: {what}", reason="refused")
-    return Way(via.name, proxy.kind, proxy.host, proxy.port, proxy.username, password)
+            raise BlockedError(f"proxy.{name}: {what}", reason="refused")
+    return Way(name, proxy.kind, proxy.host, proxy.port, proxy.username, password)
 
 
 class ProxyRefusedError(OSError):

@@ -12,7 +12,9 @@ from typing import Any, Final
 import anyio
 import anyio.to_thread
 
+from mailwicket.config.incoming import Incoming
 from mailwicket.config.oauth import PLAIN_SCOPES, SIGNED_IN, OAuth
+from mailwicket.config.outgoing import Outgoing
 from mailwicket.config.settings import Settings
 from mailwicket.errors import MailwicketError, UnknownError
 from mailwicket.model import Use
@@ -60,7 +62,8 @@ class OAuthDesk:
         async def trust() -> ssl.SSLContext:
             return await machine.trust(None)
 
-        self.tokens = Tokens(lambda: settings().oauth, self.uses, safe, Wire(trust))
+        wire = Wire(trust, lambda: settings().proxy)
+        self.tokens = Tokens(lambda: settings().oauth, self.uses, safe, wire, home=self.home)
         machine.tokens = self.tokens
         self._sign_ins = SignIns(self.tokens, granted)
         self._polls: set[asyncio.Task[None]] = set()
@@ -71,9 +74,26 @@ class OAuthDesk:
         """Return what the mailboxes that name an application need of it."""
         settings = self._settings()
         found = [USES.get(one.protocol, USES["imap"]) for one in settings.incoming.values() if one.oauth == name]
-        senders = [one for one in getattr(settings, "outgoing", {}).values() if getattr(one, "oauth", None) == name]
+        senders = [one for one in settings.outgoing.values() if one.oauth == name]
         found += [SENDS if one.protocol in {"graph", "mapi"} else USES["smtp"] for one in senders]
         return frozenset[Use]().union(*found)
+
+    def _users(self, name: str) -> list[str]:
+        settings = self._settings()
+        return [
+            *(f"incoming/{unit}" for unit, one in settings.incoming.items() if one.oauth == name),
+            *(f"outgoing/{unit}" for unit, one in settings.outgoing.items() if one.oauth == name),
+        ]
+
+    def home(self, name: str) -> str | None:
+        """Return the proxy by which people's questions of an application go: that of the first server that names it.
+
+        In the order of conf.d, enabled ones before others, mailboxes before what sends.
+        """
+        settings = self._settings()
+        every: list[Incoming | Outgoing] = [*settings.incoming.values(), *settings.outgoing.values()]
+        servers = sorted((one for one in every if _names(one, name)), key=lambda one: not one.enabled)
+        return servers[0].proxy if servers else None
 
     # --- signing in -------------------------------------------------------------------------------------------------
 
@@ -132,16 +152,16 @@ class OAuthDesk:
         self._look_soon()
         return {"name": found.name, "progress": found.progress, "said": found.said}
 
-    async def renew(self, name: str, use: Use, mailbox: str) -> Mapping[str, Any]:
+    async def renew(self, opens: Door) -> Mapping[str, Any]:
         """Have a good token in the safe; tell until when it is good.
 
         Raises:
             UnknownError: there is no such application.
             TransientError, BlockedError: none can be had.
         """
-        self._application(name)
-        access = await self.tokens.access(Door(name, use, mailbox))
-        return {"name": name, "expires_at": _moment(access.expires_at)}
+        self._application(opens.name)
+        access = await self.tokens.access(opens)
+        return {"name": opens.name, "expires_at": _moment(access.expires_at)}
 
     def _application(self, name: str) -> OAuth:
         known = self._settings().oauth
@@ -178,7 +198,7 @@ class OAuthDesk:
             "provider": oauth.provider,
             "grant": oauth.grant,
             "state": "by_itself" if by_itself else "signed_in" if is_good else "needs_sign_in",
-            "used_by": [f"incoming/{unit}" for unit, one in self._settings().incoming.items() if one.oauth == name],
+            "used_by": self._users(name),
             "needed": needed,
             "granted": list(kept.granted),
             "missing": missing,
@@ -232,6 +252,11 @@ class OAuthDesk:
         for task in list(self._polls):
             task.cancel()
         await self.tokens.close()
+
+
+def _names(server: Incoming | Outgoing, name: str) -> bool:
+    """Tell whether *server* logs in by `[oauth.NAME]`."""
+    return server.oauth == name
 
 
 def _scope(oauth: OAuth, scope: str) -> str:

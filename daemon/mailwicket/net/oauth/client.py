@@ -47,12 +47,15 @@ class RefusedGrantError(BlockedError):
 class Client:
     """`[oauth.NAME]` in conversation."""
 
-    def __init__(self, name: str, oauth: OAuth, wire: Posts, clock: Callable[[], datetime]) -> None:
-        """Ask for *name*; *clock* dates what is signed."""
+    def __init__(
+        self, name: str, oauth: OAuth, wire: Posts, clock: Callable[[], datetime], proxy: str | None = None
+    ) -> None:
+        """Ask for *name*, by `[proxy.PROXY]` or straight; *clock* dates what is signed."""
         self._name = name
         self._oauth = oauth
         self._wire = wire
         self._clock = clock
+        self._proxy = proxy
 
     async def token(self, form: Mapping[str, str], grant_age_days: int | None = None) -> TokenAnswer:
         """Ask the token endpoint with *form* and our proof.
@@ -64,7 +67,7 @@ class Client:
             BlockedError: a human must act.
         """
         url = self._oauth.token_url or ""
-        reply = await self._wire.post(url, {**form, **await self._proof()})
+        reply = await self._wire.post(url, {**form, **await self._proof()}, self._proxy)
         if reply.status != 200:
             raise self._refusal(url, reply, grant_age_days)
         try:
@@ -86,7 +89,7 @@ class Client:
         """
         url = self._oauth.device_url or ""
         proof = {} if self._oauth.client_secret is None else await self._proof()
-        reply = await self._wire.post(url, {**device_form(self._oauth, scopes), **proof})
+        reply = await self._wire.post(url, {**device_form(self._oauth, scopes), **proof}, self._proxy)
         if reply.status != 200:
             raise self._refusal(url, reply, None)
         try:
@@ -154,11 +157,11 @@ class Client:
             return PendingError(answer)
         failure = judge_status(self.case(url, age), reply.status, reply.retry_after, answer)
         if answer is not None and answer.error == "invalid_grant" and isinstance(failure, BlockedError):
-            return RefusedGrantError(REDACTOR.clean(str(failure)), reason=failure.reason)
+            return RefusedGrantError(REDACTOR.clean(str(failure)), reason=failure.reason, fix=failure.fix)
         words = REDACTOR.clean(str(failure))  # some servers repeat what they were sent
         if isinstance(failure, TransientError):
             return TransientError(words, reason=failure.reason, retry_after_s=failure.retry_after_s)
-        return BlockedError(words, reason=failure.reason)
+        return BlockedError(words, reason=failure.reason, fix=failure.fix)
 
     def _unreadable(self, url: str, error: UnreadableError) -> TransientError:
         case = self.case(url)

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -40,6 +41,8 @@ class Door:
     """NAME of `[oauth.NAME]`."""
     use: Use
     mailbox: str
+    proxy: str | None = None
+    """NAME of the `[proxy.NAME]` by which the server is reached that the token is for: it is asked for by the same."""
 
     def key(self, oauth: OAuth) -> str:
         """Return under which name its token is kept: a service account has one for each mailbox."""
@@ -56,6 +59,10 @@ class _Refusal:
     until: float
 
 
+_Asker = tuple[str, str, str | None]
+"""`[oauth.NAME]`, what the token is for, and the proxy: what one way leads to says nothing of another."""
+
+
 class Tokens:
     """All grants. One for the daemon: two that refresh the same grant would invalidate each other's tokens."""
 
@@ -66,33 +73,44 @@ class Tokens:
         safe: Safe,
         wire: Posts,
         *,
+        home: Callable[[str], str | None] = lambda _: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """Serve *applications*, `[oauth.NAME]` by name as they are now; *uses* tells what for one is named."""
+        """Serve *applications*, `[oauth.NAME]` by name as they are now; *uses* tells what for one is named.
+
+        *home* tells by which proxy is asked what no server asks for: sign-ins.
+        """
         self._applications = applications
         self._uses = uses
         self._safe = safe
         self._wire = wire
+        self._home = home
         self._clock = clock
         self._monotonic = monotonic
         self._chance = chance
         self._kept: dict[str, Kept] = {}
         self._unsaved: set[str] = set()
-        self._refused: dict[tuple[str, str], _Refusal] = {}
-        self._flights: dict[tuple[str, str], asyncio.Task[Access]] = {}
+        self._refused: dict[_Asker, _Refusal] = {}
+        self._flights: dict[_Asker, asyncio.Task[Access]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self.refreshes: dict[tuple[str, str], int] = {}
         """How often was asked, by name and outcome (`ok`, `refused`, `failed`)."""
 
-    def bearer(self, name: str, use: Use, mailbox: str) -> Bearer:
-        """Return who brings tokens of `[oauth.NAME]` for *use*, for *mailbox*."""
-        return Bearer(self, Door(name, use, mailbox))
+    def bearer(self, name: str, use: Use, mailbox: str, proxy: str | None = None) -> Bearer:
+        """Return who brings tokens of `[oauth.NAME]` for *use*, for *mailbox*, asked for by `[proxy.PROXY]`."""
+        return Bearer(self, Door(name, use, mailbox, proxy))
 
-    def client(self, name: str, oauth: OAuth) -> Client:
-        """Return the way to the endpoints of an application."""
-        return Client(name, oauth, self._wire, self._clock)
+    def client_id(self, name: str) -> str:
+        """Return which application `[oauth.NAME]` is at its provider; `""` where there is none of that name."""
+        oauth = self._applications().get(name)
+        return "" if oauth is None else oauth.client_id
+
+    def client(self, name: str, oauth: OAuth, door: Door | None = None) -> Client:
+        """Return the way to the endpoints of an application: for *door*, or for a person who signs in."""
+        proxy = self._home(name) if door is None else door.proxy
+        return Client(name, oauth, self._wire, self._clock, proxy)
 
     def application(self, name: str) -> OAuth:
         """Return `[oauth.NAME]`.
@@ -127,14 +145,14 @@ class Tokens:
             found = kept.access.get(key)
             if found is not None and self._is_good(found, found.renew_at):
                 return found
-        flight = self._flights.get((door.name, key))
+        asker = door.name, key, door.proxy
+        flight = self._flights.get(asker)
         if flight is None:
-            flight = asyncio.create_task(self._fly(door, key))
-            self._flights[door.name, key] = flight
-            flight.add_done_callback(lambda done: self._landed(done, (door.name, key)))
+            flight = self._flights[asker] = asyncio.create_task(self._fly(door, key))
+            flight.add_done_callback(lambda done: self._landed(done, asker))
         return await asyncio.shield(flight)
 
-    def _landed(self, done: asyncio.Task[Access], flight: tuple[str, str]) -> None:
+    def _landed(self, done: asyncio.Task[Access], flight: _Asker) -> None:
         del self._flights[flight]
         if not done.cancelled():
             done.exception()  # seen: who asked may have left
@@ -148,7 +166,7 @@ class Tokens:
             if old is not None and self._is_good(old, old.renew_at):
                 return old
             try:
-                self._raise_refusal(door.name, key, oauth)
+                self._raise_refusal((door.name, key, door.proxy), oauth)
                 return await self._mint(door, oauth, kept, key)
             except TransientError:
                 if old is not None and self._is_good(old, old.expires_at) and door.name not in self._unsaved:
@@ -162,18 +180,18 @@ class Tokens:
         """Tell whether it is before *until*; a token of the future was dated by another clock."""
         return access.minted_at - EARLY_S <= self._clock().timestamp() < until
 
-    def _raise_refusal(self, name: str, key: str, oauth: OAuth) -> None:
-        refusal = self._refused.get((name, key))
+    def _raise_refusal(self, asker: _Asker, oauth: OAuth) -> None:
+        refusal = self._refused.get(asker)
         if refusal is None:
             return
         left_s = refusal.until - self._monotonic()
         if refusal.oauth is not oauth or left_s <= 0:
-            del self._refused[name, key]
+            del self._refused[asker]
             return
         failure = refusal.failure
         if isinstance(failure, TransientError):
             raise TransientError(str(failure), reason=failure.reason, retry_after_s=left_s)
-        raise BlockedError(str(failure), reason=failure.reason)
+        raise BlockedError(str(failure), reason=failure.reason, fix=failure.fix)
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -185,7 +203,7 @@ class Tokens:
         except (BlockedError, TransientError) as failure:
             pause_s = getattr(failure, "retry_after_s", None) or REFUSED_S
             if isinstance(failure, BlockedError) or getattr(failure, "retry_after_s", None):
-                self._refused[door.name, key] = _Refusal(oauth, failure, self._monotonic() + pause_s)
+                self._refused[door.name, key, door.proxy] = _Refusal(oauth, failure, self._monotonic() + pause_s)
             self._count(door.name, "refused" if isinstance(failure, BlockedError) else "failed")
             raise
         failpoint("tokens.received")
@@ -205,7 +223,7 @@ class Tokens:
 
     async def _ask(self, door: Door, oauth: OAuth, kept: Kept) -> tuple[TokenAnswer, str | None]:
         """Ask by the grant; return the answer, and the refresh token that was spent on it."""
-        client = self.client(door.name, oauth)
+        client = self.client(door.name, oauth, door)
         wanted = scopes(oauth, {*self._uses(door.name), door.use}, resource_of(door.use))
         if oauth.grant == "client_credentials":
             return await client.of_application(wanted), None
@@ -232,8 +250,8 @@ class Tokens:
 
     @staticmethod
     def _not_signed_in(name: str) -> BlockedError:
-        words = f'oauth {name}: nobody has signed in yet; "mailwicket oauth login {name}"'
-        return BlockedError(words, reason="needs_sign_in")
+        fix = f'"mailwicket oauth login {name}"'
+        return BlockedError(f"oauth {name}: nobody has signed in yet; {fix}", reason="needs_sign_in", fix=fix)
 
     # --- keeping ----------------------------------------------------------------------------------------------------
 
@@ -304,6 +322,13 @@ class Tokens:
             self.forgive(name)
         return kept
 
+    def age(self, names: AbstractSet[str]) -> None:
+        """Have the tokens of *names* renewed when they are next wanted: settings or a secret are others now."""
+        for name in names & self._kept.keys():
+            kept = self._kept[name]
+            due = {key: replace(one, renew_at=0.0) for key, one in kept.access.items()}
+            self._kept[name] = replace(kept, access=due)
+
     def forgive(self, name: str | None = None) -> None:
         """Ask again what was refused: something was mended."""
         for one in [one for one in self._refused if name is None or one[0] == name]:
@@ -312,7 +337,7 @@ class Tokens:
     def refusal(self, name: str) -> BlockedError | TransientError | None:
         """Return why a grant brings no tokens now; None where nothing is known against it."""
         now = self._monotonic()
-        found = [one.failure for (of, _), one in self._refused.items() if of == name and now < one.until]
+        found = [one.failure for (of, *_), one in self._refused.items() if of == name and now < one.until]
         return found[0] if found else None
 
     def drop(self, door: Door, token: str) -> None:
