@@ -8,6 +8,7 @@ delivered to Dovecot; to `refused@example.net` it is refused at RCPT, to any oth
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -57,6 +58,7 @@ smtpd_sender_login_maps = pcre:{base}/logins
 smtpd_recipient_restrictions = check_recipient_access pcre:{base}/refused, permit
 message_size_limit = {limit}
 smtpd_delay_reject = yes
+header_checks = pcre:{base}/stripped
 """
 
 MASTER = """
@@ -124,11 +126,12 @@ class Postfix:
         shutil.chown(base / "data", "postfix")
         (base / "logins").write_text("/^([^@+]+)@example\\.net$/ $1\n/./ nobody\n")
         (base / "refused").write_text("/^refused@/ 550 5.1.1 nobody of that name\n/^later@/ 450 4.2.0 greylisted\n")
+        (base / "stripped").write_text("")
         keys = {"base": base, "dovecot": dovecot.base, "lmtp": dovecot.lmtp, "limit": SIZE_LIMIT_BYTES}
         (self._conf / "main.cf").write_text(MAIN.format(**keys))
         ports = {"relay": self.relay, "submission": self.submission, "submissions": self.submissions}
         (self._conf / "master.cf").write_text(MASTER.format(**ports))
-        for file in (base / "logins", base / "refused", *self._conf.iterdir()):
+        for file in (base / "logins", base / "refused", base / "stripped", *self._conf.iterdir()):
             file.chmod(0o644)
         self.start()
 
@@ -151,6 +154,13 @@ class Postfix:
         subprocess.run([str(BINARY), "-c", str(self._conf), "stop"], check=False, capture_output=True, timeout=30)
         self._process.terminate()
         self._process.wait(15)
+
+    def strip(self, *headers: str) -> None:
+        """Lose *headers* of all mail from now on, as gateways do."""
+        names = "|".join(map(re.escape, headers))
+        (self.base / "stripped").write_text(f"/^({names}):/ IGNORE\n")
+        self.stop()
+        self.start()
 
     def log(self) -> str:
         """Everything that it logged."""

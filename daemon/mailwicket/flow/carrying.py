@@ -17,7 +17,7 @@ from mailwicket.failpoint import failpoint
 from mailwicket.flow.handing import Handing, Office
 from mailwicket.flow.observe import CourierObserver
 from mailwicket.outgoing import Envelope, RecipientStatus
-from mailwicket.ports import Submission, Transaction
+from mailwicket.ports import LooksFirst, Submission, Transaction
 from mailwicket.store import outbox
 from mailwicket.store.outbox import Attempt, Claimed, Noted, OutboxId, SentAs
 from mailwicket.store.slips import Slip
@@ -220,10 +220,14 @@ class Session:
             await anyio.sleep(self._pace.take(anyio.current_time()))
         self._slips[0].begin(mail.outbox_id, sent_as)
 
-    async def _submit(self, envelope: Envelope, raw: bytes) -> Mapping[str, RecipientStatus]:
+    async def _submit(self, mail: Claimed, envelope: Envelope, raw: bytes) -> Mapping[str, RecipientStatus] | None:
+        """Hand it over; what may have been taken is looked for first, where the server can be asked."""
+        submission = self._submission
         try:
             with anyio.fail_after(SUBMIT_S):
-                return await self._submission.submit(envelope, raw)
+                if mail.uncertain and isinstance(submission, LooksFirst):
+                    return await submission.resume(envelope, raw)
+                return await submission.submit(envelope, raw)
         except TimeoutError as failure:
             raise UncertainError(f"outgoing/{self._name}: no answer in {SUBMIT_S} s", reason="timeout") from failure
 

@@ -38,8 +38,8 @@ UNCERTAIN: Final = timedelta(minutes=1)
 Begin = Callable[[Claimed, SentAs], Awaitable[None]]
 """Called before a mail is handed over: whatever happens from then on, a server may have it."""
 
-Submit = Callable[[Envelope, bytes], Awaitable[Mapping[str, RecipientStatus]]]
-"""See `ports.Submission.submit`."""
+Submit = Callable[[Claimed, Envelope, bytes], Awaitable[Mapping[str, RecipientStatus] | None]]
+"""See `ports.Submission.submit`; None: as `ports.LooksFirst.resume` has it, nobody can tell yet."""
 
 
 class Write(Protocol):
@@ -125,16 +125,16 @@ class Handing:
             return Ending(self._refused(failure))
         await begin(mail, sent_as)
         try:
-            said = await submit(envelope(mail, sent_as), raw)
+            said = await submit(mail, envelope(mail, sent_as), raw)
         except BaseException as failure:  # noqa: BLE001 - whatever it is: it was begun, and is raised once that is noted
             ending = self._failed(mail, failure, rested=rested)
         else:
-            statuses = {canonical(address): status for address, status in said.items()}
-            ending = Ending(self._told(mail, statuses))
+            ending = Ending(self._undecided() if said is None else self._told(mail, said))
         return replace(ending, attempt=replace(ending.attempt, sent_as=sent_as))
 
-    def _told(self, mail: Claimed, statuses: Mapping[str, RecipientStatus]) -> Attempt:
+    def _told(self, mail: Claimed, answers: Mapping[str, RecipientStatus]) -> Attempt:
         """The server spoke of each recipient."""
+        statuses = {canonical(address): status for address, status in answers.items()}
         self._office.board.took(self._name)
         now = self._office.clock()
         refused = [one for one in statuses.values() if not one.is_taken]
@@ -169,6 +169,11 @@ class Handing:
         if mail.attempts >= OWN_FAULT:
             return Attempt(self._name, "server", now + pause_of(mail.attempts - OWN_FAULT + 1, chance), str(failure))
         return Attempt(self._name, "server", now + timedelta(seconds=pause_s(mail.attempts + 1, chance)), str(failure))
+
+    def _undecided(self) -> Attempt:
+        """The server was asked what became of it, and could not tell yet."""
+        at = self._office.clock() + UNCERTAIN
+        return Attempt(self._name, "uncertain", at, "the server does not show yet what became of it", counted=False)
 
     def _uncertain(self, mail: Claimed, failure: BaseException) -> Attempt:
         now, chance = self._office.clock(), self._office.chance()

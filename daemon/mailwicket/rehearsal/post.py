@@ -204,7 +204,7 @@ class Post:
             one.pace.take(self._clock.tick)
 
         one.wire.taken.clear()
-        ending = at_once(one.handing.hand(mail, begin, one.wire.submit))
+        ending = at_once(one.handing.hand(mail, begin, lambda _mail, to, raw: one.wire.submit(to, raw)))
         reached = [address for address, status in ending.attempt.statuses.items() if status.is_taken]
         if reached:
             envelope, raw = one.wire.taken[-1]
