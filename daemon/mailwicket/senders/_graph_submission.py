@@ -89,7 +89,14 @@ class GraphSubmission:
         return await self._lay_down(lighter, message_id)
 
     async def _lay_down(self, parts: Load, message_id: str | None) -> str:
-        draft = await self._drafts.create(parts.mime, message_id)
+        if message_id is not None and self._folder is not None and self._traces.doubted(message_id):
+            for old in (await look(self._mailbox, self._folder, message_id, None)).drafts:
+                await self._drafts.discard(old)
+        try:
+            draft = await self._drafts.create(parts.mime, message_id)
+        except UnsureError:
+            self._traces.doubt(message_id)
+            raise
         try:
             await self._drafts.hang(draft, parts)
         except Exception:
