@@ -230,7 +230,7 @@ class GraphFolder:
     async def _start(self, text: str | None) -> Cursor:
         config = self._config
         server_now = datetime.now(UTC)
-        if text is None:
+        if text is None and config.start_from == "now":
             path = with_query(folder_path(self._folder_id), {"$select": "id"})
             server_now = clock_of((await self._graph.call("GET", path)).headers.get("Date")) or server_now
         mailbox = f"{config.username}@{self._graph.place.peer}".casefold()
