@@ -11,6 +11,7 @@ from mailwicket.backends.webhook.config import WebhookConfig
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.load import Loaded, load
 from mailwicket.config.outgoing import Outgoing
+from mailwicket.senders._graph_config import GraphOutgoing
 from mailwicket.sources.graph import Graph
 from mailwicket.sources.pop3 import Pop3
 
@@ -40,7 +41,7 @@ class Conf:
             environ or {},
             backends=models.get("backends", {"desk": DeskConfig, "webhook": WebhookConfig}),
             sources=models.get("sources", SOURCES),
-            senders=models.get("senders", {"smtp": Outgoing}),
+            senders=models.get("senders", {"smtp": Outgoing, "graph": GraphOutgoing, "mapi": GraphOutgoing}),
         )
 
     def lines(self, environ: Mapping[str, str] | None = None, **models: Any) -> list[str]:

@@ -43,7 +43,7 @@ from mailwicket.service.notify import Notifier
 from mailwicket.service.oauth import REASONS as LOGIN_REASONS
 from mailwicket.service.oauth import OAuthDesk
 from mailwicket.service.outgoing import Outgoing
-from mailwicket.service.plan import BACKEND, Plan, adopted, compare
+from mailwicket.service.plan import BACKEND, Plan, adopted, compare, servers
 from mailwicket.service.record import Record
 from mailwicket.service.reload import FILES, ConfDir, Reloaded, Reloader
 from mailwicket.service.report import ParkedLately, Report, disk_of
@@ -240,8 +240,8 @@ class Daemon:
     def _granted(self, name: str) -> None:
         """Somebody signed in: who waited for that goes on at once."""
         if self._supervisor is not None:
-            waited = {f"incoming/{unit}" for unit, one in self.settings.incoming.items() if one.oauth == name}
-            self._fleet.retry(LOGIN_REASONS, self._supervisor, waited)
+            waited = [unit for unit, one in servers(self.settings).items() if one.oauth == name]
+            self._supervisor.retry(LOGIN_REASONS, waited)
 
     # --- the configuration changes ----------------------------------------------------------------------------------
 
@@ -255,7 +255,7 @@ class Daemon:
         plan = compare(self.settings, new, await stale_secrets(self.settings, QUICK_SECRETS))
         await self._go_over(plan, adopted(self.settings, new, plan))
         self.oauth.tokens.forgive()
-        retried = self._fleet.retry(LOCAL_REASONS, self._supervisor)
+        retried = self._supervisor.retry(LOCAL_REASONS, [*servers(self.settings)])
         if self._door is not None and self._desk_unit is not None and self._desk_unit.unit.reason in LOCAL_REASONS:
             self._door.unblock()
             retried.append(BACKEND)

@@ -39,10 +39,11 @@ class PermanentError(MailwicketError):
 class BlockedError(MailwicketError):
     """A human must mend this (a password, a folder's name): trying again only locks accounts."""
 
-    def __init__(self, message: str, *, reason: str = "refused") -> None:
-        """*reason* is the unit's reason code, see docs/states.md."""
+    def __init__(self, message: str, *, reason: str = "refused", fix: str | None = None) -> None:
+        """*reason* is the unit's reason code, see docs/states.md; *fix* what is done about it, where that is known."""
         super().__init__(message)
         self.reason = reason
+        self.fix = fix
 
 
 class UncertainError(TransientError):

@@ -330,6 +330,21 @@ class Rests(Protocol):
 
 
 @runtime_checkable
+class LooksFirst(Protocol):
+    """A submission whose server can be asked whether it has a mail: nothing is repeated blindly."""
+
+    async def resume(self, envelope: Envelope, raw: bytes) -> Mapping[str, RecipientStatus] | None:
+        """As `submit`, of a mail that may have been taken by this server: look, and send it where it was not.
+
+        None: the server does not show yet what became of it; nothing was sent now: ask again in a minute.
+
+        Raises:
+            PermanentError: that can never be told, so that a person must decide; or as `submit`.
+        """
+        ...
+
+
+@runtime_checkable
 class CountsUnread(Protocol):
     """A mailbox that can tell by the server's marks which mails should have been taken: a second opinion to `look`."""
 

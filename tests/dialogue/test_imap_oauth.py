@@ -6,6 +6,7 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from tests.dialogue.bearer import TOKEN, Brings, FakeBearer
 from tests.dialogue.server import BRISK, SELECTED, Scripted, scripted
 
 from mailwicket.config.incoming import Incoming
@@ -13,41 +14,10 @@ from mailwicket.errors import BlockedError, MailwicketError, SessionEndedError, 
 from mailwicket.net.machine import Machine
 from mailwicket.sources.imap import ImapSource
 
-TOKEN = "token.canary-0815"
 USER = "desk@example.org"
 XOAUTH2 = b64encode(f"user={USER}\x01auth=Bearer {TOKEN}\x01\x01".encode()).decode()
 BARE = "IMAP4rev1 IDLE"
 JSON_REFUSAL = b64encode(b'{"status":"400","schemes":"Bearer","scope":"https://mail.example.org/"}').decode()
-
-
-class FakeBearer:
-    """Tokens as told."""
-
-    def __init__(self, *, is_fresh: bool = True, left_s: float = 3600, error: MailwicketError | None = None) -> None:
-        self.is_fresh = is_fresh
-        self.left_s = left_s
-        self.error = error
-        self.asked = 0
-        self.invalidated = 0
-
-    async def token(self) -> str:
-        self.asked += 1
-        if self.error:
-            raise self.error
-        return TOKEN
-
-    def invalidate(self) -> None:
-        self.invalidated += 1
-
-
-class Brings:
-    def __init__(self, bearer: FakeBearer) -> None:
-        self.one = bearer
-        self.wanted: list[tuple[str, str, str]] = []
-
-    def bearer(self, name: str, use: str, mailbox: str) -> FakeBearer:
-        self.wanted.append((name, use, mailbox))
-        return self.one
 
 
 def source(server: Scripted, tmp_path: Path, bearer: FakeBearer) -> ImapSource:

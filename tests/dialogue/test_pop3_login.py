@@ -10,17 +10,10 @@ from pathlib import Path
 import anyio
 import pytest
 import trustme
-from tests.dialogue.pop3 import BRISK, USER, bye, failure, greeted, inside, lines, listed, opened, source
-from tests.dialogue.server import PASSWORD, Scripted, said_password, scripted
-from tests.dialogue.test_imap_oauth import TOKEN as OFFICE_TOKEN
-from tests.dialogue.test_imap_oauth import Brings, FakeBearer
+from tests.dialogue.pop3 import USER, bye, failure, greeted, inside, lines, listed, opened, source
+from tests.dialogue.server import PASSWORD, said_password, scripted
 
 from mailwicket.errors import BlockedError, TransientError
-from mailwicket.net.machine import Machine
-from mailwicket.sources.pop3 import Pop3Source
-
-TOKEN = "ya29.canary-token"
-RESPONSE = b64encode(f"user={USER}\x01auth=Bearer {TOKEN}\x01\x01".encode()).decode()
 
 
 @pytest.fixture(scope="module")
@@ -191,72 +184,6 @@ async def test_a_password_with_a_line_end_is_never_said(tmp_path: Path) -> None:
     assert "DELE" not in str(error)
 
 
-# --- a token
-
-
-async def token() -> str:
-    return TOKEN
-
-
-async def test_xoauth2_in_two_steps(tmp_path: Path) -> None:
-    script = greeted("SASL XOAUTH2") + f"C| AUTH XOAUTH2\nS: + \nC| {RESPONSE}\nS: +OK in\n" + listed() + bye()
-    async with scripted(script) as server:
-        made = source(server, tmp_path)
-        made.token = token
-        async with made.connect():
-            pass
-        assert not said_password(server)
-
-
-@pytest.mark.parametrize(
-    "script",
-    [
-        "C| AUTH XOAUTH2\nS: -ERR [SYS/PERM] switched off",
-        f"C| AUTH XOAUTH2\nS: + \nC| {RESPONSE}\nS: -ERR Authentication failure: {TOKEN}",
-        f"C| AUTH XOAUTH2\nS: +\nC| {RESPONSE}\nS: + eyJzdGF0dXMiOiI0MDAifQ==\nC| \nS: -ERR [AUTH] no {RESPONSE}",
-    ],
-)
-async def test_a_refused_token_blocks_and_is_not_quoted(script: str, tmp_path: Path) -> None:
-    async with scripted(greeted("SASL XOAUTH2") + script) as server:
-        made = source(server, tmp_path)
-        made.token = token
-        with pytest.raises(BlockedError) as caught:
-            async with made.connect():
-                pass
-    assert caught.value.reason == "login_refused"
-    assert TOKEN not in str(caught.value)
-    assert RESPONSE not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "script",
-    [
-        "C| AUTH XOAUTH2\nS: +OK already in",
-        f"C| AUTH XOAUTH2\nS: + \nC| {RESPONSE}\nS: + a\nC| \nS: + b",
-    ],
-)
-async def test_a_dialogue_that_fits_nothing_is_no_login(script: str, tmp_path: Path) -> None:
-    async with scripted(greeted("SASL XOAUTH2") + script) as server:
-        made = source(server, tmp_path)
-        made.token = token
-        with pytest.raises(TransientError) as caught:
-            async with made.connect():
-                pass
-    assert caught.value.reason == "server_said"
-
-
-async def test_an_error_of_whoever_gives_tokens_goes_through(tmp_path: Path) -> None:
-    async def none() -> str:
-        raise BlockedError("sign in anew", reason="login_refused")
-
-    async with scripted(greeted("SASL XOAUTH2")) as server:
-        made = source(server, tmp_path)
-        made.token = none
-        with pytest.raises(BlockedError, match="sign in anew"):
-            async with made.connect():
-                pass
-
-
 # --- a server that is not well
 
 
@@ -328,38 +255,3 @@ async def test_an_empty_maildrop_is_asked_for_nothing(tmp_path: Path) -> None:
         look = await mailbox.look(None)
     assert (look.refs, look.more) == ([], False)
     assert server.lines[-2:] == ["STAT", "QUIT"]
-
-
-# --- a token of an application in conf.d
-
-
-def with_tokens(server: Scripted, tmp_path: Path, bearer: FakeBearer) -> tuple[Pop3Source, Brings]:
-    table = {"email": USER, "server": "127.0.0.1", "port": server.port, "security": "none", "start_from": "all"}
-    machine, brings = Machine(tmp_path), Brings(bearer)
-    machine.tokens = brings
-    config = Pop3Source.Config.model_validate({**table, "auth": "oauth", "oauth": "office"})
-    made = Pop3Source("office", config, machine)  # type: ignore[arg-type]  # it is one
-    made.deadlines = BRISK  # type: ignore[misc]  # of this one alone
-    return made, brings
-
-
-async def test_an_application_of_conf_d_brings_the_token(tmp_path: Path) -> None:
-    response = b64encode(f"user={USER}\x01auth=Bearer {OFFICE_TOKEN}\x01\x01".encode()).decode()
-    script = greeted("SASL XOAUTH2") + f"C| AUTH XOAUTH2\nS: + \nC| {response}\nS: +OK in\n" + listed() + bye()
-    async with scripted(script) as server:
-        made, brings = with_tokens(server, tmp_path, FakeBearer())
-        async with made.connect():
-            pass
-    assert brings.wanted == [("office", "pop3", USER)]
-
-
-@pytest.mark.parametrize(("is_fresh", "kind"), [(False, TransientError), (True, BlockedError)])
-async def test_a_refused_token_is_tried_anew_once(tmp_path: Path, kind: type[Exception], *, is_fresh: bool) -> None:
-    script = greeted("SASL XOAUTH2") + "C| AUTH XOAUTH2\nS: -ERR [AUTH] no"
-    async with scripted(script) as server:
-        bearer = FakeBearer(is_fresh=is_fresh)
-        made, _ = with_tokens(server, tmp_path, bearer)
-        with pytest.raises(kind):
-            async with made.connect():
-                pass
-    assert bearer.invalidated == 1

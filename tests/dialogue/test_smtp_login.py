@@ -11,6 +11,7 @@ import pytest
 from tests.dialogue.smtp_server import BARE, EHLO, PASSWORD, PLAIN, Odd, certificate, failure, odd, send
 
 from mailwicket.errors import BlockedError, TransientError
+from mailwicket.net import line
 from mailwicket.net.smtp import client
 from mailwicket.net.smtp.reply import read_reply
 
@@ -89,7 +90,7 @@ async def test_tls_where_none_is_spoken_is_told(tmp_path: Path) -> None:
 async def test_a_password_is_not_said_in_the_clear_to_another_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "is_local", lambda _: False)
+    monkeypatch.setattr(line, "is_local", lambda _: False)
     async with odd() as server:
         error = await failure(server, tmp_path)
         assert isinstance(error, BlockedError)

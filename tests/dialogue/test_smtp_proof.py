@@ -202,5 +202,5 @@ def test_providers_say_how_they_want_it(tmp_path: Path) -> None:
     sender = Odd(25, {}).sender(tmp_path, server="smtp.gmail.com", security="ssl")
     proof = Proof(sender._config, nobody, Deadlines(), Trial(lambda _: None))
     error = BlockedError("no", reason="login_refused")
-    account: Any = type("A", (), {"security": "ssl", "username": "desk@example.org"})
+    account: Any = type("A", (), {"security": "ssl", "username": "desk@example.org", "is_token": False})
     assert "Google wants an app password" in proof._login_fix(error, account, offered=True)

@@ -14,7 +14,6 @@ import resource
 import shutil
 import signal
 import smtplib
-import socket
 import subprocess
 import tempfile
 from collections import Counter
@@ -25,7 +24,7 @@ from typing import Any, TypeVar
 
 import trustme
 
-from tests.lab.processes import free_ports, mortal, until
+from tests.lab.processes import free_ports, greets, mortal, until
 
 PASSWORD = "only-for-tests"
 BINARY = Path("/usr/sbin/dovecot")
@@ -180,8 +179,7 @@ class Dovecot:
     def _answers(self) -> bool:
         if self._process.poll() is not None:
             raise RuntimeError(f"Dovecot did not start: {(self.base / 'out').read_text()}")
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.imap)) == 0
+        return greets(self.imap, b"* OK")
 
     def stop(self) -> None:
         """End it with all its sessions."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from typing import Any
 
 from tests.lab.dovecot import PASSWORD, Dovecot
 from tests.lab.needs import lacking
-from tests.lab.processes import free_ports, mortal, until
+from tests.lab.processes import free_ports, greets, mortal, until
 
 BINARY = Path("/usr/sbin/postfix")
 SIZE_LIMIT_BYTES = 2_000_000
@@ -144,8 +143,7 @@ class Postfix:
             log = self.base / "postfix.log"
             said = (self.base / "out").read_text() + (log.read_text() if log.exists() else "")
             raise RuntimeError(f"Postfix did not start: {said}")
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.submissions)) == 0
+        return greets(self.relay, b"220 ")
 
     def stop(self) -> None:
         """End it with all its sessions."""

@@ -197,7 +197,7 @@ def test_a_password_that_everybody_may_read_is_noted(tmp_path: Path, secret: Pat
 def test_a_provider_that_takes_no_passwords_is_told_before(tmp_path: Path, secret: Path) -> None:
     ended = init(tmp_path / "conf.d", *FLAGS[2:], "--email", "x@outlook.com", "--password-file", secret)
     assert ended.exit_code == 1
-    assert ended.stderr.startswith("note: Microsoft takes no passwords over IMAP any more")
+    assert ended.stderr.startswith("note: Microsoft takes no passwords any more")
     assert 'auth = "oauth", with an [oauth.NAME] whose provider is "microsoft"' in ended.stderr
 
 

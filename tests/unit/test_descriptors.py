@@ -20,6 +20,7 @@ from mailwicket.net import descriptors
 from mailwicket.net.descriptors import TooManyFilesError
 from mailwicket.net.dial import dial
 from mailwicket.net.imap.client import Deadlines, ImapClient
+from mailwicket.net.line import check_room
 from mailwicket.service.supervisor import Keeper
 from mailwicket.service.units import Unit, UnitState
 from mailwicket.web.accepting import ShortageHandler
@@ -60,9 +61,8 @@ def test_the_last_descriptors_are_not_for_connections(
 
 
 async def test_who_connects_is_told_what_to_raise_before_anything_is_spent(few: int) -> None:
-    client = ImapClient("127.0.0.1", 143, Deadlines())
     with pytest.raises(TransientError) as told:
-        client.check_room()
+        check_room("127.0.0.1:143")
     assert str(told.value) == f"127.0.0.1:143 is not reachable: {WORDS.format(few)}"
     assert told.value.reason == "too_many_files"
 
@@ -71,7 +71,7 @@ async def test_a_certificate_is_not_refused_for_good_where_no_file_could_be_open
     client = ImapClient("imap.example.org", 993, Deadlines())
     refused = ssl.SSLCertVerificationError(1, "unable to get local issuer certificate")
     refused.verify_message = "unable to get local issuer certificate"
-    with pytest.raises(TransientError, match="for want of descriptors") as told, client._trouble("begin TLS"):
+    with pytest.raises(TransientError, match="for want of descriptors") as told, client._line.trouble("begin TLS"):
         raise refused
     assert told.value.reason == "too_many_files"
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
-from tests.lab.issuer import Issuer, issuing
+from tests.lab.issuer import Issuer, issuing, refusal
 from tests.unit.test_endpoint import BEARER, House, endpoint
 from tests.unit.test_oauth_questions import certificate
 from tests.unit.test_oauth_tokens import Memory
@@ -209,3 +209,24 @@ async def test_the_command_line_signs_in_over_the_socket_and_no_answer_holds_a_t
         assert (await client.post("/api/v1/oauth/answer", data="code=x&state=y")).status == 409
     await desk.close()
     assert not any(token in said for token in issuer.given)
+
+
+@pytest.mark.parametrize(
+    ("answer_status", "error", "expected"),
+    [
+        (400, "invalid_grant", {"reason": "oauth_settings", "passes": None}),
+        (503, "server_error", {"reason": "server_said", "passes": True, "fix": None}),
+    ],
+)
+async def test_a_token_that_cannot_be_had_is_told_with_reason_and_fix(
+    issuer: Issuer, tmp_path: Path, answer_status: int, error: str, expected: dict[str, Any]
+) -> None:
+    issuer.answers = [refusal(error, status=answer_status)]
+    desk = house(issuer, tmp_path, grant="client_credentials", client_secret="secret-canary")
+    async with served(desk) as client:
+        answer = await client.post("/api/v1/oauth/office/renew?use=imap", headers=BEARER)
+        told = await answer.json()
+    assert (answer.status, {key: told.get(key) for key in expected}) == (503, expected)
+    if told["reason"] == "oauth_settings":
+        assert told["detail"].endswith(told["fix"])
+    assert "canary" not in str(told)

@@ -174,3 +174,30 @@ def test_a_mailbox_that_gets_a_proxy_is_restarted(conf: Conf) -> None:
 def test_a_kept_mailbox_keeps_the_proxy_that_it_was_made_with(conf: Conf) -> None:
     old, new = read(conf, PROXIED), read(conf, PROXIED)
     assert adopted(old, new, compare(old, new)).incoming["b"].via is old.incoming["b"].via
+
+
+BY_OTHERS = """
+[oauth.office]
+client_id = "one"
+authorization_url = "https://login.example.org/a"
+token_url = "https://login.example.org/t"
+[proxy.office]
+url = "http://127.0.0.1:3128"
+[outgoing.main]
+email = "main@example.org"
+server = "smtp.example.org"
+auth = "oauth"
+oauth = "office"
+proxy = "office"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [('client_id = "one"', 'client_id = "two"', "oauth"), ("127.0.0.1:3128", "127.0.0.1:3129", "proxy")],
+)
+def test_a_server_that_sends_is_restarted_with_its_application_and_its_proxy(
+    conf: Conf, old: str, new: str, key: str
+) -> None:
+    plan = compare(read(conf, BY_OTHERS), read(conf, BY_OTHERS.replace(old, new)))
+    assert plan.changes == (Change("outgoing/main", Act.RESTART, (key,)),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 import typer
 
-from mailwicket.errors import BlockedError
+from mailwicket.errors import BlockedError, TransientError
 from mailwicket.net.oauth.grant import Access, Kept
 from mailwicket.net.oauth.tokens import Door
 from mailwicket.store.database import open_reader
@@ -72,25 +72,25 @@ class CliBearer:
 
     async def token(self) -> str:
         """See `ports.Bearer`."""
-        access = await anyio.to_thread.run_sync(self._renewed, abandon_on_cancel=True)
+        await anyio.to_thread.run_sync(self._renew, abandon_on_cancel=True)
         safe = TokenSafe(self._settings.daemon.state_dir, ReadOnly(self._settings.daemon.state_dir))
         name = self._door.name
-        text = await safe.load(name) if access is None else None
+        text = await safe.load(name)
         oauth = self._settings.oauth.get(name)
-        if text is None or oauth is None:
-            raise BlockedError(access or f"oauth {name}: no token is kept", reason="needs_sign_in")
-        found: Access | None = Kept.read(text).access.get(self._door.key(oauth))
+        kept: Mapping[str, Access] = {} if text is None else Kept.read(text).access
+        found = None if oauth is None else kept.get(self._door.key(oauth))
         if found is None:
             raise BlockedError(f"oauth {name}: no token is kept for that", reason="needs_sign_in")
         self.left_s = max(0.0, found.expires_at - found.minted_at)
         return found.token
 
-    def _renewed(self) -> str | None:
-        """Have a good token in the safe; return why there is none."""
+    def _renew(self) -> None:
+        """Have a good token in the safe."""
         try:
-            return self._desk.renew(self._door)
+            self._desk.renew(self._door)
         except typer.Exit:
-            return f"oauth {self._door.name}: the daemon that keeps the tokens did not answer"
+            words = f"oauth {self._door.name}: the daemon that keeps the tokens did not answer"
+            raise TransientError(words, reason="unreachable") from None
 
     def invalidate(self) -> None:
         """The next run asks anew, if its age was the reason."""

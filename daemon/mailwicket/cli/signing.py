@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 from mailwicket.cli.asking import Answer, Door, door
 from mailwicket.cli.terminal import give_up
+from mailwicket.errors import BlockedError, TransientError, UnknownError
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
@@ -31,8 +32,13 @@ class Signing(Protocol):
         """Take the URL that a browser came back to; return what came of it, or None and why nobody waits for it."""
         ...
 
-    def renew(self, opens: TokenDoor) -> str | None:
-        """Have a good token in the safe; return why there is none."""
+    def renew(self, opens: TokenDoor) -> None:
+        """Have a good token in the safe.
+
+        Raises:
+            TransientError: there is none now.
+            BlockedError: there is none, and a human must act.
+        """
         ...
 
 
@@ -64,11 +70,17 @@ class Remote:
         answer = self._way.ask("POST", f"{ROOT}/answer", url)
         return (answer.told, "") if answer.is_good else (None, answer.problem)
 
-    def renew(self, opens: TokenDoor) -> str | None:
+    def renew(self, opens: TokenDoor) -> None:
         """See `Signing`."""
         query = urlencode({"use": opens.use, "mailbox": opens.mailbox, "proxy": opens.proxy or ""})
         answer = self._way.ask("POST", f"{ROOT}/{quote(opens.name, safe='')}/renew?{query}")
-        return None if answer.is_good else answer.problem
+        if answer.is_good:
+            return
+        told = answer.told if isinstance(answer.told, dict) else {}
+        reason = str(told.get("reason", "oauth_settings"))
+        if told.get("passes"):
+            raise TransientError(answer.problem, reason=reason)
+        raise BlockedError(answer.problem, reason=reason, fix=told.get("fix"))
 
 
 def _good(answer: Answer) -> Any:  # noqa: ANN401 - whatever JSON holds
@@ -114,15 +126,12 @@ class Local:
         except ConflictError as error:
             return None, str(error)
 
-    def renew(self, opens: TokenDoor) -> str | None:
+    def renew(self, opens: TokenDoor) -> None:
         """See `Signing`."""
-        from mailwicket.errors import MailwicketError
-
         try:
             self._portal.call(self._desk.renew, opens)
-        except MailwicketError as error:
-            return str(error)
-        return None
+        except UnknownError as error:
+            raise BlockedError(str(error), reason="oauth_settings") from error
 
 
 def _fail(error: Exception) -> NoReturn:

@@ -11,7 +11,6 @@ from mailwicket.config.locate import TreePath
 from mailwicket.config.mistake import printable
 from mailwicket.config.model import is_loopback
 from mailwicket.config.outgoing import Outgoing, OutgoingRule
-from mailwicket.config.providers import submits_without_passwords
 
 NAMED_MAX: Final = 5
 
@@ -54,6 +53,10 @@ class Agreement:
         for path, name in self._links():
             if name in self._disabled:
                 yield path, f"names outgoing.{name}, which is disabled, and is skipped"
+        for name, server in self._all["outgoing"].items():
+            if isinstance(server, Outgoing):
+                for key in sorted(server.without_effect.keys() & server.model_fields_set):
+                    yield ("outgoing", name, key), f"is without effect: {server.without_effect[key]}"
 
     def _links(self) -> Iterator[Told]:
         """Yield where an outgoing server is named, and its name: by what is disabled itself, too."""
@@ -91,9 +94,6 @@ def _login(name: str, server: Outgoing) -> Iterator[Told]:
             (*path, "security"),
             'says the password in the clear to another machine; "ssl" or "tls", or allow_plaintext = true',
         )
-    if server.wants_password and (provider := submits_without_passwords(server.server)) is not None:
-        words = f"{provider} takes no passwords at this server any more (basic authentication is switched off)"
-        yield (*path, "auth"), f"{words}; a server that does"
 
 
 def _there_are(name: str, known: Sequence[str]) -> str:

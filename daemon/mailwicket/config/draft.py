@@ -95,7 +95,7 @@ def unit_of(email: str) -> str:
 def server_of(email: str) -> str:
     """Return the IMAP server of *email*: a well-known provider's by fact, else the name that is usual."""
     provider = by_address(email)
-    return provider.imap_server if provider else f"imap.{email.rpartition('@')[2]}"
+    return provider.imap.server if provider else f"imap.{email.rpartition('@')[2]}"
 
 
 def complaint(key: str, value: Any) -> str | None:  # noqa: ANN401 - whatever a person said

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Strict
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from mailwicket.config.filter import Filter
-from mailwicket.config.model import AddrSpec, FilePath, HostName, Says, Table, Text, wrong
-from mailwicket.config.proxy import Via
+from mailwicket.config.model import AddrSpec, FilePath, HostName, Says, Text, wrong
+from mailwicket.config.providers import Key
+from mailwicket.config.proxy import ByProxy
 from mailwicket.config.secret import Secret
 
 TLS_PORT: Final = 993
@@ -47,7 +48,7 @@ def _port_default(known: dict[str, Any]) -> int:
     return TLS_PORT if known.get("security") == "ssl" else CLEAR_PORT
 
 
-class Incoming(Table):
+class Incoming(ByProxy):
     """One mailbox, polled and idled on as unit `incoming/NAME`.
 
     A plug-in's Config extends this class with its own keys, and may redeclare `port` with its own default. One that
@@ -55,8 +56,6 @@ class Incoming(Table):
     """
 
     wants_password: ClassVar[bool] = True
-
-    _via: Via | None = PrivateAttr(default=None)
 
     email: AddrSpec = Field(description="The mailbox's own address; mail from it is never answered or made a ticket.")
     aliases: Annotated[tuple[AddrSpec, ...], Strict(strict=False)] = Field(
@@ -70,7 +69,12 @@ class Incoming(Table):
     protocol: Text = Field(
         default="imap", description="How to speak to the server: `imap`, `pop3`, `graph` (or `mapi`), a plug-in's name."
     )
-    server: HostName = Field(description="The server's name, which its certificate must carry.")
+    provider: Key = Field(
+        default="other", description="Whose server it is: it fills in what is unset of `server`, `port`, `security`."
+    )
+    server: HostName = Field(
+        description="The server's name, which its certificate must carry; may be left out where `provider` names it."
+    )
     security: Literal["ssl", "tls", "none"] = Field(
         default="ssl",
         description="`ssl`: TLS from the first byte. `tls`: STARTTLS, required. `none`: in the clear, on loopback only "
@@ -155,12 +159,3 @@ class Incoming(Table):
         "was written outside and is not believed.",
         json_schema_extra={"default": "the value of trusted_authserv_ids"},
     )
-
-    @property
-    def via(self) -> Via | None:
-        """The proxy that `proxy` names, once the whole configuration was read; its change is a change of this table."""
-        return self._via
-
-    def bind(self, via: Via | None) -> None:
-        """Take the proxy that `proxy` names. For whoever reads the whole configuration."""
-        self._via = via

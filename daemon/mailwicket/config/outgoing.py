@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from mailwicket.config.model import AddrSpec, FilePath, HostName, Says, Table, Text, wrong
 from mailwicket.config.pattern import checked
+from mailwicket.config.providers import Key
+from mailwicket.config.proxy import ByProxy
 from mailwicket.config.secret import Secret
 
 PORTS: Final = {"ssl": 465, "tls": 587, "none": 25}
@@ -30,13 +33,18 @@ def _sender_name(value: str) -> str:
     return value
 
 
-class Outgoing(Table):
+SenderName = Annotated[Text, AfterValidator(_sender_name)]
+
+
+class Outgoing(ByProxy):
     """A server that takes the desk's mail, as unit `outgoing/NAME`.
 
     A plug-in's Config extends this class with its own keys.
     """
 
     wants_password: ClassVar[bool] = True
+    without_effect: ClassVar[Mapping[str, str]] = {}
+    """Keys that this protocol takes and does not heed, each with the reason: `check` notes them."""
 
     email: AddrSpec = Field(description="The address that mail is sent from; an own one, never a requester or a CC.")
     title: Text | None = Field(default=None, description="What people call it.")
@@ -47,11 +55,16 @@ class Outgoing(Table):
         "of several exactly one must be.",
     )
     protocol: Text = Field(default="smtp", description="How to speak to the server: `smtp`, or a plug-in's name.")
-    sender_name: Annotated[Text, AfterValidator(_sender_name)] | None = Field(
+    sender_name: SenderName | None = Field(
         default=None, description="The name beside the address; `{technician}` and `{desk}` stand for theirs."
     )
     reply_to: AddrSpec | None = Field(default=None, description="Where answers go, if not to `email`; an own address.")
-    server: HostName = Field(description="The server's name, which its certificate must carry.")
+    provider: Key = Field(
+        default="other", description="Whose server it is: it fills in what is unset of `server`, `port`, `security`."
+    )
+    server: HostName = Field(
+        description="The server's name, which its certificate must carry; may be left out where `provider` names it."
+    )
     security: Literal["ssl", "tls", "none"] = Field(
         default="ssl",
         description="`ssl`: TLS from the first byte. `tls`: STARTTLS, required. `none`: in the clear; with a password "
@@ -71,15 +84,25 @@ class Outgoing(Table):
         default=None,
         description="Certificates (PEM) trusted beside the system's store. Verification is never switched off.",
     )
+    proxy: Text | None = Field(
+        default=None, description="The `[proxy.NAME]` by which the server is reached; unset: straight."
+    )
     authentication: bool = Field(default=True, description="Off: the server takes mail without login, as a relay does.")
-    auth: Literal["basic"] = Field(default="basic", description="How to log in: user name and password.")
+    auth: Literal["basic", "oauth"] = Field(
+        default="basic",
+        description="How to log in: `basic`, user name and password; `oauth`, a token of the application in `oauth`.",
+    )
+    oauth: Text | None = Field(
+        default=None,
+        description='NAME of an `[oauth.NAME]`; required with `auth = "oauth"` while `authentication` is on.',
+    )
     username: Text = Field(
         default_factory=_username_default,
         description="Who logs in.",
         json_schema_extra={"default": "the value of email"},
     )
     password: Secret | None = Field(
-        default=None, description="A secret; required while `enabled` and `authentication`."
+        default=None, description='A secret; required while `enabled` and `authentication`, with `auth = "basic"`.'
     )
     allowed_groups: Annotated[tuple[Text, ...], Strict(strict=False)] = Field(
         default=(), description="Technician groups that may choose it; none named: all."

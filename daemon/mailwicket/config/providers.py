@@ -1,81 +1,136 @@
-"""Well-known mail providers, by fact alone: whose addresses are where, and how they let programs log in.
+"""Well-known mail providers, by fact alone: which servers are theirs, and how they let programs log in.
 
 Sources: their own pages and Thunderbird's autoconfiguration database, 2026-03.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Literal, NamedTuple
 
 APP_LOGIN: Final = "wants an app password, made in the settings of the account, in place of the account's own"
-OAUTH_ONLY: Final = "takes no passwords over IMAP any more (basic authentication is switched off), OAuth alone"
+OAUTH_ONLY: Final = "takes no passwords any more (basic authentication is switched off), OAuth alone"
+LOCAL_PART: Final = "knows its users by the part before @ alone"
+
+Key = Literal[
+    "google", "microsoft", "outlook.com", "yahoo", "aol", "fastmail", "icloud", "zoho", "zoho-eu", "zoho-in",
+    "gmx.net", "gmx.com", "web.de", "yandex", "other",
+]  # fmt: skip
+"""`provider` in conf.d; `other` is whoever is none of these."""
+
+
+class Place(NamedTuple):
+    """A server's door."""
+
+    server: str
+    port: int
+    security: str
+
+
+def _ssl(server: str, port: int) -> Place:
+    return Place(server, port, "ssl")
+
+
+def _tls(server: str) -> Place:
+    return Place(server, 587, "tls")
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One provider's IMAP; TLS from the first byte on port 993 for all of them."""
+    """One provider."""
 
+    key: Key
     name: str
-    imap_server: str
-    domains: tuple[str, ...] = ()
-    """Of addresses that it gives to anybody."""
+    imap: Place
+    pop3: Place | None
+    smtp: Place
     login: str = ""
     """What is special about logging in, as the end of a sentence that begins with its name."""
+    domains: tuple[str, ...] = ()
+    """Of addresses that it gives to anybody."""
+    more: tuple[str, ...] = ()
+    """Further names of its servers."""
 
+    def place(self, protocol: str) -> Place | None:
+        """Return where it speaks *protocol*; None where it does not, or nobody need know."""
+        return {"imap": self.imap, "pop3": self.pop3, "smtp": self.smtp}.get(protocol)
+
+
+def _plain(key: Key, name: str, domain: str, login: str = "", *domains: str, smtp: str = "smtp") -> Provider:
+    """Return one whose servers are called as most are."""
+    return Provider(
+        key,
+        name,
+        _ssl(f"imap.{domain}", 993),
+        _ssl(f"pop.{domain}", 995),
+        _ssl(f"{smtp}.{domain}", 465),
+        login,
+        domains,
+    )
+
+
+_EXCHANGE: Final = _ssl("outlook.office365.com", 993), _ssl("outlook.office365.com", 995)
 
 PROVIDERS: Final = (
-    Provider("Google", "imap.gmail.com", ("gmail.com", "googlemail.com"), APP_LOGIN),
-    Provider("Microsoft", "outlook.office365.com", ("outlook.com", "hotmail.com", "live.com", "msn.com"), OAUTH_ONLY),
-    Provider("Yahoo", "imap.mail.yahoo.com", ("yahoo.com",), APP_LOGIN),
-    Provider("AOL", "imap.aol.com", ("aol.com",), APP_LOGIN),
-    Provider("Fastmail", "imap.fastmail.com", ("fastmail.com", "fastmail.fm"), APP_LOGIN),
-    Provider("iCloud", "imap.mail.me.com", ("icloud.com", "me.com", "mac.com"), APP_LOGIN),
-    Provider("Zoho", "imap.zoho.com", ("zohomail.com",)),
-    Provider("GMX", "imap.gmx.net", ("gmx.net", "gmx.de", "gmx.at", "gmx.ch")),
-    Provider("GMX", "imap.gmx.com", ("gmx.com",)),
-    Provider("WEB.DE", "imap.web.de", ("web.de",)),
-    Provider("Yandex", "imap.yandex.com", ("yandex.com", "yandex.ru"), APP_LOGIN),
+    _plain("google", "Google", "gmail.com", APP_LOGIN, "gmail.com", "googlemail.com"),
+    Provider(
+        "microsoft", "Microsoft", *_EXCHANGE, _tls("smtp.office365.com"), OAUTH_ONLY, more=("outlook.office.com",)
+    ),
+    Provider(
+        "outlook.com",
+        "Microsoft",
+        *_EXCHANGE,
+        _tls("smtp-mail.outlook.com"),
+        OAUTH_ONLY,
+        ("outlook.com", "hotmail.com", "live.com", "msn.com"),
+        ("imap-mail.outlook.com", "pop-mail.outlook.com"),
+    ),
+    _plain("yahoo", "Yahoo", "mail.yahoo.com", APP_LOGIN, "yahoo.com"),
+    _plain("aol", "AOL", "aol.com", APP_LOGIN, "aol.com"),
+    _plain("fastmail", "Fastmail", "fastmail.com", APP_LOGIN, "fastmail.com", "fastmail.fm"),
+    Provider(
+        "icloud",
+        "iCloud",
+        _ssl("imap.mail.me.com", 993),
+        None,
+        _tls("smtp.mail.me.com"),
+        APP_LOGIN,
+        ("icloud.com", "me.com", "mac.com"),
+    ),
+    _plain("zoho", "Zoho", "zoho.com", "", "zohomail.com"),
+    _plain("zoho-eu", "Zoho", "zoho.eu", "", "zohomail.eu"),
+    _plain("zoho-in", "Zoho", "zoho.in", "", "zohomail.in"),
+    _plain("gmx.net", "GMX", "gmx.net", "", "gmx.net", "gmx.de", "gmx.at", "gmx.ch", smtp="mail"),
+    _plain("gmx.com", "GMX", "gmx.com", "", "gmx.com", smtp="mail"),
+    Provider(
+        "web.de",
+        "WEB.DE",
+        _ssl("imap.web.de", 993),
+        _ssl("pop3.web.de", 995),
+        _ssl("smtp.web.de", 465),
+        LOCAL_PART,
+        ("web.de",),
+    ),
+    _plain("yandex", "Yandex", "yandex.com", APP_LOGIN, "yandex.com", "yandex.ru"),
 )
 
-_BY_SERVER: Final = {one.imap_server: one for one in PROVIDERS} | {
-    "outlook.office.com": PROVIDERS[1],
-    "imap-mail.outlook.com": PROVIDERS[1],
-}
+
+def _servers(provider: Provider) -> Iterator[str]:
+    for place in (provider.imap, provider.pop3, provider.smtp):
+        if place is not None:
+            yield place.server
+    yield from provider.more
+
+
+_BY_KEY: Final[Mapping[str, Provider]] = {one.key: one for one in PROVIDERS}
+_BY_SERVER: Final = {server: one for one in reversed(PROVIDERS) for server in _servers(one)}
 _BY_DOMAIN: Final = {domain: one for one in PROVIDERS for domain in one.domains}
 
 
 def by_server(server: str) -> Provider | None:
-    """Return whose IMAP *server* is; None where that is not certain."""
+    """Return whose *server* is; None where that is not certain."""
     return _BY_SERVER.get(server.casefold().rstrip("."))
-
-
-SUBMISSION: Final = {
-    "smtp.gmail.com": "Google",
-    "smtp.office365.com": "Microsoft",
-    "outlook.office365.com": "Microsoft",
-    "smtp-mail.outlook.com": "Microsoft",
-    "smtp.mail.yahoo.com": "Yahoo",
-    "smtp.aol.com": "AOL",
-    "smtp.fastmail.com": "Fastmail",
-    "smtp.mail.me.com": "iCloud",
-    "smtp.yandex.com": "Yandex",
-}
-"""Servers that take mail of people who log in, and whose they are."""
-
-_OAUTH_ONLY: Final = frozenset(one.name for one in PROVIDERS if one.login == OAUTH_ONLY)
-
-
-def by_submission(server: str) -> Provider | None:
-    """Return whose *server* is, which takes mail; None where that is not certain."""
-    name = SUBMISSION.get(server.casefold().rstrip("."))
-    return next((one for one in PROVIDERS if one.name == name), None)
-
-
-def submits_without_passwords(server: str) -> str | None:
-    """Return the name of the provider that switched off passwords at *server*, which takes mail; None of any other."""
-    provider = by_submission(server)
-    return provider.name if provider is not None and provider.name in _OAUTH_ONLY else None
 
 
 def by_address(address: str) -> Provider | None:
@@ -89,3 +144,19 @@ def refuses_passwords(server: str) -> str | None:
     if provider is None or provider.login != OAUTH_ONLY:
         return None
     return f'{provider.name} {provider.login}; auth = "oauth", with an [oauth.NAME] whose provider is "microsoft"'
+
+
+def filled(values: Mapping[str, Any], protocol: str) -> Mapping[str, Any]:
+    """Return a server's table with what its `provider` fills in: `server`, `port` and `security`, as far as unset.
+
+    With a `security` of its own it is another door, which has another port.
+    """
+    provider = values.get("provider")
+    place = _BY_KEY[provider].place(protocol) if isinstance(provider, str) and provider in _BY_KEY else None
+    if place is None:
+        return values
+    known = {"server": place.server}
+    if values.get("security", place.security) == place.security:
+        known["security"] = place.security
+        return {**known, "port": place.port, **values}
+    return {**known, **values}

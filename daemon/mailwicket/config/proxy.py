@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Self, cast
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from mailwicket.config.model import Says, Table, Text, is_host, wrong
 from mailwicket.config.secret import Secret
@@ -73,3 +73,18 @@ class Via:
 
     name: str
     proxy: Proxy
+
+
+class ByProxy(Table):
+    """A table whose server may be reached by a proxy: each such table has a key `proxy` of its own."""
+
+    _via: Via | None = PrivateAttr(default=None)
+
+    @property
+    def via(self) -> Via | None:
+        """The proxy that `proxy` names, once the whole configuration was read; its change is a change of this table."""
+        return self._via
+
+    def bind(self, via: Via | None) -> None:
+        """Take the proxy that `proxy` names. For whoever reads the whole configuration."""
+        self._via = via

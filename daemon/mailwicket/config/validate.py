@@ -15,7 +15,7 @@ from mailwicket.config.merge import Merged
 from mailwicket.config.mistake import ConfigError, dotted, mistakes, unknown, with_allowed
 from mailwicket.config.model import UNIT_NAME, is_addr_spec, is_unit_name
 from mailwicket.config.outgoing import Outgoing, OutgoingRule
-from mailwicket.config.providers import refuses_passwords
+from mailwicket.config.providers import filled, refuses_passwords
 from mailwicket.config.proxy import Proxy, Via
 from mailwicket.config.settings import DEFAULT_BACKEND, Backend, BackendChoice, Settings
 from mailwicket.config.tables import (
@@ -78,8 +78,9 @@ class Validation:
         rules = self._rules(values.get("outgoing_rule", []))
         self._agree(rules)
         named = {name: self._named(name, values.get(name, {}), model) for name, model in ENTRIES.items()}
-        self._bind(self.incoming, named["proxy"])
-        self._check_logins(self.incoming)
+        for table, units in (("incoming", self.incoming), ("outgoing", self.outgoing)):
+            self._bind(table, units, named["proxy"])
+            self._check_logins(table, units)
         if self.errors:
             return None
         servers = {"incoming": self.incoming, "outgoing": self.outgoing, "outgoing_rule": tuple(rules.values())}
@@ -105,7 +106,7 @@ class Validation:
             self._check_addresses(table, found)
         return found
 
-    def _bind(self, units: Mapping[str, Incoming], proxies: Mapping[str, BaseModel]) -> None:
+    def _bind(self, table: str, units: Mapping[str, Incoming | Outgoing], proxies: Mapping[str, BaseModel]) -> None:
         """Give every unit the proxy that it names."""
         known = self._merged.values.get("proxy")
         for name, unit in units.items():
@@ -114,7 +115,7 @@ class Validation:
                 unit.bind(Via(str(unit.proxy), proxy))
             elif unit.proxy is not None and not (isinstance(known, dict) and unit.proxy in known):
                 there = ", ".join(f"[{dotted(('proxy', one))}]" for one in sorted(proxies)) or "there is none"
-                self._wrong(("incoming", name, "proxy"), f"names no proxy of this configuration; {there}")
+                self._wrong((table, name, "proxy"), f"names no proxy of this configuration; {there}")
 
     def _check_addresses(self, table: str, entries: Mapping[str, BaseModel]) -> None:
         """Find addresses that are two people's."""
@@ -194,7 +195,7 @@ class Validation:
             self._table(path, {**values, "protocol": default}, shared, but={UNKNOWN, MISSING})
             return None
         model = adapters[kind]
-        unit = self._table(path, values, model)
+        unit = self._table(path, filled(values, kind), model)
         if self._whole and "password" not in values and _wants_password(model, values):
             key = keys_of(model)["password"]
             self._wrong((*path, "password"), with_allowed(f"is missing, and the {WHAT[table]}", key))
@@ -227,17 +228,19 @@ class Validation:
                     ("incoming", name, "after"), f"moves mail into a folder that {who}, and it would come again"
                 )
 
-    def _check_logins(self, units: Mapping[str, Incoming]) -> None:
-        """Find mailboxes that cannot log in as they say: no application of that name, or passwords refused there."""
+    def _check_logins(self, table: str, units: Mapping[str, Incoming | Outgoing]) -> None:
+        """Find servers that cannot be logged in to as is said: no application of that name, or passwords refused."""
         known = self._merged.values.get("oauth", {})
         names = list(known) if isinstance(known, dict) else []
         for name, unit in units.items():
-            path = ("incoming", name)
-            if self._whole and unit.auth == "oauth" and unit.oauth is None:
+            path = (table, name)
+            logs_in = getattr(unit, "authentication", True)
+            if self._whole and logs_in and unit.auth == "oauth" and unit.oauth is None:
                 self._wrong((*path, "oauth"), 'is missing, and auth is "oauth"; the NAME of an [oauth.NAME]')
             if self._whole and unit.oauth is not None and unit.oauth not in names:
                 self._wrong((*path, "oauth"), f"names no [oauth.NAME]; {_known(names)}")
-            if unit.auth == "basic" and unit.enabled and (reason := refuses_passwords(unit.server)):
+            by_password = logs_in and unit.auth == "basic" and unit.wants_password
+            if by_password and unit.enabled and (reason := refuses_passwords(unit.server)):
                 self._wrong((*path, "auth"), f'cannot be "basic" here: {reason}')
 
     def _table(

@@ -15,13 +15,21 @@ from typing import Final, Protocol
 
 import anyio
 
-from mailwicket.errors import BlockedError, MailwicketError, PermanentError, StoreError, TransientError, UncertainError
+from mailwicket.errors import (
+    BlockedError,
+    MailwicketError,
+    PermanentError,
+    SessionEndedError,
+    StoreError,
+    TransientError,
+    UncertainError,
+)
 from mailwicket.failpoint import failpoint
 from mailwicket.flow.judge import utc_now
 from mailwicket.flow.observe import CourierObserver
 from mailwicket.flow.switchboard import Switchboard
 from mailwicket.outgoing import Envelope, RecipientStatus
-from mailwicket.ports import Submission, Transaction
+from mailwicket.ports import LooksFirst, Submission, Transaction
 from mailwicket.rules.own import canonical
 from mailwicket.rules.schedule import pause_s
 from mailwicket.store import outbox
@@ -286,14 +294,20 @@ class Session:
         self._slips[0].begin(mail.outbox_id, sent_as)
         said = await self._submit(ready)
         failpoint("outbox.submitted")
+        if said is None:
+            self._end(mail, self._undecided(), sent_as)
+            return
         self._end(mail, self._told(mail, {canonical(address): status for address, status in said.items()}), sent_as)
         failpoint("outbox.noted")
 
-    async def _submit(self, ready: Ready) -> Mapping[str, RecipientStatus]:
-        mail = ready.mail
+    async def _submit(self, ready: Ready) -> Mapping[str, RecipientStatus] | None:
+        """Hand the mail over; what may have been taken is looked for first, where the server can be asked."""
+        mail, submission = ready.mail, self._submission
         try:
             with anyio.fail_after(SUBMIT_S):
-                return await self._submission.submit(envelope(ready), ready.raw)
+                if mail.uncertain and isinstance(submission, LooksFirst):
+                    return await submission.resume(envelope(ready), ready.raw)
+                return await submission.submit(envelope(ready), ready.raw)
         except PermanentError as failure:
             self._end(mail, self._refused(failure), ready.sent_as)
             self._office.board.took(self._name)
@@ -307,7 +321,7 @@ class Session:
             raise
         except (TransientError, BlockedError) as failure:
             self._end(mail, self._broke(mail, failure), ready.sent_as)
-            excused = self._rested or mail.attempts >= OWN_FAULT
+            excused = self._rested or isinstance(failure, SessionEndedError) or mail.attempts >= OWN_FAULT
             if excused and isinstance(failure, TransientError) and not isinstance(failure, StoreError):
                 raise ConnectionOverError(str(failure)) from failure
             raise
@@ -338,13 +352,18 @@ class Session:
     def _broke(self, mail: Claimed, failure: MailwicketError) -> Attempt:
         """The server failed, and nothing was taken: others may go first, and it goes as soon as a server works."""
         now, chance = self._office.clock(), self._office.chance()
-        if self._rested:
+        if self._rested or isinstance(failure, SessionEndedError):
             return Attempt(self._name, "server", now, str(failure), counted=False)
         if isinstance(failure, BlockedError):  # the server takes nothing more: another may have it at once
             return Attempt(self._name, "server", now, str(failure))
         if mail.attempts >= OWN_FAULT:
             return Attempt(self._name, "server", now + pause_of(mail.attempts - OWN_FAULT + 1, chance), str(failure))
         return Attempt(self._name, "server", now + timedelta(seconds=pause_s(mail.attempts + 1, chance)), str(failure))
+
+    def _undecided(self) -> Attempt:
+        """The server was asked what became of it, and could not tell yet."""
+        at = self._office.clock() + UNCERTAIN
+        return Attempt(self._name, "uncertain", at, "the server does not show yet what became of it", counted=False)
 
     def _uncertain(self, mail: Claimed, failure: BaseException) -> Attempt:
         now, chance = self._office.clock(), self._office.chance()

@@ -7,6 +7,7 @@ request; names are looked up where `[proxy.NAME] url` says.
 from __future__ import annotations
 
 import asyncio
+import io
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -23,6 +24,9 @@ from mailwicket.net.proxy import Way, dial_by
 
 CONNECT_S: Final = 20.0
 """How long a connection may take, the proxy's part included; TLS may take so long once more."""
+
+AT_ONCE_BYTES: Final = 256 * 1024
+"""A longer body is written piece by piece, so that the loop turns meanwhile."""
 
 KEEP_OPEN_S: Final = 15.0
 """A connection rests so long for the next request."""
@@ -82,7 +86,9 @@ class Http:
         """
         target = URL(url, encoded=True)
         peer = peer_of(target)
-        data = dict(content) if isinstance(content, Mapping) else content
+        data: Any = dict(content) if isinstance(content, Mapping) else content
+        if isinstance(content, bytes) and len(content) > AT_ONCE_BYTES:
+            data = io.BytesIO(content)
         try:
             async with self._session.request(
                 method, target, headers=headers, data=data, allow_redirects=False

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from mailwicket.errors import BlockedError, MailwicketError, PermanentError, TransientError
+from mailwicket.net.smtp import advice
 from mailwicket.net.smtp.reply import Reply
 from mailwicket.outgoing import RecipientStatus
 
@@ -17,6 +18,12 @@ LOGIN_WANTED: Final = 530
 
 QUOTA: Final = frozenset({"4.5", "1.90"})
 """Said for good, and over tomorrow: Google's and Microsoft's limits of mails a day (docs/quirks.md)."""
+
+QUOTA_WORDS: Final = re.compile(r"SubmissionQuotaExceeded|sending (?:limit|quota) exceeded", re.IGNORECASE)
+"""Exchange says it behind 554 5.2.0, too, which is mostly said of the sender."""
+
+SENDERS_MAILBOX_FULL: Final = "2.2"
+"""RFC 3463; behind a whole mail it is Exchange's word about the mailbox that keeps the copy of what is sent."""
 
 SENDER_REFUSED: Final = frozenset({"1.7", "1.8", "2.252", "7.60"})
 """RFC 3463 3.2: bad sender's address; Microsoft's send-as denied: 5.2.252, 5.7.60."""
@@ -70,7 +77,7 @@ def refused_mail(peer: str, reply: Reply, path: str) -> MailwicketError | None:
         return found
     if reply.passes:
         return None
-    if _blames_sender(reply) or (reply.code == 554 and reply.subject == STORE_SENDER):
+    if _blames_sender(reply) or (reply.code == 554 and reply.subject in {STORE_SENDER, SENDERS_MAILBOX_FULL}):
         return _sender(peer, reply, path)
     return _of_mail(peer, reply)
 
@@ -88,7 +95,7 @@ def _of_server(peer: str, reply: Reply, path: str) -> MailwicketError | None:
         return TransientError(f'{peer} hangs up ("{reply}")', reason="server_said")
     if reply.code == LOGIN_WANTED:
         return BlockedError(f'{peer} wants something else first ("{reply}")', reason="login_refused")
-    if reply.code >= 500 and reply.subject in QUOTA:
+    if reply.code >= 500 and (reply.subject in QUOTA or QUOTA_WORDS.search(reply.words)):
         return TransientError(_words(peer, reply, path), reason="server_said")
     return None
 
@@ -100,7 +107,8 @@ def _blames_sender(reply: Reply) -> bool:
 def _sender(peer: str, reply: Reply, path: str) -> MailwicketError:
     if reply.passes:
         return TransientError(_words(peer, reply, path), reason="server_said")
-    return BlockedError(_words(peer, reply, path), reason="sender_refused")
+    known = advice.of_submission(reply)
+    return BlockedError(_words(peer, reply, path), reason="sender_refused", fix=known.fix if known else None)
 
 
 def _of_mail(peer: str, reply: Reply) -> MailwicketError:
@@ -111,4 +119,5 @@ def _of_mail(peer: str, reply: Reply) -> MailwicketError:
 
 def _words(peer: str, reply: Reply, path: str) -> str:
     who = f"of {path}" if path else "with the null return path"
-    return f'{peer} refuses mail {who} ("{reply}")'
+    known = advice.of_submission(reply)
+    return f'{peer} refuses mail {who} ("{reply}")' + (f"; {known}" if known else "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -11,13 +10,16 @@ from typing import Final
 import anyio
 
 from mailwicket.config.outgoing import PORTS, Outgoing
-from mailwicket.config.providers import by_submission
+from mailwicket.config.providers import by_server
 from mailwicket.errors import BlockedError, MailwicketError, PermanentError, StageError, TransientError
+from mailwicket.net.account import Account, refuse_clear_text, secret_fix, token_fix, told_of
+from mailwicket.net.approach import Approach, approach_stages
 from mailwicket.net.certificate import Certificate
+from mailwicket.net.door import Door, tell_tls
 from mailwicket.net.knock import certificate_of, trusting_context
-from mailwicket.net.smtp.approach import Approach
+from mailwicket.net.proxy import Way, way_of
 from mailwicket.net.smtp.client import Deadlines, SmtpClient
-from mailwicket.net.smtp.login import Account, authenticate, introduce, refuse_clear_text, secure
+from mailwicket.net.smtp.login import authenticate, introduce, secure
 from mailwicket.outgoing import Envelope
 from mailwicket.ports import Probe
 from mailwicket.senders._smtp_judgement import refused_recipient, refused_sender
@@ -30,7 +32,7 @@ def stages(config: Outgoing) -> Sequence[str]:
     """Return the stages that *config* takes, in order."""
     channel = {"ssl": ("tls", "greeting"), "tls": ("greeting", "starttls"), "none": ("greeting",)}[config.security]
     login = ("auth",) if config.authentication else ()
-    return ("configuration", "dns", "tcp", *channel, *login, "sender")
+    return ("configuration", *approach_stages(proxied=config.proxy is not None), *channel, *login, "sender")
 
 
 def impatient(deadlines: Deadlines) -> Deadlines:
@@ -54,14 +56,14 @@ class Proof:
         self._account = account
         self._deadlines = impatient(deadlines)
         self._probe = probe
-        self._client = SmtpClient(config.server, config.port, self._deadlines)
-        limits = self._deadlines.connect_s, self._deadlines.greeting_s
-        self._approach = Approach(probe, config.server, config.port, "SMTP", USUAL, PORTS["ssl"], *limits)
 
     async def run(self) -> None:
         """Take every stage; see `ports.ProvesConnection`."""
-        account = await self._configuration()
-        sock = await self._approach.tcp(await self._approach.dns())
+        account, way = await self._configuration()
+        config, limits = self._config, self._deadlines
+        sock = await Approach(config.server, config.port, limits.connect_s, USUAL, self._probe, way).run()
+        self._client = SmtpClient(config.server, config.port, limits, way)
+        self._door = Door(config.server, config.port, "SMTP", PORTS["ssl"], USUAL, "STARTTLS", limits.greeting_s, way)
         try:
             await self._channel(account, sock)
             if account.password is not None:
@@ -71,19 +73,16 @@ class Proof:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
                 await self._client.say_goodbye()
 
-    async def _configuration(self) -> Account:
+    async def _configuration(self) -> tuple[Account, Way | None]:
         config = self._config
         with self._probe.stage("configuration") as finding:
             try:
-                account = await self._account()
+                account, way = await self._account(), await way_of(config)
             except BlockedError as error:
-                raise StageError(str(error), fix=_secret_fix(config, error)) from error
-            login = "no login"
-            if config.authentication and config.password is not None:
-                login = f"password from {config.password.place}"
-            trust = f", trust from the system and {config.ca_file}" if config.ca_file else ""
-            finding.detail = f"{login}{trust}" + ("" if config.enabled else "; the unit is not enabled")
-        return account
+                raise StageError(str(error), fix=secret_fix(config, error)) from error
+            by = "" if way is None else f", by {way}"
+            finding.detail = told_of(config, account) + by + ("" if config.enabled else "; the unit is not enabled")
+        return account, way
 
     # --- the channel ------------------------------------------------------------------------------------------------
 
@@ -93,8 +92,8 @@ class Proof:
                 try:
                     await self._client.attach(account.tls, sock)
                 except MailwicketError as error:
-                    raise await self._approach.tls_failed(error) from error
-                self._approach.tell_tls(finding, self._client.tls)
+                    raise await self._door.tls_failed(error) from error
+                finding.detail = tell_tls(self._client.tls)
         with self._probe.stage("greeting") as finding:
             try:
                 if account.security != "ssl":
@@ -102,36 +101,24 @@ class Proof:
                 await self._client.greet()
                 await introduce(self._client, account)
             except TransientError as error:
-                raise await self._approach.greeting_failed(error, over_tls=account.security == "ssl") from error
+                raise await self._door.greeting_failed(error, over_tls=account.security == "ssl") from error
             finding.detail = self._offered()
         if account.security == "tls":
             with self._probe.stage("starttls") as finding:
                 try:
                     await secure(self._client, account)
                 except MailwicketError as error:
-                    raise await self._starttls_failed(error) from error
-                self._approach.tell_tls(finding, self._client.tls)
+                    raise await self._door.upgrade_failed(error, self._certificate_behind_starttls) from error
+                finding.detail = tell_tls(self._client.tls)
 
     def _offered(self) -> str:
         offers = sorted(self._client.offers.items())
         told = self._client.shown(" ".join(f"{name.upper()} {more}".strip() for name, more in offers))
         return f"offers {told}" if told else "offers no extensions"
 
-    async def _starttls_failed(self, error: MailwicketError) -> StageError | MailwicketError:
-        cause = error.__cause__
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return self._approach.refused(cause, await self._certificate_behind_starttls())
-        if isinstance(error, BlockedError):
-            return StageError(
-                str(error),
-                fix=f'security = "ssl" with port = {PORTS["ssl"]}, or have STARTTLS switched on; no way leads '
-                "back to clear text",
-            )
-        return error
-
     async def _certificate_behind_starttls(self) -> Certificate | None:
         """Go there once more, to look at the certificate and leave."""
-        client = SmtpClient(self._config.server, self._config.port, self._deadlines)
+        client = SmtpClient(self._config.server, self._config.port, self._deadlines, self._door.way)
         try:
             await client.attach(None)
             await client.greet()
@@ -158,6 +145,10 @@ class Proof:
             finding.detail = f"AUTH {how} as {account.username}"
 
     def _login_fix(self, error: BlockedError, account: Account, *, offered: bool) -> str:
+        if error.fix is not None:
+            return error.fix
+        if account.is_token and (fix := token_fix(error, self._config.oauth)):
+            return fix
         over_tls = f'security = "tls" with port = {PORTS["tls"]}, or "ssl" with port = {PORTS["ssl"]}'
         if error.reason == "plaintext_refused":
             return f"{over_tls}; allow_plaintext = true says it in the clear"
@@ -165,7 +156,7 @@ class Proof:
             if account.security == "none":
                 return f"many servers take passwords over TLS alone: {over_tls}; a relay: authentication = false"
             return f"a relay knows its own network: authentication = false; else another port ({USUAL})"
-        if (provider := by_submission(self._config.server)) is not None and provider.login:
+        if (provider := by_server(self._config.server)) is not None and provider.login:
             return f"{provider.name} {provider.login}"
         other = "the part before @ alone" if "@" in account.username else "the whole address"
         return (
@@ -197,6 +188,8 @@ class Proof:
 
     def _sender_fix(self, error: BlockedError) -> str:
         config = self._config
+        if error.fix is not None:
+            return error.fix
         match error.reason:
             case "login_refused" if not config.authentication:
                 return "it wants a login: authentication = true, with username and password"
@@ -207,13 +200,3 @@ class Proof:
             case "sender_refused" if config.authentication:
                 return f"let {config.username} send as {config.email} (Send As), or set email to its own address"
         return f"have {config.email} allowed as a sender by who runs the server"
-
-
-def _secret_fix(config: Outgoing, error: BlockedError) -> str:
-    if error.reason == "certificate":
-        return "mend ca_file: the path of certificates in PEM form"
-    if config.password is None:
-        return 'set password, for example to { file = "PATH" }'
-    if config.password.form == "credential":
-        return "systemd hands it to the service alone: test with { file = ... }, or below systemd-run(1)"
-    return "see that it is there, and that the user who runs this may read it"

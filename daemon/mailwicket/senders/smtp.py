@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import random
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import ClassVar, Final
 
@@ -12,8 +13,12 @@ from pydantic import BaseModel
 
 from mailwicket.config.outgoing import Outgoing
 from mailwicket.errors import BlockedError, PermanentError, TransientError
+from mailwicket.net.account import Credentials
+from mailwicket.net.line import check_room
+from mailwicket.net.oauth.session import Session
+from mailwicket.net.proxy import way_of
 from mailwicket.net.smtp.client import Deadlines, SmtpClient
-from mailwicket.net.smtp.login import Account, open_session
+from mailwicket.net.smtp.login import open_session
 from mailwicket.outgoing import Envelope, RecipientStatus
 from mailwicket.ports import Net, Probe
 from mailwicket.senders._smtp_judgement import refused_mail, refused_recipient, refused_sender, status
@@ -38,18 +43,23 @@ class SmtpSender:
         self._name = name
         self._config = config
         self._net = net
+        self._credentials = Credentials(config, net, "smtp")
+        self.chance: Callable[[], float] = random.random
+        """In [0, 1); spreads the ends of sessions that one token opened."""
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[SmtpSubmission]:
         """Connect, and log in where configured; see `ports.Sender`."""
-        client = SmtpClient(self._config.server, self._config.port, self.deadlines)
-        client.check_room()
+        config = self._config
+        client = SmtpClient(config.server, config.port, self.deadlines, await way_of(config))
+        check_room(client.peer)
         try:
-            async with self._net.entrance(self._config.server):
-                await open_session(client, await self._account())
-            yield SmtpSubmission(client)
-        except BlockedError:
-            client.check_room()  # of a file that could not be opened for want of descriptors nobody can tell
+            async with self._net.entrance(config.server):
+                await open_session(client, await self._credentials.account())
+            yield SmtpSubmission(client, self._credentials.session(client.peer, anyio.current_time(), self.chance))
+        except BlockedError as error:
+            check_room(client.peer)  # of a file that could not be opened for want of descriptors nobody can tell
+            self._credentials.renew(error)
             raise
         finally:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
@@ -62,29 +72,16 @@ class SmtpSender:
 
     async def prove(self, probe: Probe) -> None:
         """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._account, self.deadlines, probe).run()
-
-    async def _account(self) -> Account:
-        """Resolve secrets and trust."""
-        config = self._config
-        tls = await self._net.trust(config.ca_file)
-        if not config.authentication:
-            return Account(config.username, None, config.security, tls)
-        if config.password is None:
-            raise BlockedError(f"{config.server}:{config.port}: no password is configured", reason="secret_missing")
-        secret = config.password
-        revealed = (
-            secret.reveal() if secret.at_hand else await anyio.to_thread.run_sync(secret.reveal, abandon_on_cancel=True)
-        )
-        return Account(config.username, revealed, config.security, tls, config.allow_plaintext)
+        await Proof(self._config, self._credentials.account, self.deadlines, probe).run()
 
 
 class SmtpSubmission:
     """One connection; see `ports.Submission`. One mail at a time: further ones wait for their turn."""
 
-    def __init__(self, client: SmtpClient) -> None:
-        """Take over a *client* that may send."""
+    def __init__(self, client: SmtpClient, session: Session) -> None:
+        """Take over a *client* that may send, as long as *session* lasts."""
         self._client = client
+        self._session = session
         self._turn = anyio.Lock()
         self._half_said = False
         """An envelope was begun and no mail followed: the next one begins with RSET (RFC 5321 4.1.1.5)."""
@@ -92,6 +89,7 @@ class SmtpSubmission:
     async def submit(self, envelope: Envelope, raw: bytes) -> Mapping[str, RecipientStatus]:
         """Hand *raw* over; see `ports.Submission`. A PermanentError leaves the connection as good as it was."""
         async with self._turn:
+            self._session.left_s(anyio.current_time())
             try:
                 return await self._submit(await self._parameters(envelope, raw))
             except PermanentError:
@@ -104,6 +102,7 @@ class SmtpSubmission:
         """Tell whether the connection stands; asks the server where it was silent for a while."""
         async with self._turn:
             try:
+                self._session.left_s(anyio.current_time())
                 if self._client.silence_s() <= RESTED_S:
                     return True
                 return (await self._client.run("NOOP", self._client.deadlines.alive_s)).is_good

@@ -154,17 +154,6 @@ class Fleet:
         unit = self.units.get(PREFIX + name)
         return unit is not None and unit.state is UnitState.RUNNING
 
-    def retry(
-        self, reasons: Collection[str], supervisor: Supervisor, among: Collection[str] | None = None
-    ) -> list[str]:
-        """Try the units again that one of *reasons* blocks, of those named in *among*; return their names."""
-        blocked = [unit for unit in self.units.values() if unit.state is UnitState.BLOCKED and unit.reason in reasons]
-        if among is not None:
-            blocked = [unit for unit in blocked if unit.name in among]
-        for unit in blocked:
-            supervisor.keeper(unit.name).unblock()
-        return [unit.name for unit in blocked]
-
     async def _carry_out(self, change: Change, crew: Crew | None, supervisor: Supervisor) -> None:
         """Stop the old crew first: two of them would fetch every mail twice."""
         await supervisor.stop(change.unit)
@@ -218,7 +207,7 @@ def _ours(plan: Plan) -> list[Change]:
 
 
 def _secrets_of_proxy(config: Incoming | Outgoing) -> Iterable[tuple[TreePath, Secret]]:
-    return secrets(config.via.proxy) if isinstance(config, Incoming) and config.via is not None else ()
+    return () if config.via is None else secrets(config.via.proxy)
 
 
 async def stale_secrets(settings: Settings, forms: Collection[str]) -> dict[str, list[str]]:

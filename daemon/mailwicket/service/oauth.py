@@ -74,9 +74,16 @@ class OAuthDesk:
         """Return what the mailboxes that name an application need of it."""
         settings = self._settings()
         found = [USES.get(one.protocol, USES["imap"]) for one in settings.incoming.values() if one.oauth == name]
-        senders = [one for one in getattr(settings, "outgoing", {}).values() if getattr(one, "oauth", None) == name]
+        senders = [one for one in settings.outgoing.values() if one.oauth == name]
         found += [SENDS if one.protocol in {"graph", "mapi"} else USES["smtp"] for one in senders]
         return frozenset[Use]().union(*found)
+
+    def _users(self, name: str) -> list[str]:
+        settings = self._settings()
+        return [
+            *(f"incoming/{unit}" for unit, one in settings.incoming.items() if one.oauth == name),
+            *(f"outgoing/{unit}" for unit, one in settings.outgoing.items() if one.oauth == name),
+        ]
 
     def home(self, name: str) -> str | None:
         """Return the proxy by which people's questions of an application go: that of the first server that names it.
@@ -86,7 +93,7 @@ class OAuthDesk:
         settings = self._settings()
         every: list[Incoming | Outgoing] = [*settings.incoming.values(), *settings.outgoing.values()]
         servers = sorted((one for one in every if _names(one, name)), key=lambda one: not one.enabled)
-        return getattr(servers[0], "proxy", None) if servers else None
+        return servers[0].proxy if servers else None
 
     # --- signing in -------------------------------------------------------------------------------------------------
 
@@ -191,7 +198,7 @@ class OAuthDesk:
             "provider": oauth.provider,
             "grant": oauth.grant,
             "state": "by_itself" if by_itself else "signed_in" if is_good else "needs_sign_in",
-            "used_by": [f"incoming/{unit}" for unit, one in self._settings().incoming.items() if one.oauth == name],
+            "used_by": self._users(name),
             "needed": needed,
             "granted": list(kept.granted),
             "missing": missing,
@@ -249,7 +256,7 @@ class OAuthDesk:
 
 def _names(server: Incoming | Outgoing, name: str) -> bool:
     """Tell whether *server* logs in by `[oauth.NAME]`."""
-    return getattr(server, "oauth", None) == name
+    return server.oauth == name
 
 
 def _scope(oauth: OAuth, scope: str) -> str:

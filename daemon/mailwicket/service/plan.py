@@ -12,7 +12,6 @@ from pydantic import BaseModel
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.mistake import dotted
 from mailwicket.config.outgoing import Outgoing
-from mailwicket.config.proxy import Via
 from mailwicket.config.settings import Settings
 from mailwicket.config.tables import LISTED, NAMED, SHARED
 
@@ -109,8 +108,8 @@ def compare(old: Settings, new: Settings, secrets: Mapping[str, Sequence[str]] |
 
 
 def _login(old: Settings, new: Settings, unit: Incoming | Outgoing) -> tuple[str, ...]:
-    """Return the key of *unit* by which it logs in, where what it names there changed; only mailboxes name any."""
-    name = unit.oauth if isinstance(unit, Incoming) and unit.auth == "oauth" else None
+    """Return the key of *unit* by which it logs in, where what it names there changed."""
+    name = unit.oauth if unit.auth == "oauth" else None
     return ("oauth",) if name is not None and old.oauth.get(name) != new.oauth.get(name) else ()
 
 
@@ -173,12 +172,7 @@ def _differing(old: Mapping[str, object], new: Mapping[str, object]) -> list[str
 
 def _unit_changed(old: Incoming | Outgoing, new: Incoming | Outgoing) -> tuple[str, ...]:
     """As `_changed`; a proxy that is another one now counts, too."""
-    return _changed(old, new) or (("proxy",) if _way(old) != _way(new) else ())
-
-
-def _way(unit: Incoming | Outgoing) -> Via | None:
-    """The proxy by which a server is reached; only mailboxes have one."""
-    return unit.via if isinstance(unit, Incoming) else None
+    return _changed(old, new) or (("proxy",) if old.via != new.via else ())
 
 
 def _changed(old: BaseModel, new: BaseModel) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, Protocol, runtime_checkable
 
 import anyio
@@ -209,6 +209,17 @@ class Supervisor:
         if name not in self._keepers:
             raise UnknownError(f"{name} does not run: it is disabled")
         return self._keepers[name]
+
+    def retry(self, reasons: Collection[str], among: Collection[str]) -> list[str]:
+        """Try the units again, *among* those named, that one of *reasons* blocks; return their names."""
+        found = [
+            name
+            for name, keeper in self._keepers.items()
+            if name in among and keeper.unit.state is UnitState.BLOCKED and keeper.unit.reason in reasons
+        ]
+        for name in found:
+            self._keepers[name].unblock()
+        return found
 
 
 def first_failure(error: Exception) -> Exception:

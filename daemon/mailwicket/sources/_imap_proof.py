@@ -14,11 +14,12 @@ import anyio.to_thread
 from mailwicket.config.incoming import CLEAR_PORT, TLS_PORT, Incoming
 from mailwicket.config.providers import by_server
 from mailwicket.errors import BlockedError, MailwicketError, StageError, TransientError
+from mailwicket.net.account import Account, refuse_clear_text, secret_fix, token_fix, told_of
 from mailwicket.net.approach import Approach, approach_stages
 from mailwicket.net.certificate import Certificate
 from mailwicket.net.door import Door, tell_tls
 from mailwicket.net.imap.client import Deadlines, ImapClient
-from mailwicket.net.imap.login import Account, authenticate, refuse_clear_text, secure
+from mailwicket.net.imap.login import authenticate, secure
 from mailwicket.net.knock import certificate_of, trusting_context
 from mailwicket.net.proxy import Way, way_of
 from mailwicket.ports import Probe
@@ -86,12 +87,9 @@ class Proof:
             try:
                 account, way = await self._account(), await way_of(config)
             except BlockedError as error:
-                raise StageError(str(error), fix=_secret_fix(config, error)) from error
-            place = "none" if config.password is None else config.password.place
-            trust = f", trust from the system and {config.ca_file}" if config.ca_file else ""
+                raise StageError(str(error), fix=secret_fix(config, error)) from error
             by = "" if way is None else f", by {way}"
-            what = f"token of oauth.{config.oauth}" if account.is_token else f"password from {place}"
-            finding.detail = f"{what}{trust}{by}" + ("" if config.enabled else "; the unit is not enabled")
+            finding.detail = told_of(config, account) + by + ("" if config.enabled else "; the unit is not enabled")
         return account, way
 
     # --- the channel ------------------------------------------------------------------------------------------------
@@ -150,10 +148,8 @@ class Proof:
             finding.detail = f"{how} as {account.username}"
 
     def _login_fix(self, error: BlockedError, account: Account) -> str:
-        if error.reason == "token_unwanted":
-            return 'set auth = "basic" with a password, or ask who runs the server how it takes tokens'
-        if account.is_token and error.reason == "login_refused":
-            return f'look at scope in [oauth.{self._config.oauth}], and at "mailwicket oauth status"'
+        if account.is_token and (fix := token_fix(error, self._config.oauth)):
+            return fix
         if error.reason == "plaintext_refused":
             return f'security = "tls", or "ssl" with port = {TLS_PORT}; allow_plaintext = true says it in the clear'
         if self._client.has_capability("LOGINDISABLED") and not self._client.encrypted:
@@ -167,17 +163,3 @@ class Proof:
             f"mend username ({account.username}; some servers want {other}) or password. Do not try it often: "
             "servers lock accounts"
         )
-
-
-def _secret_fix(config: Incoming, error: BlockedError) -> str:
-    if error.reason == "refused":
-        return f"mend [proxy.{config.proxy}]"
-    if error.reason == "certificate":
-        return "mend ca_file: the path of certificates in PEM form"
-    if config.auth == "oauth" and error.reason != "secret_missing":
-        return f'"mailwicket oauth login {config.oauth}", or mend [oauth.{config.oauth}], as it says'
-    if config.password is None and config.auth == "basic":
-        return 'set password, for example to { file = "PATH" }'
-    if config.password is not None and config.password.form == "credential":
-        return "systemd hands it to the service alone: test with { file = ... }, or below systemd-run(1)"
-    return "see that it is there, and that the user who runs this may read it"

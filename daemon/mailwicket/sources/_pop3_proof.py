@@ -12,12 +12,13 @@ import anyio
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.providers import by_server
 from mailwicket.errors import BlockedError, MailwicketError, StageError, TransientError
+from mailwicket.net.account import Account, refuse_clear_text, secret_fix, token_fix, told_of
 from mailwicket.net.approach import Approach, approach_stages
 from mailwicket.net.certificate import Certificate
 from mailwicket.net.door import Door, tell_tls
 from mailwicket.net.knock import certificate_of, trusting_context
 from mailwicket.net.pop3.client import Deadlines, Pop3Client
-from mailwicket.net.pop3.login import Account, authenticate, refuse_clear_text, secure
+from mailwicket.net.pop3.login import authenticate, secure
 from mailwicket.net.proxy import Way, way_of
 from mailwicket.ports import Probe
 from mailwicket.sources._pop3_bodies import top_of
@@ -93,14 +94,9 @@ class Proof:
             try:
                 account, way = await self._account(), await way_of(config)
             except BlockedError as error:
-                raise StageError(str(error), fix=_secret_fix(config, error)) from error
-            if account.token is not None:
-                place = "token from oauth"
-            else:
-                place = f"password from {'nowhere' if config.password is None else config.password.place}"
-            trust = f", trust from the system and {config.ca_file}" if config.ca_file else ""
+                raise StageError(str(error), fix=secret_fix(config, error)) from error
             by = "" if way is None else f", by {way}"
-            finding.detail = f"{place}{trust}{by}" + ("" if config.enabled else "; the unit is not enabled")
+            finding.detail = told_of(config, account) + by + ("" if config.enabled else "; the unit is not enabled")
         return account, way
 
     # --- what lies there --------------------------------------------------------------------------------------------
@@ -204,6 +200,8 @@ class _Channel:
             finding.detail = f"{how} as {account.username}"
 
     def _login_fix(self, error: BlockedError) -> str:
+        if self._account.is_token and (fix := token_fix(error, self._config.oauth)):
+            return fix
         if error.reason == "plaintext_refused":
             return f'security = "tls", or "ssl" with port = {TLS_PORT}; allow_plaintext = true says it in the clear'
         provider = by_server(self._config.server)
@@ -221,15 +219,3 @@ IN_USE_FIX: Final = (
     "another program has the maildrop open, perhaps mailwicket itself: a POP3 server lets one in at a time. End it, "
     "or wait some minutes where it hung up without QUIT"
 )
-
-
-def _secret_fix(config: Incoming, error: BlockedError) -> str:
-    if error.reason == "refused":
-        return f"mend [proxy.{config.proxy}]"
-    if error.reason == "certificate":
-        return "mend ca_file: the path of certificates in PEM form"
-    if config.password is None:
-        return 'set password, for example to { file = "PATH" }'
-    if config.password.form == "credential":
-        return "systemd hands it to the service alone: test with { file = ... }, or below systemd-run(1)"
-    return "see that it is there, and that the user who runs this may read it"

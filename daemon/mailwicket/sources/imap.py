@@ -17,13 +17,15 @@ from pydantic import BaseModel
 from mailwicket.config.incoming import Incoming
 from mailwicket.errors import BlockedError, TransientError
 from mailwicket.model import Fetched, Look, MailRef, Renumbered, Settlement, Unread
+from mailwicket.net.account import Credentials
 from mailwicket.net.imap.client import Deadlines, ImapClient
-from mailwicket.net.imap.login import PASSING_CODES, Account, log_in
+from mailwicket.net.imap.login import PASSING_CODES, log_in
 from mailwicket.net.imap.tokens import UID_MAX, read_date, write_sets
 from mailwicket.net.imap.utf7 import mailbox_argument
-from mailwicket.net.oauth.session import NO_RIGHT, Session, token_refused
+from mailwicket.net.line import check_room
+from mailwicket.net.oauth.session import NO_RIGHT, Session
 from mailwicket.net.proxy import way_of
-from mailwicket.ports import Bearer, Net, Probe
+from mailwicket.ports import Net, Probe
 from mailwicket.sources._imap_bodies import Answers, Bodies, Record
 from mailwicket.sources._imap_cursor import Cursor, first_cursor, renumbered_cursor
 from mailwicket.sources._imap_proof import Proof, stages
@@ -57,7 +59,7 @@ class ImapSource:
         self._name = name
         self._config = config
         self._net = net
-        self._bearer: Bearer | None = None
+        self._credentials = Credentials(config, net, "imap")
         self._records: dict[str, Record] = {}
         self.chance: Callable[[], float] = random.random
         """In [0, 1); spreads the sweeps of many mailboxes."""
@@ -67,21 +69,20 @@ class ImapSource:
         """Connect, authenticate and open the folder; see `ports.Source`."""
         way = await way_of(self._config)
         client = ImapClient(self._config.server, self._config.port, self.deadlines, way)
-        client.check_room()
+        check_room(client.peer)
         try:
             async with self._net.entrance(self._config.server):
-                await log_in(client, await self._account())
+                await log_in(client, await self._credentials.account())
                 epoch = await self._open_folder(client)
             record = self._records.setdefault(epoch, Record())
             limit = self._config.max_mail_bytes
             bodies = Bodies(client, self._net.spool_dir, f"{self._name}.{epoch}", limit, record)
-            session = Session(client.peer, self._bearer, client.protocol.loop.time(), self.chance)
+            session = self._credentials.session(client.peer, client.protocol.loop.time(), self.chance)
             settling = Settling(client, self._config.after)
             yield ImapMailbox(client, self._config, epoch, bodies, settling, self.chance, session)
         except BlockedError as error:
-            client.check_room()  # of a file that could not be opened for want of descriptors nobody can tell
-            if self._bearer is not None and error.reason == "login_refused":
-                raise token_refused(self._bearer, error) from error
+            check_room(client.peer)  # of a file that could not be opened for want of descriptors nobody can tell
+            self._credentials.renew(error)
             raise
         finally:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
@@ -95,31 +96,13 @@ class ImapSource:
 
     async def prove(self, probe: Probe) -> None:
         """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._account, self.deadlines, probe).run()
+        await Proof(self._config, self._credentials.account, self.deadlines, probe).run()
 
     def _empty_spool(self) -> None:
         """Remove what was fetched and not taken over: it is fetched again, and a full disk wants the room."""
         with suppress(OSError):  # a disk that does not take it back does not give a new one either
             for path in self._net.spool_dir.glob(f"{self._name}.*"):  # a unit's name holds no dot
                 path.unlink(missing_ok=True)
-
-    async def _account(self) -> Account:
-        """Resolve secrets and trust: mostly both are at hand, and a thread for each of a thousand would be a crowd."""
-        config, password = self._config, self._config.password
-        if config.auth == "oauth" and config.oauth is not None:
-            self._bearer = self._bearer or self._net.bearer(config.oauth, "imap", config.username, config.proxy)
-            token = await self._bearer.token()
-            tls = await self._net.trust(config.ca_file)
-            return Account(config.username, token, config.security, tls, config.allow_plaintext, is_token=True)
-        if password is None:
-            raise BlockedError(f"{config.server}:{config.port}: no password is configured", reason="secret_missing")
-        revealed = (
-            password.reveal()
-            if password.at_hand
-            else await anyio.to_thread.run_sync(password.reveal, abandon_on_cancel=True)
-        )
-        tls = await self._net.trust(config.ca_file)
-        return Account(config.username, revealed, config.security, tls, config.allow_plaintext)
 
     async def _open_folder(self, client: ImapClient) -> str:
         """Open the folder, for reading alone when nothing is to be changed; return its UIDVALIDITY."""

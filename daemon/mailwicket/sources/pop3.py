@@ -18,9 +18,10 @@ from mailwicket.config.incoming import Incoming
 from mailwicket.config.model import Says, Text, wrong
 from mailwicket.errors import BlockedError
 from mailwicket.model import Fetched, Look, MailRef, Renumbered, Settlement
-from mailwicket.net.oauth.session import token_refused
-from mailwicket.net.pop3.client import Deadlines, Pop3Client, check_room
-from mailwicket.net.pop3.login import Account, Token, log_in
+from mailwicket.net.account import Credentials
+from mailwicket.net.line import check_room
+from mailwicket.net.pop3.client import Deadlines, Pop3Client
+from mailwicket.net.pop3.login import log_in
 from mailwicket.net.proxy import way_of
 from mailwicket.ports import Net, Probe
 from mailwicket.sources._pop3_bodies import Bodies, Record, received_at, top_of
@@ -86,13 +87,7 @@ class Pop3Source:
         self._config = config
         self._net = net
         self._record = Record()
-        self._bearer = (
-            None
-            if (application := _application(config)) is None
-            else net.bearer(application, "pop3", config.username, config.proxy)
-        )
-        self.token: Token | None = None if self._bearer is None else self._bearer.token
-        """Where it is set, it stands in for the password."""
+        self._credentials = Credentials(config, net, "pop3")
         self.chance: Callable[[], float] = random.random
         """In [0, 1); spreads the looks of many mailboxes."""
 
@@ -120,7 +115,7 @@ class Pop3Source:
 
     async def prove(self, probe: Probe) -> None:
         """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._account, self.deadlines, probe).run()
+        await Proof(self._config, self._credentials.account, self.deadlines, probe).run()
 
     async def _begin(self) -> Session:
         """Log in and list what lies there."""
@@ -129,12 +124,11 @@ class Pop3Source:
         session = Session(client)
         try:
             async with self._net.entrance(config.server):
-                await log_in(client, await self._account())
+                await log_in(client, await self._credentials.account())
             await session.list()
         except BlockedError as error:
             client.abort()
-            if self._bearer is not None and error.reason == "login_refused":
-                raise token_refused(self._bearer, error) from error
+            self._credentials.renew(error)
             raise
         except BaseException:
             client.abort()
@@ -150,26 +144,6 @@ class Pop3Source:
         with suppress(OSError):  # a disk that does not take it back does not give a new one either
             for path in self._net.spool_dir.glob(f"{self._name}.*"):  # a unit's name holds no dot
                 path.unlink(missing_ok=True)
-
-    async def _account(self) -> Account:
-        """Resolve secrets and trust."""
-        config, password = self._config, self._config.password
-        revealed = ""
-        if self.token is None:
-            if password is None:
-                raise BlockedError(f"{config.server}:{config.port}: no password is configured", reason="secret_missing")
-            revealed = (
-                password.reveal()
-                if password.at_hand
-                else await anyio.to_thread.run_sync(password.reveal, abandon_on_cancel=True)
-            )
-        tls = await self._net.trust(config.ca_file)
-        return Account(config.username, revealed, config.security, tls, config.allow_plaintext, self.token)
-
-
-def _application(config: Pop3) -> str | None:
-    """The `[oauth.NAME]` by whose tokens it logs in; None for a password."""
-    return config.oauth if config.auth == "oauth" else None
 
 
 class Pop3Mailbox:

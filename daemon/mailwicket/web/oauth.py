@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol, cast, get_args
 
 from aiohttp import web
 
-from mailwicket.errors import ConflictError, UnknownError
+from mailwicket.errors import BlockedError, ConflictError, TransientError, UnknownError
 from mailwicket.model import Use
 from mailwicket.net.oauth.tokens import Door
 from mailwicket.web.problem import answer, problem
@@ -93,11 +93,18 @@ class OAuthRoutes:
         return answer(await self._desk.come_back((await request.text())[:QUERY_CHARS_MAX]))
 
     async def _renew(self, request: web.Request) -> web.Response:
-        """Have a good token for `use` and `mailbox`; until when it is good, never the token."""
+        """Have a good token for `use` and `mailbox`; until when it is good, never the token.
+
+        Where there is none, the problem holds `reason`, `fix` where that is known, `passes` where time mends it.
+        """
         use = request.query.get("use", "imap")
         if use not in get_args(Use):
             raise UnknownError(f"use is one of: {', '.join(get_args(Use))}")
         mailbox, proxy = request.query.get("mailbox", ""), request.query.get("proxy")
-        return answer(
-            await self._desk.renew(Door(request.match_info["name"], cast("Use", use), mailbox, proxy or None))
-        )
+        opens = Door(request.match_info["name"], cast("Use", use), mailbox, proxy or None)
+        try:
+            return answer(await self._desk.renew(opens))
+        except BlockedError as error:
+            return problem(503, "not possible now", str(error), reason=error.reason, fix=error.fix)
+        except TransientError as error:
+            return problem(503, "not possible now", str(error), reason=error.reason, passes=True)

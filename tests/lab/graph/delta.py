@@ -208,10 +208,9 @@ class Deltas:
             return None
         if not _fits(item, asked):
             return None
-        select = asked.select
+        shown = view.message(item, immutable=immutable, select=asked.select, expand=asked.expand)
         if self.manners.partial_rows and row.kind == "updated" and row.detail == "isRead":
-            select = ("id", "isRead", "parentFolderId")
-        shown = view.message(item, immutable=immutable, select=select, expand=asked.expand)
+            shown = {"id": shown["id"], "isRead": item.is_read, "parentFolderId": item.folder_id}
         return {"@odata.type": "#microsoft.graph.message", **shown}
 
     # --- links ------------------------------------------------------------------------------------------------------

@@ -7,10 +7,10 @@ import binascii
 import re
 from typing import TYPE_CHECKING, Any
 
-from tests.lab.graph import view
+from tests.lab.graph import shape, view
 from tests.lab.graph.ask import MEBIBYTE, Answer, Ask
 from tests.lab.graph.mailboxes import Attachment, Message
-from tests.lab.graph.messages import READ_ONLY, WRITABLE, check_properties, found, shown
+from tests.lab.graph.messages import found, shown
 from tests.lab.graph.mime import composed, message_id_of, recipients_of, text_of, with_header
 from tests.lab.graph.problem import GraphError, bad_request, no_such_item, too_large
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 REQUEST_LIMIT = 4 * MEBIBYTE
 SMALL_FILE = 3 * MEBIBYTE
 MAX_OWN_HEADERS = 5
-DRAFT_ONLY = ("internetMessageHeaders", "attachments")
 
 
 async def create(lab: Lab, ask: Ask) -> Answer:
@@ -43,7 +42,7 @@ def mail_asked(lab: Lab, ask: Ask, told: dict[str, Any] | None) -> tuple[bytes, 
         return _own_ids(lab, ask.mime(REQUEST_LIMIT)), [], []
     if len(ask.content) > REQUEST_LIMIT:
         raise too_large()
-    check_properties(told, (*WRITABLE, *READ_ONLY, *DRAFT_ONLY))
+    shape.check(told, made=True)
     _check_headers(told.get("internetMessageHeaders") or [])
     files = [file_asked(ask, one) for one in told.get("attachments") or ()]
     return composed(told, ask.mailbox.address), files, list(told.get("bccRecipients") or ())
@@ -82,7 +81,7 @@ def reply_asked(lab: Lab, ask: Ask, to: Message) -> bytes:
         return _own_ids(lab, ask.mime(REQUEST_LIMIT))
     told = ask.arguments("message", "comment") if ask.content else {}
     message = dict(told.get("message") or {})
-    check_properties(message, (*WRITABLE, *DRAFT_ONLY))
+    shape.check(message, made=True)
     _check_headers(message.get("internetMessageHeaders") or [])
     if told.get("comment") is not None and "body" in message:
         raise bad_request("Comment and Message.Body cannot both be given.", "ErrorInvalidRequest")

@@ -10,10 +10,10 @@ import zlib
 from email.message import Message as Mail
 from email.utils import format_datetime
 
+from tests.lab.graph.bounce import HOST
 from tests.lab.graph.mailboxes import Message
 from tests.lab.graph.mime import parsed
 
-HOST = "AM0EX01MB0042.eurprd01.prod.outlook.example"
 SEALED = ("multipart/signed", "multipart/encrypted")
 """Exchange keeps these to the byte."""
 REBUILT = email.policy.compat32.clone(linesep="\r\n", max_line_length=76)

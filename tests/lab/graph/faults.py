@@ -42,6 +42,12 @@ class Fault:
     def is_for(self, asked: str) -> bool:
         return self.times > 0 and fnmatchcase(asked, self.match)
 
+    def spare(self) -> None:
+        """The request never came so far."""
+        if self is not NONE:
+            self.times += 1
+            self.hit -= 1
+
     def error(self) -> GraphError | None:
         """The answer, where the fault is one."""
         if not self.status:

@@ -26,6 +26,10 @@ class Manners:
     mime: str = "exchange"
     """How `$value` gives a mail: `exchange`, `rebuilt` or `verbatim` (see `exchange.given_out`)."""
     chunked: bool = True
+    latency_s: float = 0.0
+    """Of each request, while it counts as one of those at a time."""
+    deletes_to: str = "recoverableitemsdeletions"
+    """Where DELETE moves a message; the documentation does not tell."""
     audiences: tuple[str, ...] = (GRAPH, GRAPH_APP)
     """Of tokens that are taken, beside the double's own origin."""
 
@@ -57,6 +61,8 @@ class Lab:
     openapi: Validation = field(default_factory=Validation.from_environment)
     boxes: dict[str, Mailbox] = field(default_factory=dict)
     requests: list[Asked] = field(default_factory=list)
+    crashes: list[Exception] = field(default_factory=list)
+    """Slips of the double itself."""
     delta: Deltas = field(init=False)
     sending: Sending = field(init=False)
     uploads: Uploads = field(init=False)

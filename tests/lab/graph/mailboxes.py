@@ -190,9 +190,10 @@ class Mailbox:
         self._messages.pop(message.immutable_id, None)
         self._by_rest.pop(message.rest_id, None)
 
-    def move(self, message: Message, folder: Folder) -> None:
+    def move(self, message: Message, folder: Folder, why: str = "changed") -> None:
+        """Into another folder; *why* is what is told of the one it leaves."""
         if folder.id != message.folder_id:
-            self.take(message, "changed")
+            self.take(message, why)
             self.lay(message, folder)
 
     def note_update(self, message: Message, detail: str = "") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.lab.graph import view
+from tests.lab.graph import shape, view
 from tests.lab.graph.ask import Answer, Ask
 from tests.lab.graph.exchange import given_out
 from tests.lab.graph.mailboxes import Message
@@ -13,14 +13,6 @@ from tests.lab.graph.problem import GraphError, bad_request
 
 if TYPE_CHECKING:
     from tests.lab.graph.lab import Lab
-
-ANY_TIME = ("isRead", "categories", "flag", "importance", "inferenceClassification")
-WHILE_DRAFT = (
-    "subject", "body", "toRecipients", "ccRecipients", "bccRecipients", "replyTo", "from", "sender",
-    "internetMessageId", "isDeliveryReceiptRequested", "isReadReceiptRequested",
-)  # fmt: skip
-WRITABLE = (*ANY_TIME, *WHILE_DRAFT)
-READ_ONLY = ("id", "changeKey", "createdDateTime", "receivedDateTime", "isDraft", "parentFolderId", "hasAttachments")
 
 
 def found(ask: Ask) -> Message:
@@ -46,37 +38,21 @@ async def get_value(lab: Lab, ask: Ask) -> Answer:
 
 async def patch(_: Lab, ask: Ask) -> Answer:
     item, told = found(ask), ask.json()
-    check_properties(told, (*WRITABLE, *READ_ONLY))
-    for name in told:
-        if name in READ_ONLY:
-            raise bad_request(f"The property '{name}' is read-only and cannot be set.", "ErrorInvalidPropertySet")
-        if name in WHILE_DRAFT and not item.is_draft:
-            raise bad_request(f"Update is not allowed on '{name}' of an item that was sent.", "ErrorInvalidPropertySet")
+    shape.check(told)
+    for name in () if item.is_draft else shape.draft_only(told):
+        raise bad_request(f"Update is not allowed on '{name}' of an item that was sent.", "ErrorInvalidPropertySet")
     _change(item, told)
     ask.mailbox.note_update(item, "isRead" if set(told) == {"isRead"} else "")
     return shown(ask, item)
 
 
-def check_properties(told: dict[str, Any], known: tuple[str, ...]) -> None:
-    for name in told:
-        if name not in known and "@odata." not in name:
-            raise bad_request(
-                f"The property '{name}' does not exist on type 'microsoft.graph.message'. Make sure to only use"
-                " property names that are defined by the type.",
-                "RequestBodyRead",
-            )
-
-
 def _change(item: Message, told: dict[str, Any]) -> None:
-    if isinstance(told.get("isRead"), bool):
-        item.is_read = told["isRead"]
-    elif "isRead" in told:
-        raise bad_request("Cannot convert a primitive value to the expected type 'Edm.Boolean'.", "RequestBodyRead")
+    item.is_read = told.get("isRead", item.is_read)
     item.categories = told.get("categories", item.categories)
     item.flag = told.get("flag", item.flag)
     if "bccRecipients" in told:
         item.bcc = told["bccRecipients"]
-    rest = {key: value for key, value in told.items() if key in WHILE_DRAFT and key != "bccRecipients"}
+    rest = {key: value for key, value in told.items() if key in shape.WHILE_DRAFT and key != "bccRecipients"}
     if "body" in rest:  # made anew from what it says, which keeps no other part
         kept = {"subject": "Subject", "internetMessageId": "Message-ID"}
         before = {key: view.value_of(item, key) for key in kept}
@@ -103,19 +79,18 @@ async def move(_: Lab, ask: Ask) -> Answer:
     return shown(ask, item, 201)
 
 
-async def delete(_: Lab, ask: Ask) -> Answer:
+async def delete(lab: Lab, ask: Ask) -> Answer:
     item, box = found(ask), ask.mailbox
     expected = ask.headers.get("If-Match")
     if expected not in {None, "*", f'W/"{view.change_key(item)}"'}:
         raise GraphError(412, "ErrorIrresolvableConflict", "The change key passed in the request does not match.")
-    bin_ = box.folder("deleteditems")
-    if item.folder_id in {bin_.id, box.folder("recoverableitemsdeletions").id}:
-        box.move(item, box.folder("recoverableitemspurges"))
-    else:
-        box.move(item, box.folder("recoverableitemsdeletions"))
+    target = box.folder(lab.manners.deletes_to)
+    if item.folder_id == target.id:
+        target = box.folder("recoverableitemspurges")
+    box.move(item, target, "deleted")
     return Answer(204)
 
 
 async def permanent_delete(_: Lab, ask: Ask) -> Answer:
-    ask.mailbox.move(found(ask), ask.mailbox.folder("recoverableitemspurges"))
+    ask.mailbox.move(found(ask), ask.mailbox.folder("recoverableitemspurges"), "deleted")
     return Answer(204)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.message import EmailMessage
-from email.mime.message import MIMEMessage
-from email.mime.multipart import MIMEMultipart
-from email.mime.text import MIMEText
-from email.utils import format_datetime, make_msgid
 from typing import TYPE_CHECKING, Any
 
 from tests.lab.graph.ask import Answer, Ask
+from tests.lab.graph.bounce import report_of
 from tests.lab.graph.clock import Clock
 from tests.lab.graph.drafts import mail_asked, refuse_full, reply_asked
 from tests.lab.graph.ids import IMMUTABLE
@@ -159,41 +154,7 @@ def _check_sender(lab: Lab, ask: Ask, raw: bytes) -> None:
 def _deliver(lab: Lab, sender: Mailbox, sent: Sent, who: str) -> None:
     target = lab.find(who)
     if who.lower() in lab.sending.bounces:
-        told = bounce(sender.address, who, sent.content, lab.clock.now())
+        told = report_of(sender.address, who, sent.content, lab.clock.now())
         lab.clock.later(lab.sending.bounces[who.lower()], lambda: sender.deliver(told) and None)
     elif target is not None:
         target.deliver(sent.content)
-
-
-def bounce(sender: str, who: str, raw: bytes, now: datetime) -> bytes:
-    """A report as Exchange Online writes it (RFC 3464)."""
-    report = MIMEMultipart("report", **{"report-type": "delivery-status"})
-    head: Mapping[str, str] = {
-        "From": "Microsoft Outlook <MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@example.org>",
-        "To": sender,
-        "Subject": f"Undeliverable: {parsed(raw).get('Subject', '')}",
-        "Date": format_datetime(now),
-        "Message-ID": make_msgid(domain="eurprd01.prod.outlook.example"),
-        "In-Reply-To": str(parsed(raw).get("Message-ID", "")),
-        "Auto-Submitted": "auto-replied",
-        "X-MS-Exchange-Message-Is-Ndr": "",
-    }
-    for name, value in head.items():
-        report[name] = value
-    report.attach(MIMEText(f"Your message to {who} couldn't be delivered.\r\n", "plain"))
-    status = EmailMessage()
-    status.set_type("message/delivery-status")
-    del status["MIME-Version"]
-    fields = (
-        "Reporting-MTA: dns;AM0EX01MB0042.eurprd01.prod.outlook.example\r\n\r\n"
-        f"Final-Recipient: rfc822;{who}\r\nAction: failed\r\nStatus: 5.1.10\r\n"
-        "Diagnostic-Code: smtp;550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found\r\n"
-    )
-    status.set_payload(fields)
-    report.attach(status)
-    report.attach(MIMEMessage(_mail(raw)))
-    return report.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-
-
-def _mail(raw: bytes) -> Any:
-    return parsed(raw)

@@ -6,8 +6,9 @@ import contextlib
 import json
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
 
@@ -17,9 +18,10 @@ from anyio.from_thread import start_blocking_portal
 
 from tests.lab.graph import control, odata
 from tests.lab.graph.access import checked
-from tests.lab.graph.ask import Answer, Ask
-from tests.lab.graph.faults import NONE, Fault
+from tests.lab.graph.ask import Answer, Ask, Grant
+from tests.lab.graph.faults import Fault
 from tests.lab.graph.lab import Asked, Lab
+from tests.lab.graph.mailboxes import Mailbox
 from tests.lab.graph.problem import GraphError, bad_request
 from tests.lab.graph.routes import LINKS, Route, route, split
 
@@ -29,6 +31,28 @@ LARGEST_REQUEST = 200 << 20
 
 class _CutError(Exception):
     """The connection was cut on purpose."""
+
+
+@dataclass
+class _Incoming:
+    """A request that was read."""
+
+    request: web.Request
+    content: bytes
+    fault: Fault
+    turn: contextlib.ExitStack
+    """Left when the last byte of the answer is out."""
+
+    @property
+    def path(self) -> str:
+        return self.request.raw_path.partition("?")[0]
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        return list(self.request.query.items())
+
+
+Handler = Callable[[_Incoming], Awaitable[Answer]]
 
 
 class _Front:
@@ -43,7 +67,7 @@ class _Front:
     async def upload(self, request: web.Request) -> web.StreamResponse:
         return await self._exchange(request, self._upload)
 
-    async def _exchange(self, request: web.Request, handler: Any) -> web.StreamResponse:
+    async def _exchange(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """From a request to its answer, whatever goes wrong between."""
         lab = self.lab
         lab.clock.run_due()
@@ -51,23 +75,23 @@ class _Front:
         ids = {"request-id": str(uuid.uuid4())}
         if told := request.headers.get("client-request-id"):
             ids["client-request-id"] = told
-        fault = NONE
-        try:
-            fault = lab.faults.take(f"{request.method} {self._below(request)}")
-            answer = await self._with(fault, request, content, handler)
-        except GraphError as error:
-            body = error.body(
-                ids["request-id"], ids.get("client-request-id", ids["request-id"]), formatdate(usegmt=True)
-            )
-            answer = Answer(error.status, body, headers=dict(error.headers))
-            if fault.html and fault.status:
-                answer.body, answer.content = None, b"<html><body><h1>Service unavailable</h1></body></html>"
-                answer.content_type = "text/html"
-        headers = {key: value for key, value in request.headers.items() if key.lower() != "authorization"}
-        lab.requests.append(Asked(request.method, request.raw_path, headers, content, answer.status))
-        with contextlib.suppress(_CutError):
-            if not fault.drop:
-                return await self._send(request, answer, ids, fault)
+        fault = lab.faults.take(f"{request.method} {self._below(request)}")
+        with contextlib.ExitStack() as turn:
+            if fault.drop == "before":
+                answer = Answer(0)
+            else:
+                try:
+                    answer = await handler(_Incoming(request, content, fault, turn))
+                except GraphError as error:
+                    answer = _refusal(error, ids, fault)
+                except Exception as error:
+                    lab.crashes.append(error)
+                    raise
+            headers = {key: value for key, value in request.headers.items() if key.lower() != "authorization"}
+            lab.requests.append(Asked(request.method, request.raw_path, headers, content, answer.status))
+            with contextlib.suppress(_CutError):
+                if not fault.drop:
+                    return await self._send(request, answer, ids, fault)
         if request.transport is not None:
             request.transport.abort()
         return web.Response()
@@ -76,64 +100,52 @@ class _Front:
         """The path that faults are matched with."""
         return request.raw_path.partition("?")[0].removeprefix(self.lab.prefix).removeprefix(f"/{VERSION}")
 
-    async def _with(self, fault: Fault, request: web.Request, content: bytes, handler: Any) -> Answer:
-        """Answer as the fault says, or as Graph would."""
-        if fault.delay_s:
-            await anyio.sleep(fault.delay_s)
-        if fault.drop == "before":
-            return Answer(0)
-        if (error := fault.error()) is not None:
-            self._validate(request, content)
-            raise error
-        answer: Answer = await handler(request, content)
-        return Answer(fault.lies) if fault.lies else answer
-
-    def _validate(self, request: web.Request, content: bytes) -> None:
-        parts = self._parts(request)
-        self.lab.openapi.request(request.method, parts, _query(request), request.headers, content)
-
     # --- Graph ------------------------------------------------------------------------------------------------------
 
-    def _parts(self, request: web.Request) -> list[str]:
-        """Segments below the version, with `/me` written as a user."""
-        path = request.raw_path.partition("?")[0].removeprefix(self.lab.prefix)
-        parts = split(path)
-        return ["users", "me", *parts[2:]] if parts[1:2] == ["me"] else parts[1:]
-
-    async def _graph(self, request: web.Request, content: bytes) -> Answer:
-        lab = self.lab
-        version = split(request.raw_path.partition("?")[0].removeprefix(lab.prefix))[:1]
-        if version != [VERSION]:
-            raise bad_request(f"Invalid version: {''.join(version)}")
-        self._validate(request, content)
-        parts = self._parts(request)
-        if parts[:1] != ["users"] or len(parts) < 3:
+    async def _graph(self, incoming: _Incoming) -> Answer:
+        lab, request, fault = self.lab, incoming.request, incoming.fault
+        version, *parts = split(incoming.path.removeprefix(lab.prefix)) or [""]
+        if version != VERSION:
+            raise bad_request(f"Invalid version: {version}")
+        is_me = parts[:1] == ["me"]
+        described = ["users", *parts] if is_me else parts
+        lab.openapi.request(request.method, described, incoming.query, request.headers, incoming.content)
+        if fault.html and (error := fault.error()):
+            raise error  # a gateway's, which looks at no token
+        grant = self._grant(incoming)
+        user = grant.user if is_me else "".join(parts[1:2])
+        incoming.turn.enter_context(lab.throttling.turn((grant.app, user.lower())))
+        await anyio.sleep(fault.delay_s + lab.manners.latency_s)
+        if error := fault.error():
+            if fault.status == 429 and fault.retry_after is not None:
+                lab.throttling.hold((grant.app, user.lower()), fault.retry_after)
+            raise error
+        if is_me and grant.of_application:
+            raise bad_request("/me request is only valid with delegated authentication flow.")
+        if described[:1] != ["users"] or len(described) < 3:
             raise bad_request(f"Resource not found for the segment '{''.join(parts[:1])}'.")
-        grant = lab.tokens.check(request.headers.get("Authorization"), [*lab.manners.audiences, lab.origin])
-        user = parts[1]
-        if request.raw_path.removeprefix(lab.prefix).startswith(f"/{VERSION}/me/"):
-            if grant.of_application:
-                raise bad_request("/me request is only valid with delegated authentication flow.")
-            user = grant.user
-        place, segments = route(request.method, parts[2:])
-        with lab.throttling.turn((grant.app, user.lower())):
-            ask = self._ask(request, content, place, segments, user, grant)
-            checked(ask, place.needs)
-            answer = await place.handler(lab, ask)
-            await anyio.lowlevel.checkpoint()
+        place, segments = route(request.method, described[2:])
+        ask = self._ask(incoming, place, segments, lab.known(user), grant)
+        checked(ask, place.needs)
+        answer = await place.handler(lab, ask)
         if ask.prefer.applied:
             answer.headers["Preference-Applied"] = ", ".join(ask.prefer.applied)
         if answer.body is not None:
-            lab.openapi.response(request.method, parts, answer.status, answer.body)
-        return answer
+            lab.openapi.response(request.method, described, answer.status, answer.body)
+        return Answer(fault.lies) if fault.lies else answer
 
-    def _ask(
-        self, request: web.Request, content: bytes, place: Route, segments: dict[str, str], user: str, grant: Any
-    ) -> Ask:
-        lab, query = self.lab, _query(request)
-        raw = request.raw_path.partition("?")[0]
-        below = raw.removeprefix(lab.prefix).split("/")
-        depth = 3 if below[2:3] == ["me"] else 4
+    def _grant(self, incoming: _Incoming) -> Grant:
+        lab = self.lab
+        try:
+            return lab.tokens.check(incoming.request.headers.get("Authorization"), [*lab.manners.audiences, lab.origin])
+        except GraphError:
+            incoming.fault.spare()
+            raise
+
+    def _ask(self, incoming: _Incoming, place: Route, segments: dict[str, str], box: Mailbox, grant: Grant) -> Ask:
+        lab, request, query = self.lab, incoming.request, incoming.query
+        below = incoming.path.removeprefix(lab.prefix).split("/")
+        depth = 3 if below[2] == "me" else 4
         is_link = any(name in LINKS for name, _ in query)
         return Ask(
             request.method,
@@ -141,8 +153,8 @@ class _Front:
             segments,
             query,
             request.headers,
-            content,
-            lab.known(user),
+            incoming.content,
+            box,
             grant,
             odata.prefer(request.headers.getall("Prefer", [])),
             f"{lab.root}{'/'.join(below[:depth])}",
@@ -151,11 +163,15 @@ class _Front:
 
     # --- the other origin -------------------------------------------------------------------------------------------
 
-    async def _upload(self, request: web.Request, content: bytes) -> Answer:
-        key, uploads = request.query.get("authtoken", ""), self.lab.uploads
+    async def _upload(self, incoming: _Incoming) -> Answer:
+        request, uploads = incoming.request, self.lab.uploads
+        await anyio.sleep(incoming.fault.delay_s)
+        if error := incoming.fault.error():
+            raise error
+        key = request.query.get("authtoken", "")
         match request.method:
             case "PUT":
-                return uploads.put(key, request.headers, content)
+                return uploads.put(key, request.headers, incoming.content)
             case "GET":
                 return uploads.look(key)
             case "DELETE":
@@ -202,8 +218,12 @@ class _Front:
             raise _CutError
 
 
-def _query(request: web.Request) -> Sequence[tuple[str, str]]:
-    return list(request.query.items())
+def _refusal(error: GraphError, ids: dict[str, str], fault: Fault) -> Answer:
+    if fault.html and fault.status:
+        page = b"<html><body><h1>Service unavailable</h1></body></html>"
+        return Answer(error.status, content=page, content_type="text/html", headers=error.headers)
+    told = error.body(ids["request-id"], ids.get("client-request-id", ids["request-id"]), formatdate(usegmt=True))
+    return Answer(error.status, told, headers=error.headers)
 
 
 # --- running it -----------------------------------------------------------------------------------------------------
@@ -217,6 +237,7 @@ async def serving(
 
     Raises:
         AssertionError: at the end, where a request broke Microsoft's description and *judged* is on.
+        Exception: what went wrong in the double itself.
     """
     lab = Lab(prefix)
     front = _Front(lab)
@@ -234,6 +255,8 @@ async def serving(
         lab.origin, lab.uploads.origin = f"{scheme}://127.0.0.1:{here}", f"{scheme}://127.0.0.1:{there}"
         yield lab
     if judged:
+        for error in lab.crashes:
+            raise error
         lab.openapi.judge()
 
 

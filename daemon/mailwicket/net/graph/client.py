@@ -142,9 +142,17 @@ class GraphMailbox:
         return await self._exchange("GET", link, headers or {}, None, (200,))
 
     async def upload(
-        self, url: str, content: bytes, headers: Mapping[str, str], wanted: Collection[int] = (200, 201, 202)
+        self,
+        url: str,
+        content: bytes | None,
+        headers: Mapping[str, str],
+        *,
+        method: str = "PUT",
+        wanted: Collection[int] = (200, 201, 202),
     ) -> Answer:
         """PUT *content* to an upload session, wherever the server said that it is: without our token.
+
+        A GET asks how far the session has got.
 
         Raises:
             BlockedError: its URL is not encrypted.
@@ -153,8 +161,8 @@ class GraphMailbox:
         if not is_upload_url(url):
             raise BlockedError(f"{self.place.peer} names an upload session that is not encrypted; nothing is sent")
         async with self._lane.turn():
-            asked = Asked(self.place.peer, self.place.mailbox, self._oauth, "PUT of a slice")
-            async with self._open("PUT", url, headers, content) as response:
+            asked = Asked(self.place.peer, self.place.mailbox, self._oauth, f"{method} of an upload session")
+            async with self._open(method, url, headers, content) as response:
                 return await self._judged(asked, response, wanted)
 
     async def read_value(self, path: str, take: Callable[[Value], Awaitable[T]]) -> T:

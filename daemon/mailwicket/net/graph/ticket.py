@@ -23,6 +23,7 @@ CLOUDS: Final = frozenset(
 """Tokens of one are nothing to another."""
 
 WRITES: Final = ("Mail.ReadWrite", "Mail.ReadWrite.Shared")
+SENDS: Final = ("Mail.Send", "Mail.Send.Shared")
 READS: Final = (*WRITES, "Mail.Read", "Mail.Read.Shared")
 EVERY: Final = frozenset({"Mail.ReadWrite", "Mail.Read", "Mail.Send"})
 
@@ -56,6 +57,16 @@ class Ticket:
     def opens_every_mailbox(self) -> bool:
         """Whether a permission of the whole tenant stands in it; one that Exchange limits stands in no token."""
         return not EVERY.isdisjoint(self.permissions)
+
+    @property
+    def may_send(self) -> Sequence[str]:
+        """The permissions to send that it names."""
+        return [one for one in self.permissions if one in SENDS]
+
+    @property
+    def only_sends(self) -> bool:
+        """Whether it names a permission to send and none to keep drafts."""
+        return bool(self.may_send) and not any(one in WRITES for one in self.permissions)
 
     def is_for(self, server: str) -> bool:
         """Tell whether *server* is meant, or the cloud that stands behind it where it is none itself."""

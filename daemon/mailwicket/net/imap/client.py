@@ -15,13 +15,12 @@ import anyio
 import anyio.to_thread
 
 from mailwicket.errors import BlockedError, TransientError
-from mailwicket.net import descriptors
 from mailwicket.net.imap.protocol import Exchange, ImapProtocol, Literal
 from mailwicket.net.imap.reader import Response, Room
 from mailwicket.net.imap.signal import Signal
 from mailwicket.net.imap.tokens import read_search
-from mailwicket.net.line import is_local, tls_of, trouble
-from mailwicket.net.proxy import Way, dial_by
+from mailwicket.net.line import Line, tls_of
+from mailwicket.net.proxy import Way
 
 SHORT_BYTES: Final = 1024
 SHORT_RESPONSES: Final = 8
@@ -56,7 +55,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
 
     def __init__(self, host: str, port: int, deadlines: Deadlines, way: Way | None = None) -> None:
         """Prepare a connection to *host*, by *way*; `open` makes it."""
-        self._way = way
+        self._line = Line(host, port, way, deadlines.connect_s, self.abort)
         self.deadlines = deadlines
         self.peer = f"{host}:{port}"
         self._lock = (
@@ -75,15 +74,6 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         await self.attach(tls, sock)
         await self.greet()
 
-    def check_room(self) -> None:
-        """Say whether this machine lets us open a connection, before anything is spent on it.
-
-        Raises:
-            TransientError: too many files are open.
-        """
-        with self._trouble("be connected to"):
-            descriptors.check_room()
-
     async def attach(self, tls: ssl.SSLContext | None, sock: socket.socket | None = None) -> None:
         """Connect; with *tls* the first byte is TLS already. *sock* is connected, by `dial` or a proxy.
 
@@ -91,14 +81,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
             TransientError: unreachable.
             BlockedError: its certificate does not stand the test.
         """
-        loop = self.protocol.loop
-        end_at = loop.time() + self.deadlines.connect_s
-        if sock is None:
-            with self._trouble("accept a connection"):
-                sock = await dial_by(self._way, self.host, self.port, self.deadlines.connect_s)
-        with self._trouble("begin TLS"), anyio.fail_after(max(0, end_at - loop.time())):
-            name = self.host if tls else None
-            await loop.create_connection(lambda: self.protocol, sock=sock, ssl=tls, server_hostname=name)
+        await self._line.attach(self.protocol, tls, sock)
 
     async def greet(self) -> None:
         """Read the greeting.
@@ -106,7 +89,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         Raises:
             TransientError: there is none, or it refuses the connection.
         """
-        with self._trouble("greet"), anyio.fail_after(self.deadlines.greeting_s):
+        with self._line.trouble("greet"), anyio.fail_after(self.deadlines.greeting_s):
             await self.protocol.greeted.wait()
         if self.protocol.failure is not None:
             raise self.protocol.error()
@@ -124,19 +107,8 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
             raise BlockedError(f'{self.peer} refused STARTTLS ("{answer.words}")', reason="starttls_missing")
         protocol = self.protocol
         if protocol.injected:
-            self.abort()
-            raise TransientError(
-                f"{self.peer}: something was sent in the clear behind the answer to STARTTLS; nothing was said to it",
-                reason="server_said",
-            )
-        with self._trouble("begin TLS after STARTTLS"), anyio.fail_after(self.deadlines.connect_s):
-            transport = await protocol.loop.start_tls(protocol.transport, protocol, tls, server_hostname=self.host)
-            if transport is None:
-                raise ConnectionResetError("closed during the TLS handshake")
-            protocol.secured(transport)
-
-    def _trouble(self, task: str) -> contextlib.AbstractContextManager[None]:
-        return trouble(self.peer, task, self.abort)
+            raise self._line.injected("STARTTLS")
+        protocol.secured(await self._line.go_over_to_tls(protocol.transport, protocol, tls, "STARTTLS"))
 
     @property
     def tls(self) -> ssl.SSLObject | None:
@@ -150,11 +122,8 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
 
     @property
     def local(self) -> bool:
-        """Whether the other end is this machine, by the address that answered and not by its name.
-
-        Behind a proxy it is not, wherever the proxy is.
-        """
-        return self._way is None and is_local(self.protocol.transport)
+        """Whether the other end is this machine, by the address that answered and not by its name."""
+        return self._line.is_local(self.protocol.transport)
 
     def abort(self) -> None:
         """End the connection now, without a word."""

@@ -2,64 +2,19 @@
 
 from __future__ import annotations
 
-import ssl
-from base64 import b64encode
-from dataclasses import dataclass, field
 from typing import Final
-from typing import Literal as OneOf
 
 import aioimaplib.aioimaplib as imap
 
 from mailwicket.errors import BlockedError, TransientError
+from mailwicket.net import sasl
+from mailwicket.net.account import Account, refuse_clear_text
 from mailwicket.net.imap.client import ImapClient
 from mailwicket.net.imap.protocol import Exchange, Literal
 from mailwicket.net.imap.utf7 import quoted
 
 PASSING_CODES: Final = frozenset({b"UNAVAILABLE", b"INUSE", b"LIMIT", b"SERVERBUG", b"THROTTLED", b"OVERQUOTA"})
 """RFC 5530 3: response codes that time mends; THROTTLED is Microsoft's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Who logs in, and what the channel must be like for that."""
-
-    username: str
-    password: str = field(repr=False)
-    security: OneOf["none", "ssl", "tls"]
-    tls: ssl.SSLContext
-    allow_plaintext: bool = False
-    is_token: bool = False
-    """`password` is an OAuth token (RFC 6750)."""
-
-    @property
-    def sasl_plain(self) -> bytes:
-        """The response of SASL PLAIN (RFC 4616), in base64."""
-        return b64encode(f"\0{self.username}\0{self.password}".encode())
-
-    @property
-    def sasl_xoauth2(self) -> bytes:
-        """The response of XOAUTH2, Google's and Microsoft's, in base64."""
-        return b64encode(f"user={self.username}\x01auth=Bearer {self.password}\x01\x01".encode())
-
-    def sasl_oauthbearer(self, host: str, port: int) -> bytes:
-        """The response of OAUTHBEARER (RFC 7628 3.1), in base64."""
-        name = self.username.replace("=", "=3D").replace(",", "=2C")  # RFC 5801 4
-        told = f"n,a={name},\x01host={host}\x01port={port}\x01auth=Bearer {self.password}\x01\x01"
-        return b64encode(told.encode())
-
-    @property
-    def secrets(self) -> frozenset[bytes]:
-        """The password or token in every form that goes out, or that a server may make of it.
-
-        But what goes out as OAUTHBEARER, in which the server's own name stands.
-        """
-        raw = self.password.encode()
-        if not raw:
-            return frozenset()
-        if self.is_token:
-            return frozenset({raw, b64encode(raw).rstrip(b"="), self.sasl_xoauth2.rstrip(b"=")})
-        encoded = {one.rstrip(b"=") for one in (b64encode(raw), self.sasl_plain)}
-        return frozenset({raw, quoted(self.password)[1:-1].encode(), *encoded})
 
 
 async def log_in(client: ImapClient, account: Account) -> None:
@@ -78,20 +33,6 @@ async def log_in(client: ImapClient, account: Account) -> None:
     refuse_clear_text(client, account)
     await client.learn_capabilities()
     await authenticate(client, account)
-
-
-def refuse_clear_text(client: ImapClient, account: Account) -> None:
-    """Raise where a password would be readable on its way.
-
-    Raises:
-        BlockedError: the channel is in the clear, leads to another machine, and nobody allowed that.
-    """
-    if not (client.encrypted or client.local or account.allow_plaintext):
-        client.abort()
-        raise BlockedError(
-            f"{client.peer}: no password is said over an unencrypted connection (security, allow_plaintext)",
-            reason="plaintext_refused",
-        )
 
 
 async def secure(client: ImapClient, account: Account) -> None:
@@ -126,11 +67,11 @@ async def authenticate(client: ImapClient, account: Account) -> str:
         TransientError: the connection ended, or it says "later".
         BlockedError: the login is refused.
     """
-    client.protocol.secrets = account.secrets
+    client.protocol.secrets = account.secrets | ({quoted(account.said)[1:-1].encode()} if account.said else set())
     if account.is_token:
-        how, answer = await _bearer(client, account)
+        how, answer = await _sasl(client, _bearing(client, account))
     elif client.has_capability("AUTH=PLAIN"):
-        how, answer = "AUTHENTICATE PLAIN", await _sasl(client, "PLAIN", account.sasl_plain)
+        how, answer = await _sasl(client, sasl.plain(account.username, account.said))
     else:
         how, answer = "LOGIN", await _login(client, account)
     if answer.result != "OK":
@@ -143,25 +84,26 @@ async def authenticate(client: ImapClient, account: Account) -> str:
     return how
 
 
-async def _sasl(client: ImapClient, mechanism: str, response: bytes, on_challenge: bytes = b"") -> Exchange:
-    """Say *response* in the command itself where the server takes it there (RFC 4959)."""
-    if client.has_capability("SASL-IR"):
-        return await client.run("AUTHENTICATE", mechanism, response.decode("ascii"), on_challenge=on_challenge)
-    return await client.run("AUTHENTICATE", mechanism, follow_up=response, on_challenge=on_challenge)
+async def _sasl(client: ImapClient, said: sasl.Response) -> tuple[str, Exchange]:
+    """Say the response in the command itself where the server takes it there (RFC 4959)."""
+    how = f"AUTHENTICATE {said.mechanism}"
+    at_once = client.has_capability("SASL-IR")
+    words = (said.mechanism, said.text.decode("ascii")) if at_once else (said.mechanism,)
+    follow_up = None if at_once else said.text
+    return how, await client.run("AUTHENTICATE", *words, follow_up=follow_up, on_challenge=said.on_challenge)
 
 
-async def _bearer(client: ImapClient, account: Account) -> tuple[str, Exchange]:
-    """XOAUTH2 first: Exchange knows no other, and all of the large providers know it."""
-    if client.has_capability("AUTH=XOAUTH2"):
-        return "AUTHENTICATE XOAUTH2", await _sasl(client, "XOAUTH2", account.sasl_xoauth2)
-    if client.has_capability("AUTH=OAUTHBEARER"):
-        response = account.sasl_oauthbearer(client.host, client.port)
-        client.protocol.secrets = account.secrets | {response.rstrip(b"=")}
-        return "AUTHENTICATE OAUTHBEARER", await _sasl(client, "OAUTHBEARER", response, b"AQ==")
-    client.abort()
-    raise BlockedError(
-        f"{client.peer} takes no token: it offers neither AUTH=XOAUTH2 nor AUTH=OAUTHBEARER", reason="token_unwanted"
-    )
+def _bearing(client: ImapClient, account: Account) -> sasl.Response:
+    offered = {one.removeprefix("AUTH=") for one in client.protocol.capabilities if one.startswith("AUTH=")}
+    said = sasl.bearing(offered, account.username, account.said, client.host, client.port)
+    if said is None:
+        client.abort()
+        raise BlockedError(
+            f"{client.peer} takes no token: it offers neither AUTH=XOAUTH2 nor AUTH=OAUTHBEARER",
+            reason="token_unwanted",
+        )
+    client.protocol.secrets |= sasl.forms(account.said, said)
+    return said
 
 
 async def _login(client: ImapClient, account: Account) -> Exchange:
@@ -170,7 +112,7 @@ async def _login(client: ImapClient, account: Account) -> Exchange:
         raise BlockedError(
             f"{client.peer} takes no password: it offers neither AUTH=PLAIN nor LOGIN", reason="login_refused"
         )
-    return await client.run("LOGIN", _argument(account.username), _argument(account.password))
+    return await client.run("LOGIN", _argument(account.username), _argument(account.said))
 
 
 def _argument(text: str) -> str | Literal:
@@ -179,9 +121,7 @@ def _argument(text: str) -> str | Literal:
 
 
 def _refused(client: ImapClient, account: Account, answer: Exchange) -> BlockedError | TransientError:
-    words = answer.words
-    if isinstance(status := answer.challenge.get("status"), str):
-        words = f"{words}; status {client.protocol.words_of(status.encode('utf-8', 'replace'), 60)}"
+    words = answer.words + client.protocol.words_of(sasl.told_by(answer.challenge).encode(), 70)
     message = f'{client.peer} refused login of {account.username} ("{words}")'
     if answer.code in PASSING_CODES or "too many simultaneous" in words.lower():  # Gmail: [ALERT] and no code
         return TransientError(message, reason="server_said")

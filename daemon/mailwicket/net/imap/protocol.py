@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import binascii
-import contextlib
-import json
 import re
-from base64 import b64decode
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -19,6 +15,7 @@ from mailwicket.net.buffer import SHARED, share_buffer
 from mailwicket.net.imap.reader import OversizeError, Response, ResponseReader, Room, UnreadableError
 from mailwicket.net.imap.signal import Signal
 from mailwicket.net.imap.tokens import UID_MAX, read_code, words_of
+from mailwicket.net.sasl import read_challenge
 
 _PUSH: Final = re.compile(
     rb"\* (?:(\d{1,10}) (EXISTS|EXPUNGE)\b|(BYE|CAPABILITY|OK)\b ?(.*))", re.IGNORECASE | re.DOTALL
@@ -312,7 +309,7 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
         elif command.name == "IDLE":
             command.begun.set()
         elif command.name == "AUTHENTICATE" and not command.challenge:
-            command.challenge = _read_challenge(line)
+            command.challenge = read_challenge(line[1:]) | {"": ""}  # it came, whatever it says
             self.transport.write(command.on_challenge + b"\r\n")
         else:
             self.fail(f"{self.peer} asked {command.name} for more than there is", "server_said")
@@ -363,12 +360,3 @@ class ImapProtocol(imap.IMAP4ClientProtocol, asyncio.BufferedProtocol):  # type:
 def _capabilities(names: bytes) -> frozenset[str]:
     """One set for all connections that are told the same: a thousand of them would hold 4 MiB."""
     return frozenset(names.decode("ascii", "replace").upper().split())
-
-
-def _read_challenge(line: bytes) -> dict[str, Any]:
-    """Return the JSON object of a SASL error challenge; an object with nothing in it known if it is none."""
-    with contextlib.suppress(ValueError, binascii.Error):
-        content = json.loads(b64decode(line[1:].strip()))
-        if isinstance(content, dict):
-            return content | {"": ""}
-    return {"": ""}

@@ -136,3 +136,6 @@ AADSTS: Final = _numbers(
     ("90024 90033 50033 90006 90012", LATER, "temporary trouble at Microsoft: it is tried again"),
 )
 """Microsoft's numbers, whose meaning is for people. A number that is not here is passed through in its own words."""
+
+UNAPPROVED: Final = frozenset({65001})
+"""Where the application logs in by itself, these are an administrator's to mend: nobody can sign in for it."""

@@ -56,6 +56,11 @@ class ErrorAnswer:
     numbers: tuple[int, ...] = ()
     trace_id: str = ""
 
+    @property
+    def told(self) -> str:
+        """In its own words."""
+        return f"{self.error}: {self.description}" if self.description else self.error
+
 
 def read_token(body: bytes) -> TokenAnswer:
     """Read the answer of the token endpoint to a question that it granted.

@@ -157,11 +157,11 @@ class Client:
             return PendingError(answer)
         failure = judge_status(self.case(url, age), reply.status, reply.retry_after, answer)
         if answer is not None and answer.error == "invalid_grant" and isinstance(failure, BlockedError):
-            return RefusedGrantError(REDACTOR.clean(str(failure)), reason=failure.reason)
+            return RefusedGrantError(REDACTOR.clean(str(failure)), reason=failure.reason, fix=failure.fix)
         words = REDACTOR.clean(str(failure))  # some servers repeat what they were sent
         if isinstance(failure, TransientError):
             return TransientError(words, reason=failure.reason, retry_after_s=failure.retry_after_s)
-        return BlockedError(words, reason=failure.reason)
+        return BlockedError(words, reason=failure.reason, fix=failure.fix)
 
     def _unreadable(self, url: str, error: UnreadableError) -> TransientError:
         case = self.case(url)

@@ -6,8 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from mailwicket.config.oauth import SIGNED_IN
 from mailwicket.errors import BlockedError, TransientError
-from mailwicket.net.oauth.aadsts import AADSTS, ADMIN, CONSENT, LATER, LOGIN, SETTINGS, SIGN_IN, Meaning
+from mailwicket.net.oauth.aadsts import (
+    AADSTS,
+    ADMIN,
+    CONSENT,
+    LATER,
+    LOGIN,
+    SETTINGS,
+    SIGN_IN,
+    UNAPPROVED,
+    Meaning,
+)
 from mailwicket.net.oauth.answer import ErrorAnswer
 
 RETRY_S: Final = 60.0
@@ -55,6 +66,13 @@ ERRORS: Final[Mapping[str, Meaning]] = {
 }
 """RFC 6749 4.1.2.1 and 5.2, RFC 8628 3.5, and those of the two large providers."""
 
+UNKNOWN: Final = Meaning(SETTINGS, "look its words up with the provider, and mend [oauth.{name}]")
+NO_CONSENT: Final = Meaning(ADMIN, f"no administrator has consented to this application: {CONSENT}")
+NO_PROOF: Final = Meaning(
+    SETTINGS, "mend [oauth.{name}]: client_secret, certificate or key, and the clock of this machine"
+)
+"""Of an application that logs in by itself: nobody can sign in for it."""
+
 GOOGLE_TESTING: Final = (
     'the project stands on "Testing", whose sign-ins end after 7 days (set it to "In production" or "Internal")'
 )
@@ -85,31 +103,28 @@ class Case:
 def judge(case: Case, answer: ErrorAnswer) -> BlockedError | TransientError:
     """Return the failure that *answer* means: its words, then what to do."""
     meaning = meaning_of(case, answer)
-    said = f": {answer.description}" if answer.description else ""
     trace = f" (trace id {answer.trace_id})" if answer.trace_id else ""
-    text = f'oauth {case.name}: {case.peer} says "{answer.error}{said}"{trace}; {meaning.words.format(name=case.name)}'
+    fix = meaning.words.format(name=case.name)
+    text = f'oauth {case.name}: {case.peer} says "{answer.told}"{trace}; {fix}'
     if meaning.reason == LATER:
         return TransientError(
             text, reason="throttled" if "slowly" in meaning.words else "server_said", retry_after_s=RETRY_S
         )
-    return BlockedError(text, reason=meaning.reason)
+    return BlockedError(text, reason=meaning.reason, fix=fix)
 
 
 def meaning_of(case: Case, answer: ErrorAnswer) -> Meaning:
     """Return what *answer* means: Microsoft's number where it is known, else the error itself."""
-    for number in answer.numbers:
-        if number in AADSTS:
-            return AADSTS[number]
-    if case.provider == "google" and (found := _google(case, answer)):
-        return found
-    if answer.error in ERRORS:
-        found = ERRORS[answer.error]
-        if found.reason == SIGN_IN and case.grant in {"client_credentials", "service_account"}:
-            return Meaning(
-                SETTINGS, "mend [oauth.{name}]: client_secret, certificate or key, and the clock of this machine"
-            )
-        return found
-    return Meaning(SETTINGS, "look its words up with the provider, and mend [oauth.{name}]")
+    number = next((one for one in answer.numbers if one in AADSTS), None)
+    if number is not None:
+        found = AADSTS[number]
+    elif case.provider == "google" and (told := _google(case, answer)):
+        return told
+    else:
+        found = ERRORS.get(answer.error, UNKNOWN)
+    if found.reason == SIGN_IN and case.grant not in SIGNED_IN:
+        return NO_CONSENT if number in UNAPPROVED or answer.error == "consent_required" else NO_PROOF
+    return found
 
 
 def _google(case: Case, answer: ErrorAnswer) -> Meaning | None:
@@ -137,25 +152,28 @@ def judge_status(
     """Return the failure that an HTTP *status* that is no success means."""
     where = f"oauth {case.name}: {case.peer}"
     if status == 429 or status >= 500:
-        words = f'"{answer.error}"' if answer else "no more than that"
+        words = f'"{answer.told}"' if answer else "no more than that"
         text = f"{where} answers {status} and says {words}; it is tried again"
         return TransientError(
             text, reason="throttled" if status == 429 else "server_said", retry_after_s=pause_s(retry_after)
         )
     if 300 <= status < 400:
-        return BlockedError(
-            f"{where} answers {status}, a redirect, and secrets do not follow one; set the URL that it leads to",
-            reason="oauth_settings",
+        return _mend_url(
+            f"{where} answers {status}, a redirect, and secrets do not follow one", "set the URL it leads to"
         )
     if answer is not None:
         return judge(case, answer)
     if status == 404:
-        return BlockedError(f"{where} answers 404: mend token_url or device_url", reason="oauth_settings")
+        return _mend_url(f"{where} answers 404", "mend token_url or device_url")
     return TransientError(
         f"{where} answers {status} with no OAuth error: a proxy or a firewall may stand before it",
         reason="server_said",
         retry_after_s=RETRY_S,
     )
+
+
+def _mend_url(said: str, fix: str) -> BlockedError:
+    return BlockedError(f"{said}; {fix}", reason=SETTINGS, fix=fix)
 
 
 def pause_s(retry_after: str | None) -> float:

@@ -190,7 +190,7 @@ class Tokens:
         failure = refusal.failure
         if isinstance(failure, TransientError):
             raise TransientError(str(failure), reason=failure.reason, retry_after_s=left_s)
-        raise BlockedError(str(failure), reason=failure.reason)
+        raise BlockedError(str(failure), reason=failure.reason, fix=failure.fix)
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -249,8 +249,8 @@ class Tokens:
 
     @staticmethod
     def _not_signed_in(name: str) -> BlockedError:
-        words = f'oauth {name}: nobody has signed in yet; "mailwicket oauth login {name}"'
-        return BlockedError(words, reason="needs_sign_in")
+        fix = f'"mailwicket oauth login {name}"'
+        return BlockedError(f"oauth {name}: nobody has signed in yet; {fix}", reason="needs_sign_in", fix=fix)
 
     # --- keeping ----------------------------------------------------------------------------------------------------
 

@@ -15,13 +15,11 @@ import anyio.to_thread
 
 from mailwicket.errors import BlockedError, MailwicketError, TransientError
 from mailwicket.failpoint import failpoint
-from mailwicket.net import descriptors
-from mailwicket.net.dial import why
-from mailwicket.net.line import is_local, tls_of, trouble
+from mailwicket.net.line import Line, tls_of
 from mailwicket.net.pop3.answer import Answer, refused
 from mailwicket.net.pop3.stuffing import Unstuffing
 from mailwicket.net.pop3.wire import Wire
-from mailwicket.net.proxy import Way, dial_by
+from mailwicket.net.proxy import Way
 
 STATUS_BYTES: Final = 8 * 1024
 """RFC 2449 4 allows 512 octets; some servers tell more."""
@@ -53,18 +51,6 @@ class Deadlines:
     """A stop or a reload ends within a second, whatever the server does."""
 
 
-def check_room(peer: str) -> None:
-    """Say whether this machine lets us open a connection to *peer*, before anything is spent on it.
-
-    Raises:
-        TransientError: too many files are open.
-    """
-    try:
-        descriptors.check_room()
-    except OSError as error:
-        raise TransientError(f"{peer} is not reachable: {why(error)}", reason="too_many_files") from error
-
-
 class Pop3Client:
     """One connection. Any timeout or cancellation ends it: a late answer would be taken for the next command's."""
 
@@ -79,13 +65,13 @@ class Pop3Client:
         self.secrets: frozenset[bytes] = frozenset()
         """What no error may repeat, whatever the server says."""
         self.wire = Wire(asyncio.get_running_loop(), self.peer)
-        self._way = way
+        self._line = Line(host, port, way, deadlines.connect_s, self.abort)
         self.in_step = True
         """The last answer was read to its end."""
 
     def another(self) -> Pop3Client:
         """Return a client for one more connection to the same place."""
-        return Pop3Client(self.host, self.port, self.deadlines, self._way)
+        return Pop3Client(self.host, self.port, self.deadlines, self._line.way)
 
     # --- the connection ---------------------------------------------------------------------------------------------
 
@@ -101,14 +87,7 @@ class Pop3Client:
             TransientError: unreachable.
             BlockedError: its certificate does not stand the test.
         """
-        loop = asyncio.get_running_loop()
-        end_at = loop.time() + self.deadlines.connect_s
-        if sock is None:
-            with self.trouble("accept a connection"):
-                sock = await dial_by(self._way, self.host, self.port, self.deadlines.connect_s)
-        with self.trouble("begin TLS"), anyio.fail_after(max(0, end_at - loop.time())):
-            name = self.host if tls else None
-            await loop.create_connection(lambda: self.wire, sock=sock, ssl=tls, server_hostname=name)
+        await self._line.attach(self.wire, tls, sock)
 
     async def greet(self) -> None:
         """Read the greeting.
@@ -135,22 +114,13 @@ class Pop3Client:
             self.abort()
             raise BlockedError(f'{self.peer} refused STLS ("{answer.words}")', reason="starttls_missing")
         if self.wire.buffer:
-            self.abort()
-            raise TransientError(
-                f"{self.peer}: something was sent in the clear behind the answer to STLS; nothing was said to it",
-                reason="server_said",
-            )
-        loop = asyncio.get_running_loop()
-        with self.trouble("begin TLS after STLS"), anyio.fail_after(self.deadlines.connect_s):
-            transport = await loop.start_tls(self.wire.transport, self.wire, tls, server_hostname=self.host)
-            if transport is None:
-                raise ConnectionResetError("closed during the TLS handshake")
-            self.wire.transport = transport
+            raise self._line.injected("STLS")
+        self.wire.transport = await self._line.go_over_to_tls(self.wire.transport, self.wire, tls, "STLS")
         self.capabilities = {}
 
     def trouble(self, task: str) -> contextlib.AbstractContextManager[None]:
         """Say who must act when connecting fails; *task* is what the server has to do."""
-        return trouble(self.peer, task, self.abort)
+        return self._line.trouble(task)
 
     @property
     def tls(self) -> ssl.SSLObject | None:
@@ -164,11 +134,8 @@ class Pop3Client:
 
     @property
     def local(self) -> bool:
-        """Whether the other end is this machine, by the address that answered and not by its name.
-
-        Behind a proxy it is not, wherever the proxy is.
-        """
-        return self._way is None and is_local(self.wire.transport)
+        """Whether the other end is this machine, by the address that answered and not by its name."""
+        return self._line.is_local(self.wire.transport)
 
     def abort(self) -> None:
         """End the connection now, without a word: the server takes every DELE back (RFC 1939 6)."""
@@ -241,7 +208,7 @@ class Pop3Client:
 
     async def _status(self, task: str, within_s: float, *, may_ask: bool = False) -> Answer:
         with self.trouble(task), anyio.fail_after(within_s):
-            line = await self._line()
+            line = await self._read_line()
         self.in_step = True
         if may_ask and line.startswith(b"+") and not line[:3].upper().startswith(b"+OK"):
             return Answer(ok=True, text=line[1:].strip(), secrets=self.secrets, asks=True)
@@ -251,7 +218,7 @@ class Pop3Client:
             self._fail(f'{self.peer} sent a line that is no POP3 during {self.wire.doing} ("{said}")')
         return answer
 
-    async def _line(self) -> bytes:
+    async def _read_line(self) -> bytes:
         buffer = self.wire.buffer
         while (end := buffer.find(b"\n", 0, STATUS_BYTES)) < 0:
             if len(buffer) >= STATUS_BYTES:

@@ -2,46 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
-from base64 import b64encode
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import replace
 
 from mailwicket.errors import BlockedError
+from mailwicket.net import sasl
+from mailwicket.net.account import Account, refuse_clear_text
 from mailwicket.net.pop3.answer import Answer, login_refused
 from mailwicket.net.pop3.client import Pop3Client
-
-Token = Callable[[], Awaitable[str]]
-"""Gives an access token that is good now; it may ask a server for one, and raise what errors that brings."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Who logs in, and what the channel must be like for that."""
-
-    username: str
-    password: str = field(repr=False)
-    security: Literal["none", "ssl", "tls"]
-    tls: ssl.SSLContext
-    allow_plaintext: bool = False
-    token: Token | None = None
-    """Where it is set, it stands in for the password."""
-
-    @property
-    def sasl_plain(self) -> bytes:
-        """The response of SASL PLAIN (RFC 4616), in base64."""
-        return b64encode(f"\0{self.username}\0{self.password}".encode())
-
-    @property
-    def secrets(self) -> frozenset[bytes]:
-        """The password in every form that goes out, or that a server may make of it."""
-        return _forms(self.password, self.sasl_plain)
-
-
-def _forms(secret: str, response: bytes) -> frozenset[bytes]:
-    raw = secret.encode()
-    return frozenset({raw, *(one.rstrip(b"=") for one in (b64encode(raw), response))}) if raw else frozenset()
 
 
 async def log_in(client: Pop3Client, account: Account) -> None:
@@ -57,20 +24,6 @@ async def log_in(client: Pop3Client, account: Account) -> None:
         await secure(client, account)
     refuse_clear_text(client, account)
     await authenticate(client, account)
-
-
-def refuse_clear_text(client: Pop3Client, account: Account) -> None:
-    """Raise where a password would be readable on its way.
-
-    Raises:
-        BlockedError: the channel is in the clear, leads to another machine, and nobody allowed that.
-    """
-    if not (client.encrypted or client.local or account.allow_plaintext):
-        client.abort()
-        raise BlockedError(
-            f"{client.peer}: no password is said over an unencrypted connection (security, allow_plaintext)",
-            reason="plaintext_refused",
-        )
 
 
 async def secure(client: Pop3Client, account: Account) -> None:
@@ -93,20 +46,26 @@ async def authenticate(client: Pop3Client, account: Account) -> str:
     """Log in by the account's token, or by its password; one attempt, because a second may lock the account.
 
     Returns:
-        How: `XOAUTH2`, `AUTH PLAIN` or `USER`.
+        How: `XOAUTH2`, `OAUTHBEARER`, `AUTH PLAIN` or `USER`.
 
     Raises:
         TransientError: the connection ended, or it says "later".
         BlockedError: the login is refused.
     """
+    client.secrets |= account.secrets
     offered = client.capabilities
-    if account.token is not None:
-        how, answer = "XOAUTH2", await _xoauth2(client, account.username, await account.token())
-    elif offered and "USER" not in offered and "PLAIN" in offered.get("SASL", "").split():
-        client.secrets |= account.secrets
-        how, answer = "AUTH PLAIN", await _sasl(client, "PLAIN", account.sasl_plain)
+    mechanisms = offered.get("SASL", "").split()
+    if account.is_token:
+        said = sasl.bearing(mechanisms or ("XOAUTH2",), account.username, account.said, client.host, client.port)
+        if said is None:
+            client.abort()
+            told = f"{client.peer} takes no token: it offers neither XOAUTH2 nor OAUTHBEARER"
+            raise BlockedError(told, reason="token_unwanted")
+        client.secrets |= sasl.forms(account.said, said)
+        how, answer = said.mechanism, await _sasl(client, said)
+    elif offered and "USER" not in offered and "PLAIN" in mechanisms:
+        how, answer = "AUTH PLAIN", await _sasl(client, sasl.plain(account.username, account.said))
     else:
-        client.secrets |= account.secrets
         how, answer = "USER", await _user(client, account)
     if not answer.ok:
         client.abort()
@@ -116,33 +75,31 @@ async def authenticate(client: Pop3Client, account: Account) -> str:
 
 async def _user(client: Pop3Client, account: Account) -> Answer:
     """USER and PASS (RFC 1939 7). Many servers say no to PASS alone, so that nobody learns who has an account."""
-    if any(one in account.password for one in "\r\n\0"):
+    if any(one in account.said for one in "\r\n\0"):
         client.abort()
         raise BlockedError(
             f"{client.peer}: the password holds a line end, which POP3 cannot say", reason="login_refused"
         )
     answer = await client.run(f"USER {account.username}")
-    return await client.run(f"PASS {account.password}", verb="PASS") if answer.ok else answer
+    return await client.run(f"PASS {account.said}", verb="PASS") if answer.ok else answer
 
 
-async def _xoauth2(client: Pop3Client, username: str, token: str) -> Answer:
-    """SASL XOAUTH2, in two steps: Microsoft takes no other form, and a token is longer than a command may be."""
-    response = b64encode(f"user={username}\x01auth=Bearer {token}\x01\x01".encode())
-    client.secrets |= _forms(token, response)
-    return await _sasl(client, "XOAUTH2", response)
+async def _sasl(client: Pop3Client, said: sasl.Response) -> Answer:
+    """RFC 5034: the mechanism, the server's `+`, the response; a further `+` is a challenge: what was wrong.
 
-
-async def _sasl(client: Pop3Client, mechanism: str, response: bytes) -> Answer:
-    """RFC 5034: the mechanism, the server's `+`, the response; a further `+` is a challenge: what was wrong."""
-    client.send(f"AUTH {mechanism}")
+    In two steps: Microsoft takes no other form, and a token is longer than a command may be.
+    """
+    verb = f"AUTH {said.mechanism}"
+    client.send(verb)
     asked = await client.answer(may_ask=True)
     if not asked.asks:
         if asked.ok:
             raise client.out_of_step()
         return asked
-    client.send(response.decode("ascii"), f"AUTH {mechanism}")
+    client.send(said.text.decode("ascii"), verb)
     answer = await client.answer(may_ask=True)
-    if answer.asks:
-        client.send("", f"AUTH {mechanism}")  # an empty line lets the server say -ERR
-        answer = await client.answer(may_ask=False)
-    return answer
+    if not answer.asks:
+        return answer
+    client.send(said.on_challenge.decode("ascii"), verb)  # only then the server says -ERR
+    refusal = await client.answer(may_ask=False)
+    return replace(refusal, text=refusal.text + sasl.told_by(sasl.read_challenge(answer.text)).encode())

@@ -7,7 +7,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -17,9 +17,8 @@ from aiosmtplib.esmtp import parse_esmtp_extensions
 from aiosmtplib.response import SMTPResponse
 
 from mailwicket.errors import BlockedError, TransientError, UncertainError
-from mailwicket.net import descriptors
-from mailwicket.net.dial import dial
-from mailwicket.net.line import is_local, tls_of, trouble
+from mailwicket.net.line import Line, tls_of
+from mailwicket.net.proxy import Way
 from mailwicket.net.smtp.reply import Reply, read_reply, said
 from mailwicket.net.smtp.wire import Wire
 
@@ -50,8 +49,8 @@ class Deadlines:
 class SmtpClient:
     """One connection. Any timeout or cancellation ends it: a late answer would be taken for the next command's."""
 
-    def __init__(self, host: str, port: int, deadlines: Deadlines) -> None:
-        """Prepare a connection to *host*; `attach` makes it."""
+    def __init__(self, host: str, port: int, deadlines: Deadlines, way: Way | None = None) -> None:
+        """Prepare a connection to *host*, by *way*; `attach` makes it."""
         self.deadlines = deadlines
         self.host = host
         self.port = port
@@ -60,22 +59,23 @@ class SmtpClient:
         """What the answer to EHLO offers since the last change of state: parameters by keyword in lower case."""
         self.mechanisms: Collection[str] = ()
         """Of SASL, in lower case."""
-        self.secrets: Collection[str] = ()
+        self._secrets: frozenset[str] = frozenset()
         """Never to be told, in whatever form a server sends them back."""
+        self._line = Line(host, port, way, deadlines.connect_s, self.abort)
         self._wire: Wire | None = None
         self._ended: tuple[str, str] | None = None
         """Why nothing more can be said, and its reason code."""
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port."""
+        return self.host, self.port
+
+    def hide(self, secrets: Collection[bytes]) -> None:
+        """Have no error and no status repeat *secrets*, whatever the server says."""
+        self._secrets |= {one.decode() for one in secrets}
+
     # --- the connection ---------------------------------------------------------------------------------------------
-
-    def check_room(self) -> None:
-        """Say whether this machine lets us open a connection, before anything is spent on it.
-
-        Raises:
-            TransientError: too many files are open.
-        """
-        with self._trouble("be connected to"):
-            descriptors.check_room()
 
     async def attach(self, tls: ssl.SSLContext | None, sock: socket.socket | None = None) -> None:
         """Connect; with *tls* the first byte is TLS already. *sock* is connected, by `dial` or a proxy.
@@ -84,15 +84,8 @@ class SmtpClient:
             TransientError: unreachable.
             BlockedError: its certificate does not stand the test.
         """
-        loop = asyncio.get_running_loop()
-        end_at = loop.time() + self.deadlines.connect_s
-        if sock is None:
-            with self._trouble("accept a connection"):
-                sock = await dial(self.host, self.port, self.deadlines.connect_s)
-        with self._trouble("begin TLS"), anyio.fail_after(max(0, end_at - loop.time())):
-            name = self.host if tls else None
-            self._wire = wire = Wire()
-            await loop.create_connection(lambda: wire, sock=sock, ssl=tls, server_hostname=name)
+        self._wire = Wire()
+        await self._line.attach(self._wire, tls, sock)
 
     async def greet(self) -> Reply:
         """Read the greeting.
@@ -154,20 +147,8 @@ class SmtpClient:
             raise BlockedError(words, reason="starttls_missing")
         wire = self.wire
         if wire.unasked:
-            self.abort()
-            raise TransientError(
-                f"{self.peer}: something was sent in the clear behind the answer to STARTTLS; nothing was said to it",
-                reason="server_said",
-            )
-        loop = asyncio.get_running_loop()
-        with self._trouble("begin TLS after STARTTLS"), anyio.fail_after(self.deadlines.connect_s):
-            transport = await loop.start_tls(self.transport, wire, tls, server_hostname=self.host)
-            if transport is None:
-                raise ConnectionResetError("closed during the TLS handshake")
-            wire.secured(transport)
-
-    def _trouble(self, task: str) -> AbstractContextManager[None]:
-        return trouble(self.peer, task, self.abort)
+            raise self._line.injected("STARTTLS")
+        wire.secured(await self._line.go_over_to_tls(self.transport, wire, tls, "STARTTLS"))
 
     @property
     def wire(self) -> Wire:
@@ -200,7 +181,7 @@ class SmtpClient:
     @property
     def local(self) -> bool:
         """Whether the other end is this machine."""
-        return is_local(self.transport)
+        return self._line.is_local(self.transport)
 
     def silence_s(self) -> float:
         """Seconds since the server's last byte."""
@@ -224,16 +205,18 @@ class SmtpClient:
         """Tell whether the server offers the extension *keyword*."""
         return keyword in self.offers
 
-    async def run(self, command: str, within_s: float | None = None) -> Reply:
+    async def run(self, command: str, within_s: float | None = None, *, verb: str | None = None) -> Reply:
         """Send one *command* and return its answer, whatever that is.
+
+        *verb* is what it is called in errors, where the line holds a secret; else its first word.
 
         Raises:
             TransientError: the connection ended, the deadline passed, or the answer is no SMTP.
         """
-        return self._reply(await self._run(command, within_s or self.deadlines.command_s))
+        return self._reply(await self._run(command, within_s or self.deadlines.command_s, verb))
 
-    async def _run(self, command: str, within_s: float) -> SMTPResponse:
-        verb = command.partition(" ")[0]
+    async def _run(self, command: str, within_s: float, verb: str | None = None) -> SMTPResponse:
+        verb = verb or command.partition(" ")[0]
         wire = self.wire
         if wire.unasked:
             raise self._out_of_step()
@@ -321,11 +304,11 @@ class SmtpClient:
         return f' ("{self.shown(heard.decode("utf-8", "replace"))}")' if heard else ""
 
     def _reply(self, response: SMTPResponse) -> Reply:
-        return read_reply(response.code, response.message, self.secrets)
+        return read_reply(response.code, response.message, self._secrets)
 
     def shown(self, text: str) -> str:
         """Return a server's *text* for people, without secrets."""
-        return said(text, self.secrets)
+        return said(text, self._secrets)
 
 
 def _checked(response: SMTPResponse) -> SMTPResponse:

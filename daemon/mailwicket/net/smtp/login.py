@@ -1,43 +1,27 @@
-"""From an address to a session that may send: what may be said in the clear, and how the password is said."""
+"""From an address to a session that may send: what may be said in the clear, how a password or a token is said."""
 
 from __future__ import annotations
 
-import ssl
-from base64 import b64encode
-from dataclasses import dataclass, field
 from typing import Final
-from typing import Literal as OneOf
 
-from aiosmtplib.auth import auth_crammd5_verify, auth_login_encode, auth_plain_encode
+from aiosmtplib.auth import auth_crammd5_verify, auth_login_encode
 from aiosmtplib.errors import SMTPAuthenticationError
 
 from mailwicket.errors import BlockedError, TransientError
+from mailwicket.net import sasl
+from mailwicket.net.account import Account, refuse_clear_text
+from mailwicket.net.smtp import advice
 from mailwicket.net.smtp.client import SmtpClient
 from mailwicket.net.smtp.reply import Reply
 
 MECHANISMS: Final = ("plain", "login", "cram-md5")
 """In our order: over TLS a password is as safe as its digest, and servers that keep no clear text have no other."""
 
+GO_ON: Final = 334
+"""RFC 4954 4: the server wants (more of) a response."""
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Who logs in, if anybody does, and what the channel must be like for that."""
-
-    username: str
-    password: str | None = field(repr=False)
-    """None: the server is not logged in to."""
-    security: OneOf["none", "ssl", "tls"]
-    tls: ssl.SSLContext
-    allow_plaintext: bool = False
-
-    @property
-    def secrets(self) -> frozenset[str]:
-        """The password in every form that goes out, or that a server may make of it."""
-        if not self.password:
-            return frozenset()
-        raw = self.password.encode()
-        plain = auth_plain_encode(self.username, self.password)
-        return frozenset({self.password, *(one.decode().rstrip("=") for one in (b64encode(raw), plain))})
+COMMAND_BYTES: Final = 510
+"""RFC 5321 4.5.3.1.4, which RFC 4954 4 leaves in force: a longer response waits until the server asks for it."""
 
 
 async def open_session(client: SmtpClient, account: Account) -> None:
@@ -76,20 +60,6 @@ async def secure(client: SmtpClient, account: Account) -> None:
     await client.introduce()
 
 
-def refuse_clear_text(client: SmtpClient, account: Account) -> None:
-    """Raise where a password would be readable on its way.
-
-    Raises:
-        BlockedError: the channel is in the clear, leads to another machine, and nobody allowed that.
-    """
-    if not (client.encrypted or client.local or account.allow_plaintext):
-        client.abort()
-        raise BlockedError(
-            f"{client.peer}: no password is said over an unencrypted connection (security, allow_plaintext)",
-            reason="plaintext_refused",
-        )
-
-
 async def authenticate(client: SmtpClient, account: Account) -> str:
     """AUTH (RFC 4954) by the first mechanism of ours that is offered; one attempt: a second may lock the account.
 
@@ -98,53 +68,84 @@ async def authenticate(client: SmtpClient, account: Account) -> str:
 
     Raises:
         TransientError: the connection ended, or it says "later".
-        BlockedError: the login is refused.
+        BlockedError: the login is refused, or none of ours is offered.
     """
-    client.secrets = account.secrets
-    password = account.password or ""
-    chosen = next((one for one in MECHANISMS if one in client.mechanisms), None)
-    match chosen:
-        case "plain":
-            reply = await client.run(f"AUTH PLAIN {auth_plain_encode(account.username, password).decode()}")
-        case "login":
-            reply = await _login(client, account.username, password)
-        case "cram-md5":
-            reply = await _cram_md5(client, account.username, password)
-        case _:
-            client.abort()
-            offered = ", ".join(client.mechanisms).upper() or "nothing"
-            raise BlockedError(
-                f"{client.peer} takes no password: of AUTH it offers {client.shown(offered)}", reason="login_refused"
-            )
+    client.hide(account.secrets)
+    if account.is_token:
+        said = sasl.bearing({one.upper() for one in client.mechanisms}, account.username, account.said, *client.place)
+        chosen = None if said is None else said.mechanism
+    else:
+        chosen = next((one.upper() for one in MECHANISMS if one in client.mechanisms), None)
+        said = sasl.plain(account.username, account.said) if chosen == "PLAIN" else None
+    if chosen is None:
+        raise _unwanted(client, account)
+    if said is not None:
+        client.hide(sasl.forms(account.said, said))
+        reply = await _say(client, said)
+    else:
+        answer = _login if chosen == "LOGIN" else _cram_md5
+        reply = await answer(client, account.username, account.said)
     if not reply.is_good:
         client.abort()
         raise _refused(client, account, reply)
-    return str(chosen).upper()
+    return chosen
+
+
+def _unwanted(client: SmtpClient, account: Account) -> BlockedError:
+    client.abort()
+    offered = client.shown(", ".join(client.mechanisms).upper() or "nothing")
+    what, reason = ("token", "token_unwanted") if account.is_token else ("password", "login_refused")
+    return BlockedError(f"{client.peer} takes no {what}: of AUTH it offers {offered}", reason=reason)
+
+
+async def _say(client: SmtpClient, said: sasl.Response) -> Reply:
+    """Say a response in the command itself where it has room there, else when the server asks for it.
+
+    A further question is a challenge, which tells why a token is refused.
+    """
+    verb = f"AUTH {said.mechanism}"
+    text = said.text.decode("ascii")
+    at_once = f"{verb} {text}"
+    reply = await client.run(at_once if len(at_once) <= COMMAND_BYTES else verb, verb=verb)
+    if reply.code == GO_ON and (len(at_once) > COMMAND_BYTES or not reply.words):  # some hear no response at once
+        reply = await client.run(text, verb=verb)
+    if reply.code != GO_ON:
+        return reply
+    challenge = sasl.read_challenge(reply.words.encode())
+    refusal = await client.run(said.on_challenge.decode("ascii"), verb=verb)
+    return Reply(refusal.code, refusal.enhanced, refusal.words + client.shown(sasl.told_by(challenge)))
 
 
 async def _login(client: SmtpClient, username: str, password: str) -> Reply:
-    reply = await client.run("AUTH LOGIN")
+    verb = "AUTH LOGIN"
+    reply = await client.run(verb)
     for word in auth_login_encode(username, password):
-        if reply.code != 334:
+        if reply.code != GO_ON:
             break
-        reply = await client.run(word.decode())
+        reply = await client.run(word.decode(), verb=verb)
     return reply
 
 
 async def _cram_md5(client: SmtpClient, username: str, password: str) -> Reply:
     """RFC 2195."""
-    reply = await client.run("AUTH CRAM-MD5")
-    if reply.code != 334:
+    verb = "AUTH CRAM-MD5"
+    reply = await client.run(verb)
+    if reply.code != GO_ON:
         return reply
     try:
         answer = auth_crammd5_verify(username, password, reply.words)
     except SMTPAuthenticationError:
         return reply
-    return await client.run(answer.decode())
+    return await client.run(answer.decode(), verb=verb)
 
 
 def _refused(client: SmtpClient, account: Account, reply: Reply) -> BlockedError | TransientError:
     message = f'{client.peer} refused login of {account.username} ("{reply}")'
+    known = advice.of_login(reply, by_token=account.is_token)
+    if known is not None:
+        message += f"; {known}"
+    elif account.is_token:
+        message += "; it does not take the token: look whether the scope is right, and what who signed in may do"
     if reply.passes:  # RFC 4954 6: 454, 432
         return TransientError(message, reason="server_said")
-    return BlockedError(message, reason="login_refused")
+    return BlockedError(message, reason="login_refused", fix=known.fix if known else None)

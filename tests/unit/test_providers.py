@@ -1,0 +1,100 @@
+"""What is known of well-known providers, and what `provider` fills in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from tests.conf import Conf
+
+from mailwicket.config.providers import PROVIDERS, Key, Place, by_server
+
+IMAP, POP3 = 993, 995
+DOORS = {
+    "google": ("imap.gmail.com", "pop.gmail.com", Place("smtp.gmail.com", 465, "ssl")),
+    "microsoft": ("outlook.office365.com", "outlook.office365.com", Place("smtp.office365.com", 587, "tls")),
+    "outlook.com": ("outlook.office365.com", "outlook.office365.com", Place("smtp-mail.outlook.com", 587, "tls")),
+    "yahoo": ("imap.mail.yahoo.com", "pop.mail.yahoo.com", Place("smtp.mail.yahoo.com", 465, "ssl")),
+    "aol": ("imap.aol.com", "pop.aol.com", Place("smtp.aol.com", 465, "ssl")),
+    "fastmail": ("imap.fastmail.com", "pop.fastmail.com", Place("smtp.fastmail.com", 465, "ssl")),
+    "icloud": ("imap.mail.me.com", None, Place("smtp.mail.me.com", 587, "tls")),
+    "zoho": ("imap.zoho.com", "pop.zoho.com", Place("smtp.zoho.com", 465, "ssl")),
+    "zoho-eu": ("imap.zoho.eu", "pop.zoho.eu", Place("smtp.zoho.eu", 465, "ssl")),
+    "zoho-in": ("imap.zoho.in", "pop.zoho.in", Place("smtp.zoho.in", 465, "ssl")),
+    "gmx.net": ("imap.gmx.net", "pop.gmx.net", Place("mail.gmx.net", 465, "ssl")),
+    "gmx.com": ("imap.gmx.com", "pop.gmx.com", Place("mail.gmx.com", 465, "ssl")),
+    "web.de": ("imap.web.de", "pop3.web.de", Place("smtp.web.de", 465, "ssl")),
+    "yandex": ("imap.yandex.com", "pop.yandex.com", Place("smtp.yandex.com", 465, "ssl")),
+}
+"""As the providers' own pages say."""
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Conf:
+    return Conf(tmp_path)
+
+
+def test_every_provider_is_known_with_all_its_doors() -> None:
+    assert {one.key: (one.imap.server, one.pop3 and one.pop3.server, one.smtp) for one in PROVIDERS} == DOORS
+    assert {one.imap[1:] for one in PROVIDERS} == {(IMAP, "ssl")}
+    assert {one.pop3[1:] for one in PROVIDERS if one.pop3} == {(POP3, "ssl")}
+    assert {*DOORS, "other"} == set(get_args(Key))
+
+
+def test_a_server_is_a_providers_whichever_protocol_it_speaks() -> None:
+    servers = "smtp.gmail.com", "POP.gmail.com", "imap.gmail.com."
+    assert [by_server(one) for one in servers] == [PROVIDERS[0]] * 3
+    assert by_server("outlook.office365.com") is by_server("smtp.office365.com") is PROVIDERS[1]
+
+
+@pytest.mark.parametrize("provider", DOORS)
+def test_a_provider_fills_in_what_is_not_written(conf: Conf, provider: str) -> None:
+    conf.write(
+        '[oauth.app]\nprovider = "google"\nclient_id = "x"\n[outgoing.main]\nemail = "a@example.org"\n'
+        f'auth = "oauth"\noauth = "app"\nprovider = "{provider}"\n'
+        f'[incoming.box]\nemail = "a@example.org"\nauth = "oauth"\noauth = "app"\nprovider = "{provider}"\n'
+    )
+    settings = conf.read().settings
+    assert settings is not None, conf.lines()
+    one, box = settings.outgoing["main"], settings.incoming["box"]
+    assert Place(one.server, one.port, one.security) == DOORS[provider][2]
+    assert (box.server, box.port, box.security) == (DOORS[provider][0], IMAP, "ssl")
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ("", ("smtp.gmail.com", 465, "ssl")),
+        ('security = "tls"', ("smtp.gmail.com", 587, "tls")),
+        ('security = "ssl"', ("smtp.gmail.com", 465, "ssl")),
+        ('server = "mail.example.org"', ("mail.example.org", 465, "ssl")),
+        ("port = 2465", ("smtp.gmail.com", 2465, "ssl")),
+    ],
+)
+def test_what_is_written_counts(conf: Conf, keys: str, expected: tuple[str, int, str]) -> None:
+    conf.write(f'[outgoing.main]\nemail = "a@example.org"\npassword = "x"\nprovider = "google"\n{keys}\n')
+    settings = conf.read().settings
+    assert settings is not None, conf.lines()
+    one = settings.outgoing["main"]
+    assert (one.server, one.port, one.security) == expected
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ('provider = "gmial"', "provider: "),
+        ('provider = "other"', "outgoing.main.server: is missing"),
+        ('provider = "microsoft"', 'outgoing.main.auth: cannot be "basic" here: Microsoft takes no passwords any more'),
+        ('provider = "outlook.com"', 'outgoing.main.auth: cannot be "basic" here: Microsoft takes no passwords'),
+        ('provider = "google"\nauth = "oauth"', 'outgoing.main.oauth: is missing, and auth is "oauth"'),
+        (
+            'provider = "google"\nauth = "oauth"\noauth = "x"',
+            "outgoing.main.oauth: names no [oauth.NAME]; there is none",
+        ),
+        ('provider = "google"\nproxy = "x"', "outgoing.main.proxy: names no proxy of this configuration"),
+    ],
+)
+def test_what_does_not_go_together_is_told(conf: Conf, keys: str, words: str) -> None:
+    conf.write(f'[outgoing.main]\nemail = "a@example.org"\npassword = "x"\n{keys}\n')
+    assert any(words in line for line in conf.lines()), conf.lines()
