@@ -50,7 +50,8 @@ async def test_a_good_mailbox_passes_every_stage_and_nothing_is_changed(lab: Lab
     lab.mailbox(USER).deliver(mail(1))
     told = details(await prove(lab, tmp_path, lab.tokens.accept()))
     assert list(told) == ["configuration", "dns", "tcp", "token", "folder", "after", "read"]
-    assert told["token"] == f"for https://graph.microsoft.com, {USER}, 60 minutes left"
+    assert told["token"].startswith(f"for https://graph.microsoft.com, {USER}, Mail.ReadWrite")
+    assert told["token"].endswith("60 minutes left")
     assert told["folder"].startswith("the mailbox opens; Inbox: 1 mails")
     assert "header read" in told["read"]
     assert {one.method for one in lab.requests} == {"GET"}
@@ -79,9 +80,16 @@ async def test_a_token_that_cannot_be_read_is_tried_all_the_same(lab: Lab, tmp_p
     ("token", "traits", "keys", "stage", "words", "fix"),
     [
         ({"audience": "https://outlook.office365.com"}, {}, {}, "token", "not for 127.0.0.1", "mend scope"),
-        ({"permissions": ["Mail.Send"]}, {}, {}, "token", "lacks the permission Mail.ReadWrite", "oauth login"),
-        ({"permissions": ["Mail.Read"]}, {}, {"after": "seen"}, "token", "lacks", "Mail.ReadWrite to scope"),
-        ({"user": "ada@example.org", "permissions": ["Mail.ReadWrite"]}, {}, {}, "token", "Shared", ".Shared to scope"),
+        ({"permissions": ["Mail.Send"]}, {}, {}, "folder", "lacks the permission Mail.ReadWrite", "oauth login"),
+        ({"permissions": ["Mail.Read"]}, {}, {"after": "seen"}, "folder", "lacks", "Mail.ReadWrite to scope"),
+        (
+            {"user": "ada@example.org", "permissions": ["Mail.ReadWrite"]},
+            {},
+            {},
+            "folder",
+            "Shared",
+            ".Shared to scope",
+        ),
         ({"user": "ada@example.org"}, {}, {}, "folder", "full access", "right to this mailbox"),
         ({"application": True}, {"in_app_scope": False}, {}, "folder", "ErrorAccessDenied", "scope of the application"),
         ({"application": True}, {}, {"username": "me"}, "token", "no mailbox of its own", "set username"),
