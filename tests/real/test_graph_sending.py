@@ -33,7 +33,13 @@ class Office:
         lab.throttling.mailbox_per_10_min = 10**9
         application = {"provider": "microsoft", "tenant": "example.org", "client_id": "app-1", "client_secret": SECRET}
         oauth = {**application, "grant": "client_credentials", "token_url": lab.token_url}
-        server = {"email": DESK, "protocol": "graph", "server": lab.origin, "oauth": "office", "rate_per_minute": 60_000}
+        server = {
+            "email": DESK,
+            "protocol": "graph",
+            "server": lab.origin,
+            "oauth": "office",
+            "rate_per_minute": 60_000,
+        }
         self.daemon = Daemon(directory, {}, **{"oauth.office": oauth, "outgoing.main": {**server, **keys}})
         self.daemon.patches = {"LAB_GRAPH_PATIENCE_S": str(PATIENCE_S)}
         self.ids: list[str] = []

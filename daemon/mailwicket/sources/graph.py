@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,9 +13,9 @@ import anyio
 import anyio.to_thread
 from pydantic import BaseModel, Field, model_validator
 
-from mailwicket.config.graph import GRAPH_SERVER, TLS_PORT, check_clear, port_of, take_apart
+from mailwicket.config.graph import GRAPH_SERVER, NOT_TAKEN, TLS_PORT, check_clear, check_provider, port_of, take_apart
 from mailwicket.config.incoming import Incoming
-from mailwicket.config.model import HostName, Text, wrong
+from mailwicket.config.model import HostName, Text
 from mailwicket.errors import BlockedError, PermanentError, TransientError
 from mailwicket.model import Fetched, Look, MailRef, Settlement
 from mailwicket.net.graph.access import Access
@@ -39,8 +39,6 @@ TYPICAL_BYTES: Final = 256 * 1024
 KNOWN_MAX: Final = 5000
 """Of so many mails it is remembered when they came: what we marked as seen comes again, without its date."""
 
-MICROSOFT: Final = frozenset({"microsoft", "outlook.com", "other"})
-
 FIELDS: Final = "id,internetMessageId,receivedDateTime,isRead,parentFolderId"
 
 
@@ -48,6 +46,7 @@ class Graph(Incoming):
     """A mailbox at Microsoft 365, read by Microsoft Graph: tokens alone, TLS alone."""
 
     wants_password: ClassVar[bool] = False
+    not_taken: ClassVar[Mapping[str, str]] = NOT_TAKEN
     password: ClassVar[None] = None  # type: ignore[misc]  # it takes none: that is no key of the table
     allow_plaintext: ClassVar[bool] = False  # type: ignore[misc]
 
@@ -85,8 +84,7 @@ class Graph(Incoming):
     @model_validator(mode="after")
     def _can_be(self) -> Self:
         check_clear(self.server, self.security)
-        if self.provider not in MICROSOFT:
-            raise wrong(f'has protocol = "{self.protocol}", which is Microsoft\'s alone, and another provider')
+        check_provider(self.provider, self.protocol)
         return self
 
 
