@@ -7,7 +7,7 @@ they say who must act (`errors`), the supervisor acts.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,11 @@ from mailwicket.model import (
     AttachmentPlace,
     EntryDraft,
     Fetched,
+    Flag,
     IntakeKey,
     Look,
     MailRef,
+    Said,
     Settlement,
     Sha256,
     TicketChange,
@@ -296,6 +298,19 @@ class JoinsTransaction(Protocol):
 
 
 @runtime_checkable
+class Recalls(Protocol):
+    """A `Joined` that knows what was said on a ticket, and how people are called."""
+
+    def last_of(self, ticket: TicketRef, authors: Collection[str]) -> Said | None:
+        """Return the last mail of one of *authors* (canonical) that the requester may see; None: there is none."""
+        ...
+
+    def names_of(self, addresses: Collection[str]) -> Mapping[str, str]:
+        """Return by canonical address how those of *addresses* are called of whom that is known."""
+        ...
+
+
+@runtime_checkable
 class ShowsTickets(Protocol):
     """A desk whose tickets can be looked at by way of our store: `tickets list` and `show`."""
 
@@ -305,6 +320,15 @@ class ShowsTickets(Protocol):
 
     def shown(self, tx: Transaction, number: TicketNumber) -> Mapping[str, Any] | None:
         """Return one ticket with its entries, as JSON shows it; None where there is none."""
+        ...
+
+
+@runtime_checkable
+class MarksEntries(Protocol):
+    """A desk in our store that shows what became of the mail that one of its entries caused."""
+
+    def mark(self, tx: Transaction, key: IntakeKey, flag: Flag) -> None:
+        """Put *flag* on the entry that the effect *key* added; nothing where it added none. Repeatable."""
         ...
 
 

@@ -66,6 +66,16 @@ async def test_whatever_the_habits_of_its_rounds_each_mail_is_told(bench: GraphB
     assert all('IdType="ImmutableId"' in one.headers["Prefer"] for one in bench.lab.requests)
 
 
+async def test_of_a_page_the_oldest_mail_comes_first(bench: GraphBench) -> None:
+    bench.lab.delta.manners.shuffled = True
+    now = datetime.now(UTC).replace(microsecond=0)
+    for hours in (3, 9, 1, 7, 5):
+        bench.lab.mailbox(USER).deliver(mail(hours), received=now - timedelta(hours=hours))
+    async with bench.source().connect() as mailbox:
+        refs, _ = await look_all(mailbox)
+    assert [ref.received_at for ref in refs] == [now - timedelta(hours=hours) for hours in (9, 7, 5, 3, 1)]
+
+
 async def test_a_page_is_noted_before_the_next_is_asked_for(bench: GraphBench) -> None:
     await bench.deliver(*(mail(number) for number in range(5)))
     async with small_pages(bench).connect() as mailbox:

@@ -8,6 +8,7 @@ delivered to Dovecot; to `refused@example.net` it is refused at RCPT, to any oth
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -16,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.lab.dovecot import PASSWORD, Dovecot
+from tests.lab.dovecot import Dovecot
+from tests.lab.imap_server import PASSWORD
 from tests.lab.needs import lacking
 from tests.lab.processes import free_ports, greets, mortal, until
 
@@ -56,6 +58,7 @@ smtpd_sender_login_maps = pcre:{base}/logins
 smtpd_recipient_restrictions = check_recipient_access pcre:{base}/refused, permit
 message_size_limit = {limit}
 smtpd_delay_reject = yes
+header_checks = pcre:{base}/stripped
 """
 
 MASTER = """
@@ -123,11 +126,12 @@ class Postfix:
         shutil.chown(base / "data", "postfix")
         (base / "logins").write_text("/^([^@+]+)@example\\.net$/ $1\n/./ nobody\n")
         (base / "refused").write_text("/^refused@/ 550 5.1.1 nobody of that name\n/^later@/ 450 4.2.0 greylisted\n")
+        (base / "stripped").write_text("")
         keys = {"base": base, "dovecot": dovecot.base, "lmtp": dovecot.lmtp, "limit": SIZE_LIMIT_BYTES}
         (self._conf / "main.cf").write_text(MAIN.format(**keys))
         ports = {"relay": self.relay, "submission": self.submission, "submissions": self.submissions}
         (self._conf / "master.cf").write_text(MASTER.format(**ports))
-        for file in (base / "logins", base / "refused", *self._conf.iterdir()):
+        for file in (base / "logins", base / "refused", base / "stripped", *self._conf.iterdir()):
             file.chmod(0o644)
         self.start()
 
@@ -151,9 +155,20 @@ class Postfix:
         self._process.terminate()
         self._process.wait(15)
 
+    def strip(self, *headers: str) -> None:
+        """Lose *headers* of all mail from now on, as gateways do."""
+        names = "|".join(map(re.escape, headers))
+        (self.base / "stripped").write_text(f"/^({names}):/ IGNORE\n")
+        self.stop()
+        self.start()
+
     def log(self) -> str:
         """Everything that it logged."""
         return (self.base / "postfix.log").read_text(errors="replace")
+
+    def token_server(self, user: str, security: str = "tls", **keys: Any) -> dict[str, Any]:
+        """Return `[outgoing.NAME]` for *user*, with tokens of `[oauth.office]`."""
+        return self.server(user, security, password=None, auth="oauth", oauth="office", **keys)
 
     def server(self, user: str, security: str = "tls", **keys: Any) -> dict[str, Any]:
         """Return `[outgoing.NAME]` for *user*; *keys* add to it or replace."""
@@ -165,8 +180,8 @@ class Postfix:
 
 
 @contextmanager
-def running() -> Iterator[Postfix]:
-    """Run a Postfix and its Dovecot in directories of their own, which go with them."""
+def running(kind: type[AuthDovecot] = AuthDovecot) -> Iterator[Postfix]:
+    """Run a Postfix and its Dovecot, which is of this *kind*, in directories of their own, which go with them."""
     from tests.lab import dovecot
 
     if not BINARY.exists():
@@ -175,7 +190,7 @@ def running() -> Iterator[Postfix]:
         lacking("root: Postfix changes to users of its own")
     base = Path(tempfile.mkdtemp(prefix="mailwicket-mx-"))
     try:
-        with dovecot.running(kind=AuthDovecot) as behind:
+        with dovecot.running(kind=kind) as behind:
             server = Postfix(base, behind)
             try:
                 yield server

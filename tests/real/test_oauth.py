@@ -43,13 +43,18 @@ def application(issuer: Issuer, **keys: Any) -> dict[str, Any]:
 
 @contextmanager
 def desk(
-    tmp_path: Path, mechanisms: str = OAuthDovecot.mechanisms, proxy: dict[str, Any] | None = None, **changes: Any
+    tmp_path: Path,
+    mechanisms: str = OAuthDovecot.mechanisms,
+    proxy: dict[str, Any] | None = None,
+    application_keys: dict[str, Any] | None = None,
+    **changes: Any,
 ) -> Iterator[Any]:
     """An issuer, a mail server that asks it, and a daemon that is not started; its mailbox behind *proxy*."""
     need_dovecot()
     with issuing_aside(user="tokens", **changes) as issuer, running(kind=kind_of(issuer.url, mechanisms)) as dovecot:
         boxes = {"box": dovecot.token_box("tokens", **({"proxy": "office", "allow_plaintext": True} if proxy else {}))}
-        tables = {"oauth.office": application(issuer), **({"proxy.office": proxy} if proxy else {})}
+        tables = {"oauth.office": application(issuer, **(application_keys or {}))}
+        tables |= {"proxy.office": proxy} if proxy else {}
         daemon = Daemon(tmp_path / "d", boxes, daemon={"log_level": "debug"}, **tables)
         try:
             yield issuer, dovecot, daemon
@@ -282,3 +287,28 @@ def test_a_death_at_each_step_of_a_refresh_leaves_one_good_token(tmp_path: Path,
         for hit in (1, 2):
             one.run(99, f"{place}:{hit}:die")
             assert one.run(1) == 1
+
+
+def test_a_new_client_secret_in_its_file_restarts_who_logs_in_by_it_and_is_said_at_once(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("old-canary\n")
+    in_file = {"client_secret": None, "client_secret.file": str(secret)}
+    with desk(tmp_path, application_keys=in_file) as (issuer, dovecot, daemon):
+        dovecot.fill("tokens", [MAIL % 1])
+        daemon.start_and_answer()
+        sign_in(daemon, issuer)
+        daemon.wait_until_settled(1)
+        asked = len(issuer.asked)
+        secret.write_text("new-canary\n")
+        told = json.loads(daemon.command("plan", "--json").stdout)
+        assert [(one["unit"], one["act"], one["keys"]) for one in told["changes"]] == [
+            ("incoming/box", "restart", ["oauth"])
+        ]
+        assert daemon.command("reload").returncode == 0
+        until(lambda: len(issuer.asked) > asked, 20, 0.05, "a token by the new secret")
+        assert issuer.asked[-1]["client_secret"] == "new-canary"
+        daemon.wait_until(lambda unit: unit["state"] == "running")
+        again = json.loads(daemon.command("plan", "--json").stdout)
+        assert again["changes"] == []
+        assert daemon.stop() == 0
+        assert "canary" not in daemon.log

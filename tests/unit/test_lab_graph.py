@@ -257,6 +257,49 @@ async def test_the_body_of_a_mail_may_be_slow_cut_off_or_huge(client: Client) ->
         await client.get(place)
 
 
+async def test_an_answer_may_be_packed_where_the_client_takes_it(client: Client) -> None:
+    client.lab.manners.compressed = True
+    place = f"messages/{client.box.deliver(mail() + bytes(1_000_000)).immutable_id}/$value"
+    async with client.session.get(
+        f"{client.lab.base}/users/{DESK}/{place}", headers={**client.headers, "Accept-Encoding": "gzip"}
+    ) as got:
+        assert got.headers["Content-Encoding"] == "gzip"
+        assert len(await got.read()) > 1_000_000
+    plain = await client.get(place, headers={"Accept-Encoding": "identity"})
+    assert "Content-Encoding" not in plain.headers
+
+
+# --- faults of the wire
+
+
+async def test_links_may_lead_elsewhere(client: Client) -> None:
+    client.lab.delta.manners.link_origin = "https://graph.example.net"
+    link = (await client.get(DELTA)).body["@odata.deltaLink"]
+    assert link.startswith(f"https://graph.example.net/v1.0/users/{DESK}/mailFolders(")
+
+
+async def test_somebody_acts_at_the_moment_of_a_request(client: Client) -> None:
+    item = client.box.deliver(mail())
+    client.lab.faults.add("GET */$value", does=lambda: client.box.move(item, client.box.folder("archive")))
+    got = await client.get(f"messages/{item.rest_id}/$value")
+    assert (got.status, got.code) == (404, "ErrorItemNotFound")
+
+
+async def test_an_answer_may_be_any_bytes_or_lead_away(client: Client) -> None:
+    client.lab.faults.add("GET */delta", body="{")
+    assert (await client.get(DELTA)).content == b"{"
+    client.lab.faults.add("GET */delta", status=302, headers={"Location": "https://example.net/"})
+    got = await client.get(DELTA)
+    assert (got.status, got.headers["Location"], got.content) == (302, "https://example.net/", b"")
+
+
+async def test_faults_wait_for_their_request(client: Client) -> None:
+    fault = client.lab.faults.add("GET */delta", status=500, after=1, times=2)
+    told = [(await client.get(place)).status for place in (DELTA, "mailFolders/inbox", DELTA, DELTA, DELTA)]
+    assert told == [200, 200, 500, 500, 200]
+    assert fault.hit == 2
+
+
 # --- 12: every answer
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from io import BytesIO
 from typing import Any
 
+import anyio
 import pytest
 from aiohttp import ClientError
 from tests.lab.graph_client import ADA, DESK, IMMUTABLE, Client, mail, opened
@@ -108,6 +109,13 @@ async def test_an_answer_may_be_lost_after_acceptance(client: Client) -> None:
     assert len(client.lab.sending.sent) == 1
     client.lab.faults.add("POST */sendMail", drop="before")
     with pytest.raises(ClientError):
+        await client.post("sendMail", data=wrapped(OURS), headers=PLAIN)
+    assert len(client.lab.sending.sent) == 1
+
+
+async def test_a_mail_is_accepted_though_its_sender_has_given_up(client: Client) -> None:
+    client.lab.faults.add("POST */sendMail", answer_delay_s=0.2)
+    with pytest.raises(TimeoutError), anyio.fail_after(0.1):
         await client.post("sendMail", data=wrapped(OURS), headers=PLAIN)
     assert len(client.lab.sending.sent) == 1
 

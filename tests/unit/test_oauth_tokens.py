@@ -360,3 +360,18 @@ async def test_a_server_that_does_not_answer_is_given_up(tmp_path: Path) -> None
         with pytest.raises(TransientError, match="did not answer within") as caught:
             await stand.bearer().token()
         assert caught.value.reason == "timeout"
+
+
+async def test_after_a_change_the_next_token_is_a_new_one_and_the_old_one_still_serves_meanwhile(
+    tmp_path: Path,
+) -> None:
+    async with issuing() as issuer:
+        stand = Stand(issuer, tmp_path, grant="client_credentials")
+        first = await stand.bearer().token()
+        stand.tokens.age(frozenset({"office", "another"}))
+        issuer.answers = [web.Response(status=503)]
+        assert await stand.bearer().token() == first, "the server is down, and it is good for an hour"
+        stand.later(seconds=61)
+        second = await stand.bearer().token()
+        assert second != first
+        assert await stand.bearer().token() == second

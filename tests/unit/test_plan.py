@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from tests.conf import Conf
 
+from mailwicket.config.exposed import secrets
 from mailwicket.config.settings import Settings
-from mailwicket.service.plan import Act, Change, Plan, adopted, compare
+from mailwicket.service.fleet import stale_secrets
+from mailwicket.service.plan import Act, Change, Plan, adopted, applications, compare
 
 BEFORE = """
 [daemon]
@@ -201,3 +203,54 @@ def test_a_server_that_sends_is_restarted_with_its_application_and_its_proxy(
 ) -> None:
     plan = compare(read(conf, BY_OTHERS), read(conf, BY_OTHERS.replace(old, new)))
     assert plan.changes == (Change("outgoing/main", Act.RESTART, (key,)),)
+
+
+SHARED = (
+    BY_OTHERS.replace(
+        'client_id = "one"', 'client_id = "one"\nclient_secret = { env = "OFFICE" }\ngrant = "client_credentials"'
+    ).replace('"http://127.0.0.1:3128"', '"http://127.0.0.1:3128"\nusername = "ada"\npassword = { env = "PROXY" }')
+    + """
+[incoming.support]
+email = "support@example.org"
+server = "imap.example.org"
+auth = "oauth"
+oauth = "office"
+[incoming.plain]
+email = "plain@example.org"
+server = "imap.example.org"
+password = { env = "PLAIN" }
+primary = true
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("OFFICE", {"incoming/support": ["oauth"], "outgoing/main": ["oauth"]}),
+        ("PROXY", {"outgoing/main": ["proxy"]}),
+        ("PLAIN", {"incoming/plain": ["password"]}),
+    ],
+)
+async def test_a_secret_that_reads_otherwise_restarts_exactly_those_who_use_it_and_once(
+    conf: Conf, monkeypatch: pytest.MonkeyPatch, name: str, expected: dict[str, list[str]]
+) -> None:
+    for one in ("OFFICE", "PROXY", "PLAIN"):
+        monkeypatch.setenv(one, "before")
+    old = read(conf, SHARED)
+    for _, secret in secrets(old):
+        secret.reveal()
+    via = old.outgoing["main"].via
+    assert via is not None
+    assert await stale_secrets(old, {"env"}) == {}
+    monkeypatch.setenv(name, "after")
+    stale = await stale_secrets(old, {"env"})
+    assert stale == expected
+    new = read(conf, SHARED)
+    plan = compare(old, new, stale)
+    assert {one.unit: [*one.keys] for one in plan.changes} == expected
+    assert plan.kept == 3 - len(expected)
+    now = adopted(old, new, plan)
+    assert applications(now, plan) == ({"office"} if name == "OFFICE" else set())
+    assert (now.oauth["office"] is old.oauth["office"]) == (name != "OFFICE"), "it knows what was used last"
+    assert await stale_secrets(now, {"env"}) == {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +13,6 @@ import anyio.to_thread
 
 from mailwicket.config.exposed import AT_ONCE, secrets
 from mailwicket.config.incoming import Incoming
-from mailwicket.config.locate import TreePath
 from mailwicket.config.outgoing import Outgoing
 from mailwicket.config.secret import Secret
 from mailwicket.config.settings import Settings
@@ -206,29 +205,36 @@ def _ours(plan: Plan) -> list[Change]:
     return [change for change in plan.changes if change.unit.startswith(PREFIX)]
 
 
-def _secrets_of_proxy(config: Incoming | Outgoing) -> Iterable[tuple[TreePath, Secret]]:
-    return () if config.via is None else secrets(config.via.proxy)
+def _secrets_of(settings: Settings, config: Incoming | Outgoing) -> Iterator[tuple[str, Secret]]:
+    """Yield the secrets by which a server is reached and logged in to, with the key of its table that leads there."""
+    for path, secret in secrets(config):
+        yield str(path[0]), secret
+    if config.via is not None:
+        yield from (("proxy", secret) for _, secret in secrets(config.via.proxy))
+    if config.auth == "oauth" and config.oauth in settings.oauth:
+        yield from (("oauth", secret) for _, secret in secrets(settings.oauth[config.oauth]))
 
 
 async def stale_secrets(settings: Settings, forms: Collection[str]) -> dict[str, list[str]]:
     """Return by unit which secrets of *forms* read otherwise now than when its connection was made."""
     asked = [
-        (unit, str(path[0]), secret)
+        (unit, key, secret)
         for unit, config in servers(settings).items()
-        for path, secret in (*secrets(config), *((("proxy",), one) for _, one in _secrets_of_proxy(config)))
+        for key, secret in _secrets_of(settings, config)
         if secret.form in forms
     ]
     asked += [(BACKEND, str(path[0]), one) for path, one in secrets(settings.backend) if one.form in forms]
 
+    once = list({id(secret): secret for _, _, secret in asked}.values())  # a thousand units may share one
+
     def look() -> list[bool]:
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(pool.map(Secret.is_stale, (secret for _, _, secret in asked)))
+            return list(pool.map(Secret.is_stale, once))
 
+    told = await anyio.to_thread.run_sync(look, abandon_on_cancel=True) if once else []
+    stale = {id(secret) for secret, is_stale in zip(once, told, strict=True) if is_stale}
     found: dict[str, list[str]] = {}
-    if asked:
-        for (unit, key, _), is_stale in zip(
-            asked, await anyio.to_thread.run_sync(look, abandon_on_cancel=True), strict=True
-        ):
-            if is_stale:
-                found.setdefault(unit, []).append(key)
+    for unit, key, secret in asked:
+        if id(secret) in stale and key not in found.get(unit, ()):
+            found.setdefault(unit, []).append(key)
     return found

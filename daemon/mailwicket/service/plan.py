@@ -116,8 +116,8 @@ def _login(old: Settings, new: Settings, unit: Incoming | Outgoing) -> tuple[str
 def adopted(old: Settings, new: Settings, plan: Plan) -> Settings:
     """Return what runs once *plan*, which leads from *old* to *new*, is carried out.
 
-    What waits for a restart stays as it was. Units that are kept keep their very objects: these know of their secrets
-    what was last used.
+    What waits for a restart stays as it was. Units that are kept keep their very objects, and so do applications: these
+    know of their secrets what was last used.
     """
     changed = {change.unit for change in plan.changes}
     incoming = {
@@ -128,13 +128,25 @@ def adopted(old: Settings, new: Settings, plan: Plan) -> Settings:
         name: one if f"outgoing/{name}" in changed or not one.enabled else old.outgoing[name]
         for name, one in new.outgoing.items()
     }
+    renewed = applications(new, plan)
+    oauth = {
+        name: one if name in renewed or old.oauth.get(name) != one else old.oauth[name]
+        for name, one in new.oauth.items()
+    }
     backend = new.backend if BACKEND in changed else old.backend
-    update: dict[str, Any] = {"incoming": incoming, "outgoing": outgoing, "backend": backend}
+    update: dict[str, Any] = {"incoming": incoming, "outgoing": outgoing, "oauth": oauth, "backend": backend}
     for table in ("daemon", "http", "store"):
         keys = [key.removeprefix(f"{table}.") for key in plan.after_restart if key.startswith(f"{table}.")]
         before = getattr(old, table)
         update[table] = getattr(new, table).model_copy(update={key: getattr(before, key) for key in keys})
     return new.model_copy(update=update)
+
+
+def applications(settings: Settings, plan: Plan) -> frozenset[str]:
+    """Return the `[oauth.NAME]` that *plan* changes, or whose secret reads otherwise, for units of *settings*."""
+    known = servers(settings)
+    named = [known[one.unit].oauth for one in plan.changes if "oauth" in one.keys and one.unit in known]
+    return frozenset(name for name in named if name is not None)
 
 
 def enabled(settings: Settings) -> dict[str, Incoming]:

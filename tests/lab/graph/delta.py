@@ -10,7 +10,7 @@ import random
 import secrets
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from tests.lab.graph import view
 from tests.lab.graph.ask import Answer, Ask
@@ -43,6 +43,8 @@ class DeltaManners:
     """Changes are reported no earlier than that after they happened."""
     first_round_removals: bool = False
     """The first round tells of mails that are gone as well."""
+    link_origin: str = ""
+    """Links lead to this scheme and host, as no honest service has it."""
     filtered_limit: int = 5000
     """More than that a first round with a filter never tells of."""
     seed: int = 7
@@ -229,6 +231,8 @@ class Deltas:
         place = f"{ask.prefix}/mailFolders('{quote(round_.folder, safe='')}')/messages/delta"
         link = f"{place}?%24{kind}={quote(token, safe='').replace('%2B', '%2b')}"
         self.tokens[token] = (round_, link)
+        if self.manners.link_origin:
+            return self.manners.link_origin + urlsplit(link)._replace(scheme="", netloc="").geturl()
         return link
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -19,15 +20,21 @@ class Fault:
     after: int = 0
     """So many requests that match pass by first."""
     status: int = 0
-    """Answer with this, and do nothing else."""
+    """Answer with this, and do nothing else; below 400 with nothing in it."""
     code: str = "UnknownError"
     message: str = ""
     retry_after: int | None = None
     html: bool = False
     """The answer is a page for people."""
+    body: str | None = None
+    """All is done, and this is the answer's content, whatever it is."""
     headers: dict[str, str] = field(default_factory=dict)
+    does: Callable[[], object] | None = None
+    """Called before anything is done: what somebody else does at this moment. Not by way of `/_lab`."""
     delay_s: float = 0.0
     """Wait before anything is done."""
+    answer_delay_s: float = 0.0
+    """Wait when all is done, before the answer."""
     drop: str = ""
     """Cut the connection: `before` anything is done, or `after` all is done but the answer."""
     cut_after: int | None = None

@@ -26,6 +26,8 @@ class Manners:
     mime: str = "exchange"
     """How `$value` gives a mail: `exchange`, `rebuilt` or `verbatim` (see `exchange.given_out`)."""
     chunked: bool = True
+    compressed: bool = False
+    """Answers are in gzip, where the client takes it."""
     latency_s: float = 0.0
     """Of each request, while it counts as one of those at a time."""
     deletes_to: str = "recoverableitemsdeletions"

@@ -80,6 +80,8 @@ class _Front:
             if fault.drop == "before":
                 answer = Answer(0)
             else:
+                if fault.does is not None:
+                    fault.does()
                 try:
                     answer = await handler(_Incoming(request, content, fault, turn))
                 except GraphError as error:
@@ -88,7 +90,10 @@ class _Front:
                     lab.crashes.append(error)
                     raise
             headers = {key: value for key, value in request.headers.items() if key.lower() != "authorization"}
+            if fault.body is not None:
+                answer = Answer(answer.status, content=fault.body.encode())
             lab.requests.append(Asked(request.method, request.raw_path, headers, content, answer.status))
+            await anyio.sleep(fault.answer_delay_s)
             with contextlib.suppress(_CutError):
                 if not fault.drop:
                     return await self._send(request, answer, ids, fault)
@@ -201,6 +206,8 @@ class _Front:
                 response.enable_chunked_encoding()
             else:
                 response.content_length = len(content)
+            if self.lab.manners.compressed and "gzip" in request.headers.get("Accept-Encoding", ""):
+                response.enable_compression(web.ContentCoding.gzip)
         await response.prepare(request)
         if content:
             await self._pieces(response, content, fault)
@@ -219,6 +226,8 @@ class _Front:
 
 
 def _refusal(error: GraphError, ids: dict[str, str], fault: Fault) -> Answer:
+    if error.status < 400:
+        return Answer(error.status, headers=error.headers)
     if fault.html and fault.status:
         page = b"<html><body><h1>Service unavailable</h1></body></html>"
         return Answer(error.status, content=page, content_type="text/html", headers=error.headers)

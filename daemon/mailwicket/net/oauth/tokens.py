@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -320,6 +321,13 @@ class Tokens:
             await self.adopt(name, kept)
             self.forgive(name)
         return kept
+
+    def age(self, names: AbstractSet[str]) -> None:
+        """Have the tokens of *names* renewed when they are next wanted: settings or a secret are others now."""
+        for name in names & self._kept.keys():
+            kept = self._kept[name]
+            due = {key: replace(one, renew_at=0.0) for key, one in kept.access.items()}
+            self._kept[name] = replace(kept, access=due)
 
     def forgive(self, name: str | None = None) -> None:
         """Ask again what was refused: something was mended."""
