@@ -95,7 +95,7 @@ async def test_what_is_beyond_the_room_of_one_fetch_goes_to_files(
 
 
 async def test_over_the_limit_no_more_is_read_than_the_limit(bench: GraphBench) -> None:
-    await bench.deliver(mail(1, b"x" * 30_000_000))
+    await bench.deliver(mail(1, b"x" * 12_000_000))
     async with bench.source(max_mail_bytes=9_000_000).connect() as mailbox:
         refs, _ = await look_all(mailbox)
         (one,) = await mailbox.fetch(refs)
