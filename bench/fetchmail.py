@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.lab.dovecot import PASSWORD
+from tests.lab.imap_server import PASSWORD
 from tests.lab.processes import mortal
 
 from bench.mailbox import scratch

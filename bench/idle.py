@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.lab.daemon import MIB, Daemon
-from tests.lab.dovecot import PASSWORD, running
+from tests.lab.dovecot import running
+from tests.lab.imap_server import PASSWORD
 from tests.lab.processes import mortal, until
 from tests.lab.tap import Tap
 

@@ -24,8 +24,8 @@ import anyio
 from tests.lab.courier import Nothing, local
 
 from bench.sink import smtp_sink
-from mailwicket.flow.carrying import Office
 from mailwicket.flow.delivery import Courier
+from mailwicket.flow.handing import Office
 from mailwicket.flow.posting import write_ahead
 from mailwicket.flow.switchboard import Exchange, Switchboard
 from mailwicket.flow.writing import Writing
@@ -71,10 +71,10 @@ class Ours:
         config = local(port, connections)
         self.board = Switchboard(Exchange({"main": config}))
         self.writing = Writing(self.store.raw, directory / "attachments")
-        office = Office(self.store, self.board, self.writing, Nothing())
+        office = Office(self.board, self.writing, Nothing())
         sender = SmtpSender("main", config, Machine(directory))
         unit = CourierUnit(Unit("outgoing/main", "sink"))
-        self.courier = Courier("main", sender, office, unit, connections=connections)
+        self.courier = Courier("main", sender, self.store, office, unit, connections=connections)
 
     async def fill(self, mails: int) -> list[bytes]:
         """Queue them, and return them as they will be sent."""

@@ -11,8 +11,11 @@ from mailwicket.backends.webhook.config import WebhookConfig
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.load import Loaded, load
 from mailwicket.config.outgoing import Outgoing
+from mailwicket.senders._graph_config import GraphOutgoing
+from mailwicket.sources.graph import Graph
 from mailwicket.sources.pop3 import Pop3
 
+SOURCES = {"graph": Graph, "imap": Incoming, "mapi": Graph, "pop3": Pop3}
 CANARY = "canary-4711"
 NOTHING_SENT = "note: conf.d: outgoing: no server is enabled: nothing is ever sent\n"
 """What `check` remarks where no server sends."""
@@ -37,8 +40,8 @@ class Conf:
             self.directory,
             environ or {},
             backends=models.get("backends", {"desk": DeskConfig, "webhook": WebhookConfig}),
-            sources=models.get("sources", {"imap": Incoming, "pop3": Pop3}),
-            senders=models.get("senders", {"smtp": Outgoing}),
+            sources=models.get("sources", SOURCES),
+            senders=models.get("senders", {"smtp": Outgoing, "graph": GraphOutgoing, "mapi": GraphOutgoing}),
         )
 
     def lines(self, environ: Mapping[str, str] | None = None, **models: Any) -> list[str]:

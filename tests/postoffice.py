@@ -15,8 +15,8 @@ from pydantic import BaseModel
 
 from mailwicket.config.outgoing import Outgoing
 from mailwicket.errors import BlockedError, TransientError, UncertainError
-from mailwicket.flow.carrying import Office
 from mailwicket.flow.delivery import Courier
+from mailwicket.flow.handing import Office
 from mailwicket.flow.switchboard import Exchange, Switchboard
 from mailwicket.flow.writing import Writing
 from mailwicket.model import Address, TicketNumber
@@ -170,7 +170,7 @@ class PostOffice:
         self.watchers = {name: CourierWatcher() for name in self.posts}
         self.ends = Ends()
         writing = Writing(self.store.raw, directory / "attachments")
-        self.office = Office(self.store, self.board, writing, self.ends, self.clock, lambda: 0.0)
+        self.office = Office(self.board, writing, self.ends, self.clock, lambda: 0.0)
         self.numbers = itertools.count(1)
 
     @property
@@ -182,6 +182,7 @@ class PostOffice:
         return Courier(
             name,
             FakeSender(self.posts[name]),
+            self.store,
             self.office,
             self.watchers[name],
             connections=config.connections,

@@ -30,6 +30,10 @@ server = "mail.example"
 password = "none"
 group = "first"
 {verifier}
+[outgoing.support]
+email = "support@desk.example"
+server = "mail.example"
+authentication = false
 [technician."tina@desk.example"]
 name = "Tina Tech"
 groups = ["first"]
@@ -93,7 +97,7 @@ class Stage(closing[World]):
     ) -> Delivered:
         """Deliver a mail; *verdict* is what our edge says of DMARC, *cites* ids from the newest to the oldest."""
         self._count += 1
-        self.world.now += timedelta(seconds=1, days=days)
+        self.world.proceed(self.world.now + timedelta(seconds=1, days=days))
         ids = [cites] if isinstance(cites, str) else list(cites)
         domain = author.rpartition("@")[2].strip("> ")
         lines = [
@@ -126,7 +130,7 @@ class Stage(closing[World]):
 
     def do(self, do: str, ticket: TicketNumber, to: str = "", by: str = "") -> None:
         """Do what a person does to a ticket, a second later."""
-        self.world.now += timedelta(seconds=1)
+        self.world.proceed(self.world.now + timedelta(seconds=1))
         self.world.act(Action(do, ticket, by, to, "text"))
 
     def facts(self, ticket: TicketNumber) -> TicketFacts:

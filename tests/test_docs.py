@@ -21,10 +21,13 @@ from mailwicket.config.tables import ENTRIES, LISTED, NAMED, PLAIN
 from mailwicket.config.tables import UNITS as SERVERS
 from mailwicket.failpoint import NAMES
 from mailwicket.model import EntryKind, Flag, Reason, TicketStatus
+from mailwicket.rules import addressees
 from mailwicket.service.alerts import Cause
 from mailwicket.service.metrics import Figures
 from mailwicket.service.units import Unit, UnitState
+from mailwicket.store import announcements
 from mailwicket.store.journal import State
+from mailwicket.web.announce import Announcements
 from mailwicket.web.api import Api
 from mailwicket.web.audit import Audit
 from mailwicket.web.mails import ROUTE as ROUTE_OF_MAILS
@@ -102,6 +105,12 @@ def test_every_cause_of_an_alert_is_documented() -> None:
     assert table(page("docs/runbook.md"), "Alerts") == {str(cause) for cause in Cause}
 
 
+def test_every_reason_for_leaving_somebody_out_of_an_announcement_is_documented() -> None:
+    reasons = {addressees.INACTIVE, addressees.OWN, addressees.NOBODY, addressees.UNWRITABLE, addressees.PAUSED}
+    named = set(re.findall(r"^\| `(\w+)` \|", page("docs/announcements.md").split("| reason |")[1], re.MULTILINE))
+    assert reasons | {addressees.AUTHOR, announcements.CANCELLED} <= named
+
+
 def test_every_failpoint_is_passed_somewhere_and_no_other() -> None:
     passed = set(re.findall(r'failpoint\("([a-z0-9_.]+)"\)', "".join(code().values())))
     assert passed == set(NAMES)
@@ -123,12 +132,12 @@ def test_every_command_of_the_readme_and_of_the_production_page_exists_and_every
 
 
 def test_every_route_of_the_api_is_documented() -> None:
-    nouns: list[Any] = [Api, Tickets, Quarantine, Audit]
+    nouns: list[Any] = [Api, Tickets, Quarantine, Audit, Announcements]
     defined = [route for noun in nouns for route in noun(None).routes()]
     routes = {(route.method, re.sub(r"\{(\w+):[^/]*?(?:\(.*\)\?|\{.*\})?\}", r"{\1}", route.path)) for route in defined}
     routes |= {("POST", ROUTE_OF_MAILS)}
     told: set[tuple[str, str]] = set()
-    pages = page("docs/reload.md") + page("docs/desk.md")
+    pages = page("docs/reload.md") + page("docs/desk.md") + page("docs/announcements.md")
     for methods in re.findall(r"^\| (`(?:GET|POST) /api/v1/.*?) \| ", pages, re.MULTILINE):
         verb = base = ""
         for method, path in re.findall(r"`(?:(GET|POST) )?([^` ]+)`", methods):

@@ -29,11 +29,14 @@ from mailwicket.flow.quarantine import Parking
 from mailwicket.flow.reading import Reading
 from mailwicket.flow.reclaim import Reclaim
 from mailwicket.flow.whatif import differences
+from mailwicket.net.attachments import AttachmentFiles
 from mailwicket.net.machine import Machine
 from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Sender, Source
 from mailwicket.service import footprint, logs
+from mailwicket.service.alertmail import AlertMail, Watched
 from mailwicket.service.clock import ClockWatch, TimeOfDay
 from mailwicket.service.couriers import Couriers
+from mailwicket.service.crier import Crier
 from mailwicket.service.desk import DeskUnit
 from mailwicket.service.fleet import Fleet, stale_secrets
 from mailwicket.service.herald import Herald, tell_log
@@ -49,7 +52,7 @@ from mailwicket.service.reload import FILES, ConfDir, Reloaded, Reloader
 from mailwicket.service.report import ParkedLately, Report, disk_of
 from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import Unit, UnitState
-from mailwicket.store import journal, tokens
+from mailwicket.store import journal, outlist, tokens
 from mailwicket.store.audit import Deed
 from mailwicket.store.database import FILE_NAME as DATABASE
 from mailwicket.store.outlist import Backlog
@@ -57,6 +60,7 @@ from mailwicket.store.parked import waiting
 from mailwicket.store.store import Store
 from mailwicket.timestamp import timestamp
 from mailwicket.web.access import Access
+from mailwicket.web.announce import Announcements
 from mailwicket.web.api import Api
 from mailwicket.web.audit import Audit
 from mailwicket.web.endpoint import Endpoint
@@ -125,13 +129,16 @@ class Daemon:
         self._door = Door(self._desk, self._desk_unit) if self._desk_unit else None
         self._chores = Unit("store", str(state_dir))
         self._fleet = Fleet(self.store, self.reading, self.machine, sources, self._way)
-        self._couriers = Couriers(self.store, self.machine, senders or {}, self._fleet.is_fetched)
+        self._couriers = Couriers(self.store, self.machine, senders or {}, self._fleet.is_fetched, lambda: self._desk)
         self._couriers.man(settings)
         self._fleet.telling = self._couriers.telling
         self._fleet.man(settings)
         self._importing = Importing(self.store, self.reading, lambda name: self._fleet.way(name, self.settings))
         self._supervisor: Supervisor | None = None
-        self._acting = Acting(self.store, lambda: self._desk, lambda: self._fleet.policy(self.settings), utc_now)
+        policy, posting = lambda: self._fleet.policy(self.settings), lambda: self._couriers.telling.posting
+        keep = AttachmentFiles(self.machine.attachment_dir).keep
+        self._acting = Acting(self.store, lambda: self._desk, policy, utc_now, posting, keep)
+        self._crier = Crier(self.store, lambda: self._couriers.telling.posting, utc_now)
         self._parking = Parking(self.store, self.reading, self._fleet, utc_now)
         self._record = Record(self.store, utc_now)
         self.notifier = notifier or Notifier({})
@@ -142,6 +149,7 @@ class Daemon:
         self._slow_secrets_asked = anyio.Event()
         self._parked = 0
         self._waiting: Mapping[str, Backlog] = {}
+        self._paused_addresses = 0
         self._disk = disk_of(state_dir, DATABASE)
         self._access = Access()
 
@@ -178,7 +186,8 @@ class Daemon:
             tasks.start_soon(self._measure_disk)
             self._supervisor = Supervisor(tasks)
             self._start_chores(self._supervisor, self.settings)
-            self._supervisor.start(Unit("alerts", "people"), Herald(self.report, [tell_log], utc_now))
+            self._start_telling(self._supervisor)
+            self._supervisor.start(Unit("announcements", self._chores.server), self._crier)
             self._supervisor.start(Unit("import", self._chores.server), self._importing)
             await self._fleet.start(self._supervisor)
             tasks.start_soon(self._record.run)
@@ -203,7 +212,18 @@ class Daemon:
             *Mails(self._importing, self.machine.spool_dir, self._record.imported).routes(),
             *OutboxApi(Outgoing(self.store, self._couriers)).routes(),
             *OAuthRoutes(self.oauth).routes(),
+            *Announcements(self._crier).routes(),
         ]
+
+    def _start_telling(self, supervisor: Supervisor) -> None:
+        """Tell people what they must mend, by the log and by mail."""
+        watched = Watched(
+            lambda: herald.standing, lambda: self._couriers.telling.posting, lambda: self.settings.daemon.alert_to
+        )
+        mail = AlertMail(self.store, watched, utc_now)
+        herald = Herald(self.report, [tell_log, mail.tell], utc_now)
+        supervisor.start(Unit("alerts", "people"), herald)
+        supervisor.start(Unit("alerts by mail", "people"), mail)
 
     async def _measure_disk(self) -> None:
         """Look aside how much room there is: a file system that hangs does not answer that either."""
@@ -327,6 +347,7 @@ class Daemon:
             lately, first_at = self.store.read(lambda tx: journal.parked_since(tx, a_day_ago))
             self._parked, trouble = self.store.read(journal.count_parked), self.store.trouble()
             self._waiting = self._couriers.look()
+            self._paused_addresses = self.store.read(outlist.count_paused)
         except StoreError as error:
             lately, first_at, trouble = 0, None, error
         self._store_waits_since = (self._store_waits_since or now) if trouble else None
@@ -348,6 +369,7 @@ class Daemon:
             disk=self._disk,
             filter_hits=self._fleet.filter_hits(),
             waiting=self._waiting,
+            paused_addresses=self._paused_addresses,
             endings=self.oauth.endings,
             tokens=dict(self.oauth.tokens.refreshes),
             at=now,

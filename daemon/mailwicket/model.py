@@ -313,6 +313,18 @@ class EntryDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """A mail of a ticket, as far as an answer to it goes."""
+
+    author: Address
+    received_at: datetime
+    text: str
+    html: str | None
+    """As received: hostile until sanitised."""
+    message_id: MessageId | None
+
+
+@dataclass(frozen=True, slots=True)
 class TicketDraft:
     """A ticket that a desk is asked to open, with its first entry."""
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from mailwicket.model import Address, MessageId, Sha256, TicketNumber
 
@@ -25,6 +26,12 @@ class Event(StrEnum):
     CC_ADDED = "cc_added"
     MAIL_REFUSED = "mail_refused"
     ANNOUNCEMENT = "announcement"
+    ALERT = "alert"
+    """To `alert_to`, by any server that works: nobody's preference, so that there is no `[notification.alert]`."""
+
+
+ANY_SERVER: Final = "*"
+"""In the place of a server's name: whichever works."""
 
 
 class Audience(StrEnum):

@@ -7,7 +7,7 @@ they say who must act (`errors`), the supervisor acts.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,11 @@ from mailwicket.model import (
     AttachmentPlace,
     EntryDraft,
     Fetched,
+    Flag,
     IntakeKey,
     Look,
     MailRef,
+    Said,
     Settlement,
     Sha256,
     TicketChange,
@@ -65,6 +67,22 @@ class Bearer(Protocol):
         ...
 
 
+class Lane(Protocol):
+    """The turns of one mailbox at a server that counts requests: its own, and those of its application together."""
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn, and hold it while one request is made and its answer read.
+
+        Raises:
+            TransientError: the server asked for a pause that is not over (`throttled`, `retry_after_s`).
+        """
+        ...
+
+    def rest(self, for_s: float | None, *, application: bool) -> None:
+        """The server asked for a pause of *for_s* seconds: for this mailbox, and with *application* for all of it."""
+        ...
+
+
 class Net(Protocol):
     """What an adapter may use of the machine: trust, a place in line, and room for large mails."""
 
@@ -96,6 +114,10 @@ class Net(Protocol):
 
         *proxy* is the NAME of the `[proxy.NAME]` by which the server itself is reached: tokens are asked for by it.
         """
+        ...
+
+    def lane(self, server: str, oauth: str, mailbox: str) -> Lane:
+        """Return the lane of *mailbox* at *server*, in which the application of `[oauth.NAME]` asks."""
         ...
 
 
@@ -276,6 +298,19 @@ class JoinsTransaction(Protocol):
 
 
 @runtime_checkable
+class Recalls(Protocol):
+    """A `Joined` that knows what was said on a ticket, and how people are called."""
+
+    def last_of(self, ticket: TicketRef, authors: Collection[str]) -> Said | None:
+        """Return the last mail of one of *authors* (canonical) that the requester may see; None: there is none."""
+        ...
+
+    def names_of(self, addresses: Collection[str]) -> Mapping[str, str]:
+        """Return by canonical address how those of *addresses* are called of whom that is known."""
+        ...
+
+
+@runtime_checkable
 class ShowsTickets(Protocol):
     """A desk whose tickets can be looked at by way of our store: `tickets list` and `show`."""
 
@@ -285,6 +320,15 @@ class ShowsTickets(Protocol):
 
     def shown(self, tx: Transaction, number: TicketNumber) -> Mapping[str, Any] | None:
         """Return one ticket with its entries, as JSON shows it; None where there is none."""
+        ...
+
+
+@runtime_checkable
+class MarksEntries(Protocol):
+    """A desk in our store that shows what became of the mail that one of its entries caused."""
+
+    def mark(self, tx: Transaction, key: IntakeKey, flag: Flag) -> None:
+        """Put *flag* on the entry that the effect *key* added; nothing where it added none. Repeatable."""
         ...
 
 
@@ -305,6 +349,21 @@ class Rests(Protocol):
         """Tell whether the connection still stands, before a mail is risked on it.
 
         That it rested too long is no failure of the server's. Never raises for it.
+        """
+        ...
+
+
+@runtime_checkable
+class LooksFirst(Protocol):
+    """A submission whose server can be asked whether it has a mail: nothing is repeated blindly."""
+
+    async def resume(self, envelope: Envelope, raw: bytes) -> Mapping[str, RecipientStatus] | None:
+        """As `submit`, of a mail that may have been taken by this server: look, and send it where it was not.
+
+        None: the server does not show yet what became of it; nothing was sent now: ask again in a minute.
+
+        Raises:
+            PermanentError: that can never be told, so that a person must decide; or as `submit`.
         """
         ...
 

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import email
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakSet
 
 import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from tests.dialogue.graph import FakeBearer
+from tests.lab.graph import Lab, serving
 
+from mailwicket.model import Use
 from mailwicket.net.machine import Machine
 from mailwicket.ports import Sender
+from mailwicket.senders.graph import GraphSender
 from mailwicket.senders.smtp import SmtpSender
 
 USER, PASSWORD = "desk@example.org", "canary-4711"
@@ -30,9 +36,23 @@ class Taken:
 
 
 class Bench(Protocol):
-    """A running server that takes mail of USER, but for REFUSED."""
+    """A running server that takes mail of USER; one that has envelopes refuses REFUSED."""
 
-    taken: list[Taken]
+    has_envelopes: bool
+    """RFC 5321 2.3.1; else whom a mail is for stands in itself, and a report tells later of whom it does not reach."""
+    words_most: int
+    """So many bytes of words a mail may have."""
+    login_reason: str
+    """Of a login that is refused."""
+
+    @property
+    def taken(self) -> list[Taken]:
+        """What it took, in order."""
+        ...
+
+    def is_same(self, sent: bytes, got: bytes) -> bool:
+        """Whether that is the same mail, as far as this kind of server keeps mails as they are."""
+        ...
 
     def sender(self, **changes: Any) -> Sender:
         """A sender on it; *changes* are keys of its table in conf.d."""
@@ -50,6 +70,12 @@ class AiosmtpdBench:
     ca_file: Path
     sessions: WeakSet[SMTP]
     taken: list[Taken] = field(default_factory=list)
+    has_envelopes: bool = True
+    words_most: int = 10_000_000
+    login_reason: str = "login_refused"
+
+    def is_same(self, sent: bytes, got: bytes) -> bool:
+        return sent == got
 
     def sender(self, **changes: Any) -> SmtpSender:
         table = {
@@ -127,4 +153,85 @@ async def aiosmtpd(directory: Path) -> AsyncIterator[AiosmtpdBench]:
         await server.wait_closed()
 
 
-HARNESSES: dict[str, Callable[[Path], AbstractAsyncContextManager[Bench]]] = {"smtp": aiosmtpd}
+class LabBearer(FakeBearer):
+    """The same token again and again."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self._token = token
+
+    async def token(self) -> str:
+        return self._token
+
+
+class LabTokens:
+    """Who brings them (`net.machine.BringsTokens`)."""
+
+    def __init__(self, token: str) -> None:
+        self.one = LabBearer(token)
+
+    def bearer(self, name: str, use: Use, mailbox: str, proxy: str | None = None) -> LabBearer:
+        return self.one
+
+    def client_id(self, name: str) -> str:
+        return "app-1"
+
+
+@dataclass
+class GraphBench:
+    lab: Lab
+    directory: Path
+    ca_file: Path
+    has_envelopes: bool = False
+    words_most: int = 2_000_000
+    login_reason: str = "needs_sign_in"
+
+    @property
+    def port(self) -> int:
+        return int(self.lab.origin.rpartition(":")[2])
+
+    @property
+    def taken(self) -> list[Taken]:
+        return [Taken(one.mailbox, list(one.recipients), one.content) for one in self.lab.sending.sent]
+
+    def is_same(self, sent: bytes, got: bytes) -> bool:
+        one, other = (email.message_from_bytes(raw.replace(b"\r\n", b"\n")) for raw in (sent, got))
+        del one["Message-ID"], other["Message-ID"]
+        return sorted(one.items()) == sorted(other.items()) and _words(one) == _words(other)
+
+    def sender(self, **changes: Any) -> GraphSender:
+        token = self.lab.tokens.accept(audience=self.lab.origin)
+        table = {"email": USER, "oauth": "office", "server": "127.0.0.1", "port": self.port, **changes}
+        table.setdefault("ca_file", str(self.ca_file))
+        machine = Machine(self.directory)
+        machine.tokens = LabTokens(str(table.pop("password", token)))
+        return GraphSender("main", GraphSender.Config.model_validate(table), machine)
+
+    def connections(self) -> int:
+        lines = Path("/proc/self/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+        return sum(line.split()[1].endswith(f":{self.port:04X}") and line.split()[3] == "01" for line in lines)
+
+
+def _words(mail: Message) -> bytes:
+    words = mail.get_payload(decode=True)
+    assert isinstance(words, bytes)
+    return words.rstrip(b"\n")
+
+
+@asynccontextmanager
+async def graph(directory: Path) -> AsyncIterator[GraphBench]:
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    ca_file = directory / "ca.pem"
+    authority.cert_pem.write_to_path(ca_file)
+    async with serving(tls=tls) as lab:
+        lab.mailbox(USER)
+        yield GraphBench(lab, directory, ca_file)
+
+
+HARNESSES: dict[str, Callable[[Path], AbstractAsyncContextManager[Bench]]] = {
+    "smtp": aiosmtpd,
+    "graph": graph,
+    "mapi": graph,
+}

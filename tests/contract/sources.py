@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from anyio import to_thread
+from tests.lab.graph import Lab, serving
 from tests.lab.pop3_server import Maildrop, maildrop
 
 from mailwicket.demo.imap_server import imap_server
 from mailwicket.net.machine import Machine
 from mailwicket.ports import Source
+from mailwicket.sources.graph import Graph, GraphSource
 from mailwicket.sources.imap import ImapSource
 from mailwicket.sources.pop3 import Pop3Source
 
@@ -42,11 +44,18 @@ class Bench(Protocol):
         """Ids of the mails that no settling has changed."""
         ...
 
+    tells_sizes: bool
+    """Whether this protocol announces how large a mail is."""
+    refusal: str
+    """The reason code where it does not take a password, or what stands for one."""
+
 
 @dataclass
 class PymapBench:
     port: int
     directory: Path
+    tells_sizes: bool = True
+    refusal: str = "login_refused"
 
     def source(self, **changes: Any) -> ImapSource:
         table = {
@@ -107,6 +116,8 @@ async def pymap(directory: Path) -> AsyncIterator[PymapBench]:
 class MaildropBench:
     drop: Maildrop
     directory: Path
+    tells_sizes: bool = True
+    refusal: str = "login_refused"
 
     def source(self, **changes: Any) -> Pop3Source:
         table = {
@@ -138,7 +149,68 @@ async def maildrop_bench(directory: Path) -> AsyncIterator[MaildropBench]:
         yield MaildropBench(drop, directory)
 
 
+class Tokens:
+    """One token for everybody; see `net.machine.BringsTokens`."""
+
+    is_fresh = False
+    left_s = 3600.0
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def bearer(self, *_: object) -> Tokens:
+        return self
+
+    def client_id(self, _: str) -> str:
+        return "app-1"
+
+    async def token(self) -> str:
+        return self._token
+
+    def invalidate(self) -> None:
+        """There is no other."""
+
+
+@dataclass
+class GraphBench:
+    lab: Lab
+    directory: Path
+    protocol: str = "graph"
+    tells_sizes: bool = False
+    refusal: str = "needs_sign_in"
+
+    def source(self, *, password: str = PASSWORD, **changes: Any) -> GraphSource:
+        table = {"email": USER, "oauth": "office", "start_from": "all", "poll_s": 1, **changes}
+        server = {} if "port" in table else {"server": self.lab.origin}
+        table = {"server": "127.0.0.1", "security": "none", "protocol": self.protocol, **table, **server}
+        machine = Machine(self.directory)
+        machine.tokens = Tokens(password)
+        return GraphSource("office", Graph.model_validate(table), machine)
+
+    async def deliver(self, *raws: bytes) -> None:
+        for raw in raws:
+            self.lab.mailbox(USER).deliver(raw)
+
+    async def remove(self, remote_id: str) -> None:
+        box = self.lab.mailbox(USER)
+        box.take(box.message(remote_id))
+
+    async def untouched(self) -> set[str]:
+        return {one.immutable_id for one in self.lab.mailbox(USER).messages("inbox") if not one.is_read}
+
+
+@asynccontextmanager
+async def graph_bench(directory: Path) -> AsyncIterator[GraphBench]:
+    async with serving() as lab:
+        lab.manners.mime = "verbatim"
+        lab.tokens.accept(PASSWORD, user=USER)
+        lab.mailbox(USER).add_folder("Done")
+        yield GraphBench(lab, directory)
+
+
 HARNESSES: dict[str, Callable[[Path], AbstractAsyncContextManager[Bench]]] = {
+    "graph": graph_bench,
     "imap": pymap,
+    "mapi": graph_bench,
     "pop3": maildrop_bench,
 }

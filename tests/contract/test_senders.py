@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 from pydantic import ValidationError
-from tests.contract.senders import HARNESSES, PASSWORD, REFUSED, USER, Bench, Taken
+from tests.contract.senders import HARNESSES, PASSWORD, REFUSED, USER, Bench
 
 from mailwicket.errors import BlockedError, TransientError
 from mailwicket.outgoing import Envelope
@@ -19,6 +19,8 @@ from mailwicket.ports import ProvesConnection, Rests
 from mailwicket.service.trial import Candidate, try_connection
 
 INSTALLED = sorted(entry_points(group="mailwicket.senders"), key=lambda point: point.name)
+KINDS = list({point.value: point for point in reversed(INSTALLED)}.values())
+"""Without further names of the same."""
 TO_ADA = Envelope(USER, ("ada@example.com",))
 
 
@@ -26,7 +28,7 @@ def mail(number: int, body: bytes = b"Hello.\r\n") -> bytes:
     return b"From: desk@example.org\r\nTo: ada@example.com\r\nSubject: mail %d\r\n\r\n" % number + body
 
 
-@pytest.fixture(params=INSTALLED, ids=lambda point: point.name)
+@pytest.fixture(params=KINDS, ids=lambda point: point.name)
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
     async with HARNESSES[request.param.name](tmp_path) as running:
         yield running
@@ -55,7 +57,7 @@ def test_a_config_refuses_unknown_keys_without_showing_their_values(point: Any) 
 
 
 def test_the_built_in_senders_are_installed() -> None:
-    assert "smtp" in [point.name for point in INSTALLED]
+    assert {"smtp", "graph", "mapi"} <= {point.name for point in INSTALLED}
 
 
 async def test_a_mail_reaches_every_recipient_as_it_was_given(bench: Bench) -> None:
@@ -66,23 +68,30 @@ async def test_a_mail_reaches_every_recipient_as_it_was_given(bench: Bench) -> N
         mail(3, b"x" * 900 + b"\r\n"),
         mail(4, "Grüße\r\n".encode()),
         mail(5, b""),
-        mail(6, b"0123456789abcde\r\n" * 300_000),
+        mail(6, b"0123456789abcde\r\n" * min(300_000, bench.words_most // 17)),
     ]
     async with bench.sender().connect() as submission:
         for raw in odd:
             statuses = await submission.submit(envelope, raw)
             assert [one.is_taken for one in statuses.values()] == [True, True]
             assert list(statuses) == list(envelope.forward_paths)
-    assert bench.taken == [Taken(USER, list(envelope.forward_paths), raw) for raw in odd]
+    assert [(one.reverse_path, one.forward_paths) for one in bench.taken] == [
+        (USER, list(envelope.forward_paths)) for _ in odd
+    ]
+    assert [bench.is_same(raw, one.raw) for raw, one in zip(odd, bench.taken, strict=True)] == [True] * len(odd)
 
 
 async def test_the_null_return_path_is_one(bench: Bench) -> None:
+    if not bench.has_envelopes:
+        pytest.skip("this kind has no return path but its own")
     async with bench.sender().connect() as submission:
         await submission.submit(Envelope("", ("ada@example.com",)), mail(1))
     assert bench.taken[0].reverse_path == ""
 
 
 async def test_a_recipient_that_is_refused_is_told_and_keeps_nothing_from_the_others(bench: Bench) -> None:
+    if not bench.has_envelopes:
+        pytest.skip("this kind tells by a report, later")
     async with bench.sender().connect() as submission:
         statuses = await submission.submit(Envelope(USER, (REFUSED, "ada@example.com")), mail(1))
         alone = await submission.submit(Envelope(USER, (REFUSED,)), mail(2))
@@ -97,7 +106,8 @@ async def test_the_same_mail_again_is_the_same_bytes(bench: Bench) -> None:
     for _ in range(2):
         async with bench.sender().connect() as submission:
             await submission.submit(TO_ADA, mail(1))
-    assert bench.taken[0] == bench.taken[1]
+    assert bench.taken[0].forward_paths == bench.taken[1].forward_paths
+    assert bench.is_same(bench.taken[0].raw, bench.taken[1].raw)
 
 
 async def test_several_connections_serve_at_once(bench: Bench) -> None:
@@ -111,7 +121,9 @@ async def test_several_connections_serve_at_once(bench: Bench) -> None:
     async with anyio.create_task_group() as tasks:
         for first in (0, 10, 20):
             tasks.start_soon(some, first)
-    assert sorted(one.raw for one in bench.taken) == sorted(map(mail, range(30)))
+    assert len(bench.taken) == 30
+    for number in range(30):
+        assert sum(bench.is_same(mail(number), one.raw) for one in bench.taken) == 1
     assert await closed(bench)
 
 
@@ -148,11 +160,13 @@ async def test_a_refused_login_blocks_and_tells_no_secret(bench: Bench) -> None:
     with pytest.raises(BlockedError) as caught:
         async with bench.sender(password="wrong-canary-4711").connect():
             pass
-    assert caught.value.reason == "login_refused"
+    assert caught.value.reason == bench.login_reason
     assert "canary" not in str(caught.value)
 
 
 async def test_a_password_that_is_not_there_blocks(bench: Bench) -> None:
+    if bench.login_reason != "login_refused":
+        pytest.skip("this kind knows no passwords")
     with pytest.raises(BlockedError) as caught:
         async with bench.sender(password={"file": "/nowhere/secret"}).connect():
             pass

@@ -100,7 +100,7 @@ async def test_a_look_goes_on_on_another_connection_from_its_cursor(bench: Bench
 async def test_the_same_cursor_again_tells_the_same(bench: Bench) -> None:
     await bench.deliver(mail(1), mail(2))
     async with bench.source().connect() as mailbox:
-        assert await look_all(mailbox) == await look_all(mailbox)
+        assert (await look_all(mailbox))[0] == (await look_all(mailbox))[0]
 
 
 async def test_from_now_on_leaves_alone_what_lies_there(bench: Bench) -> None:
@@ -117,7 +117,7 @@ async def test_refs_tell_size_and_an_aware_time(bench: Bench) -> None:
     await bench.deliver(mail(1))
     async with bench.source().connect() as mailbox:
         refs, _ = await look_all(mailbox)
-    assert refs[0].size_bytes == len(mail(1))
+    assert not bench.tells_sizes or refs[0].size_bytes == len(mail(1))
     assert refs[0].received_at is None or refs[0].received_at.tzinfo is not None
 
 
@@ -196,8 +196,8 @@ async def test_settled_mails_can_leave_the_mailbox(bench: Bench, after: str) -> 
         refs, cursor = await look_all(mailbox)
         for _ in range(2):
             await mailbox.settle([Settlement(refs[0])])
-        assert await raws(mailbox, refs) == [mail(2)]
-        assert await look_all(mailbox, cursor) == ([], cursor)
+        assert await bench.untouched() == {refs[1].remote_id}
+        assert (await look_all(mailbox, cursor))[0] == []
 
 
 async def test_a_mailbox_that_counts_unread_mail_names_what_was_looked_at_and_is_not_settled(bench: Bench) -> None:
@@ -252,7 +252,7 @@ async def test_a_wrong_password_blocks_the_unit(bench: Bench) -> None:
     with pytest.raises(BlockedError) as caught:
         async with bench.source(password="wrong-canary").connect():
             pass
-    assert caught.value.reason == "login_refused"
+    assert caught.value.reason == bench.refusal
     assert "wrong-canary" not in str(caught.value)
 
 

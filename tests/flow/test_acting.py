@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -131,6 +132,7 @@ async def test_the_same_key_again_is_answered_as_the_first_time_and_changes_noth
     if do == "reopen":
         await here.act("close")
     words = {
+        "reply": {"text": "x"},
         "note": {"text": "x"},
         "assign": {"to": TESS},
         "merge": {"to": "2"},
@@ -182,6 +184,12 @@ async def test_a_new_ticket_takes_what_its_mailbox_and_its_requester_say(here: C
         "Chair broken", "ada@example.org", True,
     )  # fmt: skip
     assert here.rows() == [("uid 1000", "ticket.new", "2"), ("uid 1000", "ticket.new", "3")]
+
+
+async def test_a_new_ticket_without_a_mailbox_is_at_home_in_the_primary_one(here: Counter) -> None:
+    here.policy = replace(POLICY, primary="box")
+    told = await here.acting.open(NewTicket("eve@example.com", "x"), ME)
+    assert (told["unit"], told["group"]) == ("incoming/box", "first line")
 
 
 async def test_who_asks_for_a_new_ticket_again_is_answered_whatever_holds_today(here: Counter) -> None:

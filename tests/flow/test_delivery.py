@@ -395,7 +395,7 @@ async def test_a_mail_that_makes_every_server_fail_does_not_take_the_primary_dow
             two.clock.forward(seconds=10)
             couriers["main"].wake()
             await anyio.sleep(0.02)
-            couriers["support"]._tried_from = 0.0  # without a probe, which a call would be
+            couriers["support"]._round.hurry()  # without a probe, which a call would be
             two.board.wake()
             await anyio.sleep(0.02)
         assert two.board.breaker("support").is_open

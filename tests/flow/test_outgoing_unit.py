@@ -133,7 +133,7 @@ async def test_a_mail_goes_over_smtp_and_everybody_is_told(house: House, main: S
         await becomes(lambda: house.outgoing.shown(number)["state"] == "sent")
         unit = house.unit("main")
         assert (unit["state"], unit["backlog"], unit["broken_since"]) == ("running", 0, None)
-        assert house.daemon.status()["outbox"] == {"waiting": 0, "oldest_s": None}
+        assert house.daemon.status()["outbox"] == {"waiting": 0, "oldest_s": None, "paused": 0}
         metrics = house.daemon.report()
         assert next(one.sent_mails for one in metrics.units if one.name == "outgoing/main") == 1
         (row,) = ask(house, "outbox", "list", "--all", "--json")
@@ -171,16 +171,16 @@ async def test_a_disabled_servers_mail_is_kept_and_can_be_cancelled_or_sent_by_a
         assert main.taken == []
         assert house.daemon.status()["outbox"]["waiting"] == 2
         assert house.unit("support")["backlog"] == 2
-        assert await house.outgoing.cancel(kept) == "is not sent"
+        assert await house.outgoing.cancel(kept, "uid 0") == "is not sent"
         with pytest.raises(ConflictError, match="does not wait, it is cancelled"):
-            await house.outgoing.cancel(kept)
-        assert await house.outgoing.retry(moved) == "is tried again now, by outgoing/main"
+            await house.outgoing.cancel(kept, "uid 0")
+        assert await house.outgoing.retry(moved, "uid 0") == "is tried again now, by outgoing/main"
         await becomes(lambda: bool(main.taken))
         await becomes(lambda: house.outgoing.shown(moved)["state"] == "sent")
         with pytest.raises(ConflictError, match="is sent"):
-            await house.outgoing.retry(moved)
+            await house.outgoing.retry(moved, "uid 0")
         with pytest.raises(UnknownError, match="there is no mail 99"):
-            await house.outgoing.retry(99)
+            await house.outgoing.retry(99, "uid 0")
 
 
 async def test_a_paused_server_holds_its_mail_over_a_restart(house: House, main: Sink) -> None:

@@ -16,7 +16,7 @@ from tests.postoffice import PostOffice, server
 
 from mailwicket.backends.desk import EmbeddedDesk
 from mailwicket.config.preferences import Preferences
-from mailwicket.errors import ConflictError
+from mailwicket.errors import ConflictError, UnknownError
 from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge, Rulebook
 from mailwicket.flow.posting import Moment, Post, Posting, new_nonce
@@ -80,7 +80,7 @@ class House:
         self.posting = Posting(
             self.policy, {}, self.board, nonce=lambda: f"n{'abcdefghijklmnopqrstuvwxyz'[next(numbers) % 26]}"
         )
-        self.telling = Telling(self.posting)
+        self.telling = Telling(self.posting, lambda: self.desk)
 
     async def close(self) -> None:
         self.reading.close()
@@ -294,10 +294,53 @@ async def test_an_address_that_refuses_five_times_in_a_row_is_paused_until_a_per
     await office.queue(office.draft(), office.draft("ann@example.com", "bob@example.com"))
     assert [row["state"] for row in office.rows()[-2:]] == ["failed", "waiting"]
     assert [one["address"] for one in office.store.read(outlist.paused)] == ["ann@example.com"]
-    await office.store.write(lambda tx: outlist.unpause(tx, "ANN@example.com"))
+    await office.store.write(lambda tx: outlist.unpause(tx, "ANN@example.com", NOON))
     await office.queue(office.draft())
     assert office.rows()[-1]["state"] == "waiting"
     await office.store.close()
+
+
+async def test_once_a_person_has_said_so_five_more_in_a_row_are_wanted(tmp_path: Path) -> None:
+    office = PostOffice(tmp_path)
+    await office.queue(*(office.draft() for _ in range(11)))
+    await office.store.write(lambda tx: tx.execute("UPDATE outbox_recipient SET state = 'sent'"))
+
+    def bounced(tx: Transaction, first: int) -> list[bool]:
+        said = []
+        for number in range(first, first + 5):
+            office.clock.forward(minutes=1)
+            said.append(outlist.note_bounce(tx, number, "ann@example.com", "no such person", office.clock()))
+        return said
+
+    for first in (1, 6):
+        assert await office.store.write(lambda tx, first=first: bounced(tx, first)) == [False] * 4 + [True]
+        assert office.store.read(outlist.count_paused) == 1
+        await office.store.write(lambda tx: outlist.unpause(tx, "ann@example.com", office.clock()))
+        assert office.store.read(outlist.count_paused) == 0
+        with pytest.raises(UnknownError):
+            await office.store.write(lambda tx: outlist.unpause(tx, "ann@example.com", office.clock()))
+    await office.store.close()
+
+
+async def test_a_report_that_names_no_mail_of_ours_but_came_to_the_tickets_address_finds_the_newest(
+    house: House,
+) -> None:
+    await house.receive(request())
+    everything = {OutboxId(number): None for number in (1, 2, 3)}
+    await house.store.write(lambda tx: outbox.note_sent(tx, everything, NOON))
+    address = house.policy.keys.plus_address("support@example.org", TicketNumber(1))
+    status = "Final-Recipient: rfc822; ann@example.com\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
+    body = (
+        "--b\r\nContent-Type: text/plain\r\n\r\nNo such user.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n"
+        f"Reporting-MTA: dns; mx.example.com\r\n\r\n{status}--b--\r\n"
+    )
+    kind = 'multipart/report; report-type=delivery-status; boundary="b"'
+    author = "MAILER-DAEMON@mx.example.com"
+    raw = mail("Undelivered", body, author, content_type=kind, message_id="d@mx.example.com")
+    await house.receive(raw.replace(b"To: desk@example.net", f"To: {address}".encode()))
+    assert str(house.watcher.reasons[-1]) == "bounce_attached"
+    assert house.mails()[0]["recipients"][0]["state"] == "bounced"
+    assert house.told()[-1][0] == "delivery_failed"
 
 
 # --- what people do

@@ -12,8 +12,8 @@ from pathlib import Path
 import anyio
 
 from mailwicket.config.outgoing import Outgoing
-from mailwicket.flow.carrying import Office
 from mailwicket.flow.delivery import Courier
+from mailwicket.flow.handing import Office
 from mailwicket.flow.switchboard import Exchange, Switchboard
 from mailwicket.flow.writing import Writing
 from mailwicket.net.machine import Machine
@@ -44,9 +44,11 @@ async def send_all(state_dir: Path, port: int, connections: int) -> None:
     store = Store(state_dir)
     config = local(port, connections)
     board = Switchboard(Exchange({"main": config}))
-    office = Office(store, board, Writing(store.raw, state_dir / "attachments"), Nothing())
+    office = Office(board, Writing(store.raw, state_dir / "attachments"), Nothing())
     sender = SmtpSender("main", config, Machine(state_dir))
-    courier = Courier("main", sender, office, CourierUnit(Unit("outgoing/main", "sink")), connections=connections)
+    courier = Courier(
+        "main", sender, store, office, CourierUnit(Unit("outgoing/main", "sink")), connections=connections
+    )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(courier.run)
         while store.read(outlist.backlog):  # noqa: ASYNC110 - the store tells nobody

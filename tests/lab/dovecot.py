@@ -7,14 +7,11 @@ belongs to the number `MAIL_UID`, which needs no account; otherwise everything r
 from __future__ import annotations
 
 import getpass
-import imaplib
 import os
-import re
 import resource
 import shutil
 import signal
 import smtplib
-import socket
 import subprocess
 import tempfile
 from collections import Counter
@@ -25,9 +22,9 @@ from typing import Any, TypeVar
 
 import trustme
 
-from tests.lab.processes import free_ports, mortal, until
+from tests.lab.imap_server import PASSWORD, ImapServer
+from tests.lab.processes import free_ports, greets, mortal, until
 
-PASSWORD = "only-for-tests"
 BINARY = Path("/usr/sbin/dovecot")
 MAIL_UID = os.getuid() or 5000
 MAIL_GID = os.getgid() or 5000
@@ -129,7 +126,7 @@ service stats {{
 """
 
 
-class Dovecot:
+class Dovecot(ImapServer):
     """A running instance; see `running`."""
 
     def __init__(self, base: Path, names: Sequence[str] = LOOPBACK) -> None:
@@ -180,8 +177,7 @@ class Dovecot:
     def _answers(self) -> bool:
         if self._process.poll() is not None:
             raise RuntimeError(f"Dovecot did not start: {(self.base / 'out').read_text()}")
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.imap)) == 0
+        return greets(self.imap, b"* OK")
 
     def stop(self) -> None:
         """End it with all its sessions."""
@@ -242,44 +238,6 @@ class Dovecot:
             for raw in mails:
                 lmtp.sendmail("sender@example.org", [f"{user}@example.net"], raw)
 
-    @contextmanager
-    def session(self, user: str, folder: str = "INBOX", *, readonly: bool = True) -> Iterator[imaplib.IMAP4]:
-        """Open a *folder* of *user* as another client."""
-        with imaplib.IMAP4("127.0.0.1", self.imap) as imap:
-            imap.login(user, PASSWORD)
-            result, words = imap.select(folder, readonly=readonly)
-            assert result == "OK", words
-            yield imap
-
-    def uids(self, user: str, folder: str = "INBOX", criterion: str = "ALL") -> list[int]:
-        """Tell the UIDs that a SEARCH finds."""
-        with self.session(user, folder) as imap:
-            _, found = imap.uid("SEARCH", criterion)
-        return [int(uid) for uid in found[0].split()]
-
-    def served(self, user: str, folder: str = "INBOX") -> Iterator[tuple[int, bytes]]:
-        """Yield UID and bytes of every mail, as an IMAP client is given them, a few at a time."""
-        uids = self.uids(user, folder)
-        with self.session(user, folder) as imap:
-            for start in range(0, len(uids), 50):
-                chosen = ",".join(map(str, uids[start : start + 50]))
-                _, answers = imap.uid("FETCH", chosen, "(UID BODY.PEEK[])")
-                for answer in answers:
-                    if isinstance(answer, tuple) and (named := re.search(rb"UID (\d+)", answer[0])):
-                        yield int(named[1]), answer[1]
-
-    def expunge(self, user: str, uids: Sequence[int]) -> None:
-        """Delete mails as another client."""
-        with self.session(user, readonly=False) as imap:
-            chosen = ",".join(map(str, uids))
-            imap.uid("STORE", chosen, "+FLAGS.SILENT", r"(\Deleted)")
-            imap.uid("EXPUNGE", chosen)
-
-    def uidvalidity(self, user: str, folder: str = "INBOX") -> int:
-        """Tell the UIDVALIDITY of a folder."""
-        with self.session(user, folder) as imap:
-            return int(imap.response("UIDVALIDITY")[1][0])
-
     def renumber(self, user: str) -> None:
         """Give the mails in INBOX new numbers under a new UIDVALIDITY, as a restore from a backup does.
 
@@ -317,19 +275,6 @@ class Dovecot:
         """As `box`, over POP3."""
         port = self.pop3s if security == "ssl" else self.pop3
         return self.box(user, security, protocol="pop3", port=port, poll_s=1, **keys)
-
-    def box(self, user: str, security: str = "none", **keys: Any) -> dict[str, Any]:
-        """Return `[incoming.NAME]` for the mailbox of *user*; *keys* add to it or replace."""
-        return {
-            "email": f"{user}@example.net",
-            "server": "127.0.0.1",
-            "port": self.imaps if security == "ssl" else self.imap,
-            "security": security,
-            "password": PASSWORD,
-            "start_from": "all",
-            **({} if security == "none" else {"ca_file": str(self.ca_file)}),
-            **keys,
-        }
 
 
 Kind = TypeVar("Kind", bound=Dovecot)

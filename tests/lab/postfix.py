@@ -8,8 +8,8 @@ delivered to Dovecot; to `refused@example.net` it is refused at RCPT, to any oth
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,9 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.lab.dovecot import PASSWORD, Dovecot
+from tests.lab.dovecot import Dovecot
+from tests.lab.imap_server import PASSWORD
 from tests.lab.needs import lacking
-from tests.lab.processes import free_ports, mortal, until
+from tests.lab.processes import free_ports, greets, mortal, until
 
 BINARY = Path("/usr/sbin/postfix")
 SIZE_LIMIT_BYTES = 2_000_000
@@ -57,6 +58,7 @@ smtpd_sender_login_maps = pcre:{base}/logins
 smtpd_recipient_restrictions = check_recipient_access pcre:{base}/refused, permit
 message_size_limit = {limit}
 smtpd_delay_reject = yes
+header_checks = pcre:{base}/stripped
 """
 
 MASTER = """
@@ -124,11 +126,12 @@ class Postfix:
         shutil.chown(base / "data", "postfix")
         (base / "logins").write_text("/^([^@+]+)@example\\.net$/ $1\n/./ nobody\n")
         (base / "refused").write_text("/^refused@/ 550 5.1.1 nobody of that name\n/^later@/ 450 4.2.0 greylisted\n")
+        (base / "stripped").write_text("")
         keys = {"base": base, "dovecot": dovecot.base, "lmtp": dovecot.lmtp, "limit": SIZE_LIMIT_BYTES}
         (self._conf / "main.cf").write_text(MAIN.format(**keys))
         ports = {"relay": self.relay, "submission": self.submission, "submissions": self.submissions}
         (self._conf / "master.cf").write_text(MASTER.format(**ports))
-        for file in (base / "logins", base / "refused", *self._conf.iterdir()):
+        for file in (base / "logins", base / "refused", base / "stripped", *self._conf.iterdir()):
             file.chmod(0o644)
         self.start()
 
@@ -144,14 +147,20 @@ class Postfix:
             log = self.base / "postfix.log"
             said = (self.base / "out").read_text() + (log.read_text() if log.exists() else "")
             raise RuntimeError(f"Postfix did not start: {said}")
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.submissions)) == 0
+        return greets(self.relay, b"220 ")
 
     def stop(self) -> None:
         """End it with all its sessions."""
         subprocess.run([str(BINARY), "-c", str(self._conf), "stop"], check=False, capture_output=True, timeout=30)
         self._process.terminate()
         self._process.wait(15)
+
+    def strip(self, *headers: str) -> None:
+        """Lose *headers* of all mail from now on, as gateways do."""
+        names = "|".join(map(re.escape, headers))
+        (self.base / "stripped").write_text(f"/^({names}):/ IGNORE\n")
+        self.stop()
+        self.start()
 
     def log(self) -> str:
         """Everything that it logged."""

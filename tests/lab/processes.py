@@ -38,6 +38,17 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+def greets(port: int, words: bytes) -> bool:
+    """Tell whether a server at a loopback port greets with *words*: the listener of one that died does not."""
+    with socket.socket() as probe:
+        probe.settimeout(5)
+        try:
+            probe.connect(("127.0.0.1", port))
+            return probe.recv(512).startswith(words)
+        except OSError:
+            return False
+
+
 @contextmanager
 def silent_port() -> Iterator[int]:
     """Hold a loopback port that answers no attempt to connect: its queue is full."""

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 import trustme
 from tests.lab import mailmix
-from tests.lab.dovecot import PASSWORD, Dovecot, running
+from tests.lab.dovecot import Dovecot, running
+from tests.lab.imap_server import PASSWORD
 from tests.lab.processes import mortal, until
 from tests.lab.terminal import Terminal
 

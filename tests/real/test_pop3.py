@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from tests.lab import mailmix
 from tests.lab.daemon import MIB, Daemon
-from tests.lab.dovecot import PASSWORD, POP3_BINARY, Dovecot
+from tests.lab.dovecot import POP3_BINARY, Dovecot
+from tests.lab.imap_server import PASSWORD
 from tests.lab.ledger import close_books, digest
 from tests.lab.processes import until
 

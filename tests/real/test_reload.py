@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 from tests.lab import mailmix
 from tests.lab.daemon import Daemon
-from tests.lab.dovecot import PASSWORD, Dovecot
+from tests.lab.dovecot import Dovecot
+from tests.lab.imap_server import PASSWORD
 from tests.lab.ledger import close_books, digest
 from tests.lab.processes import free_ports, until
 from tests.lab.stand import Stand

@@ -151,10 +151,11 @@ async def test_a_server_that_is_gone_is_waited_for_and_one_that_is_back_takes_ma
     one = sender(mx)
     async with one.connect() as submission:
         await submission.submit(Envelope("desk@example.net", ("outage@example.net",)), mail("1"))
-        await anyio.to_thread.run_sync(mx.stop)
+        await arrived(mx, "outage", 1)
+        await anyio.to_thread.run_sync(mx.stop)  # it may deliver the first once more when it is back: not our doing
         try:
             with pytest.raises(TransientError):
-                await submission.submit(Envelope("desk@example.net", ("outage@example.net",)), mail("2"))
+                await submission.submit(Envelope("desk@example.net", ("back@example.net",)), mail("2"))
             assert not await submission.is_alive()
             with pytest.raises(TransientError):
                 async with one.connect():
@@ -162,8 +163,8 @@ async def test_a_server_that_is_gone_is_waited_for_and_one_that_is_back_takes_ma
         finally:
             await anyio.to_thread.run_sync(mx.start)
     async with one.connect() as submission:
-        await submission.submit(Envelope("desk@example.net", ("outage@example.net",)), mail("2"))
-    assert len(await arrived(mx, "outage", 2)) == 2
+        await submission.submit(Envelope("desk@example.net", ("back@example.net",)), mail("2"))
+    assert len(await arrived(mx, "back", 1)) == 1
 
 
 # --- the command ----------------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 from tests.lab import mailmix, sandbox
 from tests.lab.daemon import Daemon
-from tests.lab.dovecot import PASSWORD, Dovecot
+from tests.lab.dovecot import Dovecot
+from tests.lab.imap_server import PASSWORD
 from tests.lab.processes import until
 from tests.lab.stand import Stand
 from tests.lab.systemd import Systemd

@@ -174,7 +174,7 @@ def test_a_sender_may_want_keys_of_its_own_and_no_password(conf: Conf) -> None:
         "conf.d/10-test.toml:5: outgoing.main.loff: unknown key (nearest known key: loft)",
     ]
     conf.write(table)
-    expected = 'is not installed; "smtp" (default "smtp")'
+    expected = 'is not installed; "graph" or "mapi" or "smtp" (default "smtp")'
     assert conf.lines() == [f"conf.d/10-test.toml:4: outgoing.main.protocol: {expected}"]
 
 
@@ -217,8 +217,8 @@ def test_a_plug_in_that_does_not_load_hurts_no_other_and_none_takes_our_names() 
     assert found.backends["desk"] is EmbeddedDesk
     assert found.backends["good"].Config.__module__ == "strange"
     assert set(found.backends) == {"desk", "webhook", "good"}
-    assert set(found.sources) == {"imap", "pop3"}
-    assert set(found.senders) == {"smtp"}
+    assert set(found.sources) == {"graph", "imap", "mapi", "pop3"}
+    assert set(found.senders) == {"smtp", "graph", "mapi"}
     assert sorted(map(str, found.broken)) == [
         "plug-in bad (mailwicket.backends) is left out: its Config is no BaseModel",
         "plug-in none (mailwicket.backends) is left out: its Config is no BaseModel",

@@ -15,9 +15,9 @@ import pytest
 from tests.contract.desks import Room, attachment, entry_draft, ticket_draft
 
 from mailwicket.backends.desk import EmbeddedDesk
-from mailwicket.backends.desk import attachments as module
 from mailwicket.errors import PermanentError, StoreError
 from mailwicket.model import AttachmentPlace, IntakeKey, Sha256
+from mailwicket.net import attachments as module
 
 FIRE = b"a picture of fire"
 RAW, OTHER_RAW = Sha256("aa" * 32), Sha256("bb" * 32)

@@ -8,7 +8,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from mailwicket.config.settings import Http
 from mailwicket.errors import BlockedError, ConflictError, StoreError, TransientError, UnknownError
 from mailwicket.flow.acting import Asked, NewTicket
 from mailwicket.flow.actions import Action
+from mailwicket.flow.uploads import Upload
 from mailwicket.service.looplag import LoopLag
 from mailwicket.service.metrics import Metrics
 from mailwicket.service.units import Unit, UnitState
@@ -98,7 +99,7 @@ class Nouns:
     async def shown(self, number: int) -> Any:
         raise UnknownError(f"there is no {number}")
 
-    async def act(self, action: Action, asked: Asked) -> Any:
+    async def act(self, action: Action, asked: Asked, uploads: Sequence[Upload] = ()) -> Any:
         self.done.append(f"{action.do} {asked.who}")
         return {}
 
@@ -217,7 +218,7 @@ async def test_every_admin_route_is_refused_without_token_with_a_wrong_one_and_f
         for method, path in admin:
             answer = await client.request(method, path, headers=BEARER)
             assert answer.status in {200, 201, 404, 409, 415}, path
-    assert len(nouns.done) == 11
+    assert len(nouns.done) == 12
     assert all(done.endswith("token") for done in nouns.done)
 
 

@@ -112,7 +112,7 @@ def test_a_mail_says_what_its_answer_does(event: Event, audience: Audience, answ
 
 def test_every_notice_for_technicians_says_what_its_answer_does() -> None:
     for event, audience in product(
-        set(Event) - {Event.ANNOUNCEMENT, Event.MAIL_REFUSED}, (Audience.ASSIGNEE, Audience.GROUP)
+        set(Event) - {Event.ANNOUNCEMENT, Event.ALERT, Event.MAIL_REFUSED}, (Audience.ASSIGNEE, Audience.GROUP)
     ):
         told = SHIPPED.write(notice(event, audience, Answer.INTERNAL), about())
         assert "for technicians only." in told.text, event
@@ -280,7 +280,7 @@ def test_every_event_is_documented_with_its_audience() -> None:
     for event, audience in AUDIENCE.items():
         row = next(line for line in PAGE.split("\n") if line.startswith(f"| `{event.value}` "))
         heard = row.split("|")[3]
-        assert event is Event.ANNOUNCEMENT or all(one.value in heard for one in audience), row
+        assert event in {Event.ANNOUNCEMENT, Event.ALERT} or all(one.value in heard for one in audience), row
         assert ("else the group" in heard) == (event in ELSE_GROUP)
 
 

@@ -23,8 +23,11 @@ from mailwicket.rehearsal.scenario import ACTIONS, EXPECTATIONS, TOP, ScenarioEr
 
 CONF = """
 conf = '''
+[outgoing.support]
+email = "support@desk.example"
 [incoming.support]
 email = "support@desk.example"
+primary = true
 group = "first"
 [incoming.sales]
 email = "sales@desk.example"
@@ -235,7 +238,7 @@ mail = {{from = "bob@example.com", to = "sales@desk.example", text = "x", in_rep
 expect = {{reason = "created"}}
 [[step]]
 at = 2026-01-12T08:00:00Z
-server = {{unit = "support", state = "up"}}
+server = {{unit = "incoming/support", state = "up"}}
 expect = {{reason = "reopened", ticket = "@q", alerts = []}}
 [[step]]
 config = "[preferences]\\nemail_to_ticket = 'paused'"
@@ -322,7 +325,7 @@ BROKEN = {
     "step 1: mail: headers: 'A B' is no name": "[[step]]\nmail = {to = 'support@desk.example', headers = {'A B' = 'x'}}\n",
     "step 1: mail: X: a line that goes on": "[[step]]\nmail = {to = 'support@desk.example', headers = {X = \"a\\nb\"}}\n",
     "step 1: @sent: so far 0": "[[step]]\nbounce = {of = '@sent'}\n",
-    "step 1: server: there is no mailbox x": "[[step]]\nserver = {unit = 'incoming/x', state = 'up'}\n",
+    "step 1: server: unit: incoming/x: there is no such; there are: incoming/support, ": "[[step]]\nserver = {unit = 'incoming/x', state = 'up'}\n",
     "step 1: quarantine: do: is none of": "[[step]]\nquarantine = {of = '@q', do = 'eat'}\n",
 }  # fmt: skip
 
@@ -351,10 +354,11 @@ def test_what_only_sending_needs_is_left_out_and_told_where_this_version_does_no
 [incoming.far]
 email = "far@desk.example"
 start_from = 2026-01-01
-primary = true
+primary = false
 [outgoing.main]
 email = "support@desk.example"
 server = "smtp.desk.example"
+primary = true
 [[outgoing_rule]]
 name = "all"
 outgoing = "main"
@@ -388,7 +392,7 @@ def test_a_mail_of_ours_comes_back_where_its_ticket_is_at_home_and_by_nobody_but
 {MAIL}
 [[step]]
 echo = {{of = "@sent:1", strip = ["Message-ID", "X-Mailwicket-Loop"], from = "bob@example.com"}}
-expect = {{reason = "auto_ignored"}}
+expect = {{reason = "auto_reply_attached", ticket = "@q"}}
 [[step]]
 ticket = {{of = "@q", do = "reply", by = "bob@example.com", text = "Hello."}}
 expect = {{refused = "no technician", sent = []}}

@@ -20,7 +20,7 @@ def test_a_reply_to_a_merged_ticket_goes_by_the_survivors_own_clock() -> None:
     with Stage() as stage:
         old, survivor = stage.opened(), stage.opened()
         stage.do("close", old)
-        stage.world.now = stage.world.now.replace(day=20)
+        stage.world.proceed(stage.world.now.replace(day=20))
         stage.do("close", survivor)
         stage.do("merge", old, str(survivor))
         done = stage.mail(ANN, cites=stage.ours(old), days=3)
@@ -238,7 +238,7 @@ def test_a_body_over_the_limit_is_cut_and_flagged() -> None:
 
 def test_a_ticket_is_opened_again_by_mail_only_so_often_within_an_hour() -> None:
     with Stage() as stage:
-        stage.world.now = stage.world.now.replace(minute=0)
+        stage.world.proceed(stage.world.now.replace(minute=0))
         ticket = stage.opened()
         reasons = []
         for _ in range(REOPENED_MAX + 1):

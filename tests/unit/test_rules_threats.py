@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from tests.stage import ANN, BEGIN, BOB, DESK, EVE, TINA, TOM, Stage, told
 
+from mailwicket.mail.fields import is_address
 from mailwicket.mail.token import flipped
 from mailwicket.model import Flag, MessageId, Reason, TicketNumber
 from mailwicket.rehearsal.world import KEYS, Delivered
@@ -268,7 +269,7 @@ def test_a_thousand_mails_in_the_name_of_a_thousand_victims_are_acknowledged_no_
     with Stage() as stage:
         for number in range(1000):
             stage.mail(f"v{number}@victim{number % domains}.example", "CANARY-text", subject=f"CANARY {number}")
-            stage.world.now -= timedelta(seconds=0.7)
+            stage.world.proceed(stage.world.now - timedelta(seconds=0.7))
         assert stage.world.now - BEGIN <= timedelta(minutes=5)
         assert 0 < len(acknowledged(stage)) <= UNVERIFIED_A_MOMENT
         receipts = [one for one in stage.world.post.sent if "victim" in one.to[0]]
@@ -355,7 +356,7 @@ def facing(one: Stage, other: Stage, subject: str) -> int:
     while mails and count < 50:
         desk, author, to, subject = mails.pop(0)
         count += 1
-        desk.world.now += timedelta(seconds=1)
+        desk.world.proceed(desk.world.now + timedelta(seconds=1))
         raw = f"From: {author}\r\nTo: {to}\r\nSubject: {subject}\r\n\r\nWe have it.\r\n"
         desk.world.deliver(raw.encode(), "support", desk.world.now)
         peer = other if desk is one else one
@@ -444,7 +445,8 @@ def test_who_was_verified_is_who_is_answered_or_the_mail_is_unverified(author: s
             assert canonical(address).rpartition("@")[2] == (seen or address.rpartition("@")[2])
             assert seen or (address in author and author.count("@") == 1)
             assert re.fullmatch(r"[a-z]+@[a-z.]+", address)
-        assert [one.to for one in stage.world.post.sent][:1] == [[canonical(address)]]
+        answered = [one.to for one in stage.world.post.sent if one.to not in ([TINA], [TOM])]
+        assert answered == ([[canonical(address)]] if is_address(canonical(address)) else [])
 
 
 def test_a_stranger_with_the_name_of_the_requester_is_a_stranger() -> None:

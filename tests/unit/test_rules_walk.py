@@ -30,6 +30,7 @@ BLOCKED = "blocked@example.com", "left@desk.example"
 MORE = """
 [incoming.sales]
 email = "sales@desk.example"
+primary = true
 server = "mail.example"
 password = "none"
 group = "second"
@@ -82,7 +83,8 @@ class Walk:
     def go(self, steps: int) -> None:
         doings: list[Callable[[], None]] = [self.mail] * 12 + [self.act] * 5 + [self.again, self.retry, self.configure]
         for number in range(steps):
-            self.world.now += timedelta(seconds=self.chance.choice((1, 60, 86_400, 3 * 86_400)))
+            pause = timedelta(seconds=self.chance.choice((1, 60, 86_400, 3 * 86_400)))
+            self.world.proceed(self.world.now + pause)
             self.chance.choice(doings)()
             if number % 500 == 499:
                 self.everything_is_somewhere()

@@ -11,6 +11,7 @@ import typer
 
 from mailwicket import __version__
 from mailwicket.cli import (
+    announce,
     audit,
     backup,
     check,
@@ -58,6 +59,8 @@ app.add_typer(audit.app, name="audit")
 app.command("route")(route.route)
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(oauth.app, name="oauth")
+app.command("announce")(announce.announce)
+app.add_typer(announce.app, name="announcements")
 
 
 def _show_version(wanted: bool) -> None:

@@ -52,6 +52,11 @@ class CliTokens:
         """Return who brings tokens of `[oauth.NAME]`."""
         return CliBearer(self._desk, self._settings, Door(name, use, mailbox, proxy))
 
+    def client_id(self, name: str) -> str:
+        """Return which application `[oauth.NAME]` is."""
+        oauth = self._settings.oauth.get(name)
+        return "" if oauth is None else oauth.client_id
+
 
 class CliBearer:
     """See `ports.Bearer`. A test logs in once: what is refused is told, not tried again."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import mimetypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +26,28 @@ Number = Annotated[int, typer.Argument(metavar="N", help="The ticket's number.",
 Numbers = Annotated[list[int], typer.Argument(metavar="N...", help="Numbers of tickets.", min=1, max=2**63 - 1)]
 By = Annotated[str, typer.Option("--by", metavar="ADDR", help="The technician who does it.")]
 Text = Annotated[str, typer.Argument(metavar="TEXT", help='"-" reads it from standard input.')]
+
+
+@app.command("reply")
+def reply(  # noqa: PLR0913 - options of a command
+    number: Number,
+    text: Annotated[str, typer.Argument(metavar="[TEXT]", help='Markdown; "-", or none: from standard input.')] = "-",
+    *,
+    by: By = "",
+    outgoing: Annotated[
+        str, typer.Option("--outgoing", metavar="NAME", help="The server that sends it, where that may be chosen.")
+    ] = "",
+    attach: Annotated[
+        list[Path] | None, typer.Option("--attach", metavar="FILE", help="Goes along; more than once.")
+    ] = None,
+    as_json: Json = False,
+    conf: Conf = None,
+) -> None:
+    """Answer the requester, with copies to the CCs."""
+    body: dict[str, Any] = {"text": _read(text), "by": by, "outgoing": outgoing}
+    if attach:
+        body["attachments"] = _attached(attach)
+    _act(conf, [number], "reply", body, _answered, as_json=as_json)
 
 
 @app.command("note")
@@ -107,7 +131,7 @@ def new(  # noqa: PLR0913 - an option for each thing that a ticket has
     *,
     requester: Annotated[str, typer.Option("--requester", metavar="ADDR", help='Or "Name <ADDR>".')],
     cc: Annotated[list[str] | None, typer.Option("--cc", metavar="ADDR", help="Gets copies; more than once.")] = None,
-    unit: Annotated[str, typer.Option("--unit", metavar="NAME", help="The mailbox that it is at home in.")] = "",
+    unit: Annotated[str, typer.Option("--unit", metavar="NAME", help="Its mailbox; else the primary one.")] = "",
     group: Annotated[str, typer.Option("--group", help="Else the mailbox's.")] = "",
     category: Annotated[str, typer.Option("--category", help="Else the mailbox's.")] = "",
     company: Annotated[str, typer.Option("--company", help="Else the requester's, else the mailbox's.")] = "",
@@ -125,7 +149,13 @@ def new(  # noqa: PLR0913 - an option for each thing that a ticket has
 
 
 def _act(  # noqa: PLR0913 - what is asked, and how it is told
-    conf: Path | None, numbers: Sequence[int], do: str, body: dict[str, Any], said: str, *, as_json: bool
+    conf: Path | None,
+    numbers: Sequence[int],
+    do: str,
+    body: dict[str, Any],
+    said: str | Callable[[dict[str, Any]], str],
+    *,
+    as_json: bool,
 ) -> None:
     """Ask it for each of *numbers*; one that is refused stops none of the others, and the exit status tells."""
     be_lenient()
@@ -139,9 +169,37 @@ def _act(  # noqa: PLR0913 - what is asked, and how it is told
         elif as_json:
             print(json.dumps(answer.told))
         else:
-            print(f"ticket {number} {one_line(said)}")
+            words = said if isinstance(said, str) else said(answer.told)
+            print(f"ticket {number} {one_line(words)}")
     if refused:
         raise typer.Exit(1)
+
+
+def _answered(told: dict[str, Any]) -> str:
+    said = f"has a reply, which goes to {', '.join(told['sent_to']) or 'nobody'}"
+    if left_out := told.get("not_sent_to"):
+        said += f"; nothing is sent to {', '.join(left_out)} since mails were refused there: mailwicket outbox paused"
+    return said
+
+
+def _attached(paths: Sequence[Path]) -> list[dict[str, str]]:
+    """Return *paths* as the daemon takes them, or end the command with a line why it would not."""
+    from mailwicket.flow.uploads import objection
+
+    try:
+        if (why := objection([path.stat().st_size for path in paths])) is not None:
+            give_up(why)
+        contents = [path.read_bytes() for path in paths]
+    except OSError as error:
+        give_up(f"cannot read {error.filename}: {error.strerror}")
+    return [
+        {
+            "filename": path.name,
+            "content_type": mimetypes.guess_type(path.name)[0] or "application/octet-stream",
+            "content": base64.b64encode(content).decode(),
+        }
+        for path, content in zip(paths, contents, strict=True)
+    ]
 
 
 def _why(answer: Answer) -> str:

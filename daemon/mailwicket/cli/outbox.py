@@ -33,10 +33,11 @@ def list_(
     from mailwicket.cli.books import reading
     from mailwicket.cli.settings import settings_or_exit
     from mailwicket.model import TicketNumber
-    from mailwicket.store.outlist import listed
+    from mailwicket.store.outlist import count_paused, listed
 
     with reading(settings_or_exit(conf, exit_code=1)) as tx:
         mails = listed(tx, every=every, ticket=None if ticket is None else TicketNumber(ticket))
+        stopped = count_paused(tx)
     be_lenient()
     if as_json:
         print(json.dumps(mails, ensure_ascii=False))
@@ -44,6 +45,8 @@ def list_(
         _print_table(mails)
     else:
         print("no mail" if every else "no mail waits, none failed (the others: --all)")
+    if stopped and not as_json:
+        print(f"to {stopped} address{'es' if stopped > 1 else ''} nothing is sent: mailwicket outbox paused")
 
 
 @app.command("show")
@@ -175,7 +178,7 @@ def _sheet(mail: Shown) -> Iterator[str]:
     for one in mail["attempts_made"]:
         yield f"  {_minute(one['at'])} UTC by {one['via']}: {one_line(one['outcome'])}"
     yield ""
-    yield block(mail["text"]).strip("\n")
+    yield "what it said is kept no more (store.raw_keep_days)" if mail["reclaimed"] else block(mail["text"]).strip("\n")
     if mail["route"]:
         yield ""
         yield from route_lines(mail["route"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,7 @@ def rehearse(
     from mailwicket.rehearsal.play import Result, play
     from mailwicket.rehearsal.scenario import ScenarioError, read
 
+    logging.getLogger("mailwicket").setLevel(logging.ERROR)  # what the daemon would warn of is told by its outcome
     plugins = installed()
     results: list[Result] = []
     be_lenient()

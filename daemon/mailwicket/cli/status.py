@@ -69,6 +69,8 @@ def sheet(told: dict[str, Any], now: datetime) -> list[str]:
     lines += [f"{unit['name']}: {unit['reason']}: {one_line(unit['said'])}" for unit in units if unit["said"]]
     lines += [f"conf.d is refused, what ran runs on: {error}" for error in told["config"]["errors"]]
     lines += [f"{one['severity']} for {_ago(one['since'], now)}: {one['said']}; {one['do']}" for one in told["alerts"]]
+    if paused := told["outbox"].get("paused", 0):
+        lines.append(f"to {paused} address{'es' if paused > 1 else ''} nothing is sent: mailwicket outbox paused")
     lines += [f"{key} counts when mailwicket is restarted" for key in told["config"]["after_restart"]]
     store = "good" if told["store"]["ok"] else told["store"]["error"]
     backend = "good" if told["backend"]["ok"] else told["backend"]["error"]

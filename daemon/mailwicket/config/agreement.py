@@ -53,6 +53,10 @@ class Agreement:
         for path, name in self._links():
             if name in self._disabled:
                 yield path, f"names outgoing.{name}, which is disabled, and is skipped"
+        for name, server in self._all["outgoing"].items():
+            if isinstance(server, Outgoing):
+                for key in sorted(server.without_effect.keys() & server.model_fields_set):
+                    yield ("outgoing", name, key), f"is without effect: {server.without_effect[key]}"
 
     def _links(self) -> Iterator[Told]:
         """Yield where an outgoing server is named, and its name: by what is disabled itself, too."""

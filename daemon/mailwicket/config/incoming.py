@@ -67,7 +67,7 @@ class Incoming(ByProxy):
     company: Text | None = Field(default=None, description="Company of the tickets from here.")
     enabled: bool = Field(default=True, description="Off: nothing is fetched, and `password` may be missing.")
     protocol: Text = Field(
-        default="imap", description="How to speak to the server: `imap`, `pop3`, or a plug-in's name."
+        default="imap", description="How to speak to the server: `imap`, `pop3`, `graph` (or `mapi`), a plug-in's name."
     )
     provider: Key = Field(
         default="other",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
@@ -32,6 +33,9 @@ def _sender_name(value: str) -> str:
     return value
 
 
+SenderName = Annotated[Text, AfterValidator(_sender_name)]
+
+
 class Outgoing(ByProxy):
     """A server that takes the desk's mail, as unit `outgoing/NAME`.
 
@@ -39,6 +43,8 @@ class Outgoing(ByProxy):
     """
 
     wants_password: ClassVar[bool] = True
+    without_effect: ClassVar[Mapping[str, str]] = {}
+    """Keys that this protocol takes and does not heed, each with the reason: `check` notes them."""
 
     email: AddrSpec = Field(description="The address that mail is sent from; an own one, never a requester or a CC.")
     title: Text | None = Field(default=None, description="What people call it.")
@@ -49,7 +55,7 @@ class Outgoing(ByProxy):
         "of several exactly one must be.",
     )
     protocol: Text = Field(default="smtp", description="How to speak to the server: `smtp`, or a plug-in's name.")
-    sender_name: Annotated[Text, AfterValidator(_sender_name)] | None = Field(
+    sender_name: SenderName | None = Field(
         default=None, description="The name beside the address; `{technician}` and `{desk}` stand for theirs."
     )
     reply_to: AddrSpec | None = Field(default=None, description="Where answers go, if not to `email`; an own address.")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from pydantic import BaseModel
 
@@ -12,7 +12,7 @@ from mailwicket.config.filter import Filter
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.keys import Key, keys_of
 from mailwicket.config.model import UNIT_NAME
-from mailwicket.config.plugins import installed
+from mailwicket.config.plugins import Plugins, installed
 from mailwicket.config.preferences import ReplyToClosed
 from mailwicket.config.secret import COMMAND_S, LIMIT_BYTES
 from mailwicket.config.settings import Backend
@@ -157,7 +157,21 @@ start_from = 2026-01-31
 after = "move:Done"
 trusted_authserv_ids = ["mx.example.org"]
 """,
-    "pop3": """\
+    "incoming.NAME graph": """\
+[incoming.support]
+email = "support@example.org"
+protocol = "graph"
+oauth = "office"
+folder = "Inbox/Support"
+after = "move:Archive"
+# server = "https://graph.microsoft.us"   # a national cloud
+
+[oauth.office]
+provider = "microsoft"
+tenant = "example.org"
+client_id = "6731de76-14a6-49ae-97bc-6eba6914391e"
+""",
+    "incoming.NAME pop3": """\
 [incoming.support]
 email = "support@example.org"
 protocol = "pop3"
@@ -192,6 +206,19 @@ server = "relay.example.org"
 security = "tls"
 port = 25
 authentication = false
+""",
+    "outgoing.NAME graph": """\
+[oauth.office]
+provider = "microsoft"
+tenant = "example.org"
+grant = "client_credentials"
+client_id = "6731de76-14a6-49ae-97bc-6eba6914391e"
+client_secret = { file = "/etc/mailwicket/office.secret" }
+
+[outgoing.main]
+email = "support@example.org"
+protocol = "graph"
+oauth = "office"
 """,
     "outgoing_rule": """\
 [outgoing.main]
@@ -304,8 +331,8 @@ def reference() -> str:
 
 def _types(name: str) -> list[str]:
     """Return a section for each of our own types of a table, where the type brings keys; plug-ins tell of theirs."""
-    if name == "incoming.NAME":
-        return _protocols()
+    if name in _PROTOCOLS:
+        return _protocols(name)
     if name != "backend":
         return []
     ours = {kind: one for kind, one in installed().backends.items() if one.__module__.startswith("mailwicket.")}
@@ -316,17 +343,28 @@ def _types(name: str) -> list[str]:
     ]
 
 
-def _protocols() -> list[str]:
+_PROTOCOLS: Final[Mapping[str, Callable[[Plugins], Mapping[str, Any]]]] = {
+    "incoming.NAME": lambda plugins: plugins.sources,
+    "outgoing.NAME": lambda plugins: plugins.senders,
+}
+
+
+def _protocols(table: str) -> list[str]:
     """Return a section for each of our own protocols that has keys other than those of all, with just these."""
-    common = keys_of(Incoming)
+    common = keys_of(UNITS[table.partition(".")[0]])
+    kinds: dict[Any, list[str]] = {}
+    for kind, adapter in sorted(_PROTOCOLS[table](installed()).items()):
+        if adapter.__module__.startswith("mailwicket."):
+            kinds.setdefault(adapter, []).append(kind)
     found: list[str] = []
-    for kind, adapter in sorted(installed().sources.items()):
+    for adapter, names in kinds.items():
         keys = {name: key for name, key in keys_of(adapter.Config).items() if key != common.get(name)}
-        if keys and adapter.__module__.startswith("mailwicket."):
-            heading = f'### `[incoming.NAME]` with `protocol = "{kind}"`'
+        if keys:
+            told = " or ".join(f'`protocol = "{kind}"`' for kind in names)
             gone = ", ".join(f"`{name}`" for name in common if name not in keys_of(adapter.Config))
             more = [f"The keys above, without {gone}; these differ:", ""]
-            found.append(_table(heading, adapter.Config, EXAMPLES[kind], more, keys))
+            example = EXAMPLES[f"{table} {names[0]}"]
+            found.append(_table(f"### `[{table}]` with {told}", adapter.Config, example, more, keys))
     return found
 
 

@@ -55,7 +55,7 @@ ENTRIES: Final[Mapping[str, type[BaseModel]]] = {**LINKED, **SHARED, **NAMED}
 BY_ADDRESS: Final = frozenset({"technician", "requester"})
 BY_EVENT: Final = frozenset({"notification"})
 
-EVENTS: Final = tuple(str(event) for event in Event)
+EVENTS: Final = tuple(str(event) for event in Event if event is not Event.ALERT)
 
 APPENDED: Final = frozenset(LISTED)
 """Of these the lists of all files are one."""

@@ -14,10 +14,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from mailwicket.errors import ConflictError, UnknownError
-from mailwicket.flow.actions import Action, Actions, Elsewhere, written
+from mailwicket.flow.actions import Acted, Action, Actions, Elsewhere, written
+from mailwicket.flow.posting import Posting
+from mailwicket.flow.telling import STALE
+from mailwicket.flow.uploads import Upload, keep_all
 from mailwicket.mail.address import people
-from mailwicket.model import Address, EntryKind, IntakeKey, TicketDraft, TicketFacts, TicketNumber
-from mailwicket.ports import Joined, JoinsTransaction, ShowsTickets, Transaction
+from mailwicket.model import Address, EntryKind, IntakeKey, Sha256, TicketDraft, TicketFacts, TicketNumber
+from mailwicket.ports import Joined, JoinsTransaction, KeepsAttachments, ShowsTickets, Transaction
 from mailwicket.rules.own import canonical
 from mailwicket.rules.policy import Policy
 from mailwicket.store import audit
@@ -52,7 +55,7 @@ class NewTicket:
     text: str = ""
     cc: Sequence[str] = ()
     unit: str = ""
-    """The mailbox that it is at home in, with its group, category and company; `""` for none."""
+    """The mailbox that it is at home in, with its group, category and company; `""`: the primary one."""
     group: str = ""
     category: str = ""
     company: str = ""
@@ -64,18 +67,25 @@ class NewTicket:
 class Acting:
     """Carries out what is asked of tickets."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - whose tickets, by which rules, and who hears of it
         self,
         store: Store,
         desk: Callable[[], object],
         policy: Callable[[], Policy],
         clock: Callable[[], datetime],
+        posting: Callable[[], Posting | None] = lambda: None,
+        keep: Callable[[Sha256, bytes], None] | None = None,
     ) -> None:
-        """Act on *desk* by *policy*, as they are at that moment."""
+        """Act on *desk* by *policy*, as they are at that moment; people hear of it by *posting*, if there is any.
+
+        *keep* takes the files of replies where the desk keeps no attachments.
+        """
         self._store = store
         self._desk = desk
         self._policy = policy
         self._clock = clock
+        self._posting = posting
+        self._keep = keep
 
     async def listed(self, *, every: bool) -> Sequence[Shown]:
         """Return the open tickets; *every* one on demand.
@@ -98,17 +108,19 @@ class Acting:
             raise UnknownError(f"there is no ticket {number}")
         return found
 
-    async def act(self, action: Action, asked: Asked) -> Shown:
-        """Do *action* and return what is known of the ticket after it.
+    async def act(self, action: Action, asked: Asked, uploads: Sequence[Upload] = ()) -> Shown:
+        """Do *action*, a reply with *uploads*, and return what is known of the ticket after it.
 
         Raises:
             UnknownError, ConflictError: as `Actions.act`; nothing was changed.
             StoreError: our disk.
         """
-        detail = {key: value for key, value in (("by", action.by), ("to", action.to)) if value}
+        if uploads:
+            action = replace(action, files=await keep_all(uploads, self._keeper()))
+        detail = {key: getattr(action, key) for key in ("by", "to", "outgoing") if getattr(action, key)}
         deed = Deed(asked.who, f"ticket.{action.do}", str(action.ticket), detail)
 
-        def job(actions: Actions, key: IntakeKey) -> TicketFacts:
+        def job(actions: Actions, key: IntakeKey) -> Acted:
             return actions.act(action, key)
 
         return await self._do(job, deed, asked, asdict(action))
@@ -129,25 +141,29 @@ class Acting:
                 else "tickets of the embedded desk get their numbers from it"
             )
 
-        def job(actions: Actions, key: IntakeKey) -> TicketFacts:
-            draft = self._draft(new, asked.at or self._clock())  # here: who asks again is answered whatever holds today
+        def job(actions: Actions, key: IntakeKey) -> Acted:
+            # Here and not before: who asks again is answered, whatever holds today.
+            unit = new.unit if elsewhere else new.unit or self._policy().primary or ""
+            draft = self._draft(replace(new, unit=unit), asked.at or self._clock())
             if new.by:
                 actions.technician(new.by)
             if new.number is not None:
                 return actions.know(TicketNumber(new.number), draft, new.unit)
-            return actions.open(draft, new.unit, key)
+            return actions.open(draft, unit, key, new.by)
 
         detail = {"by": new.by} if new.by else {}
         return await self._do(job, Deed(asked.who, "ticket.new", "", detail), asked, asdict(new))
 
     async def _do(
-        self, job: Callable[[Actions, IntakeKey], TicketFacts], deed: Deed, asked: Asked, question: Mapping[str, Any]
+        self, job: Callable[[Actions, IntakeKey], Acted], deed: Deed, asked: Asked, question: Mapping[str, Any]
     ) -> Shown:
         """Run *job* in a transaction, with its row of the audit and its answer for who asks again."""
         digest = hashlib.sha256(json.dumps([deed.action, question], sort_keys=True).encode()).hexdigest()
         name = hashlib.sha256(asked.key.encode()).hexdigest()[:32] if asked.key else uuid.uuid4().hex
         key = IntakeKey(f"{self._store.instance}-asked-{name}")
         desk, policy, now = self._desk(), self._policy(), self._clock()
+        at = asked.at or now
+        posting = self._posting() if now - at <= STALE else None
 
         def write(tx: Transaction) -> Shown:
             if asked.key and (before := audit.answered(tx, name)) is not None:
@@ -156,14 +172,27 @@ class Acting:
                 answer: Shown = json.loads(before[1])
                 return answer
             joined: Joined = desk.join(tx, [key]) if isinstance(desk, JoinsTransaction) else Elsewhere()
-            facts = job(Actions(tx, joined, policy, asked.at or now), key)
-            audit.note(tx, replace(deed, what=str(facts.number)), timestamp(now))
-            told = shown_facts(facts)
+            acted = job(Actions(tx, joined, policy, posting, now, at=at), key)
+            audit.note(tx, replace(deed, what=str(acted.ticket.number)), timestamp(now))
+            told = {**shown_facts(acted.ticket), "sent_to": sorted(acted.sent_to)}
+            if acted.not_sent_to:
+                told["not_sent_to"] = sorted(acted.not_sent_to)
             if asked.key:
                 audit.note_answer(tx, name, digest, json.dumps(told), now)
             return told
 
-        return await self._store.write(write)
+        told = await self._store.write(write)
+        if posting is not None and told["sent_to"]:
+            posting.wake()
+        return told
+
+    def _keeper(self) -> Callable[[Sha256, bytes], None]:
+        desk = self._desk()
+        if isinstance(desk, KeepsAttachments):
+            return desk.keep
+        if self._keep is None:
+            raise ConflictError("there is no place for files here")
+        return self._keep
 
     def _shows(self) -> ShowsTickets:
         desk = self._desk()

@@ -7,33 +7,19 @@ on each connection one mail at most, with the same bytes. See docs/flow.md.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 import anyio
 
-from mailwicket.errors import (
-    BlockedError,
-    MailwicketError,
-    PermanentError,
-    SessionEndedError,
-    StoreError,
-    TransientError,
-    UncertainError,
-)
+from mailwicket.errors import UncertainError
 from mailwicket.failpoint import failpoint
-from mailwicket.flow.judge import utc_now
+from mailwicket.flow.handing import Handing, Office
 from mailwicket.flow.observe import CourierObserver
-from mailwicket.flow.switchboard import Switchboard
 from mailwicket.outgoing import Envelope, RecipientStatus
-from mailwicket.ports import Submission, Transaction
-from mailwicket.rules.own import canonical
-from mailwicket.rules.schedule import pause_s
+from mailwicket.ports import LooksFirst, Submission, Transaction
 from mailwicket.store import outbox
-from mailwicket.store.outbox import Attempt, Claimed, Noted, OutboxId, SentAs, pause_of
+from mailwicket.store.outbox import Attempt, Claimed, Noted, OutboxId, SentAs
 from mailwicket.store.slips import Slip
 from mailwicket.store.store import Store
 
@@ -51,59 +37,6 @@ IDLE_S: Final = 20
 
 SUBMIT_S: Final = 15 * 60
 """A mail that is under way for so long may have been taken, or not (RFC 5321 4.5.3.2.6: 10 minutes for its end)."""
-
-OWN_FAULT: Final = 3
-"""A mail that was tried so often is itself to blame where a server that let us in fails again; others go on."""
-
-UNCERTAIN: Final = timedelta(minutes=1)
-
-
-class Write(Protocol):
-    """Makes the bytes of a mail (`flow.writing`)."""
-
-    async def __call__(self, mail: Claimed, sent_as: SentAs) -> bytes:
-        """Return them.
-
-        Raises:
-            PermanentError: it cannot be sent, whoever tries.
-            StoreError: our disk.
-        """
-        ...
-
-
-class Aftermath(Protocol):
-    """What follows from an attempt, in the same transaction (`flow.posting`)."""
-
-    def ended(self, tx: Transaction, mail: Claimed, attempt: Attempt, noted: Noted, now: datetime) -> None:
-        """The *attempt* of *mail* ended so; called where somebody is not reached, or where nobody knows."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Office:
-    """What all couriers work with."""
-
-    store: Store
-    board: Switchboard
-    write: Write
-    aftermath: Aftermath
-    clock: Callable[[], datetime] = utc_now
-    chance: Callable[[], float] = random.random
-
-    def conclude_all(self, tx: Transaction, ended: Sequence[tuple[Claimed, Attempt]]) -> None:
-        """Note how many attempts ended; those that simply succeeded with three statements."""
-        plain = {mail.outbox_id: attempt.sent_as for mail, attempt in ended if outbox.is_plain(mail, attempt)}
-        outbox.note_sent(tx, plain, self.clock())
-        for mail, attempt in ended:
-            if mail.outbox_id not in plain:
-                self.conclude(tx, mail, attempt)
-
-    def conclude(self, tx: Transaction, mail: Claimed, attempt: Attempt) -> None:
-        """Note how an *attempt* of *mail* ended, and what follows."""
-        now = self.clock()
-        noted = outbox.note_attempt(tx, mail, attempt, now)
-        if noted.failed or attempt.outcome == "uncertain":
-            self.aftermath.ended(tx, mail, attempt, noted, now)
 
 
 class Pace:
@@ -129,25 +62,15 @@ class Pace:
         """Return how many of the mails that are *due* one connection claims at a time."""
         return max(min(BATCH, -(-due // self._connections)), FEW) if self.is_free else 1
 
-    async def keep(self) -> None:
-        """Wait until the next mail may leave."""
-        now = anyio.current_time()
-        due = max(self._due, now)
-        self._due = due + self._interval_s
-        await anyio.sleep(due - now)
+    def wait_s(self, tick: float) -> float:
+        """Return for how many seconds no mail may leave; *tick* is of a clock that nobody sets, in seconds."""
+        return max(self._due - tick, 0.0)
 
-
-class ConnectionOverError(Exception):
-    """Connect anew: the connection ended, and nothing is wrong with the server."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A mail with its bytes."""
-
-    mail: Claimed
-    sent_as: SentAs
-    raw: bytes
+    def take(self, tick: float) -> float:
+        """Take the next place; return in how many seconds it is."""
+        wait_s = self.wait_s(tick)
+        self._due = tick + wait_s + self._interval_s
+        return wait_s
 
 
 class Session:
@@ -156,15 +79,18 @@ class Session:
     def __init__(  # noqa: PLR0913, PLR0917 - what a connection works with
         self,
         name: str,
+        store: Store,
         office: Office,
         pace: Pace,
         observer: CourierObserver,
         submission: Submission,
         slips: tuple[Slip, Slip],
     ) -> None:
-        """Take the mail of *office* for it to *submission*, noting it in one of *slips*, by turns."""
+        """Take the mail of *office* for it from *store* to *submission*, noting it in one of *slips*, by turns."""
         self._name = name
+        self._store = store
         self._office = office
+        self._handing = Handing(name, office)
         self._pace = pace
         self._observer = observer
         self._submission = submission
@@ -211,7 +137,7 @@ class Session:
         if self._ahead is not None:
             mails = await self._take_ahead()
         elif self._ended or self._count_due(covers, 1):
-            mails = await self._office.store.write(self._settling(covers))
+            mails = await self._store.write(self._settling(covers))
             self._settled()
         else:
             return []
@@ -223,11 +149,11 @@ class Session:
 
     def _count_due(self, covers: Sequence[str], limit: int) -> int:
         office = self._office
-        return office.store.read(lambda tx: outbox.count_due(tx, self._name, covers, office.clock(), limit))
+        return self._store.read(lambda tx: outbox.count_due(tx, self._name, covers, office.clock(), limit))
 
     def _look_ahead(self, covers: Sequence[str]) -> None:
         """Have the database told of what ended, and asked for what is next, while the mails in hand are sent."""
-        self._ahead = self._office.store.begin(self._settling(covers))
+        self._ahead = self._store.begin(self._settling(covers))
         self._ended = []
         self._slips.reverse()  # what is noted from now on stands in the other file
 
@@ -267,7 +193,7 @@ class Session:
                 office.conclude_all(tx, ended)
                 outbox.release(tx, left)
 
-            await office.store.write(job)
+            await self._store.write(job)
             self._claimed = {}
             self._settled()
             if is_left:
@@ -277,116 +203,55 @@ class Session:
         for mail in mails:
             if self._ahead is None and self._ended and anyio.current_time() - self._settled_at > SETTLE_S:
                 ended = self._ended
-                await self._office.store.write(lambda tx: self._office.conclude_all(tx, ended))  # noqa: B023 - awaited
+                await self._store.write(lambda tx: self._office.conclude_all(tx, ended))  # noqa: B023 - awaited
                 self._settled()
             await self._send(mail)
 
     async def _send(self, mail: Claimed) -> None:
-        sent_as = self._office.board.sent_as(mail, self._name)
-        try:
-            written = mail.raw if mail.written_as == sent_as else None
-            ready = Ready(mail, sent_as, written or await self._office.write(mail, sent_as))
-        except PermanentError as failure:
-            self._end(mail, self._refused(failure))
-            return
-        if not self._pace.is_free:
-            await self._pace.keep()
-        self._slips[0].begin(mail.outbox_id, sent_as)
-        said = await self._submit(ready)
+        ending = await self._handing.hand(mail, self._begin, self._submit, rested=self._rested)
         failpoint("outbox.submitted")
-        self._end(mail, self._told(mail, {canonical(address): status for address, status in said.items()}), sent_as)
+        self._end(mail, ending.attempt)
+        if ending.raises is not None:
+            raise ending.raises
         failpoint("outbox.noted")
 
-    async def _submit(self, ready: Ready) -> Mapping[str, RecipientStatus]:
-        mail = ready.mail
+    async def _begin(self, mail: Claimed, sent_as: SentAs) -> None:
+        if not self._pace.is_free:
+            await anyio.sleep(self._pace.take(anyio.current_time()))
+        self._slips[0].begin(mail.outbox_id, sent_as)
+
+    async def _submit(self, mail: Claimed, envelope: Envelope, raw: bytes) -> Mapping[str, RecipientStatus] | None:
+        """Hand it over; what may have been taken is looked for first, where the server can be asked."""
+        submission = self._submission
         try:
             with anyio.fail_after(SUBMIT_S):
-                return await self._submission.submit(envelope(ready), ready.raw)
-        except PermanentError as failure:
-            self._end(mail, self._refused(failure), ready.sent_as)
-            self._office.board.took(self._name)
-            raise ConnectionOverError(str(failure)) from failure
+                if mail.uncertain and isinstance(submission, LooksFirst):
+                    return await submission.resume(envelope, raw)
+                return await submission.submit(envelope, raw)
         except TimeoutError as failure:
-            slow = UncertainError(f"outgoing/{self._name}: no answer in {SUBMIT_S} s", reason="timeout")
-            self._end(mail, self._uncertain(mail, slow), ready.sent_as)
-            raise slow from failure
-        except UncertainError as failure:
-            self._end(mail, self._uncertain(mail, failure), ready.sent_as)
-            raise
-        except (TransientError, BlockedError) as failure:
-            self._end(mail, self._broke(mail, failure), ready.sent_as)
-            excused = self._rested or isinstance(failure, SessionEndedError) or mail.attempts >= OWN_FAULT
-            if excused and isinstance(failure, TransientError) and not isinstance(failure, StoreError):
-                raise ConnectionOverError(str(failure)) from failure
-            raise
-        except BaseException as failure:  # cancelled, or a bug: it was begun, nobody knows how it ended
-            self._end(mail, self._uncertain(mail, failure), ready.sent_as)
-            raise
+            raise UncertainError(f"outgoing/{self._name}: no answer in {SUBMIT_S} s", reason="timeout") from failure
 
-    # --- how an attempt ended
-
-    def _told(self, mail: Claimed, statuses: Mapping[str, RecipientStatus]) -> Attempt:
-        """The server spoke of each recipient."""
-        self._office.board.took(self._name)
-        now = self._office.clock()
-        refused = [one for one in statuses.values() if not one.is_taken]
-        if not refused:
+    def _end(self, mail: Claimed, attempt: Attempt) -> None:
+        if attempt.outcome == "sent":
             self._observer.sent()
-            return Attempt(self._name, "sent", now, statuses=statuses)
-        said = f"{refused[0].code} {refused[0].text}"
-        if all(one.is_permanent for one in refused):
+        elif attempt.outcome == "refused":
             self._observer.refused()
-            return Attempt(self._name, "refused", now, said, statuses)
-        return Attempt(self._name, "later", now + pause_of(mail.attempts + 1, self._office.chance()), said, statuses)
-
-    def _refused(self, failure: PermanentError) -> Attempt:
-        self._observer.refused()
-        return Attempt(self._name, "refused", self._office.clock(), str(failure))
-
-    def _broke(self, mail: Claimed, failure: MailwicketError) -> Attempt:
-        """The server failed, and nothing was taken: others may go first, and it goes as soon as a server works."""
-        now, chance = self._office.clock(), self._office.chance()
-        if self._rested or isinstance(failure, SessionEndedError):
-            return Attempt(self._name, "server", now, str(failure), counted=False)
-        if isinstance(failure, BlockedError):  # the server takes nothing more: another may have it at once
-            return Attempt(self._name, "server", now, str(failure))
-        if mail.attempts >= OWN_FAULT:
-            return Attempt(self._name, "server", now + pause_of(mail.attempts - OWN_FAULT + 1, chance), str(failure))
-        return Attempt(self._name, "server", now + timedelta(seconds=pause_s(mail.attempts + 1, chance)), str(failure))
-
-    def _uncertain(self, mail: Claimed, failure: BaseException) -> Attempt:
-        now, chance = self._office.clock(), self._office.chance()
-        pause = pause_of(mail.attempts, chance) if mail.attempts else UNCERTAIN
-        said = str(failure) if isinstance(failure, MailwicketError) else type(failure).__name__
-        if not isinstance(failure, Exception):  # we end; who goes on asks the same server at once
-            return Attempt(self._name, "uncertain", now, "the daemon ended meanwhile", counted=False)
-        return Attempt(self._name, "uncertain", now + pause, said)
-
-    def _end(self, mail: Claimed, attempt: Attempt, sent_as: SentAs | None = None) -> None:
-        attempt = replace(attempt, sent_as=sent_as)
         self._ended.append((mail, attempt))
         self._claimed.pop(mail.outbox_id, None)
         self._slips[0].end(mail.outbox_id, attempt)
 
 
-def take_over(office: Office, server: str, tx: Transaction) -> None:
+def take_over(store: Store, office: Office, server: str, tx: Transaction) -> None:
     """Note what somebody who died was doing with *server*, as his slips say, and give back what he had claimed."""
-    slips = office.store.slips.left(server)
+    slips = store.slips.left(server)
     for slip in slips:
         for mail, sent_as in slip.begun.items():
             outbox.begin(tx, mail, server, sent_as)
+            if (found := outbox.find(tx, mail)) is not None and found.recipients:
+                now = office.clock()
+                died = Attempt(server, "uncertain", now, "the daemon ended meanwhile", counted=False)
+                office.aftermath.ended(tx, found, died, Noted("waiting", next_attempt=now), now)
         for mail, attempt in slip.ended:
             if (found := outbox.find(tx, mail)) is not None and found.recipients:
                 office.conclude(tx, found, attempt)
     outbox.release_all(tx, server, believed=bool(slips) and all(slip.is_believed for slip in slips))
-
-
-def envelope(ready: Ready) -> Envelope:
-    """Return whom the server is told: each recipient as the mail writes him, his domain as DNS does."""
-    to, cc = ready.mail.people
-    written = {canonical(one.address): one.address for one in (*cc, *to)}
-    paths = []
-    for address in ready.mail.recipients:
-        local = written.get(address, address).rpartition("@")[0]
-        paths.append(f"{local}@{address.rpartition('@')[2]}")
-    return Envelope(ready.sent_as.reverse_path, paths)

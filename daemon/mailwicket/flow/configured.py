@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.settings import Settings
-from mailwicket.flow.switchboard import Exchange
+from mailwicket.flow.posting import Posting, new_nonce
+from mailwicket.flow.switchboard import Exchange, Switchboard
+from mailwicket.flow.telling import Telling
+from mailwicket.flow.writing import Writing
 from mailwicket.mail.subject import SubjectTag
 from mailwicket.mail.token import Keyring
 from mailwicket.rules.directory import Directory, Person, Role
@@ -21,6 +26,7 @@ def policy_of(settings: Settings, keys: Keyring) -> Policy:
         directory=_directory(settings),
         preferences=preferences,
         homes={name: _home(name, unit) for name, unit in settings.incoming.items()},
+        primary=_primary(settings),
         keys=keys,
         msp=settings.msp.enabled,
         tag=SubjectTag(preferences.subject_tag),
@@ -30,16 +36,39 @@ def policy_of(settings: Settings, keys: Keyring) -> Policy:
 def exchange_of(settings: Settings, keys: Keyring) -> Exchange:
     """Return what *settings* say of the servers that send; *keys* sign addresses for answers where that is asked."""
     mailboxes = {name: Mailbox(one.email, one.outgoing) for name, one in settings.incoming.items()}
-    enabled = [name for name, one in settings.incoming.items() if one.enabled]
-    primary = next((name for name in enabled if settings.incoming[name].primary), None)
     return Exchange(
         settings.outgoing,
         settings.outgoing_rule,
         mailboxes,
-        primary or (enabled[0] if len(enabled) == 1 else None),
+        _primary(settings),
         settings.preferences.allow_choosing_outgoing,
         keys.plus_address if settings.preferences.plus_address else None,
     )
+
+
+def telling_of(  # noqa: PLR0913 - by which rules and servers, in which words, and where it shows
+    settings: Settings,
+    policy: Policy,
+    board: Switchboard,
+    writing: Writing,
+    *,
+    desk: Callable[[], object],
+    nonce: Callable[[], str] = new_nonce,
+) -> Telling:
+    """Return who tells people by *settings*, of which *policy* was made and *board* has adopted what is sent.
+
+    *desk* shows what becomes of the mail, where it lives in our store.
+    """
+    desks = {name: one.title or "" for name, one in settings.incoming.items()}
+    posting = Posting(policy, settings.notification, board, desks=desks, nonce=nonce, writing=writing)
+    return Telling(posting, desk)
+
+
+def _primary(settings: Settings) -> str | None:
+    """The mailbox that says so, or the only one that is enabled."""
+    enabled = [name for name, one in settings.incoming.items() if one.enabled]
+    alone = enabled[0] if len(enabled) == 1 else None
+    return next((name for name in enabled if settings.incoming[name].primary), alone)
 
 
 def _own(settings: Settings) -> OwnAddresses:

@@ -207,8 +207,9 @@ class Judge:
     def _post(self, tx: Transaction, judgement: Judgement, told: Told) -> None:
         """Queue what people hear of a mail, beside its ticket."""
         telling, number = self._rulebook.telling, told.decided.ticket
-        if telling is not None and number is not None:
-            telling.after_mail(Moment(tx, self._key(told.read), self._clock()), told, judgement.facts(number))
+        if telling is not None:
+            facts = None if number is None else judgement.facts(number)
+            telling.after_mail(Moment(tx, self._key(told.read), self._clock()), told, facts)
 
     def _judgement(self, tx: Transaction, mails: Sequence[Read]) -> Judgement:
         read = [one.mail for one in mails if one.mail is not None]

@@ -20,10 +20,10 @@ from mailwicket.flow.switchboard import Switchboard
 from mailwicket.flow.writing import Writing
 from mailwicket.mail.wording import Context, Person, TicketWords, Wording
 from mailwicket.model import Address, MessageId, TicketFacts
-from mailwicket.outgoing import Event, Notice
+from mailwicket.outgoing import ANY_SERVER, Event, Notice
 from mailwicket.ports import Transaction
 from mailwicket.rules.acknowledge import DAY, Acknowledged, may_acknowledge
-from mailwicket.rules.notify import Happened, notices
+from mailwicket.rules.notify import Happened, is_sent, notices
 from mailwicket.rules.own import canonical, domain_of
 from mailwicket.rules.policy import Policy
 from mailwicket.rules.route import Question, Route, refusal
@@ -57,7 +57,7 @@ class Post:
     names: Mapping[str, str] = field(default_factory=dict)
     """Display names by canonical address, as a mail or the desk told them."""
     answers: MessageId | None = None
-    """The mail that caused it."""
+    """The mail that caused it, or is answered; None where the recipients do not have it."""
     files: Sequence[File] = ()
     chosen: str | None = None
 
@@ -70,6 +70,11 @@ def write_ahead(tx: Transaction, mail: OutboxId, board: Switchboard, writing: Wr
     sent_as = board.sent_as(found, found.meant)
     with suppress(PermanentError):
         outbox.keep_raw(tx, mail, sent_as, writing.write(found, sent_as))
+
+
+def meant_for(event: Event, route: Route) -> str:
+    """Return the server that takes a mail: of an alert whichever works, as it may be about the one of *route*."""
+    return ANY_SERVER if event is Event.ALERT else route.meant
 
 
 class Posting:
@@ -102,6 +107,10 @@ class Posting:
     def sends(self) -> bool:
         """Whether there is a server by which anything goes."""
         return any(one.enabled for one in self._board.exchange.servers.values())
+
+    def tells(self, event: Event) -> bool:
+        """Tell whether anybody may hear of *event*."""
+        return self.sends and is_sent(event, self.policy, self._notifications)
 
     def wake(self) -> None:
         """The transaction is over: have what it queued sent."""
@@ -139,15 +148,15 @@ class Posting:
         for notice in notices(post.happened, self.policy, self._notifications):
             if left_out & {*notice.to, *notice.cc}:
                 continue
-            self._queue(moment, notice, post)
-            heard |= {*notice.to, *notice.cc}
+            if self._queue(moment, notice, post):
+                heard |= {*notice.to, *notice.cc}
         return heard
 
-    def _queue(self, moment: Moment, notice: Notice, post: Post) -> None:
+    def _queue(self, moment: Moment, notice: Notice, post: Post) -> bool:
         facts = post.happened.ticket
         route = self._board.route(self.question(notice.event, facts, post.chosen))
         if route is None:
-            return
+            return False
         words = self._wording.write(notice, self._context(post, facts))
         for fault in words.faults:
             log.warning("%s; the shipped words are sent", fault)
@@ -162,7 +171,7 @@ class Posting:
             subject=words.subject,
             text=words.text,
             html=words.html,
-            meant=route.meant,
+            meant=meant_for(notice.event, route),
             route=self.told(route),
             domain=self._domain(facts, route),
             internal=notice.internal,
@@ -175,10 +184,11 @@ class Posting:
             chosen=post.chosen,
         )
         queued = outbox.queue(moment.tx, draft, self.policy.keys, self._nonce(), moment.now)
-        if queued.is_new and self._writing is not None:
+        if queued.is_new and self._writing is not None and draft.meant != ANY_SERVER:
             write_ahead(moment.tx, queued.outbox_id, self._board, self._writing)
         if queued.is_new and notice.acknowledges:
             self._lately(moment).extend(Acknowledged(moment.now, one) for one in notice.to)
+        return True
 
     # --- the parts of a mail
 
@@ -253,7 +263,7 @@ class Posting:
         if facts is None:
             return [post.answers] if post.answers is not None else []
         root = facts.root or outlist.first_id(tx, facts.number)
-        caused = None if notice.event is Event.TECHNICIAN_REPLIED or notice.internal else post.answers
+        caused = None if notice.internal else post.answers
         return list(dict.fromkeys(one for one in (root, caused) if one is not None))
 
     def _lately(self, moment: Moment) -> list[Acknowledged]:

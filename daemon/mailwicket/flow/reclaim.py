@@ -1,8 +1,9 @@
-"""Give disk space back: raw mail after `raw_keep_days`, parked mail after `quarantine_keep_days`.
+"""Give disk space back: raw mail and letters after `raw_keep_days`, parked mail after `quarantine_keep_days`.
 
 A raw file goes as a whole. Before it goes, the attachments that tickets still show are cut out of it and
-handed to the desk; a file that still holds an undecided mail stays. After a leap of the clock nothing goes until its
-keeping time has passed once more: then what lies outside of it on either side came before the leap.
+handed to the desk; a file stays that still holds an undecided mail, or what a mail that waits takes along. Of a letter
+that was sent, its words go; to whom it went, by which server and when, stays. After a leap of the clock nothing goes
+until its keeping time has passed once more: then what lies outside of it on either side came before the leap.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from mailwicket.mail.decode import decode
 from mailwicket.model import AttachmentPlace, Reason
 from mailwicket.ports import Desk, KeepsAttachments
 from mailwicket.rules.calendar import has_leapt
-from mailwicket.store import journal, quarantine
+from mailwicket.store import journal, outbox, quarantine
 from mailwicket.store.links import clear_left_over
 from mailwicket.store.parked import released
 from mailwicket.store.raw import RawPlace
@@ -30,6 +31,9 @@ from mailwicket.timestamp import timestamp
 log = logging.getLogger(__name__)
 
 PERIOD_S = 3600
+
+LETTERS_AT_ONCE = 500
+"""In one transaction: others write between two."""
 
 NOTE = timedelta(minutes=30)
 """What the clock says is not written more often, however often we are started."""
@@ -86,6 +90,7 @@ class Reclaim:
         leapt_at = await self._look_at_clock(now)
         if leapt_at is None or now - leapt_at > self._raw_keep:
             await self._reclaim(now)
+            await self._reclaim_letters(now)
         if leapt_at is None or now - leapt_at > self._quarantine_keep:
             await self._expire(now)
 
@@ -110,7 +115,7 @@ class Reclaim:
     async def _reclaim(self, now: datetime) -> None:
         span = (now - self._raw_keep).date(), (now + timedelta(days=1)).date()
         for file in await anyio.to_thread.run_sync(self._store.raw.outside, *span):
-            if self._store.read(lambda tx: journal.needed_in_file(tx, file)):  # noqa: B023 - called at once
+            if self._is_needed(file):
                 continue
             await self._keep_attachments(file)
             await self._store.write(lambda tx: journal.forget_file(tx, file))  # noqa: B023 - awaited at once
@@ -122,10 +127,24 @@ class Reclaim:
         """Mail that was parked has a file that bears no day: from its last decision on it is kept as any other."""
         before, after = timestamp(moment - self._raw_keep), timestamp(moment + timedelta(days=1))
         for file in self._store.read(lambda tx: released(tx, before, after)):
+            if self._store.read(lambda tx: outbox.needs_file(tx, file)):  # noqa: B023 - called at once
+                continue
             await self._keep_attachments(file)
             await anyio.to_thread.run_sync(self._store.raw.unlink, file)  # first: nobody looks for what no row names
             await self._store.write(lambda tx: journal.forget_file(tx, file))  # noqa: B023 - awaited at once
             log.info("raw mail reclaimed file=%s", file)
+
+    def _is_needed(self, file: str) -> bool:
+        return self._store.read(lambda tx: bool(journal.needed_in_file(tx, file)) or outbox.needs_file(tx, file))
+
+    async def _reclaim_letters(self, now: datetime) -> None:
+        before, after = now - self._raw_keep, now + timedelta(days=1)
+        total, count = 0, LETTERS_AT_ONCE
+        while count == LETTERS_AT_ONCE:
+            count = await self._store.write(lambda tx: outbox.reclaim(tx, before, after, LETTERS_AT_ONCE))
+            total += count
+        if total:
+            log.info("letters reclaimed mails=%s", total)
 
     async def _expire(self, moment: datetime) -> None:
         now = timestamp(moment)

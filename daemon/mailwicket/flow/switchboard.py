@@ -14,6 +14,7 @@ import anyio
 
 from mailwicket.config.outgoing import Outgoing, OutgoingRule
 from mailwicket.model import TicketNumber
+from mailwicket.outgoing import ANY_SERVER
 from mailwicket.rules.breaker import Breaker, Failure
 from mailwicket.rules.identity import Answers, identity
 from mailwicket.rules.route import Mailbox, Map, Question, Route, Server, route
@@ -86,14 +87,17 @@ class Switchboard:
         return self._breakers.get(name, Breaker())
 
     def covers(self, name: str) -> list[str]:
-        """Return whose mail the server *name* takes now: its own, unless it is broken; the primary others', too."""
+        """Return whose mail the server *name* takes now: its own and anybody's, unless it is broken.
+
+        The primary takes that of broken ones, too.
+        """
         if self.breaker(name).is_open:
             return []
         primary = self._map.primary
         if primary is None or primary.name != name:
-            return [name]
+            return [name, ANY_SERVER]
         broken = [other for other, one in self._map.servers.items() if one.enabled and not one.healthy]
-        return [name, *broken]
+        return [name, *broken, ANY_SERVER]
 
     def stand_in(self, name: str) -> str | None:
         """Return who takes the mail of the server *name* while that is broken; None: it waits."""
@@ -157,7 +161,8 @@ class Switchboard:
         if mail.uncertain and mail.sent_as is not None:
             return mail.sent_as
         server = self._exchange.servers[name]
-        told = identity(server, mail.words.get("author"), stands_in=name != mail.meant, answers=self._answers(mail))
+        stands_in = mail.meant not in {name, ANY_SERVER}
+        told = identity(server, mail.words.get("author"), stands_in=stands_in, answers=self._answers(mail))
         reply_to = told.reply_to
         if self._exchange.plus_address is not None and mail.ticket is not None:
             reply_to = self._exchange.plus_address(reply_to or told.address, mail.ticket)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import anyio.to_thread
 
@@ -14,16 +14,28 @@ from mailwicket.mail.decode import decode
 from mailwicket.model import MessageId
 from mailwicket.outgoing import Enclosure, Identity, Letter
 from mailwicket.store.outbox import Claimed, File, SentAs
-from mailwicket.store.raw import RawPlace, RawStore, disk_error
+from mailwicket.store.raw import RawPlace, disk_error
 
 BY_THE_WAY_CHARS: Final = 32 * 1024
 """A shorter mail without files is written at once; another in a thread, so that nobody waits for it."""
 
 
+class ReadsRaw(Protocol):
+    """Raw mails (`store.raw.RawStore`)."""
+
+    def read(self, place: RawPlace) -> bytes:
+        """Return the bytes at *place*.
+
+        Raises:
+            OSError: they cannot be read.
+        """
+        ...
+
+
 class Writing:
     """Writes mails: the same one to the same bytes, whenever and whoever asks."""
 
-    def __init__(self, raw: RawStore, attachment_dir: Path) -> None:
+    def __init__(self, raw: ReadsRaw, attachment_dir: Path) -> None:
         """Take files from *attachment_dir*, else out of the *raw* mail that brought them."""
         self._raw = raw
         self._attachment_dir = attachment_dir

@@ -7,6 +7,7 @@ request; names are looked up where `[proxy.NAME] url` says.
 from __future__ import annotations
 
 import asyncio
+import io
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -24,8 +25,16 @@ from mailwicket.net.proxy import Way, dial_by
 CONNECT_S: Final = 20.0
 """How long a connection may take, the proxy's part included; TLS may take so long once more."""
 
+AT_ONCE_BYTES: Final = 256 * 1024
+"""A longer body is written piece by piece, so that the loop turns meanwhile."""
+
 KEEP_OPEN_S: Final = 15.0
 """A connection rests so long for the next request."""
+
+
+class CutOffError(TransientError):
+    """A request was on its way and its answer did not come whole: nobody knows what the server did."""
+
 
 Content = bytes | Mapping[str, str] | None
 """Of a request: bytes as they are, or a form (application/x-www-form-urlencoded)."""
@@ -71,13 +80,15 @@ class Http:
         connection; a POST or PATCH never is.
 
         Raises:
-            TransientError: not reachable, too slow (`timeout`), or cut off (`connection_lost`); nothing is known of
-                what the server did then.
+            TransientError: not reachable, so that the server did nothing.
+            CutOffError: too slow (`timeout`), or cut off (`connection_lost`).
             BlockedError: its certificate does not stand the test.
         """
         target = URL(url, encoded=True)
         peer = peer_of(target)
-        data = dict(content) if isinstance(content, Mapping) else content
+        data: Any = dict(content) if isinstance(content, Mapping) else content
+        if isinstance(content, bytes) and len(content) > AT_ONCE_BYTES:
+            data = io.BytesIO(content)
         try:
             async with self._session.request(
                 method, target, headers=headers, data=data, allow_redirects=False
@@ -86,9 +97,9 @@ class Http:
         except TimeoutError as error:
             answer_s, silence_s = self._limits
             limit = f"within {answer_s:g} s" if answer_s is not None else f"for {silence_s or 0:g} s"
-            raise TransientError(f"{peer} did not answer {limit}", reason="timeout") from error
+            raise CutOffError(f"{peer} did not answer {limit}", reason="timeout") from error
         except (aiohttp.ClientError, ValueError) as error:
-            raise TransientError(f"{peer} broke off: {type(error).__name__}", reason="connection_lost") from None
+            raise CutOffError(f"{peer} broke off: {type(error).__name__}", reason="connection_lost") from None
 
     async def close(self) -> None:
         """End every connection."""

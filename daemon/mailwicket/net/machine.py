@@ -13,6 +13,7 @@ import anyio.to_thread
 from mailwicket.errors import BlockedError
 from mailwicket.model import Use
 from mailwicket.net.entrance import Entrance
+from mailwicket.net.lanes import Lane, Lanes
 from mailwicket.net.trust import Trust
 from mailwicket.ports import Bearer
 
@@ -21,6 +22,7 @@ class BringsTokens(Protocol):
     """Who has the tokens."""
 
     def bearer(self, name: str, use: Use, mailbox: str, proxy: str | None = None) -> Bearer: ...  # noqa: D102
+    def client_id(self, name: str) -> str: ...  # noqa: D102
 
 
 class Machine:
@@ -31,6 +33,7 @@ class Machine:
         self.spool_dir = state_dir / "spool"
         self.attachment_dir = state_dir / "attachments"
         self._entrance = Entrance()
+        self._lanes = Lanes()
         self._trust = Trust()
         self._reading = anyio.Lock()
         self.tokens: BringsTokens | None = None
@@ -41,6 +44,11 @@ class Machine:
         if self.tokens is None:
             return NoBearer()
         return self.tokens.bearer(oauth, use, mailbox, proxy)
+
+    def lane(self, server: str, oauth: str, mailbox: str) -> Lane:
+        """Return the lane of *mailbox* at *server*; two tables of one client id are one application."""
+        client_id = "" if self.tokens is None else self.tokens.client_id(oauth)
+        return self._lanes.lane(server, client_id, mailbox)
 
     def entrance(self, host: str) -> AbstractAsyncContextManager[None]:
         """Wait in line for *host*; see `Entrance`."""

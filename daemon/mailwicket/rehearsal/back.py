@@ -7,18 +7,18 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import Any
 
-from mailwicket.rehearsal.post import Sent
+from mailwicket.rehearsal.sent import Sent
 
 
 def reported(sent: Sent, action: Mapping[str, Any], now: datetime) -> bytes:
     """Return the delivery report about *sent* that *action* asks for (RFC 3464)."""
-    recipient = str(action.get("recipient", sent.to[0]))
+    recipient = str(action.get("recipient", next(iter(sent.reached))))
     permanent = action.get("permanent", True)
     status, word = ("5.1.1", "failed") if permanent else ("4.4.1", "delayed")
     head = sent.raw.partition(b"\r\n\r\n")[0].decode()
     lines = [
         "From: MAILER-DAEMON@mx.example",
-        f"To: {sent.sender}",
+        f"To: {sent.reverse_path or sent.sender}",
         f"Subject: Delivery Status Notification ({'Failure' if permanent else 'Delay'})",
         f"Date: {format_datetime(now)}",
         f"Message-ID: <report.{now.timestamp():.0f}.{recipient.replace('@', '.')}@mx.example>",

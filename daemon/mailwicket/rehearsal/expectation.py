@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mailwicket.model import TicketFacts, TicketNumber
-from mailwicket.rehearsal.post import Sent
 from mailwicket.rehearsal.scenario import ScenarioError
+from mailwicket.rehearsal.sent import Sent
 from mailwicket.rules.own import canonical
 
 
@@ -40,10 +40,16 @@ class Happened:
     """Units about which people were alerted."""
     refused: str | None = None
 
-    def told(self, tickets: Mapping[str, TicketNumber | None]) -> dict[str, Any]:
-        """Return every expectation's actual value; *tickets* by the names of mails."""
+    @property
+    def reached(self) -> set[str]:
+        """To whom something was sent, canonical."""
+        return {address for one in self.sent for address in one.reached}
+
+    def told(self, tickets: Mapping[str, TicketNumber | None], *, with_words: bool = False) -> dict[str, Any]:
+        """Return every expectation's actual value; *tickets* by the names of mails, *with_words*: of what was sent."""
         shown, facts = self.shown or {}, self.facts
         main = self.added[0] if self.added else None
+        noted = [flag for entry in shown.get("entries", ()) for flag in entry["flags"]]
         return {
             "reason": self.reason,
             "ticket": _where(self.ticket, tickets, is_new=self.is_new),
@@ -57,9 +63,9 @@ class Happened:
             "entry_text_contains": _text(self),
             "entry_text_lacks": _text(self),
             "attachments": [one["filename"] for entry in self.added for one in entry["attachments"]],
-            "flags": self.flags,
-            "sent": [_sent(one) for one in self.sent],
-            "not_sent_to": sorted({address for one in self.sent for address in (*one.to, *one.cc)}),
+            "flags": list(dict.fromkeys([*self.flags, *noted])),
+            "sent": [one.told(with_words=with_words) for one in self.sent],
+            "not_sent_to": sorted(self.reached),
             "alerts": self.alerts,
             "refused": self.refused,
         }
@@ -69,7 +75,8 @@ def differences(
     expect: Mapping[str, Any], happened: Happened, tickets: Mapping[str, TicketNumber | None]
 ) -> list[Difference]:
     """Return every expectation that *happened* does not meet."""
-    actual = happened.told(tickets)
+    speaks_of_words = any(not one.keys().isdisjoint({"contains", "lacks"}) for one in expect.get("sent", ()))
+    actual = happened.told(tickets, with_words=speaks_of_words)
     found: list[Difference] = []
     if happened.refused is not None and "refused" not in expect:
         found.append(Difference("refused", None, happened.refused))
@@ -133,36 +140,56 @@ def _refused(wanted: Any, actual: Mapping[str, Any], _: Happened) -> bool:  # no
 
 
 def _not_sent_to(wanted: Any, _: Mapping[str, Any], happened: Happened) -> bool:  # noqa: ANN401
-    reached = {canonical(address) for one in happened.sent for address in (*one.to, *one.cc)}
-    return not any(canonical(address) in reached for address in _list(wanted))
+    return not any(canonical(address) in happened.reached for address in _list(wanted))
 
 
 def _mails(wanted: Any, _: Mapping[str, Any], happened: Happened) -> bool:  # noqa: ANN401
-    """Match each expected mail with one that was sent, in whatever order."""
-    left = list(happened.sent)
-    for one in wanted:
-        found = next((sent for sent in left if _is_such(one, sent)), None)
-        if found is None:
-            return False
-        left.remove(found)
-    return not left
+    """Match each expected mail with one that was sent, and all of them, in whatever order."""
+    fits = [[number for number, one in enumerate(happened.sent) if _is_such(told, one)] for told in wanted]
+    taken: dict[int, int] = {}
+
+    def place(one: int, tried: set[int]) -> bool:
+        """Find a mail for the expectation *one*; those that have one already may have to take another."""
+        for number in fits[one]:
+            if number not in tried:
+                tried.add(number)
+                if number not in taken or place(taken[number], tried):
+                    taken[number] = one
+                    return True
+        return False
+
+    return len(wanted) == len(happened.sent) and all(place(one, set()) for one in range(len(wanted)))
 
 
 def _is_such(wanted: Mapping[str, Any], sent: Sent) -> bool:
-    text = sent.raw.decode()
-    checks: Mapping[str, Callable[[Any], bool]] = {
-        "to": lambda value: sorted(map(canonical, _list(value))) == sorted(map(canonical, sent.to)),
-        "cc": lambda value: sorted(map(canonical, _list(value))) == sorted(map(canonical, sent.cc)),
-        "from": lambda value: canonical(str(value)) == canonical(sent.sender),
-        "event": lambda value: value == sent.event,
-        "subject_contains": lambda value: str(value) in sent.subject,
-        "contains": lambda value: all(words in text for words in _list(value)),
-        "lacks": lambda value: not any(words in text for words in _list(value)),
-    }
-    unknown = [key for key in wanted if key not in checks]
-    if unknown:
-        raise ScenarioError(f"sent: {', '.join(unknown)} cannot be compared yet")
-    return all(checks[key](value) for key, value in wanted.items())
+    return all(SENT_RULES[key](value, sent) for key, value in wanted.items())
+
+
+def _are_people(value: Any, people: Sequence[str]) -> bool:  # noqa: ANN401 - whatever TOML holds
+    return sorted(map(canonical, _list(value))) == sorted(map(canonical, people))
+
+
+def _is_person(value: str, address: str) -> bool:
+    return canonical(value) == canonical(address)
+
+
+def _has(words: str, sent: Sent) -> bool:
+    """Tell whether *words* stand in the mail, as they are or over the end of a line."""
+    return words in sent.words or " ".join(words.split()) in sent.words
+
+
+SENT_RULES: Final[Mapping[str, Callable[[Any, Sent], bool]]] = {
+    "to": lambda value, sent: _are_people(value, sent.to),
+    "cc": lambda value, sent: _are_people(value, sent.cc),
+    "from": lambda value, sent: _is_person(value, sent.sender),
+    "from_name": lambda value, sent: value == sent.sender_name,
+    "via": lambda value, sent: value.removeprefix("outgoing/") == sent.via,
+    "reply_to": lambda value, sent: _is_person(value, sent.reply_to),
+    "event": lambda value, sent: value == sent.event.value,
+    "subject_contains": lambda value, sent: value in sent.subject,
+    "contains": lambda value, sent: all(_has(words, sent) for words in _list(value)),
+    "lacks": lambda value, sent: not any(_has(words, sent) for words in _list(value)),
+}
 
 
 RULES: Final[Mapping[str, Callable[[Any, Mapping[str, Any], Happened], bool]]] = {
@@ -196,7 +223,3 @@ def _where(number: TicketNumber | None, tickets: Mapping[str, TicketNumber | Non
     if is_new:
         return "new"
     return next((f"@{name}" for name, one in tickets.items() if one == number), str(number))
-
-
-def _sent(one: Sent) -> dict[str, Any]:
-    return {"to": list(one.to), "cc": list(one.cc), "from": one.sender, "event": one.event, "subject": one.subject}

@@ -12,14 +12,15 @@ from typing import Any, Final
 
 from mailwicket.errors import MailwicketError
 from mailwicket.flow.actions import Action
+from mailwicket.flow.announcing import Announcement
 from mailwicket.mail.parse import parse
 from mailwicket.model import Reason, TicketNumber
 from mailwicket.rehearsal.back import echoed, reported
 from mailwicket.rehearsal.expectation import Difference, Happened, differences
 from mailwicket.rehearsal.files import Files, Load
 from mailwicket.rehearsal.labels import Named, number_of, replaced
-from mailwicket.rehearsal.post import Sent
 from mailwicket.rehearsal.scenario import BEGIN, Scenario, ScenarioError, Step, moment
+from mailwicket.rehearsal.sent import Sent
 from mailwicket.rehearsal.world import Delivered, World
 from mailwicket.rehearsal.writing import raw_of
 
@@ -104,12 +105,13 @@ class _Player:
         self._named: dict[str, Delivered] = {}
         self._waiting: list[_Waiting] = []
         self._down: set[str] = set()
+        world.post.unfetched = lambda name: not self._is_looked_at(name)
 
     def play(self, step: Step) -> Played:
         """Do what *step* says and compare."""
         world = self._world
-        world.now = step.at or world.now + SECOND
-        sent_before = len(world.post.sent)
+        sent_before, alerts_before = len(world.post.sent), len(world.post.alerts)
+        world.proceed(step.at or world.now + SECOND)
         happened = Happened()
         try:
             self._act(step, happened)
@@ -118,6 +120,9 @@ class _Player:
         except MailwicketError as error:
             happened.refused = str(error)
         happened.sent = world.post.sent[sent_before:]
+        happened.alerts = list(dict.fromkeys([*happened.alerts, *world.post.alerts[alerts_before:]]))
+        shown = (flag for entry in happened.added for flag in entry["flags"])
+        happened.flags = list(dict.fromkeys([*happened.flags, *shown]))
         if happened.ticket is not None:
             happened.shown = world.ticket(happened.ticket)
             happened.facts = world.facts(happened.ticket)
@@ -137,7 +142,9 @@ class _Player:
             case "ticket":
                 self._at_the_desk(action, happened)
             case "bounce":
-                self._arrive(reported(self._sent(action), action, self._world.now), action, happened, "")
+                sent = self._sent(action)
+                raw = reported(sent, action, self._world.now)
+                self._arrive(raw, action, happened, "", home=sent.source)
             case "echo":
                 sent = self._sent(action)
                 self._arrive(echoed(sent, action), action, happened, "", home=sent.source)
@@ -153,24 +160,37 @@ class _Player:
             case "server":
                 self._serve(action, happened)
             case "announce":
-                raise ScenarioError("announce cannot be rehearsed yet")
+                to, subject, text, by = (action.get(key, "") for key in ("to", "subject", "text", "by"))
+                self._world.announce(Announcement([to] if isinstance(to, str) else to, subject, text, by))
 
     def _serve(self, action: Mapping[str, Any], happened: Happened) -> None:
-        """Have a mailbox's server fail or work; mail waits there until it works."""
-        kind, _, name = str(action["unit"]).rpartition("/")
-        if kind not in {"", "incoming"}:
-            raise ScenarioError(f"server: {kind} cannot be rehearsed yet")
-        if name not in self._world.settings.incoming:
-            raise ScenarioError(f"server: there is no mailbox {name}")
-        if action["state"] not in {"up", "down", "refuses_login"}:
-            raise ScenarioError('server: state: a mailbox is "up", "down" or "refuses_login"')
-        if action["state"] == "up":
+        """Have a server fail or work; mail for a mailbox waits there until it works."""
+        kind, name = self._unit(str(action["unit"]))
+        state = str(action["state"])
+        if kind == "outgoing":
+            self._world.post.wire(name).become(state)
+            self._world.settle()
+        elif state == "up":
             self._down.discard(name)
             self._fetch(happened)
-        else:
+        elif state in {"down", "refuses_login"}:
             self._down.add(name)
-            if action["state"] == "refuses_login":
+            if state == "refuses_login":
                 happened.alerts.append(f"incoming/{name}")
+        else:
+            raise ScenarioError('server: state: a mailbox is "up", "down" or "refuses_login"')
+
+    def _unit(self, unit: str) -> tuple[str, str]:
+        """Return kind and name of a server; the kind may be left out where the name tells it."""
+        settings = self._world.settings
+        units = [("incoming", name) for name in settings.incoming] + [("outgoing", name) for name in settings.outgoing]
+        kind, _, name = unit.rpartition("/")
+        found = [one for one in units if one[1] == name and kind in {"", one[0]}]
+        if len(found) == 1:
+            return found[0]
+        names = ", ".join(f"{one}/{name}" for one, name in found or units) or "none"
+        why = "is more than one server" if found else "there is no such"
+        raise ScenarioError(f"server: unit: {unit}: {why}; there are: {names}")
 
     # --- mail
 
@@ -253,7 +273,7 @@ class _Player:
 
     def _sent(self, action: Mapping[str, Any]) -> Sent:
         post = self._world.post
-        return post.sent[number_of(str(action.get("of", "@sent")), post.ids)]
+        return post.first(number_of(str(action.get("of", "@sent")), post.ids))
 
     # --- people at the desk
 
@@ -265,7 +285,8 @@ class _Player:
         do = action["do"].replace("_", "-")
         if do == "merge":
             to = str(self._ticket(to))
-        self._world.act(Action(do, number, str(action.get("by", "")), to, str(action.get("text", ""))))
+        text, by, chosen = (str(action.get(key, "")) for key in ("text", "by", "outgoing"))
+        self._world.act(Action(do, number, by, to, text, outgoing=chosen.removeprefix("outgoing/")))
         shown = self._world.ticket(number)
         happened.added = [] if shown is None else shown["entries"][known.get(number, 0) :]
 

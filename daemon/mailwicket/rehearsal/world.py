@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -15,34 +16,35 @@ from mailwicket.backends.desk.desk import DeskConfig, EmbeddedDesk
 from mailwicket.backends.desk.reading import list_tickets, show_ticket
 from mailwicket.config.settings import Settings
 from mailwicket.errors import MailwicketError
-from mailwicket.flow.actions import Action, Actions, written
+from mailwicket.flow.actions import Action, Actions
+from mailwicket.flow.announcing import Announcement, Announcing
 from mailwicket.flow.budget import Budget
-from mailwicket.flow.configured import policy_of
-from mailwicket.flow.judgement import Judgement, Told
+from mailwicket.flow.configured import exchange_of, policy_of, telling_of
+from mailwicket.flow.judgement import Judgement
+from mailwicket.flow.posting import Moment
 from mailwicket.flow.reading import Read
+from mailwicket.flow.telling import Telling
+from mailwicket.flow.writing import Writing
 from mailwicket.mail.head import split_header
 from mailwicket.mail.parse import parse
 from mailwicket.mail.token import Keyring
 from mailwicket.model import (
-    Address,
-    EntryKind,
     IntakeId,
     IntakeKey,
     Mail,
     MailRef,
-    Reason,
     Sha256,
     TicketFacts,
     TicketNumber,
-    TicketRef,
 )
-from mailwicket.rehearsal.post import Post, replied
+from mailwicket.ports import Transaction
+from mailwicket.rehearsal.post import Clock, Post
 from mailwicket.rules.decide import Outcome
-from mailwicket.rules.own import canonical
 from mailwicket.rules.policy import Policy
 from mailwicket.store import journal, quarantine
 from mailwicket.store.database import JOURNAL, migrate
 from mailwicket.store.journal import Kept
+from mailwicket.store.outbox import Attempt, Claimed, Noted
 from mailwicket.store.raw import RawPlace
 from mailwicket.store.tickets import TicketBook
 from mailwicket.timestamp import timestamp
@@ -72,14 +74,15 @@ class World:
 
     def __init__(self, settings: Settings, now: datetime) -> None:
         """Begin empty at *now*."""
-        self.now = now
-        self.post = Post()
+        self.clock = Clock(now)
         self._tx = sqlite3.connect(":memory:", isolation_level=None)
-        self._desk = EmbeddedDesk("desk", DeskConfig(), _NoNet(), now=lambda: self.now)  # type: ignore[arg-type]
+        self._desk = EmbeddedDesk("desk", DeskConfig(), _NoNet(), now=self.clock)  # type: ignore[arg-type]
         migrate(self._tx, (JOURNAL, self._desk.schema))
         self._budget = Budget()
-        self._raw: dict[IntakeId, bytes] = {}
+        self._raw: dict[str, bytes] = {}
         self._count = 0
+        self._writing = Writing(self, _NoNet.attachment_dir)
+        self.post = Post(self._tx, self.clock, self, self._writing)
         self.configure(settings)
 
     def close(self) -> None:
@@ -90,6 +93,35 @@ class World:
         """Go on with other *settings*."""
         self.settings = settings
         self.policy: Policy = policy_of(settings, KEYS)
+        self.post.adopt(exchange_of(settings, KEYS))
+        told = settings, self.policy, self.post.board, self._writing
+        self._telling: Telling = telling_of(*told, desk=lambda: self._desk, nonce=self._nonce)
+        self.settle()
+
+    # --- time
+
+    @property
+    def now(self) -> datetime:
+        """What the clock shows."""
+        return self.clock.now
+
+    def proceed(self, until: datetime) -> None:
+        """Let time pass: what is sent and tried meanwhile is done; then the clock shows *until*."""
+        self.post.work(until)
+        self.clock.now = until
+
+    def settle(self) -> None:
+        """Have sent what is to be sent now."""
+        self.post.work(self.clock.now)
+
+    def _nonce(self) -> str:
+        self._count += 1
+        digest = hashlib.sha256(b"%d" % self._count).digest()
+        return base64.b32encode(digest[:10]).decode().lower()
+
+    def ended(self, tx: Transaction, mail: Claimed, attempt: Attempt, noted: Noted, now: datetime) -> None:
+        """See `flow.handing.Aftermath`."""
+        self._telling.ended(tx, mail, attempt, noted, now)
 
     # --- mail
 
@@ -106,7 +138,9 @@ class World:
             intake_id, _ = rows[ref.remote_id]
             kept = Kept(intake_id, ref, self._place(intake_id, raw), headers_only)
             journal.keep(tx, source, [kept], [], timestamp(self.now))
-            return self._judge(tx, source, kept, raw)
+            delivered = self._judge(tx, source, kept, raw)
+        self.settle()
+        return delivered
 
     def retry(self, delivered: Delivered) -> Delivered:
         """Decide a parked mail again, by today's configuration.
@@ -116,7 +150,9 @@ class World:
         """
         with self._transaction() as tx:
             kept = self._take_out(tx, delivered)
-            return self._judge(tx, delivered.source, kept, self._raw[delivered.intake_id], replayed=True)
+            again = self._judge(tx, delivered.source, kept, self.read(kept.raw), replayed=True)
+        self.settle()
+        return again
 
     def drop(self, delivered: Delivered) -> None:
         """Give a parked mail up.
@@ -150,22 +186,19 @@ class World:
         told = judgement.conclude(read, outcome, ticket)
         joined.write()
         judgement.write([told])
-        self._tell(tx, told)
-        return Delivered(kept.intake_id, source, mail, outcome, told.decided.ticket)
-
-    def _tell(self, tx: sqlite3.Connection, told: Told) -> None:
         number = told.decided.ticket
-        if number is not None and told.outcome.reason is not Reason.DUPLICATE:
-            facts = TicketBook(tx).find(number)
-            shown = show_ticket(tx, number)
-            if facts is not None and shown is not None:
-                named = () if told.read.mail is None else (*told.read.mail.to, *told.read.mail.cc)
-                had = {canonical(one.address) for one in named}  # reply-all: who has the mail gets no second one
-                self.post.after_mail(told.outcome, facts, shown["subject"], self.policy, self.now, had=had)
+        facts = None if number is None else judgement.facts(number)
+        self._telling.after_mail(Moment(tx, key, self.now), told, facts)
+        return Delivered(kept.intake_id, source, mail, outcome, number)
 
     def _place(self, intake_id: IntakeId, raw: bytes) -> RawPlace:
-        self._raw[intake_id] = raw
-        return RawPlace(f"{intake_id}.eml", 0, len(raw), Sha256(hashlib.sha256(raw).hexdigest()))
+        place = RawPlace(f"{intake_id}.eml", 0, len(raw), Sha256(hashlib.sha256(raw).hexdigest()))
+        self._raw[place.file] = raw
+        return place
+
+    def read(self, place: RawPlace) -> bytes:
+        """See `flow.writing.ReadsRaw`."""
+        return self._raw[place.file][place.offset : place.offset + place.length]
 
     # --- the desk
 
@@ -179,25 +212,20 @@ class World:
         key = IntakeKey(f"rehearsal-action-{self._count}")
         with self._transaction() as tx:
             joined = self._desk.join(tx, [key])
-            if action.do == "reply":
-                self._reply(tx, joined, action, key)
-            else:
-                Actions(tx, joined, self.policy, self.now).act(action, key)
+            Actions(tx, joined, self.policy, self._telling.posting, self.now).act(action, key)
+        self.settle()
 
-    def _reply(self, tx: sqlite3.Connection, joined: Any, action: Action, key: IntakeKey) -> None:  # noqa: ANN401
-        book = TicketBook(tx)
-        facts = book.find(action.ticket)
-        shown = show_ticket(tx, action.ticket)
-        if facts is None or shown is None:
-            raise MailwicketError(f"there is no ticket {action.ticket}")
-        if action.by:
-            Actions(tx, joined, self.policy, self.now).technician(action.by)
-        author = Address(None, action.by) if action.by else None
-        entry = written(EntryKind.REPLY, author, action.text, self.now, public=True)
-        joined.append(TicketRef(action.ticket), entry, key)
-        joined.write()
-        people = [facts.requester, *sorted(facts.cc)]
-        self.post.reply(replied(facts, shown["subject"], action.text), people, self.policy, self.now)
+    def announce(self, asked: Announcement) -> None:
+        """Write to all whom *asked* is for, at once; they get it as fast as the servers take it.
+
+        Raises:
+            MailwicketError: it is refused.
+        """
+        with self._transaction() as tx:
+            announcing = Announcing(tx, self._telling.posting, self.now)
+            announcing.announce(asked)
+            announcing.proceed()
+        self.settle()
 
     def ticket(self, number: TicketNumber) -> dict[str, Any] | None:
         """Return a ticket as `tickets show --json` does."""

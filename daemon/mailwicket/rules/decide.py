@@ -172,9 +172,12 @@ def _flags(mail: Mail, facts: Facts, arrival: Arrival, trace: Trace) -> list[Fla
 
 
 def _bounce(facts: Facts, found: Candidates, home: Home, trace: Trace, flags: list[Flag]) -> Outcome:
-    """RFC 3464: a report belongs to the ticket whose mail it is about, or to nobody."""
+    """RFC 3464: a report belongs to the ticket whose mail it is about; to none, where that was about none either."""
     thread = match(found, facts, home.source)
     if thread is None or thread.evidence is Evidence.LATE:
+        if any(token.row and not token.ticket for _, token in found.signed):
+            trace("bounce", "about a mail of ours that is of no ticket: the outbox knows")
+            return Ignore(Reason.AUTO_IGNORED, trace.steps, flags=tuple(flags))
         trace("bounce", "of a mail that no ticket holds")
         return Quarantine(Reason.BACKSCATTER, trace.steps, flags=tuple(flags))
     trace("bounce", f"about a mail of ticket {thread.ticket.number}")

@@ -62,8 +62,11 @@ class Directory:
 
     def members(self, group: str | None) -> list[str]:
         """Return the addresses of the active technicians of *group*, in the order of the configuration."""
-        people = {one.address: one for one in self._people.values()}.values()
-        return [one.address for one in people if group is not None and group in one.groups and one.active]
+        return [one.address for one in self.everybody() if group is not None and group in one.groups and one.active]
+
+    def everybody(self) -> list[Person]:
+        """Return each person once, in the order of the configuration."""
+        return list({one.address: one for one in self._people.values()}.values())
 
     def company_of(self, address: str) -> str | None:
         """Return the company of the person, else of his domain."""

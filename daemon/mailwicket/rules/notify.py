@@ -30,8 +30,11 @@ AUDIENCE: Final[Mapping[Event, tuple[Audience, ...]]] = {
     Event.CC_ADDED: (Audience.REQUESTER, Audience.ASSIGNEE),
     Event.MAIL_REFUSED: (Audience.REQUESTER,),
     Event.ANNOUNCEMENT: (Audience.REQUESTER,),
+    Event.ALERT: (Audience.REQUESTER,),
 }
-"""Who hears by default; of an announcement those whom it names."""
+"""Who hears by default; of an announcement and of an alert those whom it names."""
+
+NAMED: Final = frozenset({Event.ANNOUNCEMENT, Event.ALERT})
 
 ELSE_GROUP: Final = frozenset({Event.REQUESTER_REPLIED, Event.REOPENED, Event.ADDED_TO_CLOSED, Event.DELIVERY_FAILED})
 """Where a ticket has no assignee who can be told, its group is: somebody must hear of it."""
@@ -45,7 +48,7 @@ class Happened:
 
     event: Event
     ticket: TicketFacts | None
-    """As it is after the event; None of an announcement and of a refused mail."""
+    """As it is after the event; None of an announcement, an alert and a refused mail."""
     subject: str
     author: Address | None = None
     """Who did it; None where nobody did."""
@@ -64,7 +67,7 @@ class Happened:
     forwarder: Address | None = None
     """The technician whose forward opened the ticket."""
     audience: Sequence[str] = ()
-    """Of an announcement."""
+    """Of an announcement and of an alert."""
 
 
 def notices(happened: Happened, policy: Policy, notifications: Mapping[str, Notification]) -> Sequence[Notice]:
@@ -105,7 +108,7 @@ class _Round:
 
     def __iter__(self) -> Iterator[Notice]:
         happened, ticket = self._happened, self._happened.ticket
-        if happened.event is Event.ANNOUNCEMENT:
+        if happened.event in NAMED:
             self._leave_out(happened.author)
             yield from self._one_by_one(happened.audience, Audience.REQUESTER)
         elif happened.event is Event.MAIL_REFUSED:
@@ -173,7 +176,8 @@ class _Round:
 
     def _one_by_one(self, addresses: Sequence[str], audience: Audience, *, fixed: bool = False) -> Iterator[Notice]:
         event = self._happened.event
-        answer = {Event.ANNOUNCEMENT: Answer.NEW_REQUEST, Event.MAIL_REFUSED: Answer.NOTHING}.get(event, Answer.TICKET)
+        answer = Answer.NEW_REQUEST if event in NAMED else Answer.TICKET
+        answer = Answer.NOTHING if event is Event.MAIL_REFUSED else answer
         for one in self._new(addresses):
             yield Notice(event, audience, (one,), answer=answer, fixed=fixed)
 

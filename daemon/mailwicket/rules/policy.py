@@ -44,6 +44,8 @@ class Policy:
     preferences: Preferences = field(default_factory=Preferences)
     homes: Mapping[str, Home] = field(default_factory=dict)
     """Every mailbox by name, disabled ones too."""
+    primary: str | None = None
+    """The mailbox of tickets that came by none."""
     keys: Keyring = field(default_factory=lambda: Keyring([b"\0" * 32]))
     msp: bool = False
     tag: SubjectTag = field(default_factory=lambda: SubjectTag("[#{number}]"))

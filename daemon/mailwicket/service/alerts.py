@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -29,6 +30,9 @@ CONFIG: Final = timedelta(minutes=10)
 """Nobody's work in progress any more; `status` calls it critical from then on, too."""
 
 UNTAKEN: Final = timedelta(minutes=10)
+
+REPEAT: Final = timedelta(days=1)
+"""So often people are told of what still stands."""
 
 
 class Cause(StrEnum):
@@ -93,6 +97,22 @@ def alerts_of(report: Report) -> list[Alert]:
     for ending in {one.name: one for one in nearest}.values():
         found.extend(_of_ending(ending, report.at))
     return sorted(found, key=lambda alert: alert.severity)
+
+
+def fresh(standing: Sequence[Alert], told: Mapping[tuple[str, str | None], datetime], now: datetime) -> Sequence[Alert]:
+    """Return of which of the alerts that are *standing* people are to hear now; *told*: by key, when they did last.
+
+    At most once a day for each cause and unit, however often it ends and begins anew meanwhile.
+    """
+    return [one for one in standing if one.key not in told or abs(now - told[one.key]) >= REPEAT]
+
+
+def by_cause(alerts: Iterable[Alert]) -> Mapping[Cause, list[Alert]]:
+    """Return *alerts* by their causes."""
+    found: dict[Cause, list[Alert]] = defaultdict(list)
+    for alert in alerts:
+        found[alert.cause].append(alert)
+    return found
 
 
 def _store_down(reason: str, since: datetime) -> Alert:

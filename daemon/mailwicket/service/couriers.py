@@ -13,9 +13,10 @@ import anyio
 from mailwicket.config.outgoing import Outgoing
 from mailwicket.config.settings import Settings
 from mailwicket.errors import BlockedError
-from mailwicket.flow.carrying import Office, take_over
-from mailwicket.flow.configured import exchange_of, policy_of
+from mailwicket.flow.carrying import take_over
+from mailwicket.flow.configured import exchange_of, policy_of, telling_of
 from mailwicket.flow.delivery import Courier
+from mailwicket.flow.handing import Office
 from mailwicket.flow.posting import Posting
 from mailwicket.flow.switchboard import Exchange, Switchboard
 from mailwicket.flow.telling import Telling
@@ -91,22 +92,27 @@ class Couriers:
         net: Net,
         senders: Mapping[str, Callable[..., Sender]],
         is_fetched: Callable[[str], bool],
+        desk: Callable[[], object] = lambda: None,
     ) -> None:
-        """Send by the adapters in *senders*; *is_fetched* tells whether a mailbox (NAME) is read. Starts nothing."""
+        """Send by the adapters in *senders*; *is_fetched* tells whether a mailbox (NAME) is read. Starts nothing.
+
+        *desk* shows what becomes of the mail, where it lives in our store.
+        """
         self.units: dict[str, Unit] = {}
         """By name, as `status` shows them; disabled servers too."""
         self.board = Switchboard(Exchange(), is_fetched)
         self.telling = Telling(Posting(Policy(), {}, self.board))
         """Puts into the outbox what people hear, by the configuration of the moment."""
         self._store = store
+        self._desk = desk
         self._senders = senders
         self._net = net
         self._writing = Writing(store.raw, net.attachment_dir)
-        self._office = Office(store, self.board, self._writing, self)
+        self._office = Office(self.board, self._writing, self)
         self._hired: dict[str, Hired] = {}
 
     def ended(self, tx: Transaction, mail: Claimed, attempt: Attempt, noted: Noted, now: datetime) -> None:
-        """See `flow.carrying.Aftermath`: by the configuration of the moment."""
+        """See `flow.handing.Aftermath`: by the configuration of the moment."""
         self.telling.ended(tx, mail, attempt, noted, now)
 
     def man(self, settings: Settings) -> None:
@@ -123,14 +129,12 @@ class Couriers:
         """Decide by *settings* from now on who hears of what, and by which server."""
         policy = policy_of(settings, self._store.keys)
         self.board.adopt(exchange_of(settings, self._store.keys))
-        desks = {name: one.title or "" for name, one in settings.incoming.items()}
-        posting = Posting(policy, settings.notification, self.board, desks=desks, writing=self._writing)
-        self.telling = Telling(posting)
+        self.telling = telling_of(settings, policy, self.board, self._writing, desk=self._desk)
 
     async def start(self, supervisor: Supervisor) -> None:
         """Take over what a daemon that died had in hand, and start every courier."""
         for server in self._store.slips.servers():
-            await self._store.write(partial(take_over, self._office, server))
+            await self._store.write(partial(take_over, self._store, self._office, server))
             self._store.slips.clear(server)
         await self._adopt_orphans()
         for hired in self._hired.values():
@@ -197,6 +201,7 @@ class Couriers:
         courier = Courier(
             name,
             sender,
+            self._store,
             self._office,
             CourierUnit(unit),
             connections=config.connections,

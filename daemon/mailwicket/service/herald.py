@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,13 +10,12 @@ from typing import Final
 
 import anyio
 
-from mailwicket.service.alerts import Alert, Cause, alerts_of
+from mailwicket.service.alerts import REPEAT, Alert, Cause, alerts_of, by_cause
 from mailwicket.service.report import Report
 
 log = logging.getLogger(__name__)
 
 PERIOD_S: Final = 5
-REPEAT: Final = timedelta(days=1)
 
 LOGGED: Final = 10
 """A server that is down blocks or fails a thousand mailboxes at once: so many are named for each cause."""
@@ -59,6 +57,11 @@ class Herald:
             self.look()
             await anyio.sleep(PERIOD_S)
 
+    @property
+    def standing(self) -> Sequence[Alert]:
+        """What stood at the last look."""
+        return [alert for alert, _ in self._standing.values()]
+
     def wake(self) -> bool:
         """It looks often enough."""
         return False
@@ -86,24 +89,17 @@ class Herald:
 def tell_log(news: News) -> None:
     """Write one line for each, and for many of one cause how many more there are."""
     for words, alerts in (("alert", news.begun), ("alert stands", news.repeated)):
-        for cause, some in _by_cause(alerts).items():
+        for cause, some in by_cause(alerts).items():
             level = logging.ERROR if some[0].severity == "critical" else logging.WARNING
             for alert in some[:LOGGED]:
                 since = alert.since.strftime("%Y-%m-%dT%H:%M:%SZ")
                 log.log(level, "%s %s: %s since %s; %s", words, cause, alert.said, since, alert.do)
             _tell_rest(level, words, cause, some)
-    for cause, some in _by_cause(news.over).items():
+    for cause, some in by_cause(news.over).items():
         for alert in some[:LOGGED]:
             minutes = (news.at - alert.since) // timedelta(minutes=1)
             log.info("alert over %s%s: it stood for %s min", cause, f" {alert.unit}" if alert.unit else "", minutes)
         _tell_rest(logging.INFO, "alert over", cause, some)
-
-
-def _by_cause(alerts: Iterable[Alert]) -> dict[Cause, list[Alert]]:
-    found: dict[Cause, list[Alert]] = defaultdict(list)
-    for alert in alerts:
-        found[alert.cause].append(alert)
-    return found
 
 
 def _tell_rest(level: int, words: str, cause: Cause, alerts: Sequence[Alert]) -> None:

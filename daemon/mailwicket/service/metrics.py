@@ -104,6 +104,9 @@ def _of_the_house(report: Report) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "mailwicket_outbox_oldest_seconds", "For how long the oldest of them has waited", report.oldest_waiting_s or 0
     )
+    yield GaugeMetricFamily(
+        "mailwicket_outbox_paused_addresses", "Addresses to which nothing is sent", report.paused_addresses
+    )
     if report.disk is not None:
         yield GaugeMetricFamily("mailwicket_store_disk_size_bytes", "The disk of state_dir", report.disk.size_bytes)
         yield GaugeMetricFamily("mailwicket_store_disk_free_bytes", "Room left on it for us", report.disk.free_bytes)

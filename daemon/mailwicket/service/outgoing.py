@@ -8,14 +8,18 @@ from typing import Any
 
 from mailwicket.errors import ConflictError
 from mailwicket.flow.judge import utc_now
+from mailwicket.flow.posting import meant_for
 from mailwicket.model import TicketNumber
 from mailwicket.outgoing import Event
 from mailwicket.ports import Transaction
+from mailwicket.rules.own import canonical
 from mailwicket.service.couriers import Couriers
-from mailwicket.store import outlist
+from mailwicket.store import audit, outlist
+from mailwicket.store.audit import Deed
 from mailwicket.store.outbox import OutboxId
 from mailwicket.store.outlist import Anew
 from mailwicket.store.store import Store
+from mailwicket.timestamp import timestamp
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +45,8 @@ class Outgoing:
         """See `store.outlist.routes`."""
         return self._store.read(lambda tx: outlist.routes(tx, TicketNumber(ticket)))
 
-    async def retry(self, outbox_id: int) -> str:
-        """Try a mail again now; return what happens.
+    async def retry(self, outbox_id: int, who: str) -> str:
+        """Try a mail again now, as *who* asks; return what happens.
 
         Raises:
             UnknownError: there is no such mail.
@@ -57,7 +61,9 @@ class Outgoing:
             if route is None:
                 raise ConflictError("no outgoing server is enabled")
             known = board.exchange.servers
-            outlist.retry(tx, OutboxId(outbox_id), utc_now(), Anew(route.meant, posting.told(route), known))
+            meant = meant_for(Event(mail["event"]), route)
+            outlist.retry(tx, OutboxId(outbox_id), utc_now(), Anew(meant, posting.told(route), known))
+            _note(tx, who, "retry", str(outbox_id))
             return route.via
 
         via = await self._store.write(job)
@@ -65,14 +71,19 @@ class Outgoing:
         board.wake()
         return f"is tried again now, by outgoing/{via}"
 
-    async def cancel(self, outbox_id: int) -> str:
-        """Have a mail not sent; return what happens.
+    async def cancel(self, outbox_id: int, who: str) -> str:
+        """Have a mail not sent, as *who* asks; return what happens.
 
         Raises:
             UnknownError: there is no such mail.
             ConflictError: it does not wait.
         """
-        await self._store.write(lambda tx: outlist.cancel(tx, OutboxId(outbox_id), utc_now()))
+
+        def job(tx: Transaction) -> None:
+            outlist.cancel(tx, OutboxId(outbox_id), utc_now())
+            _note(tx, who, "cancel", str(outbox_id))
+
+        await self._store.write(job)
         log.info("mail cancelled mail=%s", outbox_id)
         self._couriers.board.wake()
         return "is not sent"
@@ -81,11 +92,20 @@ class Outgoing:
         """See `store.outlist.paused`."""
         return self._store.read(outlist.paused)
 
-    async def unpause(self, address: str) -> None:
-        """Have mail sent to *address* again.
+    async def unpause(self, address: str, who: str) -> None:
+        """Have mail sent to *address* again, as *who* asks.
 
         Raises:
             UnknownError: it is not paused.
         """
-        await self._store.write(lambda tx: outlist.unpause(tx, address))
+
+        def job(tx: Transaction) -> None:
+            outlist.unpause(tx, address, utc_now())
+            _note(tx, who, "unpause", canonical(address))
+
+        await self._store.write(job)
         log.info("address no longer paused")
+
+
+def _note(tx: Transaction, who: str, verb: str, what: str) -> None:
+    audit.note(tx, Deed(who, f"outbox.{verb}", what), timestamp(utc_now()))

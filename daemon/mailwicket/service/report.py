@@ -88,6 +88,8 @@ class Report:
     """How many mails met each entry of the mailboxes' filters."""
     waiting: Mapping[str, Backlog] = field(default_factory=dict)
     """What waits in the outbox, by server."""
+    paused_addresses: int = 0
+    """To so many nothing is sent: their mail bounced."""
     endings: Sequence[Ending] = ()
     """Secrets, certificates and sign-ins that end one day."""
     tokens: Mapping[tuple[str, str], int] = field(default_factory=dict)
@@ -140,7 +142,11 @@ class Report:
             "units": [{**_unit(unit), **self._hits_of(unit)} for unit in self.all_units],
             "store": _told(self.store_trouble),
             "backend": {"name": self.backend, **_told(self.backend_trouble)},
-            "outbox": {"waiting": self.waiting_mails, "oldest_s": self.oldest_waiting_s},
+            "outbox": {
+                "waiting": self.waiting_mails,
+                "oldest_s": self.oldest_waiting_s,
+                "paused": self.paused_addresses,
+            },
             "quarantine": self.parked,
             "alerts": [alert.told() for alert in alerts_of(self)],
         }

@@ -10,13 +10,16 @@ from typing import Final
 from mailwicket.errors import BlockedError
 from mailwicket.net.imap.client import ImapClient
 from mailwicket.net.imap.protocol import Exchange
-from mailwicket.net.imap.tokens import read_set, write_sets
-from mailwicket.net.imap.utf7 import mailbox_argument
+from mailwicket.net.imap.tokens import read_list, read_set, write_sets
+from mailwicket.net.imap.utf7 import decode_utf7, mailbox_argument
 
 SETTLE_MAILS: Final = 200
 """How many mails one command changes: servers that copy each are slow, and a command has a deadline."""
 
 LASTING_CODES: Final = frozenset({b"NOPERM", b"CANNOT", b"CONTACTADMIN", b"READ-ONLY"})  # RFC 5530 3
+FOLDERS_ARE_LABELS: Final = "X-GM-EXT-1"
+"""Gmail's extensions."""
+
 MISSING_CODES: Final = frozenset({b"TRYCREATE", b"NONEXISTENT"})  # RFC 9051 7.1
 
 
@@ -42,13 +45,32 @@ class Settling:
                 await self._flag(uids, r"\Seen")
             case "delete":
                 await self._flag(uids & headers_only, r"\Seen")
-                await self._delete(uids - headers_only)
+                await self._discard(uids - headers_only)
             case _:
                 await self._move(uids, self._after.removeprefix("move:"))
 
     async def _flag(self, uids: Iterable[int], flag: str) -> None:
         for chosen in _sets(uids):
             self._expect_ok(await self._client.run("STORE", chosen, f"+FLAGS.SILENT ({flag})", by_uid=True))
+
+    async def _discard(self, uids: AbstractSet[int]) -> None:
+        """Delete, for good or into the trash.
+
+        Where folders are labels, expunging takes the label alone: such a server deletes what is moved to its trash.
+        """
+        trash = await self._trash() if uids and self._client.has_capability(FOLDERS_ARE_LABELS) else None
+        if trash is None:
+            await self._delete(uids)
+        else:
+            await self._move(uids, trash)
+
+    async def _trash(self) -> str | None:
+        """Return the folder for what was deleted (RFC 6154), whatever its name is in the user's language."""
+        answer = await self._client.run_well("LIST", '""', '"*"')
+        for folder in filter(None, map(read_list, answer.responses)):
+            if rb"\trash" in folder.attributes:
+                return decode_utf7(folder.name.decode("ascii", "replace"))
+        return None
 
     async def _delete(self, uids: Iterable[int]) -> None:
         r"""Flag as \Deleted and, with UIDPLUS (RFC 4315), expunge just these.

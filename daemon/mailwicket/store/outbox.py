@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, NewType
 
 from mailwicket.mail.token import Keyring, Token
 from mailwicket.model import Address, AttachmentPlace, MessageId, Sha256, TicketNumber
-from mailwicket.outgoing import Event, RecipientStatus
+from mailwicket.outgoing import ANY_SERVER, Event, RecipientStatus
 from mailwicket.ports import Transaction
 from mailwicket.rules.own import canonical
 from mailwicket.sql import insert, statements
@@ -241,11 +241,14 @@ def count_due(tx: Transaction, server: str, covers: Sequence[str], now: datetime
 
 
 def _due(tx: Transaction, server: str, covers: Sequence[str], now: datetime, limit: int) -> list[int]:
-    """First those that it alone may take, then its own, then others': a query each, so that none looks at all mail."""
+    """First those that it alone may take, then its own, then others', announcements after all the rest.
+
+    A query each, so that none looks at all mail; of announcements few wait at a time.
+    """
     found: list[int] = []
-    queries = [(SQL.due_uncertain, server), *((SQL.due, one) for one in covers)]
-    for query, name in queries:
-        asked = {"server": name, "now": timestamp(now), "limit": limit - len(found)}
+    queries = [(SQL.due_uncertain, server, 0), *((SQL.due, one, last) for last in (0, 1) for one in covers)]
+    for query, name, last in queries:
+        asked = {"server": name, "now": timestamp(now), "limit": limit - len(found), "announced": last}
         found += [outbox_id for (outbox_id,) in tx.execute(query, asked).fetchall()]
         if len(found) >= limit:
             break
@@ -257,6 +260,12 @@ def next_due(tx: Transaction, server: str, covers: Sequence[str]) -> datetime | 
     found = [tx.execute(SQL.next_due_uncertain, (server,)).fetchone()[0]]
     found += [tx.execute(SQL.next_due, (one,)).fetchone()[0] for one in covers]
     earliest = min((at for at in found if at is not None), default=None)
+    return None if earliest is None else datetime.fromisoformat(earliest)
+
+
+def next_moment(tx: Transaction, after: datetime) -> datetime | None:
+    """Return when anything that waits is due, or given up, the next time *after* that moment; by whichever server."""
+    (earliest,) = tx.execute(SQL.next_moment, (timestamp(after),)).fetchone()
     return None if earliest is None else datetime.fromisoformat(earliest)
 
 
@@ -395,8 +404,27 @@ def _has_failed(tx: Transaction, mail: OutboxId) -> bool:
 
 def too_old(tx: Transaction, servers: Sequence[str], now: datetime) -> list[Claimed]:
     """Return mails of *servers* that nobody tries any more: they were never handed over within GIVE_UP."""
-    rows = tx.execute(SQL.too_old, (timestamp(now), json.dumps(list(servers)))).fetchall()
+    rows = tx.execute(SQL.too_old, (timestamp(now), json.dumps([*servers, ANY_SERVER]))).fetchall()
     return [_claimed(row) for row in rows]
+
+
+def reclaim(tx: Transaction, before: datetime, after: datetime, limit: int) -> int:
+    """Forget what up to *limit* mails said that were settled before that moment, or *after* that one; return how many.
+
+    How they went stays: their rows keep the same cause from queueing them again, and reports find them.
+    """
+    found = tx.execute(
+        SQL.to_reclaim, {"before": timestamp(before), "after": timestamp(after), "limit": limit}
+    ).fetchall()
+    numbers = json.dumps([outbox_id for (outbox_id,) in found])
+    tx.execute(SQL.reclaim, (numbers,))
+    tx.execute(SQL.drop_raws, (numbers,))
+    return len(found)
+
+
+def needs_file(tx: Transaction, file: str) -> bool:
+    """Tell whether a mail that waits takes a file out of the raw *file*."""
+    return bool(tx.execute(SQL.needs_file, (f'"raw":[{_ENCODE(file)},',)).fetchone()[0])
 
 
 def pause_of(attempts: int, jitter: float) -> timedelta:
@@ -406,4 +434,4 @@ def pause_of(attempts: int, jitter: float) -> timedelta:
 
 def adopt_orphans(tx: Transaction, known: Sequence[str], server: str) -> None:
     """Have *server* take what waits for servers that are not *known* any more; what one of these may have, stays."""
-    tx.execute(SQL.adopt_orphans, (server, json.dumps(list(known))))
+    tx.execute(SQL.adopt_orphans, (server, json.dumps([*known, ANY_SERVER])))

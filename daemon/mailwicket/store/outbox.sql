@@ -19,13 +19,14 @@ INSERT INTO outbox_recipient (outbox_id, address, state, told, at) VALUES (?, ?,
 
 -- name: paused_of
 -- Which of the addresses of a JSON list are paused, and since when.
-SELECT address, since FROM paused_address WHERE address IN (SELECT value FROM json_each(?))
+SELECT address, since FROM paused_address WHERE lifted_at IS NULL AND address IN (SELECT value FROM json_each(?))
 
 -- name: due
 -- Mails for a server that may be sent now, in the order of an index: those that are due first. None overtakes an older one of
 -- its ticket that waits for the same recipient.
 SELECT outbox_id FROM outbox AS c
 WHERE c.state = 'waiting' AND c.uncertain = 0 AND c.meant = :server AND next_attempt <= :now AND (claimed_until IS NULL OR claimed_until < :now)
+    AND (c.event = 'announcement') = :announced
     AND (c.ticket IS NULL OR NOT EXISTS (
         SELECT 1 FROM outbox AS older INDEXED BY outbox_waiting_of_ticket
         JOIN outbox_recipient AS r ON r.outbox_id = older.outbox_id AND r.state = 'waiting'
@@ -51,12 +52,13 @@ ORDER BY next_attempt, c.outbox_id LIMIT :limit
 UPDATE outbox SET claimed_until = ?, via = ? WHERE outbox_id IN (SELECT value FROM json_each(?))
 
 -- name: claimed
--- What is needed to send them, in the order in which they came; with the bytes where they are written already.
+-- What is needed to send them, in the order in which they came, announcements last; with the bytes where they are written already.
 SELECT o.outbox_id, o.ticket, o.event, o.message_id, o.queued_at, o.letter, o.received_at, o.meant, o.via, o.sent_as,
     o.uncertain, o.attempts, o.give_up_at, o.cause,
     (SELECT json_group_array(r.address) FROM outbox_recipient AS r WHERE r.outbox_id = o.outbox_id AND r.state = 'waiting'),
     w.sent_as, w.raw
-FROM outbox AS o LEFT JOIN outbox_raw AS w ON w.outbox_id = o.outbox_id WHERE o.outbox_id IN (SELECT value FROM json_each(?)) ORDER BY o.outbox_id
+FROM outbox AS o LEFT JOIN outbox_raw AS w ON w.outbox_id = o.outbox_id WHERE o.outbox_id IN (SELECT value FROM json_each(?))
+ORDER BY o.event = 'announcement', o.outbox_id
 
 -- name: begin
 -- It is handed to a server from now on: whatever happens, who goes on knows that it may have been taken.
@@ -135,7 +137,7 @@ WHERE state = 'waiting' AND give_up_at <= ? AND claimed_until IS NULL
 -- name: rows
 -- The mails of the outbox; `every`: also those that are done. The newest last.
 SELECT outbox_id, ticket, event, letter, sent_as, via, meant, state, uncertain, attempts, next_attempt, message_id,
-    queued_at, done_at, route, chosen, claimed_until,
+    queued_at, done_at, route, chosen, claimed_until, reclaimed,
     (SELECT json_group_array(json_array(r.address, r.state, r.code, r.told, r.at)) FROM outbox_recipient AS r
         WHERE r.outbox_id = o.outbox_id)
 FROM outbox AS o
@@ -161,9 +163,15 @@ SELECT min(next_attempt) FROM outbox WHERE state = 'waiting' AND uncertain = 0 A
 -- When the next one is due that it may have.
 SELECT min(next_attempt) FROM outbox WHERE state = 'waiting' AND uncertain = 1 AND via = ?
 
+-- name: next_moment
+-- When anything that waits is due, or given up, the next time after a moment.
+SELECT min(at) FROM (
+    SELECT next_attempt AS at FROM outbox WHERE state = 'waiting'
+    UNION ALL SELECT give_up_at FROM outbox WHERE state = 'waiting') WHERE at > ?
+
 -- name: state_of
 -- Where a mail is.
-SELECT state, uncertain, via, claimed_until, ticket FROM outbox WHERE outbox_id = ?
+SELECT state, uncertain, via, claimed_until, reclaimed FROM outbox WHERE outbox_id = ?
 
 -- name: retry_recipients
 -- A person wants it tried again: what was refused waits anew.
@@ -189,21 +197,27 @@ WHERE o.event = 'created' AND o.queued_at > ? AND (o.cause LIKE '%/created/reque
 UPDATE outbox_recipient SET state = 'bounced', told = ?, at = ? WHERE outbox_id = ? AND address = ? AND state IN ('sent', 'waiting')
 
 -- name: last_of_address
--- How the newest mails to an address ended.
-SELECT state, code FROM outbox_recipient WHERE address = ? AND state IN ('sent', 'failed', 'bounced')
-ORDER BY outbox_id DESC LIMIT ?
+-- How the newest mails to an address ended, since a person had mail sent there again.
+SELECT state, code FROM outbox_recipient AS r WHERE r.address = :address AND state IN ('sent', 'failed', 'bounced')
+    AND r.at > coalesce((SELECT lifted_at FROM paused_address AS p WHERE p.address = :address), '')
+ORDER BY outbox_id DESC LIMIT :limit
 
 -- name: pause
 -- Nothing is sent there any more.
-INSERT INTO paused_address (address, since, why) VALUES (?, ?, ?) ON CONFLICT (address) DO NOTHING
+INSERT INTO paused_address (address, since, why) VALUES (?, ?, ?)
+ON CONFLICT (address) DO UPDATE SET since = excluded.since, why = excluded.why, lifted_at = NULL
 
 -- name: paused
 -- Every address to which nothing is sent.
-SELECT address, since, why FROM paused_address ORDER BY since, address
+SELECT address, since, why FROM paused_address WHERE lifted_at IS NULL ORDER BY since, address
+
+-- name: paused_count
+-- How many these are.
+SELECT count(*) FROM paused_address WHERE lifted_at IS NULL
 
 -- name: unpause
 -- A person wants mail sent there again.
-DELETE FROM paused_address WHERE address = ?
+UPDATE paused_address SET lifted_at = ? WHERE address = ?
 
 -- name: adopt_orphans
 -- Mail for servers that conf.d names no more goes by another.
@@ -217,3 +231,22 @@ FROM outbox AS o WHERE outbox_id = ?
 -- name: first_id
 -- The id of the first mail about a ticket.
 SELECT message_id FROM outbox WHERE ticket = ? ORDER BY outbox_id LIMIT 1
+
+-- name: last_to
+-- The newest mail about a ticket that a server took for one of the addresses of a JSON list.
+SELECT o.outbox_id FROM outbox AS o JOIN outbox_recipient AS r ON r.outbox_id = o.outbox_id
+WHERE o.ticket = ? AND r.address IN (SELECT value FROM json_each(?)) AND r.state = 'sent' ORDER BY o.outbox_id DESC LIMIT 1
+
+-- name: to_reclaim
+-- Mails that were settled before a moment, or after another: the clock had leapt then.
+SELECT outbox_id FROM outbox WHERE reclaimed = 0 AND done_at < :before
+UNION ALL SELECT outbox_id FROM outbox WHERE reclaimed = 0 AND done_at > :after LIMIT :limit
+
+-- name: reclaim
+-- Of the mails of a JSON list it stays to whom they went, under which subject, and how; not what they said.
+UPDATE outbox SET reclaimed = 1, letter = json_remove(letter, '$.text', '$.html', '$.loop', '$.references', '$.in_reply_to')
+WHERE outbox_id IN (SELECT value FROM json_each(?))
+
+-- name: needs_file
+-- Whether a mail that waits takes a file out of a raw mail in that file.
+SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'waiting' AND instr(letter, ?))

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from mailwicket.errors import ConflictError, UnknownError
 from mailwicket.model import MessageId, TicketFacts, TicketNumber
-from mailwicket.outgoing import Event
+from mailwicket.outgoing import ANY_SERVER, Event
 from mailwicket.ports import Transaction
 from mailwicket.rules.acknowledge import DAY, Acknowledged
 from mailwicket.rules.own import canonical
@@ -37,7 +37,7 @@ def listed(
 
 
 def shown(tx: Transaction, outbox_id: OutboxId) -> Shown:
-    """Return one mail with its words, recipients, attempts and route.
+    """Return one mail with its words, recipients, attempts and route; of a `reclaimed` one the words are gone.
 
     Raises:
         UnknownError: there is no such mail.
@@ -71,7 +71,7 @@ def _shown(row: Sequence[Any]) -> Shown:
         "to": [address for _, address in words["to"]],
         "cc": [address for _, address in words.get("cc", ())],
         "from": sent_as[0] if sent_as else route.get("from"),
-        "via": row[5] or row[6],
+        "via": row[5] or (None if row[6] == ANY_SERVER else row[6]),
         "meant": row[6],
         "state": row[7],
         "uncertain": bool(row[8]) and row[16] is None,
@@ -83,8 +83,9 @@ def _shown(row: Sequence[Any]) -> Shown:
         "subject": words.get("subject", ""),
         "recipients": [
             {"address": address, "state": state, "code": code, "told": told, "at": at}
-            for address, state, code, told, at in json.loads(row[17])
+            for address, state, code, told, at in json.loads(row[18])
         ],
+        "reclaimed": bool(row[17]),
     }
 
 
@@ -174,7 +175,9 @@ def _at_rest(tx: Transaction, outbox_id: OutboxId) -> tuple[str, bool, str | Non
     row = tx.execute(SQL.state_of, (outbox_id,)).fetchone()
     if row is None:
         raise UnknownError(f"there is no mail {outbox_id} in the outbox")
-    state, uncertain, via, claimed_until, _ = row
+    state, uncertain, via, claimed_until, reclaimed = row
+    if reclaimed:
+        raise ConflictError(f"mail {outbox_id} is {state} since long ago: what it said is kept no more")
     if state == "waiting" and claimed_until is not None:
         raise ConflictError(f"mail {outbox_id} is being sent now")
     return state, bool(uncertain), via
@@ -198,11 +201,11 @@ def note_bounce(tx: Transaction, outbox_id: int, address: str, said: str, now: d
 
 def pause_if_hopeless(tx: Transaction, address: str, now: datetime) -> bool:
     """Pause a canonical *address* whose last BOUNCES_MAX mails were all refused for good; True where that is new."""
-    last = tx.execute(SQL.last_of_address, (address, BOUNCES_MAX)).fetchall()
+    last = tx.execute(SQL.last_of_address, {"address": address, "limit": BOUNCES_MAX}).fetchall()
     hopeless = [state == "bounced" or (state == "failed" and (code or 0) >= 500) for state, code in last]
     if len(hopeless) < BOUNCES_MAX or not all(hopeless):
         return False
-    if address in dict(tx.execute(SQL.paused_of, (json.dumps([address]),)).fetchall()):
+    if paused_among(tx, [address]):
         return False
     tx.execute(SQL.pause, (address, timestamp(now), f"{BOUNCES_MAX} permanent bounces in a row"))
     return True
@@ -213,16 +216,26 @@ def paused(tx: Transaction) -> list[Shown]:
     return [{"address": row[0], "since": row[1], "why": row[2]} for row in tx.execute(SQL.paused).fetchall()]
 
 
-def unpause(tx: Transaction, address: str) -> None:
-    """Have mail sent to *address* again.
+def paused_among(tx: Transaction, addresses: Collection[str]) -> frozenset[str]:
+    """Return those of canonical *addresses* to which nothing is sent."""
+    return frozenset(address for address, _ in tx.execute(SQL.paused_of, (json.dumps([*addresses]),)).fetchall())
+
+
+def count_paused(tx: Transaction) -> int:
+    """Count the addresses to which nothing is sent."""
+    return int(tx.execute(SQL.paused_count).fetchone()[0])
+
+
+def unpause(tx: Transaction, address: str, now: datetime) -> None:
+    """Have mail sent to *address* again; what bounced before *now* counts no more.
 
     Raises:
         UnknownError: it is not paused.
     """
     person = canonical(address)
-    if person not in dict(tx.execute(SQL.paused_of, (json.dumps([person]),)).fetchall()):
+    if not paused_among(tx, [person]):
         raise UnknownError(f"{address} is not paused")
-    tx.execute(SQL.unpause, (person,))
+    tx.execute(SQL.unpause, (timestamp(now), person))
 
 
 class SentMail(NamedTuple):
@@ -237,6 +250,12 @@ def sent_mail(tx: Transaction, outbox_id: int) -> SentMail | None:
     """Return a mail by its number; None where there is none: a backup was put back."""
     row = tx.execute(SQL.sent_mail, (outbox_id,)).fetchone()
     return None if row is None else SentMail(Event(row[0]), row[1], json.loads(row[2]))
+
+
+def last_to(tx: Transaction, ticket: TicketNumber, addresses: Sequence[str]) -> int | None:
+    """Return the newest mail about *ticket* that was sent to one of *addresses*, canonical; None where none was."""
+    row = tx.execute(SQL.last_to, (ticket, json.dumps(list(addresses)))).fetchone()
+    return None if row is None else int(row[0])
 
 
 def first_id(tx: Transaction, ticket: TicketNumber) -> MessageId | None:

@@ -61,7 +61,15 @@ async def body_of(request: web.Request, keys: Mapping[str, type | tuple[type, ..
     Raises:
         BadRequestError: it is something else.
     """
-    raw = await request.read()
+    return checked(json_of(await request.read()), keys)
+
+
+def json_of(raw: bytes) -> dict[str, Any]:
+    """Return the JSON object that *raw* is; nothing is an empty one.
+
+    Raises:
+        BadRequestError: it is something else.
+    """
     try:
         told = json.loads(raw) if raw else {}
         json.dumps(told, ensure_ascii=False).encode()  # lone surrogates are no text
@@ -69,6 +77,15 @@ async def body_of(request: web.Request, keys: Mapping[str, type | tuple[type, ..
         raise BadRequestError("the body is no JSON") from error
     if not isinstance(told, dict):
         raise BadRequestError("the body is no JSON object")
+    return told
+
+
+def checked(told: dict[str, Any], keys: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
+    """Return *told*, which has no other keys than *keys*, each of its type.
+
+    Raises:
+        BadRequestError: it has.
+    """
     for key, value in told.items():
         if key not in keys:
             raise BadRequestError(f"the body has a key that is not known here; there are: {', '.join(keys)}")

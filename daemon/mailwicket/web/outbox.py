@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from mailwicket.errors import UnknownError
+from mailwicket.web.asked import actor_of
 from mailwicket.web.problem import answer
 
 ROOT: Final = "/api/v1/"
@@ -29,20 +30,20 @@ class Outbox(Protocol):
         """Why each mail of a ticket went by its server."""
         ...
 
-    async def retry(self, outbox_id: int) -> str:
-        """Try a mail again now; return what happens."""
+    async def retry(self, outbox_id: int, who: str) -> str:
+        """Try a mail again now, as *who* asks; return what happens."""
         ...
 
-    async def cancel(self, outbox_id: int) -> str:
-        """Have a mail not sent; return what happens."""
+    async def cancel(self, outbox_id: int, who: str) -> str:
+        """Have a mail not sent, as *who* asks; return what happens."""
         ...
 
     def paused(self) -> list[dict[str, Any]]:
         """The addresses to which nothing is sent."""
         ...
 
-    async def unpause(self, address: str) -> None:
-        """Have mail sent to *address* again."""
+    async def unpause(self, address: str, who: str) -> None:
+        """Have mail sent to *address* again, as *who* asks."""
         ...
 
 
@@ -84,12 +85,12 @@ class OutboxApi:
     async def _retry(self, request: web.Request) -> web.Response:
         """Try the mail again now, by the server that today's configuration names."""
         number = _number(request.match_info["id"], "mail")
-        return answer({"id": number, "said": await self._outbox.retry(number)})
+        return answer({"id": number, "said": await self._outbox.retry(number, actor_of(request))})
 
     async def _cancel(self, request: web.Request) -> web.Response:
         """Have a mail that waits not sent."""
         number = _number(request.match_info["id"], "mail")
-        return answer({"id": number, "said": await self._outbox.cancel(number)})
+        return answer({"id": number, "said": await self._outbox.cancel(number, actor_of(request))})
 
     async def _paused(self, _request: web.Request) -> web.Response:
         """The addresses to which nothing is sent, as five mails in a row were refused for good."""
@@ -98,7 +99,7 @@ class OutboxApi:
     async def _unpause(self, request: web.Request) -> web.Response:
         """Have mail sent to the address again."""
         address = request.match_info["address"]
-        await self._outbox.unpause(address)
+        await self._outbox.unpause(address, actor_of(request))
         return answer({"address": address})
 
 

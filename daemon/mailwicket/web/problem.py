@@ -20,6 +20,10 @@ class BadRequestError(Exception):
     """The request is not what the route takes."""
 
 
+class TooLargeError(Exception):
+    """The request holds more than the route takes."""
+
+
 def problem(status: int, title: str, detail: str, **more: object) -> web.Response:
     """Return a problem document; *more* are members of its own."""
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
@@ -42,6 +46,8 @@ async def as_problems(request: web.Request, handler: Handler) -> web.StreamRespo
         return await handler(request)
     except BadRequestError as error:
         return problem(400, "bad request", str(error))
+    except TooLargeError as error:
+        return problem(413, "content too large", str(error))
     except UnknownError as error:
         return problem(404, "not found", str(error))
     except ConflictError as error:

@@ -9,8 +9,10 @@ from aiohttp import web
 
 from mailwicket.flow.acting import Asked, NewTicket
 from mailwicket.flow.actions import Action
+from mailwicket.flow.uploads import Upload
 from mailwicket.model import TicketNumber
 from mailwicket.web.asked import asked_of, body_of
+from mailwicket.web.attached import Reader
 from mailwicket.web.problem import BadRequestError, Handler, answer
 
 ROUTE: Final = "/api/v1/tickets"
@@ -24,7 +26,7 @@ class Acts(Protocol):
 
     async def listed(self, *, every: bool) -> Sequence[Shown]: ...  # noqa: D102
     async def shown(self, number: TicketNumber) -> Shown: ...  # noqa: D102
-    async def act(self, action: Action, asked: Asked) -> Shown: ...  # noqa: D102
+    async def act(self, action: Action, asked: Asked, uploads: Sequence[Upload] = ()) -> Shown: ...  # noqa: D102
     async def open(self, new: NewTicket, asked: Asked) -> Shown: ...  # noqa: D102
 
 
@@ -34,11 +36,13 @@ class Tickets:
     def __init__(self, acting: Acts) -> None:
         """Have everything done by *acting*."""
         self._acting = acting
+        self._reader = Reader()
 
     def routes(self) -> list[web.RouteDef]:
         """Return every route."""
         ticket = ROUTE + r"/{number:[1-9]\d{0,18}}"
         actions: dict[str, Handler] = {
+            "reply": self._reply,
             "note": self._note,
             "assign": self._assign,
             "close": self._close,
@@ -73,6 +77,12 @@ class Tickets:
         told["unit"] = told.get("unit", "").removeprefix("incoming/")
         new = NewTicket(**{"requester": "", **told})
         return answer(await self._acting.open(new, asked_of(request, at)), 201)
+
+    async def _reply(self, request: web.Request) -> web.Response:
+        """Answer requester and CCs (`text`, `attachments`), by the server `outgoing` where that may be chosen."""
+        told, uploads = await self._reader.read(request, dict.fromkeys(("text", "outgoing", "by", "at"), str))
+        asked = asked_of(request, told.pop("at", None))
+        return answer(await self._acting.act(Action("reply", _number(request), **told), asked, uploads))
 
     async def _note(self, request: web.Request) -> web.Response:
         """Add a note (`text`) for technicians."""

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from mailwicket.backends.desk.attachments import AttachmentFiles
 from mailwicket.backends.desk.reading import READING, list_tickets, show_ticket
-from mailwicket.backends.desk.writing import Writing
+from mailwicket.backends.desk.writing import SQL, Writing
 from mailwicket.model import (
     AttachmentPlace,
     EntryDraft,
+    Flag,
     IntakeKey,
     Sha256,
     TicketChange,
@@ -22,6 +22,7 @@ from mailwicket.model import (
     TicketNumber,
     TicketRef,
 )
+from mailwicket.net.attachments import AttachmentFiles
 from mailwicket.ports import Net, Schema, Transaction
 
 Write = Callable[[Callable[[Transaction], Any]], Awaitable[Any]]
@@ -110,6 +111,12 @@ class EmbeddedDesk:
     def change_in(self, tx: Transaction, ticket: TicketRef, change: TicketChange, key: IntakeKey) -> None:
         """As `change`, inside *tx*."""
         self.join(tx, [key]).change(ticket, change, key)
+
+    # --- as MarksEntries
+
+    def mark(self, tx: Transaction, key: IntakeKey, flag: Flag) -> None:
+        """Put *flag* on the entry that the effect *key* added; nothing where it added none."""
+        tx.execute(SQL.flag_entry, {"key": key, "flag": flag.value})
 
     # --- as ShowsTickets
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from mailwicket.errors import PermanentError
 from mailwicket.failpoint import failpoint
-from mailwicket.model import Address, EntryDraft, IntakeKey, TicketChange, TicketDraft, TicketNumber, TicketRef
+from mailwicket.model import Address, EntryDraft, IntakeKey, Said, TicketChange, TicketDraft, TicketNumber, TicketRef
 from mailwicket.ports import Transaction
 from mailwicket.sql import insert, statements
 from mailwicket.timestamp import timestamp
@@ -110,6 +110,22 @@ class Writing:
             self._links.append([ticket.number, change.linked_to])
         self._note_effect(key, "TicketChanged", ticket.number, _told(change))
         self.write()
+
+    # --- as Recalls
+
+    def last_of(self, ticket: TicketRef, authors: Collection[str]) -> Said | None:
+        """Return the last mail of one of *authors* that the requester may see; None: there is none."""
+        row = self._tx.execute(SQL.last_mail_of, (ticket.number, json.dumps([*authors]))).fetchone()
+        if row is None:
+            return None
+        author, name, received, text, html, message_id = row
+        return Said(Address(name, author), datetime.fromisoformat(received), text, html, message_id)
+
+    def names_of(self, addresses: Collection[str]) -> Mapping[str, str]:
+        """Return by canonical address how people are called."""
+        return dict(self._tx.execute(SQL.names_of, (json.dumps([*addresses]),)).fetchall())
+
+    # --- what was gathered
 
     def write(self) -> None:
         """Put what was gathered into the tables."""

@@ -30,6 +30,22 @@ INSERT INTO desk_entry
 (entry, ticket, public, kind, author, received, message_id, raw_sha256, reason, flags, text, html)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
+-- name: flag_entry
+-- Put a flag on the entry that an effect added, behind those that it has.
+UPDATE desk_entry SET flags = json_insert(flags, '$[#]', :flag)
+WHERE entry = (SELECT detail ->> 'entry' FROM desk_event WHERE key = :key)
+    AND NOT EXISTS (SELECT 1 FROM json_each(flags) WHERE value = :flag)
+
+-- name: last_mail_of
+-- The last mail on a ticket that everybody may see, of somebody whose address stands in a JSON list in lower case.
+SELECT author, (SELECT name FROM desk_person WHERE address = lower(author)), received, text, html, message_id
+FROM desk_entry WHERE ticket = ? AND public = 1 AND kind = 'mail' AND lower(author) IN (SELECT value FROM json_each(?))
+ORDER BY entry DESC LIMIT 1
+
+-- name: names_of
+-- How the people of a JSON list are called.
+SELECT address, name FROM desk_person WHERE name IS NOT NULL AND address IN (SELECT value FROM json_each(?))
+
 -- name: insert_attachment
 -- Note an attachment and where its bytes stand in the raw mail.
 INSERT INTO desk_attachment (entry, position, filename, content_type, size, sha256, inline, content_id,

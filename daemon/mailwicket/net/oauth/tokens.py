@@ -103,6 +103,11 @@ class Tokens:
         """Return who brings tokens of `[oauth.NAME]` for *use*, for *mailbox*, asked for by `[proxy.PROXY]`."""
         return Bearer(self, Door(name, use, mailbox, proxy))
 
+    def client_id(self, name: str) -> str:
+        """Return which application `[oauth.NAME]` is at its provider; `""` where there is none of that name."""
+        oauth = self._applications().get(name)
+        return "" if oauth is None else oauth.client_id
+
     def client(self, name: str, oauth: OAuth, door: Door | None = None) -> Client:
         """Return the way to the endpoints of an application: for *door*, or for a person who signs in."""
         proxy = self._home(name) if door is None else door.proxy

@@ -1,0 +1,61 @@
+"""What the tables of mailboxes and servers at Microsoft Graph have in common: where it is, and who asks. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from mailwicket.config.model import is_loopback, wrong
+
+GRAPH_SERVER: Final = "graph.microsoft.com"
+"""Of the worldwide cloud; GCC is there too. The others: docs/graph.md."""
+
+TLS_PORT: Final = 443
+CLEAR_PORT: Final = 80
+
+NAMES: Final = frozenset({"graph", "mapi"})
+"""As `protocol`: two names of one thing."""
+
+_PATHS: Final = frozenset({"", "/", "/v1.0", "/v1.0/"})
+
+
+def take_apart(values: Any) -> Any:  # noqa: ANN401 - whatever TOML holds
+    """Return *values* with a `server` that is a URL split into `server`, `port` and `security`.
+
+    Documentation names clouds by URLs; errors, status and proxies want host and port.
+    """
+    if isinstance(values, dict) and "password" in values:
+        raise wrong('has a password, which Graph does not take: oauth = "NAME" of an [oauth.NAME] alone')
+    server = values.get("server") if isinstance(values, dict) else None
+    if not isinstance(server, str) or "://" not in server:
+        return values
+    try:
+        parts = urlsplit(server)
+        port = parts.port
+    except ValueError:
+        raise _no_url() from None
+    if parts.scheme not in {"https", "http"} or not parts.hostname or "@" in parts.netloc or parts.query:
+        raise _no_url()
+    if parts.path not in _PATHS:
+        raise wrong("has a server with a path; the version (v1.0) is put behind its host by itself")
+    security = "ssl" if parts.scheme == "https" else "none"
+    said = {"port": port or port_of(security), "security": security}
+    for name, value in said.items():
+        if values.get(name, value) != value:
+            raise wrong(f"has a server that says another {name} than the key {name}")
+    return {**values, **said, "server": parts.hostname}
+
+
+def _no_url() -> Exception:
+    return wrong("has a server that is neither a host name nor a URL such as https://graph.microsoft.us")
+
+
+def port_of(security: Any) -> int:  # noqa: ANN401 - as far as it was understood
+    """Return the port that goes with *security*."""
+    return CLEAR_PORT if security == "none" else TLS_PORT
+
+
+def check_clear(server: str, security: str) -> None:
+    """Refuse to say tokens in the clear to another machine, whatever else is configured."""
+    if security == "none" and not is_loopback(server):
+        raise wrong('has security = "none", and a token is said in the clear on this machine alone')

@@ -1,0 +1,314 @@
+"""Incoming mail from Microsoft Graph: `protocol = "graph"`, and `"mapi"`, its other name."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, ClassVar, Final, Literal, Self
+
+import anyio
+import anyio.to_thread
+from pydantic import BaseModel, Field, model_validator
+
+from mailwicket.config.graph import GRAPH_SERVER, TLS_PORT, check_clear, port_of, take_apart
+from mailwicket.config.incoming import Incoming
+from mailwicket.config.model import HostName, Text
+from mailwicket.errors import BlockedError, PermanentError, TransientError
+from mailwicket.model import Fetched, Look, MailRef, Settlement
+from mailwicket.net.graph.client import Deadlines, GraphMailbox
+from mailwicket.net.graph.failure import ItemGoneError, SyncLostError, UnsureError
+from mailwicket.net.graph.place import SIGNED_IN, Place, folder_path, with_query
+from mailwicket.net.proxy import way_of
+from mailwicket.ports import Bearer, Lane, Net, Probe
+from mailwicket.sources._graph_bodies import Bodies, Record, moment
+from mailwicket.sources._graph_cursor import Cursor, first_cursor, next_cursor
+from mailwicket.sources._graph_folders import Folders
+from mailwicket.sources._graph_proof import Proof, stages
+from mailwicket.sources._graph_settling import Settling
+
+PAGE_MAILS: Final = 500
+PAGE_MAILS_MIN: Final = 50
+"""How many mails one page tells: a server that takes too long over a large one (504) is asked for half."""
+
+TYPICAL_BYTES: Final = 256 * 1024
+"""Graph tells no sizes. So few mails are a batch then that the first ticket does not wait for the last mail."""
+
+KNOWN_MAX: Final = 5000
+"""Of so many mails it is remembered when they came: what we marked as seen comes again, without its date."""
+
+FIELDS: Final = "id,internetMessageId,receivedDateTime,isRead,parentFolderId"
+
+
+class Graph(Incoming):
+    """A mailbox at Microsoft 365, read by Microsoft Graph: tokens alone, TLS alone."""
+
+    wants_password: ClassVar[bool] = False
+    password: ClassVar[None] = None  # type: ignore[misc]  # it takes none: that is no key of the table
+    allow_plaintext: ClassVar[bool] = False  # type: ignore[misc]
+
+    protocol: Text = Field(default="graph", description='How to speak to the server; `"mapi"` is the same.')
+    server: HostName = Field(
+        default=GRAPH_SERVER,
+        description="Where Graph is: the host, or its URL as documentation names it; national clouds have their own.",
+    )
+    security: Literal["ssl", "none"] = Field(
+        default="ssl", description="`none` (http) is for this machine alone, as a stand-in for tests."
+    )
+    port: int = Field(
+        default_factory=lambda known: port_of(known.get("security")),
+        ge=1,
+        le=65535,
+        description="The server's TCP port.",
+        json_schema_extra={"default": str(TLS_PORT)},
+    )
+    auth: Literal["oauth"] = Field(default="oauth", description="By the tokens of the application in `oauth` alone.")
+    username: Text = Field(
+        default_factory=lambda known: str(known.get("email", "")),
+        description="Whose mailbox is opened: its sign-in name (UPN) or object id; a shared mailbox's, too. `me`: that "
+        "of who signed in.",
+        json_schema_extra={"default": "the value of email"},
+    )
+    folder: Text = Field(
+        default="INBOX",
+        description="The folder that is read: a well-known name in any language (`inbox`, `junkemail`, ...), or the "
+        "names that people see, as `Inbox/Support`.",
+    )
+    poll_s: int = Field(default=60, ge=1, le=86_400, description="Seconds between looks.")
+
+    _take_apart = model_validator(mode="before")(take_apart)
+
+    @model_validator(mode="after")
+    def _is_encrypted(self) -> Self:
+        check_clear(self.server, self.security)
+        return self
+
+
+class GraphSource:
+    """A folder of a mailbox at Microsoft Graph."""
+
+    Config: ClassVar[type[BaseModel]] = Graph
+    deadlines: ClassVar[Deadlines] = Deadlines()
+
+    def __init__(self, name: str, config: Graph, net: Net) -> None:
+        """Serve `incoming.NAME`. Does nothing yet."""
+        self._name = name
+        self._config = config
+        self._net = net
+        self._memory = Memory()
+        self._lane: Lane | None = None
+        self._bearer: Bearer | None = None
+        self.chance: Callable[[], float] = random.random
+        """In [0, 1); spreads the looks of many mailboxes."""
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[GraphFolder]:
+        """Get a token and open the folder; see `ports.Source`."""
+        graph = await self._client()
+        try:
+            async with self._net.entrance(self._config.server):
+                folder = await Folders(graph).open(self._config.folder)
+            yield GraphFolder(graph, self._config, str(folder["id"]), self._bodies(graph), self._memory, self.chance)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await graph.close()
+                await anyio.to_thread.run_sync(self._empty_spool)
+
+    @property
+    def stages(self) -> Sequence[str]:
+        """See `ports.ProvesConnection`."""
+        return stages(self._config)
+
+    async def prove(self, probe: Probe) -> None:
+        """Test the connection in stages; see `ports.ProvesConnection`."""
+        await Proof(self._config, self._net, self.deadlines, probe, self._client).run()
+
+    async def _client(self) -> GraphMailbox:
+        config = self._config
+        if config.oauth is None:
+            raise BlockedError(f"{config.server}: no oauth is configured", reason="oauth_settings")
+        place = Place.at(config.server, config.port, config.username, encrypted=config.security != "none")
+        if self._lane is None or self._bearer is None:  # kept: a pause that the server asked for outlasts a connection
+            mailbox = f"{SIGNED_IN} of {config.oauth}" if config.username == SIGNED_IN else config.username
+            self._lane = self._net.lane(place.base, config.oauth, mailbox)
+            self._bearer = self._net.bearer(config.oauth, "graph", config.username, config.proxy)
+        tls = await self._net.trust(config.ca_file)
+        way = await way_of(config)
+        return GraphMailbox(place, config.oauth, self._bearer, self._lane, tls, way, self.deadlines)
+
+    def _bodies(self, graph: GraphMailbox) -> Bodies:
+        limit = self._config.max_mail_bytes
+        return Bodies(graph, self._net.spool_dir, f"{self._name}.graph", limit, self._memory.record)
+
+    def _empty_spool(self) -> None:
+        """Remove what was fetched and not taken over: it is fetched again, and a full disk wants the room."""
+        with suppress(OSError):  # a disk that does not take it back does not give a new one either
+            for path in self._net.spool_dir.glob(f"{self._name}.*"):  # a unit's name holds no dot
+                path.unlink(missing_ok=True)
+
+
+class Memory:
+    """What outlasts a connection, and is found out again after a restart."""
+
+    def __init__(self) -> None:
+        """Know nothing."""
+        self.record = Record()
+        self.page_mails = PAGE_MAILS
+        self._received: dict[str, datetime | None] = {}
+
+    def note(self, message: str, received_at: datetime | None) -> None:
+        """Remember when a mail came."""
+        self._received[message] = received_at
+        while len(self._received) > KNOWN_MAX:
+            del self._received[next(iter(self._received))]
+
+    def received_at(self, message: str) -> datetime | None:
+        """Tell when a mail came, as far as it is remembered."""
+        return self._received.get(message)
+
+
+class GraphFolder:
+    """One open folder; see `ports.Mailbox`. There is no connection that could be lost: each request may make one."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what the source has made ready
+        self,
+        graph: GraphMailbox,
+        config: Graph,
+        folder_id: str,
+        bodies: Bodies,
+        memory: Memory,
+        chance: Callable[[], float],
+    ) -> None:
+        """Read the folder *folder_id* by *graph*."""
+        self._graph = graph
+        self._config = config
+        self._folder_id = folder_id
+        self._bodies = bodies
+        self._memory = memory
+        self._settling = Settling(graph, config.after)
+        self._woken = anyio.Event()
+        self._sweep_s = config.poll_s * (1 - chance())
+
+    def silence_s(self) -> float:
+        """Seconds since the last answer of the server."""
+        return self._graph.silence_s()
+
+    async def wait(self) -> None:
+        """Let `poll_s` pass; the first time any part of it, so that the looks of many mailboxes are spread."""
+        sweep_s, self._sweep_s = self._sweep_s, float(self._config.poll_s)
+        with anyio.move_on_after(sweep_s):
+            await self._woken.wait()
+        self._woken = anyio.Event()
+
+    def wake(self) -> None:
+        """Have `wait` return as if mail had come."""
+        self._woken.set()
+
+    # --- what is there ----------------------------------------------------------------------------------------------
+
+    async def look(self, cursor: str | None) -> Look:
+        """Tell one page of what is new or changed since *cursor*; our ledger knows what it has seen before.
+
+        Raises:
+            TransientError, BlockedError: as `GraphMailbox.call`.
+        """
+        start = await self._start(cursor)
+        try:
+            page = await self._page(start)
+        except SyncLostError:
+            if start.link is None:
+                raise
+            return Look((), start.anew().write(), more=True)
+        except PermanentError as error:
+            raise BlockedError(f"{error}; the folder {self._config.folder} cannot be read") from error
+        link, more = self._link(page, start)
+        refs, lay_there = await self._refs(start, page)
+        return Look(refs, start.after(link, lay_there, more=more).write(), more)
+
+    async def _start(self, text: str | None) -> Cursor:
+        config = self._config
+        server_now = datetime.now(UTC)
+        if text is None:
+            path = with_query(folder_path(self._folder_id), {"$select": "id"})
+            server_now = clock_of((await self._graph.call("GET", path)).headers.get("Date")) or server_now
+        mailbox = f"{config.username}@{self._graph.place.peer}".casefold()
+        first = first_cursor(mailbox, config.folder.casefold(), self._folder_id, config.start_from, server_now)
+        found = next_cursor(text, first)
+        if found.link is not None and not self._graph.place.owns(found.link):  # the server was named otherwise before
+            return found.anew()
+        return found
+
+    async def _page(self, start: Cursor) -> dict[str, Any]:
+        prefer = {"Prefer": f"odata.maxpagesize={self._memory.page_mails}"}
+        path = with_query(f"{folder_path(self._folder_id)}/messages/delta", {"$select": FIELDS})
+        try:
+            if start.link is None:
+                answer = await self._graph.call("GET", path, headers=prefer)
+            else:
+                answer = await self._graph.follow(start.link, prefer)
+        except UnsureError:
+            self._memory.page_mails = max(PAGE_MAILS_MIN, self._memory.page_mails // 2)
+            raise
+        if not isinstance(answer.json, dict) or not isinstance(answer.json.get("value"), list):
+            raise TransientError(f"{self._graph.place.peer} answers with no page of mails", reason="server_said")
+        return answer.json
+
+    def _link(self, page: dict[str, Any], start: Cursor) -> tuple[str, bool]:
+        """Return where to go on, and whether at once: a page has exactly one of both links."""
+        peer = self._graph.place.peer
+        for name, more in (("@odata.nextLink", True), ("@odata.deltaLink", False)):
+            link = page.get(name)
+            if not isinstance(link, str):
+                continue
+            if not self._graph.place.owns(link):
+                raise BlockedError(f"{peer} names a link that leads to another server; not followed")
+            if more and link == start.link and not page["value"]:
+                raise TransientError(f"{peer} leads from a page to the same page", reason="server_said")
+            return link, more
+        raise TransientError(f"{peer} does not say where its page leads on", reason="server_said")
+
+    async def _refs(self, start: Cursor, page: dict[str, Any]) -> tuple[Sequence[MailRef], Sequence[str]]:
+        """Return the mails of a page, oldest first, and those that lay there at the very first look."""
+        refs: dict[str, MailRef] = {}
+        lay_there: list[str] = []
+        for row in page["value"]:
+            message = row.get("id") if isinstance(row, dict) else None
+            if not isinstance(message, str) or not message or "@removed" in row:
+                continue
+            try:
+                received_at = await self._received_at(start, message, row)
+            except ItemGoneError:
+                continue
+            self._memory.note(message, received_at)
+            if start.wants(message, received_at):
+                refs[message] = MailRef(self._config.folder.casefold(), "", message, TYPICAL_BYTES, received_at)
+            elif start.is_old(received_at):
+                lay_there.append(message)
+        never = datetime.max.replace(tzinfo=UTC)
+        return sorted(refs.values(), key=lambda ref: ref.received_at or never), lay_there
+
+    async def _received_at(self, start: Cursor, message: str, row: dict[str, Any]) -> datetime | None:
+        """Return when a mail came: a row that tells of a mark alone does not say it."""
+        told = moment(row) or self._memory.received_at(message)
+        return await self._bodies.received_at(message) if told is None and start.needs_time() else told
+
+    # --- its bytes --------------------------------------------------------------------------------------------------
+
+    async def fetch(self, refs: Sequence[MailRef]) -> Sequence[Fetched]:
+        """Return the bytes of *refs*, also where they were moved to another folder; changes nothing on the server."""
+        return await self._bodies.fetch(refs)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Mark, move or delete the server's copies as configured; see `Settling`."""
+        await self._settling.settle(settlements)
+
+
+def clock_of(text: str | None) -> datetime | None:
+    """Return the server's clock, by its Date (RFC 9110 6.6.1)."""
+    try:
+        told = parsedate_to_datetime(text) if text else None
+    except ValueError:
+        return None
+    return told if told is None or told.tzinfo is not None else told.replace(tzinfo=UTC)

@@ -1,0 +1,92 @@
+"""A sender on the Graph double, and mails for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.contract.senders import LabTokens
+from tests.lab.graph import Lab, serving
+from tests.lab.graph.mailboxes import Mailbox
+from tests.letters import file, letter
+
+from mailwicket.mail.compose import compose
+from mailwicket.model import Address, MessageId
+from mailwicket.net.machine import Machine
+from mailwicket.outgoing import Envelope, Identity
+from mailwicket.senders.graph import GraphSender
+
+DESK = "desk@example.org"
+ADA = "ada@example.org"
+TO_ADA = Envelope(DESK, (ADA,))
+ID = "<mw-7-1-p-abc-abcdefghijklmnopqrstuvwxyz@example.org>"
+
+
+def mail(message_id: str = ID, **changes: Any) -> bytes:
+    """A mail to Ada, as the desk writes it."""
+    to = changes.pop("to", [Address("Ada", ADA)])
+    told = letter(message_id=MessageId(message_id.strip("<>")), to=to, **changes)
+    return compose(told, Identity(DESK, "The Desk"))
+
+
+def large(*sizes: int) -> bytes:
+    """A mail with files of so many bytes, in answer to another."""
+    files = [file(f"{number}.bin", bytes([number]) * size) for number, size in enumerate(sizes, 1)]
+    return mail(enclosures=files, html="<p>It burns.</p>", in_reply_to=MessageId("asked@example.org"))
+
+
+@dataclass
+class Post:
+    """The double, its mailbox, and a sender on it."""
+
+    lab: Lab
+    box: Mailbox
+    ada: Mailbox
+    sender: GraphSender
+
+    @property
+    def sent(self) -> list[str]:
+        """Ids of what was accepted."""
+        return [_id(one.content) for one in self.lab.sending.sent]
+
+    @property
+    def drafts(self) -> list[str]:
+        return [one.internet_message_id for one in self.box.messages("drafts")]
+
+    def rested(self) -> None:
+        """As if every pause that the server asked for were over."""
+        self.lab.clock.advance(60)
+        lane: Any = self.sender._access._lane
+        lane._queue.rests_until = lane._application.rests_until = 0.0
+
+    def asked(self) -> list[str]:
+        """What was asked of Graph, ids left out."""
+        return [f"{one.method} {_short(one.path)}" for one in self.lab.requests]
+
+
+def _id(raw: bytes) -> str:
+    head = raw.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    return next(line[11:].strip().decode() for line in head.split(b"\n") if line.lower().startswith(b"message-id:"))
+
+
+def _short(path: str) -> str:
+    return "/".join("*" if len(one) > 40 else one for one in path.partition("?")[0].split("/")[4:])
+
+
+@asynccontextmanager
+async def post(directory: Path, *, token: dict[str, Any] | None = None, **keys: Any) -> AsyncIterator[Post]:
+    """A running double with the desk's mailbox and Ada's."""
+    async with serving() as lab:
+        box, ada = lab.mailbox(DESK), lab.mailbox(ADA)
+        yield Post(lab, box, ada, sender(lab, directory, token or {}, **keys))
+
+
+def sender(lab: Lab, directory: Path, token: dict[str, Any], **keys: Any) -> GraphSender:
+    """Another one on the same double, as after a restart."""
+    machine = Machine(directory)
+    machine.tokens = LabTokens(lab.tokens.accept(**token))
+    table = {"email": DESK, "oauth": "office", "server": lab.origin, **keys}
+    return GraphSender("main", GraphSender.Config.model_validate(table), machine)

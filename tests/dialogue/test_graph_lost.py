@@ -1,0 +1,271 @@
+"""Answers that are lost at Microsoft Graph: what became of a mail is looked for, and nothing is repeated blindly."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import anyio
+import pytest
+from tests.dialogue.graph_send import ADA, DESK, ID, TO_ADA, Post, large, mail, post, sender
+
+from mailwicket.errors import PermanentError, TransientError, UncertainError
+from mailwicket.outgoing import RecipientStatus
+from mailwicket.senders._graph_submission import GraphSubmission
+
+PATIENCE_S = 0.3
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GraphSubmission, "patience_s", PATIENCE_S)
+
+
+@pytest.fixture
+async def at(tmp_path: Path) -> AsyncIterator[Post]:
+    async with post(tmp_path) as one:
+        yield one
+
+
+async def lose(at: Post, where: str = "POST */send", raw: bytes | None = None, **fault: object) -> None:
+    """Submit a mail whose answer is lost."""
+    at.lab.faults.add(where, **(fault or {"drop": "after"}))
+    with pytest.raises(UncertainError):
+        async with at.sender.connect() as submission:
+            await submission.submit(TO_ADA, raw or mail())
+
+
+async def resume(at: Post, raw: bytes | None = None) -> Mapping[str, RecipientStatus] | None:
+    async with at.sender.connect() as submission:
+        return await submission.resume(TO_ADA, raw or mail())
+
+
+async def resumed(at: Post, raw: bytes | None = None) -> bool:
+    told = await resume(at, raw)
+    assert told is None or told[ADA].is_taken
+    return told is not None
+
+
+def restart(at: Post, directory: Path) -> None:
+    """Whoever sends from now on remembers nothing."""
+    at.sender = sender(at.lab, directory, {})
+
+
+# --- what is known of the draft
+
+
+async def test_a_mail_that_lies_in_sent_items_was_sent(at: Post) -> None:
+    await lose(at)
+    assert await resumed(at)
+    assert (at.sent, at.drafts) == ([ID], [])
+    assert at.asked()[-1] == "GET messages/*"  # by the id that its draft had
+
+
+@pytest.mark.parametrize(
+    "fault", [{"drop": "after"}, {"status": 504, "code": "GatewayTimeout"}, {"status": 500, "code": "x"}, {"lies": 200}]
+)
+async def test_every_answer_but_202_to_the_order_to_send_leaves_the_mail_uncertain(
+    at: Post, fault: dict[str, object]
+) -> None:
+    await lose(at, **fault)
+
+
+async def test_a_copy_that_appears_late_is_waited_for_and_nothing_is_sent_twice(at: Post) -> None:
+    at.lab.sending.copy_delay_s = 40
+    await lose(at)
+    assert not await resumed(at)  # 404: on its way
+    at.lab.clock.advance(41)
+    assert await resumed(at)
+    assert at.sent == [ID]
+
+
+async def test_a_draft_that_vanished_and_left_no_copy_was_sent(at: Post) -> None:
+    at.lab.sending.copy_delay_s = 1e9
+    await lose(at)
+    assert not await resumed(at)
+    await anyio.sleep(PATIENCE_S)
+    assert await resumed(at)
+    assert at.sent == [ID]
+
+
+async def test_a_draft_that_still_lies_there_after_minutes_is_sent_and_only_once(at: Post) -> None:
+    await lose(at, drop="before")
+    assert not await resumed(at)
+    assert at.sent == []
+    await anyio.sleep(PATIENCE_S)
+    assert await resumed(at)
+    assert (at.sent, at.drafts) == ([ID], [])
+    assert [one.internet_message_id for one in at.ada.messages("inbox")] == [ID]
+
+
+async def test_a_draft_that_leaves_late_is_not_sent_twice(at: Post) -> None:
+    at.lab.sending.leave_delay_s = 40
+    await lose(at)
+    assert not await resumed(at)
+    at.lab.clock.advance(41)
+    assert await resumed(at)
+    assert at.sent == [ID]
+
+
+async def test_a_draft_that_cannot_be_removed_is_not_replaced_either(at: Post) -> None:
+    await lose(at, drop="before")
+    assert not await resumed(at)
+    await anyio.sleep(PATIENCE_S)
+    at.lab.faults.add("DELETE */messages/*", status=412, code="ErrorIrresolvableConflict")
+    assert not await resumed(at)
+    assert at.sent == []
+    assert await resumed(at)
+    assert at.sent == [ID]
+
+
+async def test_a_look_that_fails_decides_nothing(at: Post) -> None:
+    await lose(at)
+    at.lab.faults.busy("GET */messages/*")
+    with pytest.raises(TransientError):
+        await resume(at)
+    at.rested()
+    assert await resumed(at)
+
+
+# --- nothing is remembered: after a death
+
+
+async def test_after_a_death_a_mail_that_was_sent_is_found_by_its_message_id(at: Post, tmp_path: Path) -> None:
+    await lose(at)
+    restart(at, tmp_path)
+    assert await resumed(at)
+    assert at.sent == [ID]
+
+
+async def test_after_a_death_between_draft_and_order_the_mail_is_sent_once_and_no_draft_is_left(
+    at: Post, tmp_path: Path
+) -> None:
+    await lose(at, drop="before")
+    restart(at, tmp_path)
+    assert not await resumed(at)
+    await anyio.sleep(PATIENCE_S)
+    assert await resumed(at)
+    assert (at.sent, at.drafts) == ([ID], [])
+
+
+async def test_after_a_death_amid_the_files_no_half_of_a_mail_is_sent(at: Post, tmp_path: Path) -> None:
+    raw = large(4 * 1024 * 1024)
+    with anyio.CancelScope() as scope:
+        at.lab.faults.add("PUT *", delay_s=60)
+        async with anyio.create_task_group() as tasks:
+
+            async def begin() -> None:
+                async with at.sender.connect() as submission:
+                    await submission.submit(TO_ADA, raw)
+
+            tasks.start_soon(begin)
+            while not at.drafts:  # noqa: ASYNC110 - of the double
+                await anyio.sleep(0.01)
+            await anyio.sleep(0.05)
+            scope.cancel()
+    at.lab.faults.clear()
+    assert at.drafts == [ID]
+    restart(at, tmp_path)
+    assert not await resumed(at, raw)
+    await anyio.sleep(PATIENCE_S)
+    assert await resumed(at, raw)
+    assert (at.sent, at.drafts) == ([ID], [])
+    assert len(at.lab.sending.sent[0].content) > 5_000_000
+
+
+async def test_after_a_death_before_the_draft_the_mail_is_sent_once_it_cannot_be_on_its_way(at: Post) -> None:
+    assert not await resumed(at)
+    assert at.sent == []
+    await anyio.sleep(PATIENCE_S)
+    assert await resumed(at)
+    assert at.sent == [ID]
+
+
+async def test_after_a_death_a_copy_that_appears_late_is_waited_for(at: Post, tmp_path: Path) -> None:
+    at.lab.sending.copy_delay_s = 40
+    await lose(at)
+    restart(at, tmp_path)
+    assert not await resumed(at)
+    at.lab.clock.advance(41)
+    await anyio.sleep(PATIENCE_S)
+    assert await resumed(at)
+    assert at.sent == [ID]
+
+
+async def test_what_a_person_threw_away_is_no_draft_that_waits(at: Post, tmp_path: Path) -> None:
+    await lose(at, drop="before")
+    (draft,) = at.box.messages("drafts")
+    at.box.move(draft, at.box.folder("deleteditems"))
+    restart(at, tmp_path)
+    assert not await resumed(at)
+    await anyio.sleep(PATIENCE_S)
+    assert await resumed(at)
+    assert at.sent == [ID]
+    assert len(at.box.messages("deleteditems")) == 1
+
+
+async def test_an_id_with_a_quote_in_it_is_looked_for_as_it_is(at: Post) -> None:
+    odd = "<it's.one&two=3@example.org>"
+    await lose(at, raw=mail(odd))
+    at.sender._traces.forget(odd)
+    assert await resumed(at, mail(odd))
+    assert at.sent == [odd]
+
+
+# --- who may only send
+
+
+ONLY = {"permissions": ["Mail.Send"]}
+
+
+@pytest.fixture
+async def only(tmp_path: Path) -> AsyncIterator[Post]:
+    async with post(tmp_path, token=ONLY) as one:
+        yield one
+
+
+async def test_who_may_only_send_sends_in_one_request(only: Post) -> None:
+    async with only.sender.connect() as submission:
+        await submission.submit(TO_ADA, mail())
+    assert only.asked() == ["GET mailFolders/drafts", "POST sendMail"]
+    assert only.sent == [ID]
+    assert [one.internet_message_id for one in only.box.messages("sentitems")] == [ID]
+
+
+async def test_who_may_read_and_send_sends_in_one_request_once_a_draft_is_refused(tmp_path: Path) -> None:
+    async with post(tmp_path, token={"permissions": ["Mail.Read", "Mail.Send"]}) as at:
+        async with at.sender.connect() as submission:
+            await submission.submit(TO_ADA, mail())
+            await submission.submit(TO_ADA, mail(ID.replace("mw-7-1", "mw-7-2")))
+        assert at.asked()[-3:] == ["POST messages", "POST sendMail", "POST sendMail"]
+
+
+async def test_what_is_lost_there_is_not_repeated_but_left_to_a_person(only: Post) -> None:
+    await lose(only, "POST */sendMail")
+    with pytest.raises(PermanentError, match="outbox retry"):
+        await resume(only)
+    assert only.sent == [ID]
+
+
+async def test_a_mail_that_is_too_long_there_is_refused_before_it_is_sent_and_where_the_answer_is_200(
+    only: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(PermanentError, match="3000000"):
+        async with only.sender.connect() as submission:
+            await submission.submit(TO_ADA, large(3_000_000))
+    only.lab.sending.swallows_too_long = True
+    monkeypatch.setattr("mailwicket.senders._graph_submission.MIME_BYTES", 10_000_000)
+    with pytest.raises(PermanentError, match="200 in place of 202"):
+        async with only.sender.connect() as submission:
+            await submission.submit(TO_ADA, large(4_000_000))
+    assert only.sent == []
+
+
+async def test_a_refusal_of_a_token_that_could_write_is_no_reason_to_send_without_drafts(tmp_path: Path) -> None:
+    async with post(tmp_path) as at:
+        at.box.in_app_scope = False
+        at.lab.faults.add("GET */drafts", status=403, code="ErrorAccessDenied")
+        with pytest.raises(Exception, match="ErrorAccessDenied"):
+            async with at.sender.connect():
+                pass
+    assert DESK not in at.sent
