@@ -11,7 +11,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mailwicket.config.notification import Notification
@@ -60,6 +60,8 @@ class Post:
     """The mail that caused it, or is answered; None where the recipients do not have it."""
     files: Sequence[File] = ()
     chosen: str | None = None
+    source: str | None = None
+    """The mailbox (NAME) that it came by, where there is no ticket that is at home in one."""
 
 
 def write_ahead(tx: Transaction, mail: OutboxId, board: Switchboard, writing: Writing) -> None:
@@ -171,7 +173,8 @@ class Posting:
 
     def _queue(self, moment: Moment, notice: Notice, post: Post) -> bool:
         facts = post.happened.ticket
-        route = self._board.route(self.question(notice.event, facts, post.chosen))
+        source = post.source if facts is None else facts.source
+        route = self._board.route(replace(self.question(notice.event, facts, post.chosen), received_at=source))
         if route is None:
             return False
         words = self._wording.write(notice, self._context(post, facts))
@@ -197,7 +200,7 @@ class Posting:
             in_reply_to=parents[-1] if parents else None,
             references=parents,
             files=post.files if not notice.internal else (),
-            received_at=None if facts is None else facts.source,
+            received_at=source,
             chosen=post.chosen,
         )
         queued = outbox.queue(moment.tx, draft, self.policy.keys, self._nonce(), moment.now)
@@ -239,7 +242,7 @@ class Posting:
             quote=given.quote,
             added=given.added,
             failure=given.failure,
-            desk=self._desks.get(facts.source or "", "") if facts is not None else given.desk,
+            desk=self._desks.get((post.source if facts is None else facts.source) or "", given.desk),
             subject=post.happened.subject,
             grace_days=preferences.reply_to_closed.grace_days,
             delimiter=given.delimiter,

@@ -425,6 +425,13 @@ def pause_of(attempts: int, jitter: float) -> timedelta:
     return PAUSES[min(attempts, len(PAUSES)) - 1] * (1 + jitter / 4)
 
 
-def adopt_orphans(tx: Transaction, known: Sequence[str], server: str) -> None:
-    """Have *server* take what waits for servers that are not *known* any more; what one of these may have, stays."""
-    tx.execute(SQL.adopt_orphans, (server, json.dumps([*known, ANY_SERVER])))
+def adopt(tx: Transaction, servers: Mapping[str, bool], primary: str | None) -> None:
+    """Go on with other *servers*, by name with whether they are enabled.
+
+    What waits for one that there is no more goes by the *primary*, but for what it may have; what waits for one that
+    is disabled rests: it is kept, and holds up no other mail of its ticket.
+    """
+    if primary is not None:
+        tx.execute(SQL.adopt_orphans, (primary, json.dumps([*servers, ANY_SERVER])))
+    active = [name for name, is_enabled in servers.items() if is_enabled]
+    tx.execute(SQL.rest, (json.dumps([*active, ANY_SERVER]),))

@@ -192,6 +192,12 @@ def acknowledged(tx: Transaction, now: datetime) -> list[Acknowledged]:
     return [Acknowledged(datetime.fromisoformat(at), address) for at, address in rows]
 
 
+def was_refused(tx: Transaction, address: str, now: datetime) -> bool:
+    """Tell whether *address* was told within a day that a mail was not accepted."""
+    asked = canonical(address), timestamp(now - DAY)
+    return tx.execute(SQL.refused_lately, asked).fetchone() is not None
+
+
 def note_bounce(tx: Transaction, outbox_id: int, address: str, said: str, now: datetime) -> bool:
     """Note a report that a mail never reached *address*; True: it was one too many, nothing is sent there any more."""
     person = canonical(address)
