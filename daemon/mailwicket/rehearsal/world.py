@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,6 +59,14 @@ class _NoNet:
     spool_dir = Path("/nonexistent")
 
 
+@cache
+def _empty() -> sqlite3.Connection:
+    """A store with all its tables and nothing in them: to make it anew for each scenario takes longer than a step."""
+    empty = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    migrate(empty, (JOURNAL, EmbeddedDesk.schema))
+    return empty
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """A mail that came, and what became of it."""
@@ -77,7 +86,7 @@ class World:
         self.clock = Clock(now)
         self._tx = sqlite3.connect(":memory:", isolation_level=None)
         self._desk = EmbeddedDesk("desk", DeskConfig(), _NoNet(), now=self.clock)  # type: ignore[arg-type]
-        migrate(self._tx, (JOURNAL, self._desk.schema))
+        _empty().backup(self._tx)
         self._budget = Budget()
         self._raw: dict[str, bytes] = {}
         self._count = 0
