@@ -90,6 +90,8 @@ class World:
         self._budget = Budget()
         self._raw: dict[str, bytes] = {}
         self._count = 0
+        self.down: set[str] = set()
+        """Mailboxes (NAME) whose servers do not let us in."""
         self._writing = Writing(self, _NoNet.attachment_dir)
         self.post = Post(self._tx, self.clock, self, self._writing)
         self.configure(settings)
@@ -133,6 +135,12 @@ class World:
         self._telling.ended(tx, mail, attempt, noted, now)
 
     # --- mail
+
+    def is_fetched(self, source: str) -> bool:
+        """Tell whether the mailbox *source* is looked at now."""
+        unit = self.settings.incoming.get(source)
+        is_on = unit is not None and unit.enabled and self.settings.preferences.email_to_ticket != "paused"
+        return is_on and source not in self.down
 
     def deliver(self, raw: bytes, source: str, received_at: datetime) -> Delivered:
         """Take a mail as the daemon would."""
