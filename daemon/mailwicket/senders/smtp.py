@@ -77,7 +77,7 @@ class SmtpSender:
 
     async def prove(self, probe: Probe) -> None:
         """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._credentials.account, self.deadlines, probe).run()
+        await Proof(self._config, self._credentials, self.deadlines, probe).run()
 
 
 class SmtpSubmission:
