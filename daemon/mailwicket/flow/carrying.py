@@ -15,7 +15,7 @@ import anyio
 
 from mailwicket.errors import UncertainError
 from mailwicket.failpoint import failpoint
-from mailwicket.flow.handing import Handing, Office
+from mailwicket.flow.handing import ConnectionOverError, Handing, Office
 from mailwicket.flow.observe import CourierObserver
 from mailwicket.outgoing import Envelope, RecipientStatus
 from mailwicket.ports import LooksFirst, Submission, Transaction
@@ -103,7 +103,7 @@ class Session:
         """The database is being told of the batch before, and claims the one behind."""
         self._settled_at = 0.0
         self._patience = anyio.CancelScope()
-        """Around the mails in hand; its deadline moves from one to the next: a scope of its own costs each too much."""
+        """Around the mails in hand; its deadline moves on with them: a scope of its own for each costs too much."""
         self._rested = False
         """The connection was idle: that a server ends it then says nothing."""
 
@@ -203,15 +203,19 @@ class Session:
                 office.board.wake()
 
     async def _take(self, mails: Sequence[Claimed]) -> None:
-        with anyio.CancelScope() as self._patience:
+        with anyio.move_on_after(SUBMIT_S) as self._patience:
             for mail in mails:
                 if self._ahead is None and self._ended and anyio.current_time() - self._settled_at > SETTLE_S:
                     ended = self._ended
                     self._slips[0].flush()
+                    self._patience.deadline = math.inf  # our own disk has its own deadlines
                     await self._store.write(lambda tx: self._office.conclude_all(tx, ended))  # noqa: B023 - awaited
+                    self._patience.deadline = anyio.current_time() + SUBMIT_S
                     self._settled()
                 await self._send(mail)
         self._slips[0].flush()
+        if self._patience.cancelled_caught:
+            raise ConnectionOverError(f"a mail was not made ready in {SUBMIT_S} s")
 
     async def _send(self, mail: Claimed) -> None:
         ending = await self._handing.hand(mail, self._begin, self._submit, rested=self._rested)
@@ -230,7 +234,9 @@ class Session:
     async def _submit(self, mail: Claimed, envelope: Envelope, raw: bytes) -> Mapping[str, RecipientStatus] | None:
         """Hand it over; what may have been taken is looked for first, where the server can be asked."""
         submission, patience = self._submission, self._patience
-        patience.deadline = anyio.current_time() + SUBMIT_S
+        end_at = anyio.current_time() + SUBMIT_S
+        if patience.deadline < end_at:
+            patience.deadline = end_at + SUBMIT_S / 10
         try:
             if mail.uncertain and isinstance(submission, LooksFirst):
                 return await submission.resume(envelope, raw)
@@ -239,8 +245,6 @@ class Session:
             if not patience.cancel_called:  # somebody else ends us
                 raise
             raise UncertainError(f"outgoing/{self._name}: no answer in {SUBMIT_S} s", reason="timeout") from ended
-        finally:
-            patience.deadline = math.inf
 
     def _end(self, mail: Claimed, attempt: Attempt) -> None:
         if attempt.outcome == "sent":

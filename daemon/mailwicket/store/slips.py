@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,7 +52,7 @@ class Slip:
         Raises:
             StoreError: the disk refuses.
         """
-        self._lines.append(_ENCODE(["begin", mail, sent_as]))
+        self._lines.append(f'["begin",{mail},{_written(sent_as)}]')
         self.flush()
 
     def end(self, mail: OutboxId, attempt: Attempt) -> None:
@@ -88,6 +89,11 @@ class Slip:
             os.write(self._fd, line)
         except OSError as error:
             raise disk_error(self._path, error) from error
+
+
+@lru_cache(maxsize=32)
+def _written(sent_as: SentAs) -> str:
+    return _ENCODE(sent_as)
 
 
 class Left:
