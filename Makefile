@@ -60,7 +60,7 @@ test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not real and not live"
 
 torture: $(VENV)/.dev real-servers
-	$(BIN)/python -m pytest -m torture -s tests/real tests/flow tests/hostile tests/unit
+	$(BIN)/python -m pytest -m torture -s tests/real tests/flow tests/hostile tests/unit tests/dialogue
 
 live: $(VENV)/.dev
 	$(BIN)/python -m pytest -m live -s tests/live
