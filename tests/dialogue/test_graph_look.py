@@ -311,7 +311,7 @@ async def scripted_look(say: Say, tmp_path: Path) -> None:
         machine.tokens = None
         server = {"server": "127.0.0.1", "port": script.port, "security": "none", "oauth": "office"}
         source = GraphSource("office", Graph.model_validate({"email": USER, **server}), machine)
-        source._bearer, source._lane = FakeBearer(), machine.lane("graph", "office", USER)
+        source._access._bearer = FakeBearer()
         async with source.connect() as mailbox:
             assert isinstance(mailbox, GraphFolder)
             await mailbox.look(None)

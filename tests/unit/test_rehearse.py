@@ -191,6 +191,23 @@ expect = {{reason = "created", subject = "Other", entry_text_contains = "New wor
 # --- where it arrives
 
 
+def test_a_mailbox_at_graph_needs_no_more_than_its_application(tmp_path: Path) -> None:
+    conf = """
+conf = '''
+[oauth.office]
+provider = "microsoft"
+tenant = "desk.example"
+client_id = "app-1"
+[incoming.support]
+email = "support@desk.example"
+protocol = "mapi"
+oauth = "office"
+'''
+"""
+    result = played(tmp_path, f'[[step]]\n{MAIL}expect = {{reason = "created"}}\n', conf=conf)
+    assert (result.error, [step.differences for step in result.steps]) == (None, [[]])
+
+
 @pytest.mark.parametrize("unit", ["incoming/sales", "sales"])
 def test_a_unit_is_named_with_and_without_its_kind(tmp_path: Path, unit: str) -> None:
     good(

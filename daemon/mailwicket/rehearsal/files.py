@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from mailwicket.config.graph import NAMES as GRAPH
 from mailwicket.config.load import Loaded
 from mailwicket.rehearsal.scenario import ScenarioError
 from mailwicket.rehearsal.unheeded import leave_out, unheeded
@@ -91,5 +92,6 @@ def _unneeded(text: str) -> str:
         for name, unit in units.items() if isinstance(units, dict) else ():
             if isinstance(unit, dict) and "email" in unit:
                 lines.append(f"[{table}.{json.dumps(name)}]")
-                lines += [f'{key} = "{value}"' for key, value in UNNEEDED.items() if key not in unit]
+                lacks = {} if unit.get("protocol") in GRAPH else UNNEEDED  # it has neither
+                lines += [f'{key} = "{value}"' for key, value in lacks.items() if key not in unit]
     return "\n".join(lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,16 +13,16 @@ import anyio
 import anyio.to_thread
 from pydantic import BaseModel, Field, model_validator
 
-from mailwicket.config.graph import GRAPH_SERVER, TLS_PORT, check_clear, port_of, take_apart
+from mailwicket.config.graph import GRAPH_SERVER, NOT_TAKEN, TLS_PORT, check_clear, check_provider, port_of, take_apart
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.model import HostName, Text
 from mailwicket.errors import BlockedError, PermanentError, TransientError
 from mailwicket.model import Fetched, Look, MailRef, Settlement
+from mailwicket.net.graph.access import Access
 from mailwicket.net.graph.client import Deadlines, GraphMailbox
 from mailwicket.net.graph.failure import ItemGoneError, SyncLostError, UnsureError
-from mailwicket.net.graph.place import SIGNED_IN, Place, folder_path, with_query
-from mailwicket.net.proxy import way_of
-from mailwicket.ports import Bearer, Lane, Net, Probe
+from mailwicket.net.graph.place import folder_path, with_query
+from mailwicket.ports import Net, Probe
 from mailwicket.sources._graph_bodies import Bodies, Record, moment
 from mailwicket.sources._graph_cursor import Cursor, first_cursor, next_cursor
 from mailwicket.sources._graph_folders import Folders
@@ -46,6 +46,7 @@ class Graph(Incoming):
     """A mailbox at Microsoft 365, read by Microsoft Graph: tokens alone, TLS alone."""
 
     wants_password: ClassVar[bool] = False
+    not_taken: ClassVar[Mapping[str, str]] = NOT_TAKEN
     password: ClassVar[None] = None  # type: ignore[misc]  # it takes none: that is no key of the table
     allow_plaintext: ClassVar[bool] = False  # type: ignore[misc]
 
@@ -81,8 +82,9 @@ class Graph(Incoming):
     _take_apart = model_validator(mode="before")(take_apart)
 
     @model_validator(mode="after")
-    def _is_encrypted(self) -> Self:
+    def _can_be(self) -> Self:
         check_clear(self.server, self.security)
+        check_provider(self.provider, self.protocol)
         return self
 
 
@@ -98,15 +100,14 @@ class GraphSource:
         self._config = config
         self._net = net
         self._memory = Memory()
-        self._lane: Lane | None = None
-        self._bearer: Bearer | None = None
+        self._access = Access(config, net, "graph")
         self.chance: Callable[[], float] = random.random
         """In [0, 1); spreads the looks of many mailboxes."""
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[GraphFolder]:
         """Get a token and open the folder; see `ports.Source`."""
-        graph = await self._client()
+        graph = await self._access.mailbox(self.deadlines)
         try:
             async with self._net.entrance(self._config.server):
                 folder = await Folders(graph).open(self._config.folder)
@@ -123,20 +124,7 @@ class GraphSource:
 
     async def prove(self, probe: Probe) -> None:
         """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._net, self.deadlines, probe, self._client).run()
-
-    async def _client(self) -> GraphMailbox:
-        config = self._config
-        if config.oauth is None:
-            raise BlockedError(f"{config.server}: no oauth is configured", reason="oauth_settings")
-        place = Place.at(config.server, config.port, config.username, encrypted=config.security != "none")
-        if self._lane is None or self._bearer is None:  # kept: a pause that the server asked for outlasts a connection
-            mailbox = f"{SIGNED_IN} of {config.oauth}" if config.username == SIGNED_IN else config.username
-            self._lane = self._net.lane(place.base, config.oauth, mailbox)
-            self._bearer = self._net.bearer(config.oauth, "graph", config.username, config.proxy)
-        tls = await self._net.trust(config.ca_file)
-        way = await way_of(config)
-        return GraphMailbox(place, config.oauth, self._bearer, self._lane, tls, way, self.deadlines)
+        await Proof(self._config, self._net, self.deadlines, probe).run()
 
     def _bodies(self, graph: GraphMailbox) -> Bodies:
         limit = self._config.max_mail_bytes
@@ -230,7 +218,7 @@ class GraphFolder:
     async def _start(self, text: str | None) -> Cursor:
         config = self._config
         server_now = datetime.now(UTC)
-        if text is None:
+        if text is None and config.start_from == "now":
             path = with_query(folder_path(self._folder_id), {"$select": "id"})
             server_now = clock_of((await self._graph.call("GET", path)).headers.get("Date")) or server_now
         mailbox = f"{config.username}@{self._graph.place.peer}".casefold()
