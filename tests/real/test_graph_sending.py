@@ -26,7 +26,7 @@ PATIENCE_S = 0.6
 class Office:
     """A mailbox at Graph by which an outbox is sent, and the daemon that does it."""
 
-    def __init__(self, lab: Lab, directory: Path, **keys: object) -> None:
+    def __init__(self, lab: Lab, directory: Path, *, reads: bool = False, **keys: object) -> None:
         self.lab = lab
         self.box, self.ann = lab.mailbox(DESK), lab.mailbox(ANN)
         lab.tokens.secret = SECRET
@@ -40,7 +40,9 @@ class Office:
             "oauth": "office",
             "rate_per_minute": 60_000,
         }
-        self.daemon = Daemon(directory, {}, **{"oauth.office": oauth, "outgoing.main": {**server, **keys}})
+        box = {"email": DESK, "protocol": "graph", "server": lab.origin, "oauth": "office", "poll_s": 1}
+        tables = {"oauth.office": oauth, "outgoing.main": {**server, **keys}}
+        self.daemon = Daemon(directory, {"box": {**box, "enabled": reads}}, **tables)
         self.daemon.patches = {"LAB_GRAPH_PATIENCE_S": str(PATIENCE_S)}
         self.ids: list[str] = []
 
@@ -113,7 +115,8 @@ def test_what_the_server_answers_late_or_not_at_all_is_sent_once(office: Office)
     office.close()
 
 
-def test_a_test_tells_each_stage_and_sends_only_what_it_is_asked_to(office: Office) -> None:
+def test_a_test_tells_each_stage_and_sends_only_what_it_is_asked_to(lab: Lab, tmp_path: Path) -> None:
+    office = Office(lab, tmp_path, reads=True)
     told = office.daemon.command("test", "outgoing/main", "--json")
     (report,) = json.loads(told.stdout)
     assert report["ok"], told.stdout
@@ -127,6 +130,12 @@ def test_a_test_tells_each_stage_and_sends_only_what_it_is_asked_to(office: Offi
     assert report["stages"][-1]["name"] == "send"
     assert report["ok"], told.stdout
     assert len(office.ann.messages("inbox")) == 1
+
+    told = office.daemon.command("test", "outgoing/main", "--roundtrip", "--json")
+    (report,) = json.loads(told.stdout)
+    assert report["ok"], told.stdout
+    assert [stage["name"] for stage in report["stages"]][-2:] == ["mailbox", "roundtrip"]
+    assert len(office.box.messages("inbox")) == 1
 
 
 def test_the_name_beside_the_address_is_accepted_noted_and_not_sent(lab: Lab, tmp_path: Path) -> None:
