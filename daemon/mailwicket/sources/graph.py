@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,9 +15,9 @@ import anyio
 import anyio.to_thread
 from pydantic import BaseModel, Field, model_validator
 
-from mailwicket.config.graph import GRAPH_SERVER, TLS_PORT, check_clear, port_of, take_apart
+from mailwicket.config.graph import GRAPH_SERVER, NOT_TAKEN, TLS_PORT, check_clear, check_provider, port_of, take_apart
 from mailwicket.config.incoming import Incoming
-from mailwicket.config.model import HostName, Text, wrong
+from mailwicket.config.model import HostName, Text
 from mailwicket.errors import BlockedError, PermanentError, TransientError
 from mailwicket.model import Fetched, Look, MailRef, Settlement
 from mailwicket.net.graph.access import Access
@@ -44,8 +44,6 @@ LINK_S: Final = 3600.0
 KNOWN_MAX: Final = 5000
 """Of so many mails it is remembered when they came: what we marked as seen comes again, without its date."""
 
-MICROSOFT: Final = frozenset({"microsoft", "outlook.com", "other"})
-
 FIELDS: Final = "id,internetMessageId,receivedDateTime,isRead,parentFolderId"
 
 
@@ -53,6 +51,7 @@ class Graph(Incoming):
     """A mailbox at Microsoft 365, read by Microsoft Graph: tokens alone, TLS alone."""
 
     wants_password: ClassVar[bool] = False
+    not_taken: ClassVar[Mapping[str, str]] = NOT_TAKEN
     password: ClassVar[None] = None  # type: ignore[misc]  # it takes none: that is no key of the table
     allow_plaintext: ClassVar[bool] = False  # type: ignore[misc]
 
@@ -90,8 +89,7 @@ class Graph(Incoming):
     @model_validator(mode="after")
     def _can_be(self) -> Self:
         check_clear(self.server, self.security)
-        if self.provider not in MICROSOFT:
-            raise wrong(f'has protocol = "{self.protocol}", which is Microsoft\'s alone, and another provider')
+        check_provider(self.provider, self.protocol)
         return self
 
 
