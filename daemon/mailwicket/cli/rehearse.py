@@ -51,8 +51,6 @@ def _show_json(result: object) -> None:
     told: dict[str, object] = {"scenario": result.scenario, "passed": result.passed, "steps": []}
     if result.error is not None:
         told["error"] = result.error
-    if result.unheeded:
-        told["unheeded"] = list(result.unheeded)
     told["steps"] = [
         {
             "step": step.number,
@@ -75,8 +73,6 @@ def _show(result: object) -> None:
         print(f"{name}: cannot be played: {one_line(result.error)}")
     elif result.passed:
         print(f"{name}: as expected, {len(result.steps)} steps")
-    if result.unheeded:
-        print(f"{name}: not known to this version and left out: {', '.join(map(one_line, result.unheeded))}")
     for step in result.steps:
         for one in step.differences:
             print(f"{name}: step {step.number}: {one.key}: expected {one.expected!r}, actual {one.actual!r}")

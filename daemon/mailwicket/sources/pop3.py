@@ -116,7 +116,7 @@ class Pop3Source:
 
     async def prove(self, probe: Probe) -> None:
         """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._credentials.account, self.deadlines, probe).run()
+        await Proof(self._config, self._credentials, self.deadlines, probe).run()
 
     async def _begin(self) -> Session:
         """Log in and list what lies there."""
