@@ -10,6 +10,9 @@ from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from typing import Any, Final
 
+GRAPH_ID: Final = "00000003-0000-0000-c000-000000000000"
+"""The application id of Microsoft Graph, in every cloud: an audience may be named by it."""
+
 SHOWN_CHARS: Final = 200
 USERS: Final = ("upn", "preferred_username", "unique_name", "email", "sub")
 APPLICATIONS: Final = ("app_displayname", "appid", "azp", "client_id")
