@@ -124,3 +124,6 @@ class CliBearer:
 
     def invalidate(self) -> None:
         """The next run asks anew, if its age was the reason."""
+
+    def challenged(self, claims: str) -> None:
+        """The daemon will hear it itself: whoever tests does not sign in."""

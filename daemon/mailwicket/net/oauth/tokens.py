@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from mailwicket.config.oauth import SIGNED_IN, OAuth, resource_of, scopes
@@ -17,6 +18,7 @@ from mailwicket.errors import BlockedError, StoreError, TransientError
 from mailwicket.failpoint import failpoint
 from mailwicket.model import Use
 from mailwicket.net.oauth.answer import TokenAnswer
+from mailwicket.net.oauth.claims import asked_claims
 from mailwicket.net.oauth.client import Client, RefusedGrantError
 from mailwicket.net.oauth.grant import Access, Kept, Safe, client_of
 from mailwicket.net.oauth.granted import Compared, compared, of_person
@@ -98,6 +100,8 @@ class Tokens:
         self._locks: dict[str, asyncio.Lock] = {}
         self.refreshes: dict[tuple[str, str], int] = {}
         """How often was asked, by name and outcome (`ok`, `refused`, `failed`)."""
+        self.challenges: dict[str, str] = {}
+        """Claims that the next sign-in asks for, by name."""
 
     def bearer(self, name: str, use: Use, mailbox: str, proxy: str | None = None) -> Bearer:
         """Return who brings tokens of `[oauth.NAME]` for *use*, for *mailbox*, asked for by `[proxy.PROXY]`."""
@@ -111,7 +115,13 @@ class Tokens:
     def client(self, name: str, oauth: OAuth, door: Door | None = None) -> Client:
         """Return the way to the endpoints of an application: for *door*, or for a person who signs in."""
         proxy = self._home(name) if door is None else door.proxy
-        return Client(name, oauth, self._wire, self._clock, proxy)
+        wire, clock = self._wire, self._clock
+        return Client(name, oauth, wire, clock, proxy=proxy, challenged=partial(self.challenge, name))
+
+    def challenge(self, name: str, claims: str) -> None:
+        """Have the next sign-in ask for what a policy wants; see `ports.Bearer.challenged`."""
+        if asked := asked_claims(claims):
+            self.challenges[name] = asked
 
     def application(self, name: str) -> OAuth:
         """Return `[oauth.NAME]`.
@@ -331,6 +341,7 @@ class Tokens:
             kept = Kept(client_of(oauth), answer.refresh_token, None, in_use, access.scopes, begun, begun)
             kept = kept.lasting(answer.refresh_ends_in_s, begun)
             await self.adopt(name, kept)
+            self.challenges.pop(name, None)
             self.forgive(name)
         return kept
 
@@ -394,6 +405,10 @@ class Bearer:
         """The server did not take the last token: the next one is another."""
         if self._last is not None:
             self._tokens.drop(self._door, self._last.token)
+
+    def challenged(self, claims: str) -> None:
+        """See `ports.Bearer`."""
+        self._tokens.challenge(self._door.name, claims)
 
     @property
     def is_fresh(self) -> bool:
