@@ -13,8 +13,9 @@ import typer
 
 from mailwicket.config.oauth import SIGNED_IN
 from mailwicket.errors import BlockedError, TransientError
+from mailwicket.net.oauth.bearer import Door
 from mailwicket.net.oauth.grant import Access, Kept
-from mailwicket.net.oauth.tokens import Door, Tokens
+from mailwicket.net.oauth.tokens import Tokens
 from mailwicket.net.oauth.wire import Wire
 from mailwicket.ports import Bearer
 from mailwicket.store.database import open_reader

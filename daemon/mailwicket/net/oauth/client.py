@@ -56,10 +56,11 @@ class Client:
         *,
         proxy: str | None = None,
         challenged: Callable[[str], None] = lambda _: None,
+        sending: Callable[[], None] = lambda: None,
     ) -> None:
         """Ask for *name*, by `[proxy.PROXY]` or straight; *clock* dates what is signed.
 
-        *challenged* hears the claims that are wanted of the next sign-in.
+        *challenged* hears the claims that are wanted of the next sign-in, *sending* when a question goes out.
         """
         self._name = name
         self._oauth = oauth
@@ -67,6 +68,7 @@ class Client:
         self._clock = clock
         self._proxy = proxy
         self._challenged = challenged
+        self._sending = sending
 
     async def token(self, form: Mapping[str, str], grant_age_days: int | None = None) -> TokenAnswer:
         """Ask the token endpoint with *form* and our proof.
@@ -78,7 +80,7 @@ class Client:
             BlockedError: a human must act.
         """
         url = self._oauth.token_url or ""
-        reply = await self._wire.post(url, {**form, **await self._proof()}, self._proxy)
+        reply = await self._wire.post(url, {**form, **await self._proof()}, self._proxy, self._sending)
         if reply.status != 200:
             raise self._refusal(url, reply, grant_age_days)
         try:
