@@ -54,8 +54,9 @@ class Script:
     heard: list[Heard] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.heard.append(Heard(request.method, request.raw_path, request.headers, await request.read()))
+        content = await request.read()
         say = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        self.heard.append(Heard(request.method, request.raw_path, request.headers, content))
         return await say(request)
 
 

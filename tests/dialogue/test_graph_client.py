@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -12,8 +14,9 @@ from aiohttp import web
 from tests.dialogue.graph import TOKEN, FakeBearer, Say, mailbox, refused, said, scripted
 
 from mailwicket.errors import BlockedError, TransientError
-from mailwicket.net.graph.client import Deadlines, Value
+from mailwicket.net.graph.client import Deadlines, GraphMailbox, Value
 from mailwicket.net.graph.failure import ItemGoneError, SyncLostError, UnsureError
+from mailwicket.net.graph.place import Place
 from mailwicket.net.lanes import Lanes
 
 
@@ -102,6 +105,34 @@ async def test_a_pause_is_kept_by_what_comes_after_and_by_others_of_the_mailbox(
             assert caught.value.reason == "throttled"
             assert caught.value.retry_after_s == pytest.approx(20, abs=1)
     assert len(script.heard) == 1, "each early retry counts against us"
+
+
+async def test_ten_mailboxes_of_one_application_have_four_requests_under_way_and_each_has_one() -> None:
+    under_way: Counter[str] = Counter()
+    most: Counter[str] = Counter()
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        names = "all", request.path.split("/")[3]
+        under_way.update(names)
+        most.update({name: max(0, under_way[name] - most[name]) for name in names})
+        await asyncio.sleep(0.01)
+        under_way.subtract(names)
+        return web.json_response({})
+
+    async def ask(graph: GraphMailbox) -> None:
+        await graph.call("GET", "x")
+        await graph.close()
+
+    lanes = Lanes()
+    async with scripted(slow) as script, anyio.create_task_group() as tasks:
+        for number in range(10):
+            place = Place.at("127.0.0.1", script.port, f"desk{number}@example.org", encrypted=False)
+            for _ in range(2):  # what comes in and what goes out
+                lane = lanes.lane(place.base, "app-1", place.mailbox)
+                graph = GraphMailbox(place, "office", FakeBearer(), lane, cast("Any", None))
+                tasks.start_soon(ask, graph)
+    assert most.pop("all") == 4
+    assert set(most.values()) == {1}
 
 
 async def test_errors_are_of_the_table() -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
 import pytest
 from tests.dialogue.graph_send import ADA, DESK, ID, TO_ADA, Post, large, mail, post
 
-from mailwicket.errors import BlockedError, PermanentError, TransientError
+from mailwicket.errors import BlockedError, PermanentError, TransientError, UncertainError
 from mailwicket.mail.parse import parse
 from mailwicket.model import Address
+from mailwicket.net.graph.client import Deadlines
 from mailwicket.outgoing import Envelope
 from mailwicket.senders import _graph_draft as graph_draft
 from mailwicket.senders import _graph_mime as graph_mime
+from mailwicket.senders.graph import GraphSender
 
 OPENED = "GET mailFolders/drafts"
 LISTED = "GET mailFolders/*/messages"
@@ -293,3 +296,51 @@ async def test_drafts_of_ours_that_are_never_sent_are_removed_after_an_hour_and_
     async with at.sender.connect():
         pass
     assert at.asked().count(LISTED) == 1
+
+
+async def test_a_draft_that_could_not_be_removed_goes_before_the_mail_is_laid_down_anew(at: Post) -> None:
+    at.lab.faults.add("POST */send", status=400, code="ErrorInvalidRecipients")
+    at.lab.faults.add("DELETE */messages/*", status=503)
+    with pytest.raises(PermanentError):
+        await submit(at, mail())
+    assert at.drafts == [ID]
+    at.rested()
+    await submit(at, mail())
+    assert (at.sent, at.drafts) == ([ID], [])
+
+
+async def test_a_draft_whose_making_was_never_answered_goes_before_the_mail_is_laid_down_anew(at: Post) -> None:
+    at.lab.faults.lost_answer("POST */messages")
+    with pytest.raises(TransientError):
+        await submit(at, mail())
+    assert at.drafts == [ID]
+    await submit(at, mail())
+    assert (at.sent, at.drafts) == ([ID], [])
+
+
+# --- a server that says nothing
+
+
+@pytest.mark.parametrize("where", ["GET */drafts", "POST */messages", "POST */attachments", "PUT *", "POST */send"])
+async def test_whoever_waits_for_a_server_that_says_nothing_can_leave_at_once(at: Post, where: str) -> None:
+    raw = large(4 * 1024 * 1024, 3_100_000)
+    at.lab.faults.add(where, delay_s=60)
+    with anyio.move_on_after(0.6) as scope:
+        await submit(at, raw)
+    assert scope.cancelled_caught
+    assert anyio.current_time() - scope.deadline < 0.5
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [("POST */messages", TransientError), ("PUT *", TransientError), ("POST */send", UncertainError)],
+)
+async def test_a_server_that_says_nothing_is_given_up_in_time(
+    at: Post, monkeypatch: pytest.MonkeyPatch, where: str, expected: type[TransientError]
+) -> None:
+    monkeypatch.setattr(GraphSender, "deadlines", Deadlines(answer_s=0.3, silence_s=0.3))
+    at.lab.faults.add(where, delay_s=60, times=9)
+    with anyio.fail_after(5), pytest.raises(TransientError) as caught:
+        await submit(at, large(4 * 1024 * 1024))
+    assert isinstance(caught.value, expected)
+    assert isinstance(caught.value, UncertainError) == (where == "POST */send")

@@ -211,6 +211,32 @@ async def test_no_mail_overtakes_an_older_one_of_its_ticket_to_the_same_person(o
 # --- the unknown
 
 
+async def test_one_who_must_wait_holds_up_no_other_recipient_of_the_ticket(office: PostOffice) -> None:
+    office.post.refuses["grey@example.com"] = GREYLISTED
+    office.post.refuses["gone@example.com"] = UNKNOWN
+    people = ("ann@example.com", "gone@example.com", "grey@example.com")
+    one = office.draft(*people, ticket=TicketNumber(7))
+    other = office.draft(*people, ticket=TicketNumber(7))
+    async with office.running() as couriers:
+        await office.queue(one)
+        await office.post.until(1)
+        await office.settled(but=1)
+        await office.queue(other)
+        await office.post.until(2)
+        await office.settled(but=2)
+        assert [envelope.forward_paths for envelope, _ in office.post.taken] == [list(people), list(people[:2])]
+        assert [state["state"] for state in office.row(2)["recipients"]] == ["sent", "failed", "waiting"]
+        office.post.refuses.clear()
+        office.clock.forward(minutes=10)
+        couriers["main"].wake()
+        await office.post.until(4)
+        await office.settled()
+    assert [envelope.forward_paths for envelope, _ in office.post.taken[2:]] == [["grey@example.com"]] * 2
+    first, second = (row["message_id"] for row in office.rows())
+    assert office.post.ids == [first, second, first, second]
+    assert [row["state"] for row in office.rows()] == ["failed", "failed"]
+
+
 async def test_a_connection_lost_after_data_is_tried_with_the_same_bytes_at_the_same_server(two: PostOffice) -> None:
     support = two.posts["support"]
     support.drops_after_data = 1

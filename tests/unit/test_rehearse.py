@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,23 @@ expect = {{reason = "created", subject = "Other", entry_text_contains = "New wor
 # --- where it arrives
 
 
+def test_a_mailbox_at_graph_needs_no_more_than_its_application(tmp_path: Path) -> None:
+    conf = """
+conf = '''
+[oauth.office]
+provider = "microsoft"
+tenant = "desk.example"
+client_id = "app-1"
+[incoming.support]
+email = "support@desk.example"
+protocol = "mapi"
+oauth = "office"
+'''
+"""
+    result = played(tmp_path, f'[[step]]\n{MAIL}expect = {{reason = "created"}}\n', conf=conf)
+    assert (result.error, [step.differences for step in result.steps]) == (None, [[]])
+
+
 @pytest.mark.parametrize("unit", ["incoming/sales", "sales"])
 def test_a_unit_is_named_with_and_without_its_kind(tmp_path: Path, unit: str) -> None:
     good(
@@ -348,30 +366,22 @@ def test_a_configuration_that_is_refused_breaks_the_scenario_unless_that_is_expe
     assert [one.key for one in accepted.steps[0].differences] == ["refused"]
 
 
-def test_what_only_sending_needs_is_left_out_and_told_where_this_version_does_not_know_it(tmp_path: Path) -> None:
-    """Once the configuration knows these keys, `rehearsal.unheeded` finds none of them and can go."""
-    sending = """
-[incoming.far]
-email = "far@desk.example"
-start_from = 2026-01-01
-primary = false
-[outgoing.main]
-email = "support@desk.example"
-server = "smtp.desk.example"
-primary = true
-[[outgoing_rule]]
-name = "all"
-outgoing = "main"
-[notification.created]
-text = "Hello"
-"""
-    conf = CONF.replace("'''\n", f"'''\n{sending}", 1)
-    step = f"[[step]]\n{MAIL}expect = {{reason = 'created'}}\n[[step]]\nconfig = 'proxy.p.url = \"socks5h://proxy.example:1080\"'\n"
-    result = played(tmp_path, step, conf=conf)
-    assert result.passed, result
-    assert set(result.unheeded) <= {"incoming.far.primary", "outgoing", "outgoing_rule", "notification", "proxy"}
-    typing_error = played(tmp_path, "", conf=conf.replace("[notification.", "[notifications."))
-    assert "notifications: unknown table" in (typing_error.error or "")
+@pytest.mark.parametrize(
+    "keys",
+    ["", "protocol = 'graph'", "protocol = 'mapi'", "protocol = 'graph'\noauth = 'mine'", "auth = 'oauth'",
+     "provider = 'google'", "provider = 'microsoft'\nauth = 'oauth'", "security = 'none'", "security = 'tls'"],
+)  # fmt: skip
+def test_what_a_server_needs_only_to_connect_may_be_left_out(tmp_path: Path, keys: str) -> None:
+    mine = "[oauth.mine]\nprovider = 'microsoft'\n" if "mine" in keys else ""
+    units = f"[incoming.far]\nemail = 'far@desk.example'\n{keys}\n[outgoing.far]\nemail = 'far@desk.example'\nprimary = true\n{keys}\n"
+    mail = 'mail = {from = "ann@example.com", to = "far@desk.example", subject = "Gate", text = "Shut."}\n'
+    sent = 'expect = {reason = "created", sent = [{to = "ann@example.com", via = "far"}]}\n'
+    done = played(tmp_path, f'[[step]]\nconfig = """{units}{mine}"""\n[[step]]\n{mail}{sent}')
+    assert done.passed, done
+    wrong = played(
+        tmp_path, f'[[step]]\nconfig = """{units}{mine}odd = 1"""\nexpect = {{refused = \'odd: unknown key\'}}\n'
+    )
+    assert wrong.passed, wrong
 
 
 def test_nobody_and_nothing_are_written_as_empty_text(tmp_path: Path) -> None:
@@ -503,3 +513,12 @@ def test_every_key_of_a_scenario_is_documented() -> None:
     text = (Path(__file__).parents[2] / "docs" / "rehearse.md").read_text(encoding="utf-8")
     keys = {*TOP, *ACTIONS, "config", "at", "expect", *EXPECTATIONS, *(key for one in ACTIONS.values() for key in one)}
     assert {key for key in keys if f"`{key}`" not in text} == set()
+
+
+def test_the_examples_of_the_documentation_go_as_they_say(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "rehearse.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert examples
+    for example in examples:
+        result = played(tmp_path, "", conf=example)
+        assert result.passed, result

@@ -16,6 +16,14 @@ CLEAR_PORT: Final = 80
 NAMES: Final = frozenset({"graph", "mapi"})
 """As `protocol`: two names of one thing."""
 
+NOT_TAKEN: Final = {
+    "password": 'Microsoft Graph takes no passwords; oauth = "NAME" of an [oauth.NAME]',
+    "allow_plaintext": "to another machine a token is never said in the clear",
+}
+"""Keys of other protocols, each with the reason why there is none here."""
+
+MICROSOFT: Final = frozenset({"microsoft", "outlook.com", "other"})
+
 _PATHS: Final = frozenset({"", "/", "/v1.0", "/v1.0/"})
 
 
@@ -24,8 +32,6 @@ def take_apart(values: Any) -> Any:  # noqa: ANN401 - whatever TOML holds
 
     Documentation names clouds by URLs; errors, status and proxies want host and port.
     """
-    if isinstance(values, dict) and "password" in values:
-        raise wrong('has a password, which Graph does not take: oauth = "NAME" of an [oauth.NAME] alone')
     server = values.get("server") if isinstance(values, dict) else None
     if not isinstance(server, str) or "://" not in server:
         return values
@@ -59,3 +65,9 @@ def check_clear(server: str, security: str) -> None:
     """Refuse to say tokens in the clear to another machine, whatever else is configured."""
     if security == "none" and not is_loopback(server):
         raise wrong('has security = "none", and a token is said in the clear on this machine alone')
+
+
+def check_provider(provider: str, protocol: str) -> None:
+    """Refuse a *provider* that has no Graph."""
+    if provider not in MICROSOFT:
+        raise wrong(f'has protocol = "{protocol}", which is Microsoft\'s alone, and another provider')

@@ -54,7 +54,9 @@ class Outgoing(ByProxy):
         description="Takes what no other server is for, and what others cannot send now. A lone enabled server is it; "
         "of several exactly one must be.",
     )
-    protocol: Text = Field(default="smtp", description="How to speak to the server: `smtp`, or a plug-in's name.")
+    protocol: Text = Field(
+        default="smtp", description="How to speak to the server: `smtp`, `graph` (or `mapi`), a plug-in's name."
+    )
     sender_name: SenderName | None = Field(
         default=None, description="The name beside the address; `{technician}` and `{desk}` stand for theirs."
     )

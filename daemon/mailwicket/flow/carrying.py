@@ -247,11 +247,11 @@ def take_over(store: Store, office: Office, server: str, tx: Transaction) -> Non
     for slip in slips:
         for mail, sent_as in slip.begun.items():
             outbox.begin(tx, mail, server, sent_as)
-            if (found := outbox.find(tx, mail)) is not None and found.recipients:
+            if (found := outbox.find(tx, mail)) is not None and found.waiting:
                 now = office.clock()
                 died = Attempt(server, "uncertain", now, "the daemon ended meanwhile", counted=False)
                 office.aftermath.ended(tx, found, died, Noted("waiting", next_attempt=now), now)
         for mail, attempt in slip.ended:
-            if (found := outbox.find(tx, mail)) is not None and found.recipients:
+            if (found := outbox.find(tx, mail)) is not None and found.waiting:
                 office.conclude(tx, found, attempt)
     outbox.release_all(tx, server, believed=bool(slips) and all(slip.is_believed for slip in slips))

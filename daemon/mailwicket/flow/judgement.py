@@ -32,6 +32,8 @@ class Told:
     read: Read
     outcome: Outcome
     decided: Decided
+    source: str = ""
+    """The mailbox (NAME) that it came by."""
 
 
 class Judgement:
@@ -126,7 +128,7 @@ class Judgement:
                 self._book.note(joined(outcome, facts))
         self._budget.note_hits(self._source, outcome.hits)
         self._threads.learn(decided, self._source)
-        return Told(one, outcome, decided)
+        return Told(one, outcome, decided, self._source)
 
     def facts(self, number: TicketNumber) -> TicketFacts | None:
         """Return what is known of a ticket by now."""

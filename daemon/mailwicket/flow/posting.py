@@ -11,7 +11,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mailwicket.config.notification import Notification
@@ -60,12 +60,14 @@ class Post:
     """The mail that caused it, or is answered; None where the recipients do not have it."""
     files: Sequence[File] = ()
     chosen: str | None = None
+    source: str | None = None
+    """The mailbox (NAME) that it came by, where there is no ticket that is at home in one."""
 
 
 def write_ahead(tx: Transaction, mail: OutboxId, board: Switchboard, writing: Writing) -> None:
     """Write a small *mail* as the server sends it that it is meant for; what cannot be written fails when sent."""
     found = outbox.find(tx, mail)
-    if found is None or not found.recipients or not writing.is_small(found):
+    if found is None or not found.waiting or not writing.is_small(found):
         return
     sent_as = board.sent_as(found, found.meant)
     with suppress(PermanentError):
@@ -124,14 +126,30 @@ class Posting:
         """Tell whether the caps let *address* be told by itself that his mail arrived."""
         return may_acknowledge(address, self._lately(moment), moment.now, verified=verified)
 
-    def check_choice(self, chosen: str | None, facts: TicketFacts) -> None:
-        """Refuse a choice of server that is not allowed.
+    def check_choice(self, chosen: str, facts: TicketFacts, by: str = "") -> None:
+        """Refuse a choice of server that the technician *by* is not allowed.
 
         Raises:
             ConflictError: it is not, and why.
         """
-        if chosen is not None and (why := refusal(chosen, facts.group, self._board.map)) is not None:
+        own = self.policy.directory.find(by).groups if by else ()
+        if (why := refusal(chosen, facts.group, self._board.map, own)) is not None:
             raise ConflictError(why)
+
+    def offer(self, facts: TicketFacts, by: str = "") -> Mapping[str, object]:
+        """Return to whom a reply of *by* about *facts* would go, by which server, and which others he may choose."""
+        author = Address(None, by) if by else None
+        happened = Happened(Event.TECHNICIAN_REPLIED, facts, facts.subject, author=author)
+        found = [one for one in notices(happened, self.policy, self._notifications) if not one.automatic]
+        route = self._board.route(self.question(Event.TECHNICIAN_REPLIED, facts))
+        own, where = self.policy.directory.find(by).groups if by else (), self._board.map
+        return {
+            "to": [address for one in found for address in one.to],
+            "cc": [address for one in found for address in one.cc],
+            "outgoing": None if route is None else route.meant,
+            "from": None if route is None else self._board.exchange.servers[route.meant].email,
+            "choices": [name for name in where.servers if refusal(name, facts.group, where, own) is None],
+        }
 
     def post(self, moment: Moment, post: Post, *, but: Iterable[str] = ()) -> set[str]:
         """Queue every mail that tells of what *post* says happened, but to those of *but*; return who gets one.
@@ -142,8 +160,9 @@ class Posting:
         if not self.sends:
             return set()
         facts = post.happened.ticket
-        if facts is not None:
-            self.check_choice(post.chosen, facts)
+        if facts is not None and post.chosen is not None:
+            author = post.happened.author
+            self.check_choice(post.chosen, facts, author.address if author is not None else "")
         heard, left_out = set(but), set(but)
         for notice in notices(post.happened, self.policy, self._notifications):
             if left_out & {*notice.to, *notice.cc}:
@@ -154,7 +173,8 @@ class Posting:
 
     def _queue(self, moment: Moment, notice: Notice, post: Post) -> bool:
         facts = post.happened.ticket
-        route = self._board.route(self.question(notice.event, facts, post.chosen))
+        source = post.source if facts is None else facts.source
+        route = self._board.route(replace(self.question(notice.event, facts, post.chosen), received_at=source))
         if route is None:
             return False
         words = self._wording.write(notice, self._context(post, facts))
@@ -180,7 +200,7 @@ class Posting:
             in_reply_to=parents[-1] if parents else None,
             references=parents,
             files=post.files if not notice.internal else (),
-            received_at=None if facts is None else facts.source,
+            received_at=source,
             chosen=post.chosen,
         )
         queued = outbox.queue(moment.tx, draft, self.policy.keys, self._nonce(), moment.now)
@@ -222,7 +242,7 @@ class Posting:
             quote=given.quote,
             added=given.added,
             failure=given.failure,
-            desk=self._desks.get(facts.source or "", "") if facts is not None else given.desk,
+            desk=self._desks.get((post.source if facts is None else facts.source) or "", given.desk),
             subject=post.happened.subject,
             grace_days=preferences.reply_to_closed.grace_days,
             delimiter=given.delimiter,

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mailwicket.errors import PermanentError
-from mailwicket.flow.actions import PAUSED, written
 from mailwicket.flow.judgement import Told
 from mailwicket.flow.posting import Moment, Post, Posting
+from mailwicket.flow.saying import PAUSED, written
 from mailwicket.mail.explain import new_words
 from mailwicket.mail.wording import Context, Failure, Passage, Person
 from mailwicket.model import (
@@ -27,8 +27,9 @@ from mailwicket.model import (
 )
 from mailwicket.outgoing import Event
 from mailwicket.ports import JoinsTransaction, MarksEntries, Transaction
+from mailwicket.rules.decide import home_of
 from mailwicket.rules.notify import Happened
-from mailwicket.rules.outcome import Append, Create
+from mailwicket.rules.outcome import Append, Create, Quarantine
 from mailwicket.rules.own import canonical
 from mailwicket.store import journal, outlist
 from mailwicket.store.outbox import Attempt, Claimed, File, Noted
@@ -64,7 +65,10 @@ class Telling:
         """Tell people of what the mail *told* did to the ticket *facts*. A bug of ours costs no mail its ticket."""
         mail, outcome = told.read.mail, told.outcome
         is_report = mail is not None and mail.bounce is not None and outcome.reason in REPORTED
-        if mail is None or not (is_report or (facts is not None and isinstance(outcome, Create | Append))):
+        is_refused = isinstance(outcome, Quarantine) and outcome.author is not None
+        if mail is None or not (
+            is_report or is_refused or (facts is not None and isinstance(outcome, Create | Append))
+        ):
             return
         received_at = told.read.kept.ref.received_at
         if received_at is not None and moment.now - received_at > STALE:
@@ -73,6 +77,8 @@ class Telling:
         try:
             if is_report:
                 self._bounced(moment, mail, facts)
+            elif isinstance(outcome, Quarantine):
+                self._refused(moment, told, outcome)
             elif facts is None:
                 pass
             elif isinstance(outcome, Create):
@@ -83,6 +89,22 @@ class Telling:
             log.exception("nobody is told of mail intake=%s", told.read.kept.intake_id)
             moment.tx.execute("ROLLBACK TO posting")
         moment.tx.execute("RELEASE posting")
+
+    def _refused(self, moment: Moment, told: Told, outcome: Quarantine) -> None:
+        """Tell who wrote that his mail was not accepted, once a day: two machines would not leave it at that."""
+        mail, author, posting = told.read.mail, outcome.author, self.posting
+        if mail is None or author is None or not posting.tells(Event.MAIL_REFUSED):
+            return
+        may = posting.may_acknowledge(moment, author.address, verified=True)
+        if may and not outlist.was_refused(moment.tx, author.address, moment.now):
+            happened = Happened(Event.MAIL_REFUSED, None, "", author=author, acknowledge=True, verified=True)
+            post = Post(
+                happened,
+                names=_names([author]),
+                answers=mail.message_id,
+                source=home_of(mail, posting.policy, told.source).source,
+            )
+            posting.post(moment, post)
 
     def _opened(self, moment: Moment, mail: Mail, outcome: Create, facts: TicketFacts) -> None:
         verified = outcome.verified

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import json
-import tomllib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from mailwicket.config.load import Loaded
+from mailwicket.config.mistake import ConfigError
 from mailwicket.rehearsal.scenario import ScenarioError
-from mailwicket.rehearsal.unheeded import leave_out, unheeded
 
 Load = Callable[[Path], Loaded]
 """How a conf.d is read."""
 
-UNNEEDED: Final = {"server": "mail.example", "password": "rehearsal"}
-"""What a mailbox needs only to connect: nothing does in a rehearsal."""
+OAUTH: Final = "rehearsal"
+URL: Final = "https://login.example/"
+
+NEEDED: Final[Mapping[str, Mapping[str, str]]] = {
+    "incoming": {"server": "127.0.0.1", "password": "rehearsal", "oauth": OAUTH},
+    "outgoing": {"server": "127.0.0.1", "password": "rehearsal", "oauth": OAUTH},
+    "oauth": {
+        **dict.fromkeys(("client_id", "client_secret", "scope"), "rehearsal"),
+        **dict.fromkeys(("authorization_url", "token_url", "device_url", "redirect_url"), URL),
+    },
+}
+"""What servers need only to connect, which nothing does in a rehearsal. On loopback a password may go in the clear."""
+
+APPLICATION: Final = {
+    "provider": "microsoft", "grant": "client_credentials", "tenant": "login.example", "client_id": "rehearsal",
+    "client_secret": "rehearsal",
+}  # fmt: skip
+"""The `[oauth.NAME]` of those who name none."""
+
+ROUNDS: Final = 4
+"""What is missing is not told all at once: a login where there is a server."""
 
 
 class Files:
@@ -27,8 +46,6 @@ class Files:
         self._directory = directory
         self._load = load
         self._count = 0
-        self.unheeded: dict[str, None] = {}
-        """The keys that were left out because this version does not know them."""
 
     def begin(self, text: str | None, conf: Path | None) -> Loaded:
         """Read the first configuration: *text*, else the conf.d *conf*.
@@ -48,26 +65,24 @@ class Files:
             raise ScenarioError(f"conf: {error.filename}: {error.strerror}") from error
         if not self._count:
             raise ScenarioError(f"conf: there is no *.toml in {conf}")
-        return self._loaded()
-
-    def _loaded(self) -> Loaded:
-        """Read what there is, without what only sending needs and this version does not know."""
-        loaded = self._load(self._directory)
-        if not (keys := unheeded(loaded.errors)):
-            return loaded
-        for path in self._directory.glob("*.toml"):
-            leave_out(path, keys)
-        self.unheeded |= dict.fromkeys(keys)
         return self._load(self._directory)
 
     def add(self, text: str) -> Loaded:
-        """Merge *text* over what there is; where that is refused it is forgotten again."""
-        before = self._write("before", _unneeded(text))
-        path = self._write("step", text)
-        loaded = self._loaded()
+        """Merge *text* over what there is, with what it needs to connect; where that is refused it is forgotten."""
+        added = [self._write("step", text)]
+        loaded = self._load(self._directory)
+        needed: dict[str, dict[str, str]] = {}
+        for _ in range(ROUNDS):
+            missing = _missing(loaded.errors)
+            if not missing:
+                break
+            for table, keys in missing.items():
+                needed.setdefault(table, {}).update(keys)
+            added.append(self._write("connect", _toml(needed)))
+            loaded = self._load(self._directory)
         if loaded.settings is None and self._count:
-            path.unlink()
-            before.unlink()
+            for path in added:
+                path.unlink(missing_ok=True)
         else:
             self._count += 1
         return loaded
@@ -79,17 +94,21 @@ class Files:
         return path
 
 
-def _unneeded(text: str) -> str:
-    """Return what each mailbox and outgoing server of *text* that is new lacks and nobody needs here."""
-    try:
-        told = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return ""
+def _missing(errors: Iterable[ConfigError]) -> dict[str, dict[str, str]]:
+    """Return what is missing only to connect, by table."""
+    found: dict[str, dict[str, str]] = {}
+    for error in errors:
+        key = re.fullmatch(r"((incoming|outgoing|oauth)\.[a-z0-9_-]+)\.(\w+)", error.key)
+        if key is None or not error.message.startswith("is missing") or key[3] not in NEEDED[key[2]]:
+            continue
+        found.setdefault(key[1], {})[key[3]] = NEEDED[key[2]][key[3]]
+        if key[3] == "oauth":
+            found[f"oauth.{OAUTH}"] = dict(APPLICATION)
+    return found
+
+
+def _toml(tables: Mapping[str, Mapping[str, str]]) -> str:
     lines = []
-    for table in ("incoming", "outgoing"):
-        units = told.get(table, {})
-        for name, unit in units.items() if isinstance(units, dict) else ():
-            if isinstance(unit, dict) and "email" in unit:
-                lines.append(f"[{table}.{json.dumps(name)}]")
-                lines += [f'{key} = "{value}"' for key, value in UNNEEDED.items() if key not in unit]
+    for table, keys in tables.items():
+        lines += [f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]
     return "\n".join(lines)

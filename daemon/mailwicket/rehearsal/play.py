@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -45,8 +45,6 @@ class Result:
     steps: list[Played] = field(default_factory=list)
     error: str | None = None
     """Why it could not be played, or no further."""
-    unheeded: Sequence[str] = ()
-    """Keys of its configuration that this version does not know and nothing here hangs on."""
 
     @property
     def passed(self) -> bool:
@@ -59,11 +57,7 @@ def play(scenario: Scenario, conf: Path | None, load: Load) -> Result:
     result = Result(str(scenario.path))
     try:
         with TemporaryDirectory(prefix="mailwicket-") as directory:
-            files = Files(Path(directory), load)
-            try:
-                _play(scenario, conf, files, result)
-            finally:
-                result.unheeded = list(files.unheeded)
+            _play(scenario, conf, Files(Path(directory), load), result)
     except ScenarioError as error:
         result.error = str(error)
     return result
@@ -121,8 +115,6 @@ class _Player:
             happened.refused = str(error)
         happened.sent = world.post.sent[sent_before:]
         happened.alerts = list(dict.fromkeys([*happened.alerts, *world.post.alerts[alerts_before:]]))
-        shown = (flag for entry in happened.added for flag in entry["flags"])
-        happened.flags = list(dict.fromkeys([*happened.flags, *shown]))
         if happened.ticket is not None:
             happened.shown = world.ticket(happened.ticket)
             happened.facts = world.facts(happened.ticket)

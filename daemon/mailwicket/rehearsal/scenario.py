@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from mailwicket.errors import MailwicketError
 from mailwicket.model import Flag, Reason, TicketStatus
+from mailwicket.outgoing import Event
 
 BEGIN: Final = datetime(2026, 1, 1, 9, tzinfo=UTC)
 
@@ -68,7 +69,8 @@ EXPECTATIONS: Final[Mapping[str, Form]] = {
 }
 SENT: Final[Mapping[str, Form]] = {
     **dict.fromkeys(("to", "cc", "contains", "lacks"), TEXTS),
-    **dict.fromkeys(("from", "from_name", "via", "reply_to", "event", "subject_contains"), TEXT),
+    **dict.fromkeys(("from", "from_name", "via", "reply_to", "subject_contains"), TEXT),
+    "event": tuple(Event),
 }
 STEP: Final[Mapping[str, Form]] = {**dict.fromkeys(ACTIONS, TABLE), "config": TEXT, "at": TIME, "expect": TABLE}
 TOP: Final[Mapping[str, Form]] = {"title": TEXT, "conf": TEXT, "refused": TEXT, "step": LIST}

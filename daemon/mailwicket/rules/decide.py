@@ -10,8 +10,9 @@ from mailwicket.mail.separator import title
 from mailwicket.model import Facts, Flag, KnownMail, Mail, Reason, TicketFacts
 from mailwicket.rules.case import Arrival, Case
 from mailwicket.rules.letter import Letter
-from mailwicket.rules.opening import Asked, asked_by, filtered, is_allowed, opening
+from mailwicket.rules.opening import Asked, asked_by, filtered, is_allowed, may_be_told, opening
 from mailwicket.rules.outcome import Append, Create, Ignore, Outcome, Quarantine, Trace
+from mailwicket.rules.own import canonical
 from mailwicket.rules.people import sender_of
 from mailwicket.rules.policy import Home, Policy
 from mailwicket.rules.reply import reply, tagged
@@ -28,6 +29,12 @@ CUTS: Final = {
     "header_cut": "a longer header than is read: the mail itself is attached",
 }
 """What of a mail was left out, by `Mail.damage`."""
+
+
+REFUSALS: Final = frozenset(
+    {Reason.GUEST_NOT_ALLOWED, Reason.EMAIL_TO_TICKET_OFF, Reason.SENDER_BLOCKED, Reason.FILTER_NOT_ALLOWED}
+)
+"""Why a mail is not accepted that a person may have meant well. What an `ignore` filter has is for nobody's eyes."""
 
 
 def decide(mail: Mail, facts: Facts, policy: Policy, arrival: Arrival, found: Candidates | None = None) -> Outcome:
@@ -59,7 +66,15 @@ def decide(mail: Mail, facts: Facts, policy: Policy, arrival: Arrival, found: Ca
     trace("authentication", standing.told)
     case = Case(letter, facts, policy, arrival, home, found, standing, sender, trace, [*flags, *sender.flags])
     outcome = _judged(case)
+    if isinstance(outcome, Quarantine) and outcome.reason in REFUSALS and _is_proven(case):
+        outcome = replace(outcome, author=sender.author)
     return replace(outcome, hits=tuple(case.hits)) if case.hits else outcome
+
+
+def _is_proven(case: Case) -> bool:
+    """Tell whether a person wrote the mail, and whoever it says."""
+    author = case.sender.author
+    return case.verdict.passed and canonical(author.address) in case.own_addresses and may_be_told(case, author)
 
 
 def home_of(mail: Mail, policy: Policy, source: str) -> Home:

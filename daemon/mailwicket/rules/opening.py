@@ -133,7 +133,7 @@ def opening(case: Case, asked: Asked, previous: TicketFacts | None) -> Outcome:
         note_author=case.sender.author if asked.note else None,
         linked_to=None if previous is None else previous.number,
         told=_told(case),
-        acknowledge=_may_be_told(case, asked.requester),
+        acknowledge=may_be_told(case, asked.requester),
         verified=case.verdict.passed and canonical(asked.requester.address) in case.own_addresses,
         flags=tuple(case.flags),
     )
@@ -198,7 +198,7 @@ def _told(case: Case) -> list[str]:
     return list(others.values())
 
 
-def _may_be_told(case: Case, requester: Address) -> bool:
+def may_be_told(case: Case, requester: Address) -> bool:
     """Whether the requester may be told that his mail arrived: never a machine, a list, nobody (RFC 3834 2)."""
     local = canonical(requester.address).partition("@")[0].partition("+")[0]
     return case.mail.automatic is None and not case.letter.is_from_a_list and local not in NOBODY

@@ -69,6 +69,9 @@ class Ignore(_Outcome):
 class Quarantine(_Outcome):
     """Kept for a person's decision."""
 
+    author: Address | None = None
+    """Who may be told that his mail was refused: a person who is proven to have written it."""
+
 
 Outcome = Create | Append | Ignore | Quarantine
 

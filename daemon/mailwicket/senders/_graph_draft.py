@@ -29,6 +29,8 @@ SLICE_BYTES: Final = 3 * 1024 * 1024
 SESSIONS: Final = 2
 """A session that ended is begun anew once."""
 
+DISCARD_S: Final = 10
+
 STUCK: Final = 3
 """So often in one session a slice may be lost, or bring it no further."""
 
@@ -82,8 +84,8 @@ class Drafts:
             await self._hang(draft, file)
 
     async def discard(self, draft: str) -> bool:
-        """Remove *draft*; return False where that did not work. Whatever interrupts, there are some seconds for it."""
-        with anyio.move_on_after(10, shield=True):
+        """Remove *draft*; return False where that did not work within some seconds."""
+        with anyio.move_on_after(DISCARD_S):
             try:
                 await self._mailbox.call("DELETE", message_path(draft), wanted=(204,))
             except ItemGoneError:

@@ -49,6 +49,7 @@ class Traces:
         """Know of none."""
         self._known: OrderedDict[str, Trace] = OrderedDict()
         self._laid: OrderedDict[str, Laid] = OrderedDict()
+        self._doubtful: OrderedDict[str, None] = OrderedDict()
         self._swept_at: float | None = None
 
     def keep(self, message_id: str, now: float, draft: str | None = None) -> Trace:
@@ -62,6 +63,16 @@ class Traces:
     def forget(self, message_id: str) -> None:
         """It is decided."""
         self._known.pop(message_id, None)
+
+    def doubt(self, message_id: str | None) -> None:
+        """A mail may have a draft that nobody will send: the answer to its making was lost."""
+        if message_id is not None:
+            self._doubtful[message_id] = None
+            _bound(self._doubtful)
+
+    def doubted(self, message_id: str) -> bool:
+        """Tell whether that was so, once."""
+        return self._doubtful.pop(message_id, ...) is None
 
     def put_laid(self, message_id: str | None, laid: Laid) -> None:
         """Keep a draft for the next attempt; of a mail without an id it is found by none."""

@@ -89,13 +89,25 @@ class GraphSubmission:
         return await self._lay_down(lighter, message_id)
 
     async def _lay_down(self, parts: Load, message_id: str | None) -> str:
-        draft = await self._drafts.create(parts.mime, message_id)
+        if message_id is not None and self._folder is not None and self._traces.doubted(message_id):
+            for old in (await look(self._mailbox, self._folder, message_id, None)).drafts:
+                await self._drafts.discard(old)
+        try:
+            draft = await self._drafts.create(parts.mime, message_id)
+        except UnsureError:
+            self._traces.doubt(message_id)
+            raise
         try:
             await self._drafts.hang(draft, parts)
         except Exception:
-            await self._drafts.discard(draft)  # half of a mail: nobody may find it and send it
+            await self._discard(draft, message_id)  # half of a mail: nobody may find it and send it
             raise
         return draft
+
+    async def _discard(self, draft: str, message_id: str | None) -> None:
+        """Remove *draft*; one that stays goes before the mail is laid down anew, or by `clear_away`."""
+        if not await self._drafts.discard(draft):
+            self._traces.doubt(message_id)
 
     async def _send(self, draft: str, mail: bytes, message_id: str | None) -> None:
         peer = self._mailbox.place.peer
@@ -107,7 +119,7 @@ class GraphSubmission:
             self._traces.put_laid(message_id, Laid(draft, _digest(mail)))
             raise
         except Exception:
-            await self._drafts.discard(draft)
+            await self._discard(draft, message_id)
             raise
         except BaseException:  # cancelled: it may have been sent
             self._trace(message_id, draft)

@@ -191,11 +191,13 @@ class Claimed:
     give_up_at: datetime
     cause: str
     recipients: Sequence[str]
-    """Those who do not have it yet, canonical."""
+    """Those who do not have it yet and may have it now, canonical."""
     written_as: SentAs | None = None
     """As whom `raw` is sent."""
     raw: bytes | None = field(default=None, repr=False)
     """Its bytes, where they were written when it was queued."""
+    held: Sequence[str] = ()
+    """Those who do not have an older mail of the ticket yet: no mail overtakes another."""
 
     @property
     def people(self) -> tuple[list[Address], list[Address]]:
@@ -203,8 +205,13 @@ class Claimed:
         return _addresses(self.words["to"]), _addresses(self.words.get("cc", ()))
 
     @property
+    def waiting(self) -> list[str]:
+        """All who do not have it yet."""
+        return [*self.recipients, *self.held]
+
+    @property
     def is_partly_done(self) -> bool:
-        """Whether it is settled for some recipients."""
+        """Whether it is settled for some recipients, or held for them."""
         return len(self.recipients) < len(self.words["to"]) + len(self.words.get("cc", ()))
 
     @property
@@ -271,11 +278,14 @@ def next_moment(tx: Transaction, after: datetime) -> datetime | None:
 
 def _claimed(row: Sequence[Any]) -> Claimed:
     sent_as = None if row[9] is None else SentAs(*json.loads(row[9]))
+    recipients, held = json.loads(row[14]), () if row[17] is None else json.loads(row[17])
+    if held:
+        recipients = [one for one in recipients if one not in held]
     return Claimed(
         OutboxId(row[0]), row[1] if row[1] is None else TicketNumber(row[1]), Event(row[2]), MessageId(row[3]),
         datetime.fromisoformat(row[4]), json.loads(row[5]), row[6], row[7], row[8], sent_as, bool(row[10]), row[11],
-        datetime.fromisoformat(row[12]), row[13], json.loads(row[14]),
-        None if row[15] is None else SentAs(*json.loads(row[15])), row[16],
+        datetime.fromisoformat(row[12]), row[13], recipients,
+        None if row[15] is None else SentAs(*json.loads(row[15])), row[16], held,
     )  # fmt: skip
 
 
@@ -316,7 +326,8 @@ class Attempt:
 
     server: str
     outcome: str
-    """`sent`; `later`, of the mail or a recipient; `refused`; `server`: its failure, nothing was taken; `uncertain`."""
+    """`sent`; `later`, of the mail or a recipient; `refused`, of the mail or, by `statuses`, of recipients; `server`:
+    its failure, nothing was taken; `uncertain`."""
     next_attempt: datetime
     """If it is to wait."""
     said: str = ""
@@ -346,7 +357,7 @@ def note_attempt(tx: Transaction, mail: Claimed, attempt: Attempt, now: datetime
     """
     at = timestamp(now)
     failed: list[str] = []
-    waiting = set(mail.recipients)
+    waiting = set(mail.waiting)
     for address, status in attempt.statuses.items():
         state = "sent" if status.is_taken else "failed" if status.is_permanent else "waiting"
         told = None if status.is_taken else f"{status.code} {status.text}"
@@ -355,7 +366,8 @@ def note_attempt(tx: Transaction, mail: Claimed, attempt: Attempt, now: datetime
             waiting.discard(address)
         if state == "failed":
             failed.append(address)
-    gives_up = attempt.outcome == "refused" or (waiting and now >= mail.give_up_at)
+    is_refused = attempt.outcome == "refused" and not attempt.statuses  # the whole mail, whoever gets it
+    gives_up = is_refused or (waiting and now >= mail.give_up_at)
     if gives_up and waiting:
         tx.execute(SQL.fail_waiting, (attempt.said or None, at, mail.outbox_id))
         failed += sorted(waiting)
@@ -408,30 +420,18 @@ def too_old(tx: Transaction, servers: Sequence[str], now: datetime) -> list[Clai
     return [_claimed(row) for row in rows]
 
 
-def reclaim(tx: Transaction, before: datetime, after: datetime, limit: int) -> int:
-    """Forget what up to *limit* mails said that were settled before that moment, or *after* that one; return how many.
-
-    How they went stays: their rows keep the same cause from queueing them again, and reports find them.
-    """
-    found = tx.execute(
-        SQL.to_reclaim, {"before": timestamp(before), "after": timestamp(after), "limit": limit}
-    ).fetchall()
-    numbers = json.dumps([outbox_id for (outbox_id,) in found])
-    tx.execute(SQL.reclaim, (numbers,))
-    tx.execute(SQL.drop_raws, (numbers,))
-    return len(found)
-
-
-def needs_file(tx: Transaction, file: str) -> bool:
-    """Tell whether a mail that waits takes a file out of the raw *file*."""
-    return bool(tx.execute(SQL.needs_file, (f'"raw":[{_ENCODE(file)},',)).fetchone()[0])
-
-
 def pause_of(attempts: int, jitter: float) -> timedelta:
     """Return how long a mail waits after *attempts* (1 or more); *jitter* is in [0, 1)."""
     return PAUSES[min(attempts, len(PAUSES)) - 1] * (1 + jitter / 4)
 
 
-def adopt_orphans(tx: Transaction, known: Sequence[str], server: str) -> None:
-    """Have *server* take what waits for servers that are not *known* any more; what one of these may have, stays."""
-    tx.execute(SQL.adopt_orphans, (server, json.dumps([*known, ANY_SERVER])))
+def adopt(tx: Transaction, servers: Mapping[str, bool], primary: str | None) -> None:
+    """Go on with other *servers*, by name with whether they are enabled.
+
+    What waits for one that there is no more goes by the *primary*, but for what it may have; what waits for one that
+    is disabled rests: it is kept, and holds up no other mail of its ticket.
+    """
+    if primary is not None:
+        tx.execute(SQL.adopt_orphans, (primary, json.dumps([*servers, ANY_SERVER])))
+    active = [name for name, is_enabled in servers.items() if is_enabled]
+    tx.execute(SQL.rest, (json.dumps([*active, ANY_SERVER]),))

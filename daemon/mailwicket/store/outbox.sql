@@ -23,28 +23,32 @@ SELECT address, since FROM paused_address WHERE lifted_at IS NULL AND address IN
 
 -- name: due
 -- Mails for a server that may be sent now, in the order of an index: those that are due first. None overtakes an older one of
--- its ticket that waits for the same recipient.
+-- its ticket to the same recipient; it goes to its others meanwhile. One that rests holds up nobody.
 SELECT outbox_id FROM outbox AS c
 WHERE c.state = 'waiting' AND c.uncertain = 0 AND c.meant = :server AND next_attempt <= :now AND (claimed_until IS NULL OR claimed_until < :now)
     AND (c.event = 'announcement') = :announced
-    AND (c.ticket IS NULL OR NOT EXISTS (
-        SELECT 1 FROM outbox AS older INDEXED BY outbox_waiting_of_ticket
-        JOIN outbox_recipient AS r ON r.outbox_id = older.outbox_id AND r.state = 'waiting'
-        JOIN outbox_recipient AS mine
-            ON mine.outbox_id = c.outbox_id AND mine.address = r.address AND mine.state = 'waiting'
-        WHERE older.ticket = c.ticket AND older.outbox_id < c.outbox_id AND older.state = 'waiting'))
+    AND (c.ticket IS NULL
+        OR NOT EXISTS (SELECT 1 FROM outbox AS older INDEXED BY outbox_waiting_of_ticket
+            WHERE older.ticket = c.ticket AND older.outbox_id < c.outbox_id AND older.state = 'waiting' AND older.resting = 0)
+        OR EXISTS (SELECT 1 FROM outbox_recipient AS mine
+            WHERE mine.outbox_id = c.outbox_id AND mine.state = 'waiting' AND NOT EXISTS (
+                SELECT 1 FROM outbox AS older INDEXED BY outbox_waiting_of_ticket
+                JOIN outbox_recipient AS r ON r.outbox_id = older.outbox_id AND r.state = 'waiting' AND r.address = mine.address
+                WHERE older.ticket = c.ticket AND older.outbox_id < c.outbox_id AND older.state = 'waiting' AND older.resting = 0)))
 ORDER BY next_attempt, c.outbox_id LIMIT :limit
 
 -- name: due_uncertain
 -- Those that a server may have, and that it alone may be asked to take.
 SELECT outbox_id FROM outbox AS c
 WHERE c.state = 'waiting' AND c.uncertain = 1 AND c.via = :server AND next_attempt <= :now AND (claimed_until IS NULL OR claimed_until < :now)
-    AND (c.ticket IS NULL OR NOT EXISTS (
-        SELECT 1 FROM outbox AS older INDEXED BY outbox_waiting_of_ticket
-        JOIN outbox_recipient AS r ON r.outbox_id = older.outbox_id AND r.state = 'waiting'
-        JOIN outbox_recipient AS mine
-            ON mine.outbox_id = c.outbox_id AND mine.address = r.address AND mine.state = 'waiting'
-        WHERE older.ticket = c.ticket AND older.outbox_id < c.outbox_id AND older.state = 'waiting'))
+    AND (c.ticket IS NULL
+        OR NOT EXISTS (SELECT 1 FROM outbox AS older INDEXED BY outbox_waiting_of_ticket
+            WHERE older.ticket = c.ticket AND older.outbox_id < c.outbox_id AND older.state = 'waiting' AND older.resting = 0)
+        OR EXISTS (SELECT 1 FROM outbox_recipient AS mine
+            WHERE mine.outbox_id = c.outbox_id AND mine.state = 'waiting' AND NOT EXISTS (
+                SELECT 1 FROM outbox AS older INDEXED BY outbox_waiting_of_ticket
+                JOIN outbox_recipient AS r ON r.outbox_id = older.outbox_id AND r.state = 'waiting' AND r.address = mine.address
+                WHERE older.ticket = c.ticket AND older.outbox_id < c.outbox_id AND older.state = 'waiting' AND older.resting = 0)))
 ORDER BY next_attempt, c.outbox_id LIMIT :limit
 
 -- name: claim
@@ -52,11 +56,18 @@ ORDER BY next_attempt, c.outbox_id LIMIT :limit
 UPDATE outbox SET claimed_until = ?, via = ? WHERE outbox_id IN (SELECT value FROM json_each(?))
 
 -- name: claimed
--- What is needed to send them, in the order in which they came, announcements last; with the bytes where they are written already.
+-- What is needed to send them, in the order in which they came, announcements last; with the bytes where they are written already,
+-- and those of whom an older mail of the ticket waits.
 SELECT o.outbox_id, o.ticket, o.event, o.message_id, o.queued_at, o.letter, o.received_at, o.meant, o.via, o.sent_as,
     o.uncertain, o.attempts, o.give_up_at, o.cause,
     (SELECT json_group_array(r.address) FROM outbox_recipient AS r WHERE r.outbox_id = o.outbox_id AND r.state = 'waiting'),
-    w.sent_as, w.raw
+    w.sent_as, w.raw,
+    CASE WHEN EXISTS (SELECT 1 FROM outbox AS older INDEXED BY outbox_waiting_of_ticket
+        WHERE older.ticket = o.ticket AND older.outbox_id < o.outbox_id AND older.state = 'waiting' AND older.resting = 0)
+    THEN (SELECT json_group_array(DISTINCT mine.address) FROM outbox_recipient AS mine
+        JOIN outbox AS older ON older.ticket = o.ticket AND older.outbox_id < o.outbox_id AND older.state = 'waiting' AND older.resting = 0
+        JOIN outbox_recipient AS r ON r.outbox_id = older.outbox_id AND r.state = 'waiting' AND r.address = mine.address
+        WHERE mine.outbox_id = o.outbox_id AND mine.state = 'waiting') END
 FROM outbox AS o LEFT JOIN outbox_raw AS w ON w.outbox_id = o.outbox_id WHERE o.outbox_id IN (SELECT value FROM json_each(?))
 ORDER BY o.event = 'announcement', o.outbox_id
 
@@ -129,7 +140,7 @@ SELECT at, via, outcome FROM outbox_attempt WHERE outbox_id = ? ORDER BY attempt
 SELECT outbox_id, ticket, event, message_id, queued_at, letter, received_at, meant, via, sent_as, uncertain, attempts,
     give_up_at, cause,
     (SELECT json_group_array(r.address) FROM outbox_recipient AS r WHERE r.outbox_id = o.outbox_id AND r.state = 'waiting'),
-    NULL, NULL
+    NULL, NULL, NULL
 FROM outbox AS o
 WHERE state = 'waiting' AND give_up_at <= ? AND claimed_until IS NULL
     AND coalesce(CASE WHEN uncertain THEN via END, meant) IN (SELECT value FROM json_each(?)) LIMIT 100
@@ -180,7 +191,7 @@ UPDATE outbox_recipient SET state = 'waiting', at = ? WHERE outbox_id = ? AND st
 -- name: retry
 -- A person wants it tried now, and for as long as a new one.
 UPDATE outbox SET state = 'waiting', next_attempt = :now, give_up_at = :give_up_at, done_at = NULL, uncertain = :uncertain,
-    meant = :meant, route = :route
+    meant = :meant, route = :route, resting = 0
 WHERE outbox_id = :outbox_id
 
 -- name: cancel
@@ -191,6 +202,11 @@ UPDATE outbox SET state = 'cancelled', done_at = ? WHERE outbox_id = ? AND state
 -- To whom acknowledgements were queued since then.
 SELECT o.queued_at, r.address FROM outbox AS o JOIN outbox_recipient AS r ON r.outbox_id = o.outbox_id
 WHERE o.event = 'created' AND o.queued_at > ? AND (o.cause LIKE '%/created/requester/%' OR o.cause LIKE '%/created/cc/%')
+
+-- name: refused_lately
+-- Whether an address was told since then that a mail of its was not accepted.
+SELECT 1 FROM outbox_recipient AS r JOIN outbox AS o ON o.outbox_id = r.outbox_id
+WHERE r.address = ? AND o.event = 'mail_refused' AND o.queued_at > ? LIMIT 1
 
 -- name: bounced
 -- A delivery report says that it did not arrive.
@@ -223,6 +239,11 @@ UPDATE paused_address SET lifted_at = ? WHERE address = ?
 -- Mail for servers that conf.d names no more goes by another.
 UPDATE outbox SET meant = ? WHERE state = 'waiting' AND uncertain = 0 AND meant NOT IN (SELECT value FROM json_each(?))
 
+-- name: rest
+-- Mails rest that wait for a server that is not one of the JSON list; those of servers that are, rest no more.
+UPDATE outbox SET resting = 1 - resting
+WHERE state = 'waiting' AND resting = (coalesce(CASE WHEN uncertain THEN via END, meant) IN (SELECT value FROM json_each(?)))
+
 -- name: sent_mail
 -- What a delivery report speaks of.
 SELECT event, ticket, (SELECT json_group_array(r.address) FROM outbox_recipient AS r WHERE r.outbox_id = o.outbox_id)
@@ -245,8 +266,16 @@ UNION ALL SELECT outbox_id FROM outbox WHERE reclaimed = 0 AND done_at > :after 
 -- name: reclaim
 -- Of the mails of a JSON list it stays to whom they went, under which subject, and how; not what they said.
 UPDATE outbox SET reclaimed = 1, letter = json_remove(letter, '$.text', '$.html', '$.loop', '$.references', '$.in_reply_to')
-WHERE outbox_id IN (SELECT value FROM json_each(?))
+WHERE outbox_id IN (SELECT value FROM json_each(?)) AND done_at IS NOT NULL
+
+-- name: drop_reclaimed
+-- Nor their bytes, of those that were never sent.
+DELETE FROM outbox_raw WHERE outbox_id IN (SELECT o.outbox_id FROM outbox AS o, json_each(?) AS j WHERE o.outbox_id = j.value AND o.reclaimed = 1)
 
 -- name: needs_file
 -- Whether a mail that waits takes a file out of a raw mail in that file.
 SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'waiting' AND instr(letter, ?))
+
+-- name: files_named
+-- The hashes of the files that go along with mails whose words are kept.
+SELECT DISTINCT f.value ->> 'sha256' FROM outbox AS o, json_each(o.letter, '$.files') AS f WHERE o.reclaimed = 0

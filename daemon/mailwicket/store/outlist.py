@@ -192,6 +192,12 @@ def acknowledged(tx: Transaction, now: datetime) -> list[Acknowledged]:
     return [Acknowledged(datetime.fromisoformat(at), address) for at, address in rows]
 
 
+def was_refused(tx: Transaction, address: str, now: datetime) -> bool:
+    """Tell whether *address* was told within a day that a mail was not accepted."""
+    asked = canonical(address), timestamp(now - DAY)
+    return tx.execute(SQL.refused_lately, asked).fetchone() is not None
+
+
 def note_bounce(tx: Transaction, outbox_id: int, address: str, said: str, now: datetime) -> bool:
     """Note a report that a mail never reached *address*; True: it was one too many, nothing is sent there any more."""
     person = canonical(address)
@@ -216,14 +222,14 @@ def paused(tx: Transaction) -> list[Shown]:
     return [{"address": row[0], "since": row[1], "why": row[2]} for row in tx.execute(SQL.paused).fetchall()]
 
 
-def paused_among(tx: Transaction, addresses: Collection[str]) -> frozenset[str]:
-    """Return those of canonical *addresses* to which nothing is sent."""
-    return frozenset(address for address, _ in tx.execute(SQL.paused_of, (json.dumps([*addresses]),)).fetchall())
-
-
 def count_paused(tx: Transaction) -> int:
     """Count the addresses to which nothing is sent."""
     return int(tx.execute(SQL.paused_count).fetchone()[0])
+
+
+def paused_among(tx: Transaction, addresses: Collection[str]) -> frozenset[str]:
+    """Return those of canonical *addresses* to which nothing is sent."""
+    return frozenset(address for address, _ in tx.execute(SQL.paused_of, (json.dumps([*addresses]),)).fetchall())
 
 
 def unpause(tx: Transaction, address: str, now: datetime) -> None:

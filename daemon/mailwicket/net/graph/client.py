@@ -16,6 +16,7 @@ import anyio
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from mailwicket.errors import BlockedError, MailwicketError, TransientError
+from mailwicket.failpoint import failpoint
 from mailwicket.net.graph.failure import Asked, ErrorAnswer, UnsureError, judge, read_error
 from mailwicket.net.graph.place import Place, is_upload_url
 from mailwicket.net.http import CutOffError, Http, read
@@ -244,6 +245,7 @@ class GraphMailbox:
             UnsureError: it may have.
             BlockedError: the certificate does not stand the test.
         """
+        failpoint("graph.send")
         limit_s = None if bulk else self.deadlines.answer_s
         try:
             with anyio.fail_after(limit_s):

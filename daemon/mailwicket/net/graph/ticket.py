@@ -13,6 +13,11 @@ from urllib.parse import urlsplit
 from mailwicket.net.graph.place import SIGNED_IN
 from mailwicket.net.oauth.claims import GRAPH_ID, read_claims
 
+CLOUDS: Final = frozenset(
+    {"graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn"}
+)
+"""Tokens of one are nothing to another."""
+
 WRITES: Final = ("Mail.ReadWrite", "Mail.ReadWrite.Shared")
 SENDS: Final = ("Mail.Send", "Mail.Send.Shared")
 READS: Final = (*WRITES, "Mail.Read", "Mail.Read.Shared")
@@ -60,9 +65,10 @@ class Ticket:
         return bool(self.may_send) and not any(one in WRITES for one in self.permissions)
 
     def is_for(self, server: str) -> bool:
-        """Tell whether *server* is meant."""
+        """Tell whether *server* is meant, or the cloud that stands behind it where it is none itself."""
         named = urlsplit(self.audience).hostname if "://" in self.audience else self.audience
-        return named in {server.casefold(), GRAPH_ID}
+        stands_before = server.casefold() not in CLOUDS and named in CLOUDS
+        return stands_before or named in {server.casefold(), GRAPH_ID}
 
     def missing(self, mailbox: str, *, changes: bool) -> str | None:
         """Return the permission that a person's token lacks for *mailbox*; an application's may stand in Exchange."""
