@@ -7,7 +7,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.dialogue.graph_send import ADA, DESK, ID, TO_ADA, Post, large, mail, post, sender
+from tests.dialogue.graph_send import ADA, DESK, ID, TO_ADA, TWO_SLICES, Post, large, mail, post, scale_down, sender
 
 from mailwicket.errors import PermanentError, TransientError, UncertainError
 from mailwicket.outgoing import RecipientStatus
@@ -148,8 +148,11 @@ async def test_after_a_death_between_draft_and_order_the_mail_is_sent_once_and_n
     assert (at.sent, at.drafts) == ([ID], [])
 
 
-async def test_after_a_death_amid_the_files_no_half_of_a_mail_is_sent(at: Post, tmp_path: Path) -> None:
-    raw = large(4 * 1024 * 1024)
+async def test_after_a_death_amid_the_files_no_half_of_a_mail_is_sent(
+    at: Post, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scale_down(monkeypatch)
+    raw = large(TWO_SLICES)
     with anyio.CancelScope() as scope:
         at.lab.faults.add("PUT *", delay_s=60)
         async with anyio.create_task_group() as tasks:
@@ -170,7 +173,7 @@ async def test_after_a_death_amid_the_files_no_half_of_a_mail_is_sent(at: Post, 
     await anyio.sleep(PATIENCE_S)
     assert await resumed(at, raw)
     assert (at.sent, at.drafts) == ([ID], [])
-    assert len(at.lab.sending.sent[0].content) > 5_000_000
+    assert len(at.lab.sending.sent[0].content) > TWO_SLICES
 
 
 async def test_after_a_death_before_the_draft_the_mail_is_sent_once_it_cannot_be_on_its_way(at: Post) -> None:
