@@ -207,6 +207,25 @@ async def test_what_a_person_threw_away_is_no_draft_that_waits(at: Post, tmp_pat
     assert len(at.box.messages("deleteditems")) == 1
 
 
+async def test_a_draft_that_was_known_and_thrown_away_was_not_sent(at: Post) -> None:
+    await lose(at, drop="before")
+    (draft,) = at.box.messages("drafts")
+    at.box.move(draft, at.box.folder("deleteditems"))
+    assert not await resumed(at)
+    await anyio.sleep(PATIENCE_S)
+    assert await resumed(at)
+    assert at.sent == [ID]
+
+
+async def test_a_question_that_graph_does_not_understand_says_nothing_of_the_mail(at: Post, tmp_path: Path) -> None:
+    await lose(at)
+    restart(at, tmp_path)
+    at.lab.faults.add("GET */messages", status=400, code="InefficientFilter", after=1)
+    with pytest.raises(TransientError, match="InefficientFilter"):
+        await resume(at)
+    assert await resumed(at)
+
+
 async def test_an_id_with_a_quote_in_it_is_looked_for_as_it_is(at: Post) -> None:
     odd = "<it's.one&two=3@example.org>"
     await lose(at, raw=mail(odd))

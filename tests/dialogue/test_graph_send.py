@@ -335,6 +335,19 @@ async def test_a_draft_whose_making_was_never_answered_goes_before_the_mail_is_l
     assert (at.sent, at.drafts) == ([ID], [])
 
 
+async def test_a_server_that_does_not_tell_of_old_drafts_sends_all_the_same(at: Post) -> None:
+    at.lab.faults.add("GET */mailFolders/*/messages", status=400, code="InefficientFilter")
+    await submit(at, mail())
+    assert at.sent == [ID]
+
+
+@pytest.mark.parametrize("fault", [{"status": 404, "code": "ErrorItemNotFound"}, {"status": 400, "code": "BadRequest"}])
+async def test_a_mailbox_that_does_not_open_blocks_the_server(at: Post, fault: dict[str, object]) -> None:
+    at.lab.faults.add("GET */drafts", **fault)
+    with pytest.raises(BlockedError):
+        await submit(at, mail())
+
+
 # --- a server that says nothing
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,6 +20,8 @@ from mailwicket.outgoing import Envelope, RecipientStatus
 from mailwicket.senders._graph_draft import BODY, Drafts, encoded
 from mailwicket.senders._graph_looking import Fate, Laid, Trace, Traces, look, orphans
 from mailwicket.senders._graph_mime import MIME_BYTES, Load, addressed, load, message_id_of
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -167,7 +170,7 @@ class GraphSubmission:
             if not await self._drafts.discard(draft):
                 return None
         self._traces.forget(message_id)
-        if seen.fate is Fate.SENT or (seen.fate is Fate.NOTHING and trace.draft is not None):
+        if seen.fate in {Fate.SENT, Fate.VANISHED}:
             return dict.fromkeys(envelope.forward_paths, ACCEPTED)
         return await self.submit(envelope, raw)
 
@@ -176,8 +179,11 @@ class GraphSubmission:
         if self._folder is None or not self._traces.sweeps(anyio.current_time(), SWEEP_S):
             return
         before = datetime.now(UTC) - timedelta(seconds=SWEEP_S)
-        for draft in await orphans(self._mailbox, self._folder, before):
-            await self._drafts.discard(draft)
+        try:
+            for draft in await orphans(self._mailbox, self._folder, before):
+                await self._drafts.discard(draft)
+        except PermanentError as error:
+            log.warning("graph does not tell of old drafts server=%s: %s", self._mailbox.place.peer, error)
 
     def _trace(self, message_id: str | None, draft: str | None = None) -> Trace:
         return self._traces.keep(message_id or "", anyio.current_time(), draft)
