@@ -136,8 +136,8 @@ class Daemon:
         self._importing = Importing(self.store, self.reading, lambda name: self._fleet.way(name, self.settings))
         self._supervisor: Supervisor | None = None
         policy, posting = lambda: self._fleet.policy(self.settings), lambda: self._couriers.telling.posting
-        keep = AttachmentFiles(self.machine.attachment_dir).keep
-        self._acting = Acting(self.store, lambda: self._desk, policy, utc_now, posting, keep)
+        self._files = AttachmentFiles(self.machine.attachment_dir)
+        self._acting = Acting(self.store, lambda: self._desk, policy, utc_now, posting, self._files.keep)
         self._crier = Crier(self.store, lambda: self._couriers.telling.posting, utc_now)
         self._parking = Parking(self.store, self.reading, self._fleet, utc_now)
         self._record = Record(self.store, utc_now)
@@ -254,7 +254,7 @@ class Daemon:
         keep = timedelta(days=settings.store.raw_keep_days)
         quarantine_keep = timedelta(days=settings.store.quarantine_keep_days)
         done = self._chores.caught_up, self._fleet.done
-        reclaim = Reclaim(self.store, self._desk, keep, quarantine_keep, utc_now, *done)
+        reclaim = Reclaim(self.store, self._desk, keep, quarantine_keep, utc_now, *done, files=self._files)
         supervisor.start(self._chores, reclaim)
 
     def _granted(self, name: str) -> None:

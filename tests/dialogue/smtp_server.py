@@ -42,6 +42,7 @@ BRISK = Deadlines(
 )
 EHLO = "250-odd.example.org\n250-8BITMIME\n250-SIZE 100000000\n250-SMTPUTF8\n250 AUTH PLAIN LOGIN"
 BARE = "250 odd.example.org"
+PIPELINING = EHLO.replace("250-8BITMIME", "250-PIPELINING\n250-8BITMIME")
 GOOD: Mapping[str, str] = {
     "GREETING": "220 odd.example.org ready",
     "EHLO": EHLO,
@@ -78,6 +79,8 @@ class Odd:
     verdicts: list[str] = field(default_factory=list)
     """What was answered to whole mails."""
     connections: int = 0
+    ahead: list[str] = field(default_factory=list)
+    """Commands behind which the next one had come before they were answered."""
     _taken: dict[str, int] = field(default_factory=dict)
 
     def sender(self, tmp_path: Path, /, deadlines: Deadlines = BRISK, **changes: Any) -> SmtpSender:
@@ -120,6 +123,8 @@ class _Session:
             self._server.lines.append(text)
             sasl = verb in {"AUTH", "RESPONSE"} and self._code == "334"
             verb = "RESPONSE" if sasl else text.partition(" ")[0].upper()
+            if b"\n" in getattr(self._reader, "_buffer", b""):
+                self._server.ahead.append(verb)
             await self._say(verb)
             if verb == "DATA" and self._code == "354":
                 await self._mail()

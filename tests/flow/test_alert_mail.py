@@ -183,7 +183,7 @@ async def test_two_that_work_send_it_once(watch: Watch) -> None:
     async with watch.office.running():
         for hours in range(5):
             await watch.told(alert(f"incoming/{hours}", Cause.UNIT_BLOCKED), hours=1)
-        await watch.office.settled()
+            await watch.office.settled()
     taken = [raw for post in watch.office.posts.values() for _, raw in post.taken]
     assert len(taken) == len({field_of(raw, "Message-ID") for raw in taken}) == 5
 

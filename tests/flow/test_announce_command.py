@@ -138,7 +138,7 @@ async def test_what_cannot_be_is_said_in_a_line_and_sends_nothing(house: House, 
         (("--to", "all", "-"), "Subject: x\n\n \n", 1, "an announcement wants a text"),
         (("--to", "everybody", "-"), NEWS, 1, "'everybody' names nobody; allowed are requesters, technicians, all"),
         (("--to", "bob@example.org", "-"), NEWS, 1, "nobody would get it: bob@example.org (inactive)"),
-        (("--to", "all", "--by", "ada@example.org", "-"), NEWS, 1, "is no technician"),
+        (("--to", "all", "--by", "bob@example.org", "-"), NEWS, 1, "bob@example.org is a requester, no technician"),
         (("--to", "all", str(tmp_path / "none")), None, 1, "none: No such file"),
         (("--to", "all", str(tmp_path / "latin")), None, 1, "latin: is no UTF-8 text"),
         (("-",), NEWS, 2, "--to"),
@@ -180,17 +180,23 @@ async def test_the_api_takes_lists_shows_and_cancels_and_the_same_key_sends_once
         assert len(await house.told("announcements", "list")) == 1
 
 
-async def test_a_daemon_that_is_killed_goes_on_where_it_was(house: House) -> None:
-    whom = ",".join(f"p{number:02}@example.com" for number in range(30))
+@pytest.mark.parametrize(
+    ("people", "kills"), [(30, [10]), pytest.param(200, [25, 70, 140, 190], marks=pytest.mark.torture)]
+)
+async def test_a_daemon_that_is_killed_goes_on_where_it_was(house: House, people: int, kills: list[int]) -> None:
+    whom = ",".join(f"p{number:03}@example.com" for number in range(people))
     assert (await house.run("announce", "--to", whom, "-", text=NEWS)).exit_code == 0
-    await house.sent(10)
-    await anyio.to_thread.run_sync(house.daemon.kill)
-    assert 10 <= len(house.sink.taken) < 30
-    await start(house.daemon)
-    await house.sent(30)
+    for goal in kills:
+        await house.sent(goal)
+        await anyio.to_thread.run_sync(house.daemon.kill)
+        assert goal <= len(house.sink.taken) < people + len(kills)
+        await start(house.daemon)
+    await house.sent(people)
     await until(lambda: json.loads(house.daemon.get(f"{ROUTE}/1"))["state"] == "done")
-    house.sink.assert_whole([one["message_id"] for one in await house.told("outbox", "list", "--all")], kills=1)
-    assert len({field_of(raw, "To") for raw in house.sink.taken}) == 30
+    ids = [one["message_id"] for one in await house.told("outbox", "list", "--all")]
+    assert len(ids) == people
+    house.sink.assert_whole(ids, kills=len(kills))
+    assert len({field_of(raw, "To") for raw in house.sink.taken}) == people
 
 
 async def test_on_a_terminal_it_shows_how_far_it_is_until_everybody_has_it(house: House, tmp_path: Path) -> None:

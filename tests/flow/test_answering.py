@@ -213,7 +213,8 @@ async def test_a_reply_that_is_refused_changes_and_sends_nothing(
 async def pause_ann(here: Counter) -> None:
     """As five mails that were refused would."""
     row = (ANN, timestamp(NOON), "5 permanent bounces in a row")
-    await here.house.store.write(lambda tx: tx.execute("INSERT INTO paused_address VALUES (?, ?, ?)", row))
+    sql = "INSERT INTO paused_address (address, since, why) VALUES (?, ?, ?)"
+    await here.house.store.write(lambda tx: tx.execute(sql, row))
 
 
 async def test_who_cannot_be_reached_is_told_to_the_technician_and_on_the_ticket(here: Counter) -> None:
@@ -245,6 +246,25 @@ async def test_a_server_that_a_user_chose_sends_his_reply_and_the_audit_tells(ch
     assert last["route"]["by"] == "choice"
     (row,) = choosing.house.store.read(audit.rows)
     assert (row["action"], row["detail"]) == ("ticket.reply", {"by": TESS, "outgoing": "second"})
+
+
+async def test_before_he_replies_a_user_sees_to_whom_it_goes_and_what_he_may_choose(choosing: Counter) -> None:
+    told = dict(await choosing.acting.offered(TicketNumber(1), TESS))
+    assert told == {
+        "number": 1,
+        "to": [ANN],
+        "cc": ["carl@example.com"],
+        "outgoing": "main",
+        "from": "support@example.org",
+        "choices": ["main", "second"],
+    }
+    with pytest.raises(UnknownError, match="there is no ticket 9"):
+        await choosing.acting.offered(TicketNumber(9))
+
+
+async def test_where_nobody_may_choose_nothing_is_offered(here: Counter) -> None:
+    told = await here.acting.offered(TicketNumber(1), TESS)
+    assert (told["outgoing"], told["choices"]) == ("main", [])
 
 
 @pytest.mark.parametrize(
@@ -285,6 +305,15 @@ async def test_files_of_a_reply_are_kept_shown_and_sent(here: Counter) -> None:
     raw = here.raw()
     assert b'filename="plan.pdf"' in raw
     assert b"JVBERi0xLjcK" in raw
+
+
+async def test_another_file_under_the_same_key_is_another_reply(here: Counter) -> None:
+    asked, words = Asked("token", "4711"), {"by": TESS, "text": "See."}
+    first = await here.act("reply", asked, 1, Upload("a", "text/plain", b"1"), **words)
+    assert await here.act("reply", asked, 1, Upload("a", "text/plain", b"1"), **words) == first
+    with pytest.raises(ConflictError, match="used for something else"):
+        await here.act("reply", asked, 1, Upload("a", "text/plain", b"2"), **words)
+    assert len(here.sent()) == 1
 
 
 async def test_a_reply_may_be_files_alone(here: Counter) -> None:

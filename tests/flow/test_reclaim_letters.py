@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from mailwicket.errors import ConflictError
 from mailwicket.flow import reclaim as module
 from mailwicket.flow.reclaim import Reclaim
 from mailwicket.model import AttachmentPlace, MessageId, Sha256
+from mailwicket.net.attachments import AttachmentFiles
 from mailwicket.store import outbox, outlist
 from mailwicket.store.outbox import Attempt, File, OutboxId
 from mailwicket.store.outlist import Anew
@@ -30,6 +32,7 @@ from mailwicket.store.store import Store
 
 SHA = Sha256("a" * 64)
 KEEP = timedelta(days=90)
+CONTENTS = (b"named", b"alone", b"again")
 
 
 class Attic:
@@ -142,6 +145,28 @@ async def test_a_raw_file_stays_that_a_mail_which_waits_takes_a_file_from(attic:
     await attic.store.write(lambda tx: outlist.cancel(tx, OutboxId(5), attic.office.clock()))
     await attic.later(0.1)
     assert [path.exists() for path in paths] == [False, False]
+
+
+async def test_what_went_along_goes_when_no_letter_names_it_unless_it_was_kept_again(attic: Attic) -> None:
+    files = AttachmentFiles(attic.directory / "attachments")
+    named, alone, again = (Sha256(hashlib.sha256(content).hexdigest()) for content in CONTENTS)
+    for sha256, content in zip((named, alone, again), CONTENTS, strict=True):
+        files.keep(sha256, content)
+        os.utime(files.path(sha256), (0, 0))
+    await attic.office.queue(attic.office.draft(files=[File("a.txt", "text/plain", named)]))
+    files.keep(again, CONTENTS[2])
+
+    async def later(days: int) -> list[bool]:
+        clock = lambda: attic.office.clock() + timedelta(days=days)  # noqa: E731 - short
+        await Reclaim(attic.store, FakeDesk(), KEEP, timedelta(days=30), clock, files=files).once()
+        return [files.has(sha256) for sha256 in (named, alone, again)]
+
+    assert await later(0) == [True, False, True]
+    await attic.store.write(lambda tx: outlist.cancel(tx, OutboxId(5), attic.office.clock()))
+    await attic.live(89)
+    assert await later(91) == [False, False, False]
+    files.discard(alone, attic.office.clock())
+    assert list((attic.directory / "attachments").glob("*/*")) == []
 
 
 @pytest.mark.parametrize("point", ["commit.before", "commit.after"])

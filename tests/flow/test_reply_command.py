@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.flow.test_at_the_desk import BOXES, PEOPLE, QUESTION, TESS, audited, run, take, told
 from tests.lab.daemon import Daemon
+from tests.lab.processes import until
+from typer.testing import CliRunner
 
+from mailwicket.cli import app
+from mailwicket.cli.asking import UnixConnection
 from mailwicket.flow.uploads import FILES_MAX_BYTES
 
 SERVER = {"server": "127.0.0.1", "port": 9, "security": "none", "authentication": False}
@@ -84,6 +91,9 @@ def test_what_cannot_be_sent_is_told_in_a_line_before_anything_is_done(daemon: D
         refused = run(daemon, "tickets", "reply", "1", *words)
         assert (refused.exit_code, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
         assert line in refused.stderr
+    noise = CliRunner().invoke(app, ["tickets", "reply", "1", "--conf", str(daemon.conf)], input=b"\xff\xfe")
+    assert (noise.exit_code, noise.stderr.count("\n")) == (1, 1)
+    assert "is no text in UTF-8" in noise.stderr
     assert "there is no ticket 9" in run(daemon, "tickets", "reply", "9", "x").stderr
     assert [one["event"] for one in told(daemon, "outbox", "list")].count("technician_replied") == 0
     assert len(told(daemon, "tickets", "show", "1")["entries"]) == 1
@@ -92,3 +102,30 @@ def test_what_cannot_be_sent_is_told_in_a_line_before_anything_is_done(daemon: D
 def test_the_route_is_listed(daemon: Daemon) -> None:
     routes = {(one["method"], one["path"]): one["does"] for one in json.loads(daemon.get("/api/v1/"))}
     assert "Answer requester and CCs" in routes["POST", "/api/v1/tickets/{number}/reply"]
+
+
+def post(daemon: Daemon, key: str) -> tuple[int, Any]:
+    """Reply as a program does that tries until it is answered."""
+    body = json.dumps({"text": "Once.", "by": TESS, "attachments": [{"filename": "a.txt", "content": "QQ=="}]})
+    with closing(UnixConnection(str(daemon.socket))) as connection:
+        connection.request("POST", "/api/v1/tickets/1/reply", body, {"Idempotency-Key": key})
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+
+def test_a_death_amid_a_reply_leaves_all_of_it_or_nothing_and_asking_again_sends_it_once(daemon: Daemon) -> None:
+    assert daemon.stop() == 0
+    daemon.start("desk.appended:1:die")
+    until(daemon.answers, 30, 0.01, "the daemon's answer")
+    with pytest.raises((http.client.HTTPException, OSError)):
+        post(daemon, "4711")
+    assert daemon.died()
+    counts = "SELECT (SELECT count(*) FROM desk_entry WHERE kind = 'reply'), count(*) FROM outbox WHERE event = ?"
+    assert daemon.ask(counts, "technician_replied") == [(0, 0)]
+    daemon.start_and_answer()
+    status, first = post(daemon, "4711")
+    assert (status, first["sent_to"]) == (200, ["ann@example.org", "ben@example.org"])
+    daemon.kill()
+    daemon.start_and_answer()
+    assert post(daemon, "4711") == (200, first)
+    assert daemon.ask(counts, "technician_replied") == [(1, 1)]

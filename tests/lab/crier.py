@@ -10,8 +10,8 @@ from pathlib import Path
 
 import anyio
 
-from mailwicket.flow.carrying import Office
 from mailwicket.flow.delivery import Courier
+from mailwicket.flow.handing import Office
 from mailwicket.flow.judge import utc_now
 from mailwicket.flow.posting import Posting
 from mailwicket.flow.switchboard import Exchange, Switchboard
@@ -34,11 +34,11 @@ async def cry(state_dir: Path, port: int) -> None:
     config = local(port, 1)
     board = Switchboard(Exchange({"main": config}))
     writing = Writing(store.raw, state_dir / "attachments")
-    office = Office(store, board, writing, Nothing())
+    office = Office(board, writing, Nothing())
     posting = Posting(Policy(keys=store.keys), {}, board, writing=writing)
     crier = Crier(store, lambda: posting, utc_now, EVERY_S)
     sender = SmtpSender("main", config, Machine(state_dir))
-    courier = Courier("main", sender, office, CourierUnit(Unit("outgoing/main", "sink")), connections=1)
+    courier = Courier("main", sender, store, office, CourierUnit(Unit("outgoing/main", "sink")), connections=1)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(courier.run)
         tasks.start_soon(crier.run)

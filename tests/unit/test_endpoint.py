@@ -99,6 +99,9 @@ class Nouns:
     async def shown(self, number: int) -> Any:
         raise UnknownError(f"there is no {number}")
 
+    async def offered(self, number: int, by: str = "") -> Any:
+        raise UnknownError(f"there is no {number}")
+
     async def act(self, action: Action, asked: Asked, uploads: Sequence[Upload] = ()) -> Any:
         self.done.append(f"{action.do} {asked.who}")
         return {}

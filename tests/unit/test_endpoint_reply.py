@@ -6,9 +6,10 @@ import base64
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import anyio
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from tests.fakes import report
@@ -34,6 +35,7 @@ class Acts:
 
     async def listed(self, *, every: bool) -> Any: ...
     async def shown(self, number: TicketNumber) -> Any: ...
+    async def offered(self, number: TicketNumber, by: str = "") -> Any: ...
     async def open(self, new: Any, asked: Asked) -> Any: ...
 
     async def act(self, action: Action, asked: Asked, uploads: Sequence[Upload] = ()) -> Any:
@@ -55,9 +57,11 @@ async def ask(acts: Acts, body: object, **headers: str) -> tuple[int, Any]:
     unit = Unit("incoming/box", "imap.example.org")
     guard = Guard(lambda: None, lambda: ())
     served = Endpoint(lambda: report(unit).ready(), figures, Tickets(acts).routes(), guard)
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    data: Any = body
+    if not isinstance(body, AsyncIterator):
+        data = io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
     async with TestClient(TestServer(served._app(trusted=True))) as client:
-        answer = await client.post(REPLY, data=io.BytesIO(data), headers=headers)
+        answer = await client.post(REPLY, data=data, headers=headers)
         assert answer.content_type == ("application/json" if answer.status == 200 else "application/problem+json")
         return answer.status, await answer.json()
 
@@ -81,6 +85,18 @@ async def test_large_files_are_taken_up_to_the_limit(acts: Acts) -> None:
     half = bytes(FILES_MAX_BYTES // 2)
     assert (await ask(acts, {"text": "x", "attachments": [file(half), file(half)]}))[0] == 200
     assert [len(one.content) for one in acts.asked[0][2]] == [len(half)] * 2
+
+
+async def test_a_body_that_does_not_come_holds_nobody_up(acts: Acts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attached, "BODY_S", 0.05)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"{"
+        await anyio.sleep(1)
+        yield b"}"
+
+    status, problem = await ask(acts, slowly())
+    assert (status, problem["detail"]) == (400, "the body did not come within 0.05 s")
 
 
 @pytest.mark.parametrize(

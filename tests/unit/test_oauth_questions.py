@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from mailwicket.config.oauth import PRESETS, OAuth, scopes
+from mailwicket.config.oauth import OAuth, scopes
 from mailwicket.errors import BlockedError
 from mailwicket.net.oauth.answer import UnreadableError, read_device, read_error, read_token
 from mailwicket.net.oauth.assertion import (
@@ -100,7 +100,6 @@ def test_the_national_clouds_have_their_own_doors_and_every_key_may_be_written_o
         "https://login.chinacloudapi.cn/example.org/oauth2/v2.0/devicecode"
     )
     assert microsoft(token_url="https://login.example.org/t").token_url == "https://login.example.org/t"
-    assert set(PRESETS) == {"microsoft", "microsoft-us", "microsoft-china", "google", "other"}
 
 
 # --- questions ------------------------------------------------------------------------------------------------------
@@ -277,3 +276,91 @@ def test_keys_that_cannot_sign_are_told_without_a_word_of_them(key: rsa.RSAPriva
         assert "canary" not in str(caught.value)
     with pytest.raises(BlockedError, match="no JSON file of a service account"):
         service_signer('{"private_key": ', "oauth.office")
+
+
+WORLD = "https://login.microsoftonline.com/{}/oauth2/v2.0/"
+PRESETS = {
+    # provider: where a browser goes, where tokens are got, what reading by IMAP and sending by SMTP ask for
+    "microsoft": (
+        WORLD.format("common") + "authorize",
+        WORLD.format("common") + "token",
+        "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send offline_access",
+    ),
+    "outlook.com": (
+        WORLD.format("consumers") + "authorize",
+        WORLD.format("consumers") + "token",
+        "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send offline_access",
+    ),
+    "microsoft-us": (
+        "https://login.microsoftonline.us/common/oauth2/v2.0/authorize",
+        "https://login.microsoftonline.us/common/oauth2/v2.0/token",
+        "https://outlook.office365.us/IMAP.AccessAsUser.All https://outlook.office365.us/SMTP.Send offline_access",
+    ),
+    "microsoft-us-dod": (
+        "https://login.microsoftonline.us/common/oauth2/v2.0/authorize",
+        "https://login.microsoftonline.us/common/oauth2/v2.0/token",
+        (
+            "https://outlook-dod.office365.us/IMAP.AccessAsUser.All https://outlook-dod.office365.us/SMTP.Send "
+            "offline_access"
+        ),
+    ),
+    "microsoft-china": (
+        "https://login.chinacloudapi.cn/common/oauth2/v2.0/authorize",
+        "https://login.chinacloudapi.cn/common/oauth2/v2.0/token",
+        "https://partner.outlook.cn/IMAP.AccessAsUser.All https://partner.outlook.cn/SMTP.Send offline_access",
+    ),
+    "google": (
+        "https://accounts.google.com/o/oauth2/v2/auth",
+        "https://oauth2.googleapis.com/token",
+        "https://mail.google.com/",
+    ),
+    "yahoo": (
+        "https://api.login.yahoo.com/oauth2/request_auth",
+        "https://api.login.yahoo.com/oauth2/get_token",
+        "mail-w",
+    ),
+    "aol": ("https://api.login.aol.com/oauth2/request_auth", "https://api.login.aol.com/oauth2/get_token", "mail-w"),
+    "fastmail": (
+        "https://api.fastmail.com/oauth/authorize",
+        "https://api.fastmail.com/oauth/refresh",
+        "https://www.fastmail.com/dev/protocol-imap https://www.fastmail.com/dev/protocol-smtp",
+    ),
+    "yandex": ("https://oauth.yandex.com/authorize", "https://oauth.yandex.com/token", "mail:imap_full mail:smtp"),
+}
+GRAPHS = {
+    "microsoft": "https://graph.microsoft.com",
+    "outlook.com": "https://graph.microsoft.com",
+    "microsoft-us": "https://graph.microsoft.us",
+    "microsoft-us-dod": "https://dod-graph.microsoft.us",
+    "microsoft-china": "https://microsoftgraph.chinacloudapi.cn",
+}
+
+
+@pytest.mark.parametrize("provider", PRESETS)
+def test_a_provider_fills_in_urls_and_scopes(provider: str) -> None:
+    oauth = OAuth.model_validate({"provider": provider, "client_id": "x"})
+    asked = " ".join(scopes(oauth, ["imap", "smtp"], "mail"))
+    assert (oauth.authorization_url, oauth.token_url, asked) == PRESETS[provider]
+    if provider in GRAPHS:
+        graph = GRAPHS[provider]
+        assert scopes(oauth, ["graph", "graph_send"], "graph") == (
+            f"{graph}/Mail.ReadWrite",
+            f"{graph}/Mail.Send",
+            "offline_access",
+        )
+    assert oauth.is_microsoft == (provider in GRAPHS)
+
+
+@pytest.mark.parametrize("provider", [one for one in GRAPHS if one != "outlook.com"])
+def test_an_application_of_a_tenant_asks_for_what_it_was_given_at_each_door(provider: str) -> None:
+    keys = {"tenant": "example.org", "grant": "client_credentials", "client_secret": "x", "client_id": "x"}
+    oauth = OAuth.model_validate({"provider": provider, **keys})
+    (mail,) = scopes(oauth, ["imap", "smtp"], "mail")
+    (graph,) = scopes(oauth, ["graph"], "graph")
+    assert mail.endswith("/.default")
+    assert graph == f"{GRAPHS[provider]}/.default"
+    assert "/example.org/" in (oauth.token_url or "")
+
+
+def test_every_preset_is_tested() -> None:
+    assert {*PRESETS, "other"} == set(get_args(OAuth.model_fields["provider"].annotation))

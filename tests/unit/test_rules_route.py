@@ -284,6 +284,14 @@ def test_what_a_person_may_choose(chosen: str, group: str | None, told: str | No
     assert refusal(chosen, group, where(allow_choosing=True, servers=servers)) == told
 
 
+def test_a_member_of_its_group_may_choose_a_server_for_any_ticket() -> None:
+    servers = (MAIN, SUPPORT, replace(BULK, allowed_groups=("Sales",)))
+    choosing = where(allow_choosing=True, servers=servers)
+    assert refusal("bulk", "first line", choosing, ["first line", "sales"]) is None
+    assert refusal("bulk", "first line", choosing, ["first line"]) is not None
+    assert decided(asked(chosen="bulk"), choosing).meant == "bulk"
+
+
 def test_without_the_preference_nobody_chooses() -> None:
     told = refusal("support", None, where())
     assert told == "nobody may choose the outgoing server: preferences.allow_choosing_outgoing is off"

@@ -109,7 +109,16 @@ NOWHERE = "is received by no mailbox (an alias belongs into the aliases of its m
         ),
         (
             BOX + SENDER + '[daemon]\nalert_to = [\n"ann@example.com",\n"support+x@example.org"]\n',
-            ["12: daemon.alert_to: is an address of incoming.support: alerts come back to the desk"],
+            ["12: daemon.alert_to: is an address of incoming.support: nothing is sent there"],
+        ),
+        (
+            BOX + SENDER.replace("support@", "news@") + 'reply_to = "support@example.org"\n'
+            '[daemon]\nalert_to = ["news@example.org"]\n[requester."al@example.org"]\naddresses = ["News@example.org"]',
+            [
+                f"6: outgoing.main.email: {NOWHERE}: reports of failed delivery do not come back",
+                "11: daemon.alert_to: is an address of outgoing.main: nothing is sent there",
+                '12: requester."al@example.org": has an address of outgoing.main: his mail is taken for our own',
+            ],
         ),
         (
             BOX + SENDER + '[requester."support@example.org"]\n',

@@ -49,7 +49,7 @@ def announce(  # noqa: PLR0913 - options of a command
         ),
     ],
     subject: Annotated[str, typer.Option("--subject", help="In the place of the first line of FILE.")] = "",
-    by: Annotated[str, typer.Option("--by", metavar="ADDR", help="The technician who writes; he gets none.")] = "",
+    by: Annotated[str, typer.Option("--by", metavar="ADDR", help="Who writes; he gets none himself.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell who would get it; send nothing.")] = False,
     wait: Annotated[
         bool | None,
@@ -86,7 +86,7 @@ def announce(  # noqa: PLR0913 - options of a command
 
 @app.command("list")
 def list_(*, as_json: Json = False, conf: Conf = None) -> None:
-    """List the announcements and how they stand, the newest last."""
+    """List the newest 200 announcements and how they stand, the newest last."""
     from mailwicket.cli.books import reading
     from mailwicket.cli.settings import settings_or_exit
     from mailwicket.store.announcements import listed

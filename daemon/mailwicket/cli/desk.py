@@ -194,7 +194,7 @@ def _attached(paths: Sequence[Path]) -> list[dict[str, str]]:
         give_up(f"cannot read {error.filename}: {error.strerror}")
     return [
         {
-            "filename": path.name,
+            "filename": path.name.encode(errors="replace").decode(),
             "content_type": mimetypes.guess_type(path.name)[0] or "application/octet-stream",
             "content": base64.b64encode(content).decode(),
         }
@@ -207,4 +207,9 @@ def _why(answer: Answer) -> str:
 
 
 def _read(text: str) -> str:
-    return sys.stdin.read() if text == "-" else text
+    if text != "-":
+        return text
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        give_up("what comes from standard input is no text in UTF-8: a file goes along by --attach")

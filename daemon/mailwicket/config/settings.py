@@ -148,7 +148,10 @@ class Store(Table):
     )
 
     raw_keep_days: int = Field(
-        default=90, ge=1, le=36_500, description="Days for which the raw bytes of a mail are kept after it came."
+        default=90,
+        ge=1,
+        le=36_500,
+        description="Days for which the raw bytes of a mail are kept after it came, and the words of one that we sent.",
     )
     quarantine_keep_days: int = Field(
         default=30, ge=1, le=36_500, description="Days for which a parked mail waits for a person."

@@ -5,8 +5,6 @@ A desk that keeps its own books is asked for nothing: what it did is told to us,
 
 from __future__ import annotations
 
-import hashlib
-import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,8 +12,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from mailwicket.errors import ConflictError, UnknownError
-from mailwicket.flow.actions import Acted, Action, Actions, Elsewhere, written
+from mailwicket.flow.actions import Acted, Action, Actions
+from mailwicket.flow.elsewhere import Elsewhere
+from mailwicket.flow.once import Once
 from mailwicket.flow.posting import Posting
+from mailwicket.flow.saying import written
 from mailwicket.flow.telling import STALE
 from mailwicket.flow.uploads import Upload, keep_all
 from mailwicket.mail.address import people
@@ -26,6 +27,7 @@ from mailwicket.rules.policy import Policy
 from mailwicket.store import audit
 from mailwicket.store.audit import Deed
 from mailwicket.store.store import Store
+from mailwicket.store.tickets import TicketBook
 from mailwicket.timestamp import timestamp
 
 Shown = Mapping[str, Any]
@@ -108,6 +110,20 @@ class Acting:
             raise UnknownError(f"there is no ticket {number}")
         return found
 
+    async def offered(self, number: TicketNumber, by: str = "") -> Shown:
+        """Return what a reply of the technician *by* would do: to whom it goes, and which servers he may choose.
+
+        Raises:
+            UnknownError: there is no such ticket.
+            ConflictError: nothing is sent here.
+        """
+        posting = self._posting()
+        if posting is None:
+            raise ConflictError("nothing is sent here")
+        if (facts := await self._store.look(lambda tx: TicketBook(tx).find(number))) is None:
+            raise UnknownError(f"there is no ticket {number}")
+        return {"number": number, **posting.offer(facts, by)}
+
     async def act(self, action: Action, asked: Asked, uploads: Sequence[Upload] = ()) -> Shown:
         """Do *action*, a reply with *uploads*, and return what is known of the ticket after it.
 
@@ -158,27 +174,22 @@ class Acting:
         self, job: Callable[[Actions, IntakeKey], Acted], deed: Deed, asked: Asked, question: Mapping[str, Any]
     ) -> Shown:
         """Run *job* in a transaction, with its row of the audit and its answer for who asks again."""
-        digest = hashlib.sha256(json.dumps([deed.action, question], sort_keys=True).encode()).hexdigest()
-        name = hashlib.sha256(asked.key.encode()).hexdigest()[:32] if asked.key else uuid.uuid4().hex
-        key = IntakeKey(f"{self._store.instance}-asked-{name}")
+        once = Once.of(asked.key, deed.action, question)
+        key = IntakeKey(f"{self._store.instance}-asked-{once.name or uuid.uuid4().hex}")
         desk, policy, now = self._desk(), self._policy(), self._clock()
         at = asked.at or now
         posting = self._posting() if now - at <= STALE else None
 
         def write(tx: Transaction) -> Shown:
-            if asked.key and (before := audit.answered(tx, name)) is not None:
-                if before[0] != digest:
-                    raise ConflictError("this Idempotency-Key was used for something else")
-                answer: Shown = json.loads(before[1])
-                return answer
+            if (before := once.answer(tx)) is not None:
+                return before
             joined: Joined = desk.join(tx, [key]) if isinstance(desk, JoinsTransaction) else Elsewhere()
             acted = job(Actions(tx, joined, policy, posting, now, at=at), key)
             audit.note(tx, replace(deed, what=str(acted.ticket.number)), timestamp(now))
             told = {**shown_facts(acted.ticket), "sent_to": sorted(acted.sent_to)}
             if acted.not_sent_to:
                 told["not_sent_to"] = sorted(acted.not_sent_to)
-            if asked.key:
-                audit.note_answer(tx, name, digest, json.dumps(told), now)
+            once.note(tx, told, now)
             return told
 
         told = await self._store.write(write)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from mailwicket.errors import ConflictError, UnknownError
+from mailwicket.flow.elsewhere import Elsewhere
 from mailwicket.flow.posting import Moment, Post, Posting
+from mailwicket.flow.saying import PAUSED, News, files_of, quote_of, written
 from mailwicket.mail import markdown
 from mailwicket.mail.wording import Context, Passage
 from mailwicket.model import (
@@ -19,7 +21,6 @@ from mailwicket.model import (
     EntryKind,
     IntakeKey,
     Said,
-    Sha256,
     TicketChange,
     TicketDraft,
     TicketFacts,
@@ -34,12 +35,9 @@ from mailwicket.rules.own import canonical
 from mailwicket.rules.policy import Policy
 from mailwicket.rules.standing import ALLOWED, event_of, objection
 from mailwicket.store import outlist
-from mailwicket.store.outbox import File
 from mailwicket.store.tickets import TicketBook
 
 ACTIONS: Final = tuple(ALLOWED)
-NO_MAIL: Final = Sha256("")
-PAUSED: Final = f"{outlist.BOUNCES_MAX} mails in a row were refused there (mailwicket outbox unpause)"
 MERGES_MAX: Final = 20
 
 _BECOMES: Final = {
@@ -79,36 +77,6 @@ class Acted:
     """Who gets a mail about it."""
     not_sent_to: frozenset[str] = frozenset()
     """Who would, were anything sent to his address: see `outlist.pause_if_hopeless`."""
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """What people hear of."""
-
-    event: Event
-    words: Passage = field(default_factory=Passage)
-    files: Sequence[File] = ()
-    answered: Said | None = None
-    quote: Passage = field(default_factory=Passage)
-    public: bool = True
-
-
-class Elsewhere:
-    """A desk that keeps its own books and tells us what happened there: nothing is asked of it."""
-
-    def create(self, _draft: TicketDraft, _key: IntakeKey) -> TicketRef:
-        """Nothing is opened from here: the desk says which ticket it opened."""
-        raise ConflictError("the backend opens its tickets itself, and tells their number")
-
-    def append(self, _ticket: TicketRef, _entry: EntryDraft, _key: IntakeKey) -> None:
-        """Nothing is written from here."""
-        raise ConflictError("the backend keeps its entries itself: write the note there")
-
-    def change(self, _ticket: TicketRef, _change: TicketChange, _key: IntakeKey) -> None:
-        """It is changed there already."""
-
-    def write(self) -> None:
-        """There is nothing to write."""
 
 
 class Actions:
@@ -152,7 +120,7 @@ class Actions:
             self.technician(action.by)
         self._must_stand(facts, action.do)
         if action.outgoing and self._posting is not None:
-            self._posting.check_choice(action.outgoing, facts)
+            self._posting.check_choice(action.outgoing, facts, action.by)
         if action.do == "reply":
             return self._reply(facts, action, key)
         if action.do == "note":
@@ -284,7 +252,7 @@ class Actions:
             draft = written(EntryKind.REPLY, self._author(action.by), words.text, self._at, public=True)
             self._append(facts, replace(draft, html=words.html, attachments=action.files), key)
         passage = Passage(words.text, words.html)
-        told = News(Event.TECHNICIAN_REPLIED, passage, _files(action.files), answered, _quote(answered, facts))
+        told = News(Event.TECHNICIAN_REPLIED, passage, files_of(action.files), answered, quote_of(answered, facts))
         acted = self._tell(told, facts, action, key)
         if acted.not_sent_to and not self._told:
             text = f"Not sent to {', '.join(sorted(acted.not_sent_to))}: {PAUSED}"
@@ -342,25 +310,3 @@ def _facts(number: TicketNumber, draft: TicketDraft, source: str) -> TicketFacts
         source=source or None,
         subject=draft.subject,
     )
-
-
-def written(kind: EntryKind, author: Address | None, text: str, now: datetime, *, public: bool = False) -> EntryDraft:
-    """Return an entry that somebody wrote at the desk: no mail stands behind it."""
-    return EntryDraft(author, public, kind, text, None, now, None, NO_MAIL, (), None)
-
-
-def _quote(answered: Said | None, facts: TicketFacts) -> Passage:
-    """Return what stands below a reply: his own words to who asked, and to nobody else, who may not have them."""
-    is_his_own = answered is not None and canonical(answered.author.address) == facts.requester
-    if answered is None or not is_his_own or facts.cc - facts.removed:
-        return Passage()
-    said = markdown.Answered(answered.author, answered.received_at, answered.text, answered.html)
-    told = markdown.quote(said)
-    return Passage(told.text, told.html)
-
-
-def _files(attachments: Sequence[Attachment]) -> list[File]:
-    return [
-        File(one.filename or "unnamed", one.content_type, one.sha256, one.content_id if one.inline else None)
-        for one in attachments
-    ]

@@ -12,12 +12,14 @@ from datetime import datetime
 
 from mailwicket.errors import ConflictError
 from mailwicket.flow.posting import Moment, Post, Posting
+from mailwicket.mail.fields import is_address
 from mailwicket.mail.markdown import SOURCE_MAX_CHARS, written
 from mailwicket.mail.wording import Context, Passage
 from mailwicket.model import Address
 from mailwicket.outgoing import Audience, Event
 from mailwicket.ports import Transaction
 from mailwicket.rules.addressees import ALLOWED, UNWRITABLE, Addressee, Addressees
+from mailwicket.rules.directory import Role
 from mailwicket.rules.notify import Happened
 from mailwicket.store import announcements, outlist
 from mailwicket.store.announcements import AnnouncementId, Recipient, Words
@@ -35,7 +37,10 @@ class Announcement:
     text: str
     """Markdown."""
     by: str = ""
-    """The address of the technician who writes; `""`: an admin. He gets none himself."""
+    """The address of who writes: a technician, or an admin whom the directory does not know; `""`: nobody is named.
+
+    He gets none himself.
+    """
 
 
 class Announcing:
@@ -59,9 +64,12 @@ class Announcing:
             raise ConflictError(f"an announcement wants a subject, of at most {SUBJECT_MAX_CHARS} characters")
         if not asked.text.strip() or len(asked.text) > SOURCE_MAX_CHARS:
             raise ConflictError(f"an announcement wants a text, of at most {SOURCE_MAX_CHARS} characters")
-        if asked.by and not policy.directory.is_technician(asked.by):
-            raise ConflictError(f"{asked.by} is no technician of the directory")
-        if not policy.directory.find(asked.by).active:
+        if asked.by and not is_address(asked.by):
+            raise ConflictError("by is the address of who writes")
+        author = policy.directory.find(asked.by)
+        if author.role is Role.REQUESTER:
+            raise ConflictError(f"{asked.by} is a requester, no technician")
+        if not author.active:
             raise ConflictError(f"{asked.by} is not active")
         if not self._posting.tells(Event.ANNOUNCEMENT):
             raise ConflictError("nothing is sent: no outgoing server is enabled, or notification.announcement is not")

@@ -72,12 +72,16 @@ def _primary(settings: Settings) -> str | None:
 
 
 def _own(settings: Settings) -> OwnAddresses:
-    """All that we receive at, of disabled mailboxes too; an enabled one comes first where two share an address."""
+    """All that we receive at or send from, or that answers go to, of disabled servers too.
+
+    Where two mailboxes share an address, an enabled one comes first.
+    """
     sources: dict[str, str] = {}
     for name, unit in sorted(settings.incoming.items(), key=lambda item: not item[1].enabled):
         for address in (unit.email, *unit.aliases):
             sources.setdefault(canonical(address), name)
-    return OwnAddresses(sources, sources)
+    sent_from = (one for server in settings.outgoing.values() for one in (server.email, server.reply_to) if one)
+    return OwnAddresses(sent_from, sources)
 
 
 def _home(name: str, unit: Incoming) -> Home:

@@ -126,14 +126,30 @@ class Posting:
         """Tell whether the caps let *address* be told by itself that his mail arrived."""
         return may_acknowledge(address, self._lately(moment), moment.now, verified=verified)
 
-    def check_choice(self, chosen: str | None, facts: TicketFacts) -> None:
-        """Refuse a choice of server that is not allowed.
+    def check_choice(self, chosen: str, facts: TicketFacts, by: str = "") -> None:
+        """Refuse a choice of server that the technician *by* is not allowed.
 
         Raises:
             ConflictError: it is not, and why.
         """
-        if chosen is not None and (why := refusal(chosen, facts.group, self._board.map)) is not None:
+        own = self.policy.directory.find(by).groups if by else ()
+        if (why := refusal(chosen, facts.group, self._board.map, own)) is not None:
             raise ConflictError(why)
+
+    def offer(self, facts: TicketFacts, by: str = "") -> Mapping[str, object]:
+        """Return to whom a reply of *by* about *facts* would go, by which server, and which others he may choose."""
+        author = Address(None, by) if by else None
+        happened = Happened(Event.TECHNICIAN_REPLIED, facts, facts.subject, author=author)
+        found = [one for one in notices(happened, self.policy, self._notifications) if not one.automatic]
+        route = self._board.route(self.question(Event.TECHNICIAN_REPLIED, facts))
+        own, where = self.policy.directory.find(by).groups if by else (), self._board.map
+        return {
+            "to": [address for one in found for address in one.to],
+            "cc": [address for one in found for address in one.cc],
+            "outgoing": None if route is None else route.meant,
+            "from": None if route is None else self._board.exchange.servers[route.meant].email,
+            "choices": [name for name in where.servers if refusal(name, facts.group, where, own) is None],
+        }
 
     def post(self, moment: Moment, post: Post, *, but: Iterable[str] = ()) -> set[str]:
         """Queue every mail that tells of what *post* says happened, but to those of *but*; return who gets one.
@@ -144,8 +160,9 @@ class Posting:
         if not self.sends:
             return set()
         facts = post.happened.ticket
-        if facts is not None:
-            self.check_choice(post.chosen, facts)
+        if facts is not None and post.chosen is not None:
+            author = post.happened.author
+            self.check_choice(post.chosen, facts, author.address if author is not None else "")
         heard, left_out = set(but), set(but)
         for notice in notices(post.happened, self.policy, self._notifications):
             if left_out & {*notice.to, *notice.cc}:

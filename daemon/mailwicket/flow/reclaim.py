@@ -19,6 +19,7 @@ import anyio.to_thread
 from mailwicket.errors import PermanentError
 from mailwicket.mail.decode import decode
 from mailwicket.model import AttachmentPlace, Reason
+from mailwicket.net.attachments import AttachmentFiles
 from mailwicket.ports import Desk, KeepsAttachments
 from mailwicket.rules.calendar import has_leapt
 from mailwicket.store import journal, outbox, quarantine
@@ -52,8 +53,11 @@ class Reclaim:
         on_done: Callable[[], None] = lambda: None,
         on_expired: Callable[[str, Reason], None] = lambda _source, _reason: None,
         monotonic: Callable[[], float] = time.monotonic,
+        files: AttachmentFiles | None = None,
     ) -> None:
         """Keep raw mail for *raw_keep* after the day it came, parked mail for *quarantine_keep*.
+
+        *files* are those of our own letters, for a desk that keeps attachments elsewhere.
 
         *on_done* is called when everything that is old enough is gone, *on_expired* for each parked mail that goes.
         """
@@ -65,6 +69,7 @@ class Reclaim:
         self._on_done = on_done
         self._on_expired = on_expired
         self._monotonic = monotonic
+        self._files = files
         self._read: tuple[datetime, float] | None = None
         """The clock and the monotonic one at the last reading of this process."""
 
@@ -138,13 +143,25 @@ class Reclaim:
         return self._store.read(lambda tx: bool(journal.needed_in_file(tx, file)) or outbox.needs_file(tx, file))
 
     async def _reclaim_letters(self, now: datetime) -> None:
-        before, after = now - self._raw_keep, now + timedelta(days=1)
-        total, count = 0, LETTERS_AT_ONCE
-        while count == LETTERS_AT_ONCE:
-            count = await self._store.write(lambda tx: outbox.reclaim(tx, before, after, LETTERS_AT_ONCE))
-            total += count
+        span = now - self._raw_keep, now + timedelta(days=1)
+        total = 0
+        while numbers := self._store.read(lambda tx: outbox.to_reclaim(tx, *span, LETTERS_AT_ONCE)):
+            await self._store.write(lambda tx: outbox.reclaim(tx, numbers))
+            total += len(numbers)
         if total:
             log.info("letters reclaimed mails=%s", total)
+        if self._files is not None and not isinstance(self._desk, KeepsAttachments):
+            await self._reclaim_files(self._files, span[0])
+
+    async def _reclaim_files(self, files: AttachmentFiles, before: datetime) -> None:
+        """What a technician sent along is named by letters alone where the desk keeps its attachments elsewhere."""
+        old = await anyio.to_thread.run_sync(files.kept_before, before)
+        if not old:
+            return
+        named = await self._store.look(outbox.files_named)
+        for sha256 in old:
+            if sha256 not in named:
+                await anyio.to_thread.run_sync(files.discard, sha256, before)
 
     async def _expire(self, moment: datetime) -> None:
         now = timestamp(moment)

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mailwicket.errors import PermanentError
-from mailwicket.flow.actions import PAUSED, written
 from mailwicket.flow.judgement import Told
 from mailwicket.flow.posting import Moment, Post, Posting
+from mailwicket.flow.saying import PAUSED, written
 from mailwicket.mail.explain import new_words
 from mailwicket.mail.wording import Context, Failure, Passage, Person
 from mailwicket.model import (

@@ -89,15 +89,22 @@ def _logins(settings: Settings, boxes: Mapping[str, Incoming]) -> Iterator[Remar
 def _circles(settings: Settings) -> Iterator[Remark]:
     """Mail to people that comes back to the desk makes tickets of its own notices, or loops."""
     own = _receiving(settings.incoming)
+    sending = OwnAddresses(
+        (), {one: name for name, server in settings.outgoing.items() for one in (server.email, server.reply_to) if one}
+    )
     for place, address in enumerate(settings.daemon.alert_to):
-        if (name := own.source(address)) is not None:
-            yield ("daemon", "alert_to", place), f"is an address of incoming.{name}: alerts come back to the desk"
+        whose = [f"incoming.{own.source(address)}"] if own.source(address) else []
+        whose += [f"outgoing.{sending.source(address)}"] if sending.source(address) else []
+        if whose:
+            yield ("daemon", "alert_to", place), f"is an address of {whose[0]}: nothing is sent there"
     people: Mapping[str, Mapping[str, Any]] = {"technician": settings.technician, "requester": settings.requester}
     for table, entries in people.items():
         for address, person in entries.items():
             for one in (address, *person.addresses):
                 if (name := own.source(one)) is not None:
                     yield (table, address), f"has an address of incoming.{name}: mail to him comes back to the desk"
+                elif (name := sending.source(one)) is not None:
+                    yield (table, address), f"has an address of outgoing.{name}: his mail is taken for our own"
 
 
 def _rules(settings: Settings) -> Iterator[Remark]:

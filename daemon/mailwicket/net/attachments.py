@@ -12,6 +12,7 @@ import hashlib
 import os
 import threading
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from mailwicket.durable import sync_directory
@@ -36,7 +37,7 @@ class AttachmentFiles:
         return self.path(sha256).exists()
 
     def keep(self, sha256: Sha256, content: bytes) -> None:
-        """Write *content* durably under its hash, unless it is there.
+        """Write *content* durably under its hash, unless it is there: then it counts as kept now.
 
         Raises:
             PermanentError: *content* is not what *sha256* names: the raw mail is damaged.
@@ -47,12 +48,45 @@ class AttachmentFiles:
         path = self.path(sha256)
         try:
             with self._lock:  # two mails with the same attachment must not write into one temporary file
-                if not path.exists():
+                if path.exists():
+                    os.utime(path)
+                else:
                     _make_directory(path.parent)
                     _write(path, content)
         except OSError as error:
             reason = "disk_full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "disk_error"
             raise StoreError(f"cannot write {path}: {error.strerror}", reason=reason) from error
+
+    def kept_before(self, moment: datetime) -> list[Sha256]:
+        """Return what was kept before *moment*, and not since.
+
+        Raises:
+            StoreError: the disk does not tell.
+        """
+        try:
+            return [Sha256(path.name) for path in self._directory.glob("??/[0-9a-f]*") if _is_older(path, moment)]
+        except OSError as error:
+            raise StoreError(f"cannot read {self._directory}: {error.strerror}", reason="disk_error") from error
+
+    def discard(self, sha256: Sha256, moment: datetime) -> None:
+        """Delete what is kept under this hash, unless it was kept since *moment*; what is gone already is no error.
+
+        Raises:
+            StoreError: the disk refused.
+        """
+        path = self.path(sha256)
+        try:
+            with self._lock:  # or it would go behind the back of somebody who keeps it just now
+                if _is_older(path, moment):
+                    path.unlink()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreError(f"cannot delete {path}: {error.strerror}", reason="disk_error") from error
+
+
+def _is_older(path: Path, moment: datetime) -> bool:
+    return path.stat().st_mtime < moment.timestamp()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -25,8 +25,8 @@ UNWRITABLE: Final = "unwritable"
 PAUSED: Final = "paused"
 AUTHOR: Final = "author"
 
-_COMMAS: Final = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')
-"""Those that stand in no quotes."""
+_PIECE: Final = re.compile(r'"[^"]*"|[^",]+|[",]')
+"""A comma in quotes parts nothing. Linear: of quotes only the last one can have no partner."""
 
 
 class Addressee(NamedTuple):
@@ -63,8 +63,8 @@ class Addressees:
         """
         found: list[Addressee] = []
         known: set[str] = set()
-        for word in (part.strip() for one in whom for part in _COMMAS.split(one)):
-            for address, name in self._meant(word) if word else ():
+        for word in (part for one in whom for part in _parted(one)):
+            for address, name in self._meant(word):
                 person = self._policy.directory.find(address)
                 if not known & (person.addresses | {address}):
                     found.append(Addressee(address, name or person.name, self.why_not(address)))
@@ -133,6 +133,17 @@ class Addressees:
         if not found:
             raise UnknownError(f"nobody is known of a company {name[:80]!r}")
         yield from found
+
+
+def _parted(text: str) -> Iterator[str]:
+    pieces: list[str] = []
+    for piece in [*_PIECE.findall(text), ","]:
+        if piece != ",":
+            pieces.append(piece)
+            continue
+        if word := "".join(pieces).strip():
+            yield word
+        pieces = []
 
 
 def _addresses(persons: Iterator[Person] | Sequence[Person]) -> Iterator[tuple[str, str | None]]:

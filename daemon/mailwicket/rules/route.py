@@ -7,7 +7,7 @@ Source: behaviour.md 3.7 to 3.9.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
@@ -45,7 +45,7 @@ class Server:
     healthy: bool = True
     """Its breaker is closed."""
     allowed_groups: Sequence[str] = ()
-    """Technician groups that may choose it; none named: all."""
+    """Technician groups for whose tickets it may be chosen, and by whose members for any; none named: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +174,24 @@ class Map:
         return next((one for one in enabled if one.primary), None)
 
 
-def refusal(chosen: str, group: str | None, where: Map) -> str | None:
+def refusal(chosen: str, group: str | None, where: Map, own: Collection[str] = ()) -> str | None:
     """Tell why a person may not choose the server *chosen* for a ticket of *group*; None: he may.
 
-    A choice that is refused is told to him at once and never replaced by a silent default.
+    A server of certain groups is for their tickets, and for their members (*own*: his groups) whatever the ticket. A
+    choice that is refused is told to him at once and never replaced by a silent default.
     """
+    if (why := _unusable(chosen, where)) is not None:
+        return why
+    server = where.servers[chosen]
+    allowed = {one.casefold() for one in server.allowed_groups}
+    if allowed and allowed.isdisjoint(one.casefold() for one in (group or "", *own)):
+        of = f"of group {group}" if group else "without a group"
+        return f"outgoing/{chosen} is not for tickets {of}; it is for: {', '.join(server.allowed_groups)}"
+    return None
+
+
+def _unusable(chosen: str, where: Map) -> str | None:
+    """Tell why nobody can have *chosen* send a mail; None: who may choose it can."""
     if not where.allow_choosing:
         return "nobody may choose the outgoing server: preferences.allow_choosing_outgoing is off"
     server = where.servers.get(chosen)
@@ -187,10 +200,6 @@ def refusal(chosen: str, group: str | None, where: Map) -> str | None:
         return f"there is no outgoing server {chosen}; there are: {', '.join(enabled) or 'none'}"
     if not server.enabled:
         return f"outgoing/{chosen} is disabled; enabled are: {', '.join(enabled) or 'none'}"
-    groups = {one.casefold() for one in server.allowed_groups}
-    if groups and (group or "").casefold() not in groups:
-        of = f"of group {group}" if group else "without a group"
-        return f"outgoing/{chosen} is not for tickets {of}; it is for: {', '.join(server.allowed_groups)}"
     return None
 
 
@@ -222,7 +231,7 @@ def _after(taken: Candidate) -> str:
 def _ways(asked: Question, where: Map) -> list[Candidate]:
     ways: list[Candidate] = []
     if asked.chosen is not None:
-        why = refusal(asked.chosen, asked.technician_group, where)
+        why = _unusable(asked.chosen, where)  # whether he might was settled when he chose
         if why is None:
             ways.append(Candidate(By.CHOICE, Verdict.TAKEN, "a person chose it", asked.chosen))
         else:

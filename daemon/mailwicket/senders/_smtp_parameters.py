@@ -78,6 +78,9 @@ def parameters(peer: str, offers: Mapping[str, str], envelope: Envelope, raw: by
 
 def _body(raw: bytes) -> bytes:
     """Return *raw* with CR LF line ends, one at its end: by a lone CR or LF a second mail would be smuggled."""
+    ends = raw.count(b"\r\n")
+    if raw.endswith(b"\r\n") and raw.count(b"\r") == ends == raw.count(b"\n"):  # as what we write ourselves
+        return raw
     return bytes(normalize_message_line_endings(raw))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import ClassVar, Final
 
 import anyio
@@ -18,7 +18,9 @@ from mailwicket.net.line import check_room
 from mailwicket.net.oauth.session import Session
 from mailwicket.net.proxy import way_of
 from mailwicket.net.smtp.client import Deadlines, SmtpClient
+from mailwicket.net.smtp.group import Group
 from mailwicket.net.smtp.login import open_session
+from mailwicket.net.smtp.reply import Reply
 from mailwicket.outgoing import Envelope, RecipientStatus
 from mailwicket.ports import Net, Probe
 from mailwicket.senders._smtp_judgement import refused_mail, refused_recipient, refused_sender, status
@@ -27,6 +29,9 @@ from mailwicket.senders._smtp_proof import Proof, stages
 
 RESTED_S: Final = 5
 """A connection that was silent for longer is asked whether it still stands: middle boxes forget without a word."""
+
+GO_ON: Final = 354
+"""RFC 5321 4.3.2: the answer to DATA that wants a mail."""
 
 LARGE_BYTES: Final = 256 * 1024
 """A mail of this size is looked through aside: others wait for the event loop."""
@@ -72,7 +77,7 @@ class SmtpSender:
 
     async def prove(self, probe: Probe) -> None:
         """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._credentials.account, self.deadlines, probe).run()
+        await Proof(self._config, self._credentials, self.deadlines, probe).run()
 
 
 class SmtpSubmission:
@@ -82,7 +87,7 @@ class SmtpSubmission:
         """Take over a *client* that may send, as long as *session* lasts."""
         self._client = client
         self._session = session
-        self._turn = anyio.Lock()
+        self._turn = anyio.Lock(fast_acquire=True)
         self._half_said = False
         """An envelope was begun and no mail followed: the next one begins with RSET (RFC 5321 4.1.1.5)."""
 
@@ -116,23 +121,44 @@ class SmtpSubmission:
         return await anyio.to_thread.run_sync(parameters, *told)
 
     async def _submit(self, said: Parameters) -> Mapping[str, RecipientStatus]:
-        client = self._client
         if not said.forward_paths:
             return said.unsayable
         await self._begin()
         self._half_said = True
-        reply = await client.run(f"MAIL FROM:<{said.reverse_path}>{said.mail}", client.deadlines.path_s)
+        client, limits = self._client, self._client.deadlines
+        mail = f"MAIL FROM:<{said.reverse_path}>{said.mail}", limits.path_s
+        rcpts = ((f"RCPT TO:<{spoken}>{said.rcpt}", limits.path_s) for spoken in said.forward_paths.values())
+        group = Group(client, [mail, *rcpts, ("DATA", limits.data_s)])
+        reply = await group.answer()
         if not reply.is_good:
-            raise refused_sender(client.peer, reply, said.reverse_path)
+            error = refused_sender(client.peer, reply, said.reverse_path)
+            if isinstance(error, PermanentError):
+                await self._send_nothing(group)
+            raise error
         statuses = dict(said.unsayable)
-        for path, spoken in said.forward_paths.items():
-            reply = await client.run(f"RCPT TO:<{spoken}>{said.rcpt}", client.deadlines.path_s)
-            if not reply.is_good and (error := refused_recipient(client.peer, reply, said.reverse_path)):
-                raise error
+        for path in said.forward_paths:
+            reply = await group.answer()
+            if not reply.is_good and (found := refused_recipient(client.peer, reply, said.reverse_path)):
+                raise found  # DATA may be said already: dropping the connection is all that takes it back
             statuses[path] = status(reply)
-        if any(one.is_taken for one in statuses.values()):
-            statuses |= await self._send(said, [path for path, one in statuses.items() if one.is_taken])
+        taken = [path for path, one in statuses.items() if one.is_taken]
+        if taken:
+            statuses |= dict.fromkeys(taken, await self._send(said, await group.answer()))
+        else:
+            await self._send_nothing(group)
         return statuses
+
+    async def _send_nothing(self, group: Group) -> None:
+        """Hear the answers to what was said; end a mail to nobody that the server waits for then (RFC 2920 3.1)."""
+        reply = await group.rest()
+        if reply is None:
+            return
+        if reply.is_good:
+            raise self._out_of_step(reply)
+        if reply.code == GO_ON:
+            with suppress(TransientError):  # the connection is gone, and nobody has anything
+                await self._client.transmit(b"")
+                self._half_said = False
 
     async def _begin(self) -> None:
         """Forget an envelope that was begun; see that a connection that rested still stands.
@@ -148,16 +174,18 @@ class SmtpSubmission:
             raise TransientError(f'{self._client.peer} refuses RSET ("{reply}")', reason="server_said")
         self._half_said = False
 
-    async def _send(self, said: Parameters, taken: Sequence[str]) -> Mapping[str, RecipientStatus]:
-        """Send the mail to the recipients that were *taken*; what is said of it is said of each."""
+    async def _send(self, said: Parameters, reply: Reply) -> RecipientStatus:
+        """Send the mail, DATA being answered by *reply*; what is said of it is said of each recipient."""
         client = self._client
-        reply = await client.run("DATA", client.deadlines.data_s)
-        if reply.code == 354:
+        if reply.code == GO_ON:
             reply = await client.transmit(said.body)
             self._half_said = False  # RFC 5321 4.1.1.4: whatever the answer was
         elif reply.is_good:
-            words = f'{client.peer} answers DATA as if it were the mail ("{reply}")'
-            raise TransientError(words, reason="server_said")
+            raise self._out_of_step(reply)
         if not reply.is_good and (error := refused_mail(client.peer, reply, said.reverse_path)):
             raise error
-        return dict.fromkeys(taken, status(reply))
+        return status(reply)
+
+    def _out_of_step(self, reply: Reply) -> TransientError:
+        words = f'{self._client.peer} answers DATA as if it were the mail ("{reply}")'
+        return TransientError(words, reason="server_said")

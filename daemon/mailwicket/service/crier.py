@@ -91,13 +91,13 @@ class Crier:
         self.wake()
         return told
 
-    def listed(self) -> Sequence[Shown]:
+    async def listed(self) -> Sequence[Shown]:
         """See `store.announcements.listed`."""
-        return self._store.read(announcements.listed)
+        return await self._store.look(announcements.listed)
 
-    def shown(self, number: int) -> Shown:
+    async def shown(self, number: int) -> Shown:
         """See `store.announcements.shown`."""
-        return self._store.read(lambda tx: announcements.shown(tx, AnnouncementId(number)))
+        return await self._store.look(lambda tx: announcements.shown(tx, AnnouncementId(number)))
 
     async def people(self, number: int) -> Sequence[Shown]:
         """Return how it stands with each whom the announcement *number* was for.
@@ -105,7 +105,7 @@ class Crier:
         Raises:
             UnknownError: there is no such announcement.
         """
-        self.shown(number)
+        await self.shown(number)
         return await self._store.look(lambda tx: announcements.people(tx, AnnouncementId(number)))
 
     async def cancel(self, number: int, who: Asked) -> Shown:

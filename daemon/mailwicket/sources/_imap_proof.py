@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -14,14 +14,14 @@ import anyio.to_thread
 from mailwicket.config.incoming import CLEAR_PORT, TLS_PORT, Incoming
 from mailwicket.config.providers import by_server
 from mailwicket.errors import BlockedError, MailwicketError, StageError, TransientError
-from mailwicket.net.account import Account, refuse_clear_text, secret_fix, token_fix, told_of
-from mailwicket.net.approach import Approach, approach_stages
+from mailwicket.net.account import Account, Credentials, refuse_clear_text
+from mailwicket.net.approach import Approach
 from mailwicket.net.certificate import Certificate
 from mailwicket.net.door import Door, tell_tls
 from mailwicket.net.imap.client import Deadlines, ImapClient
 from mailwicket.net.imap.login import authenticate, secure
 from mailwicket.net.knock import certificate_of, trusting_context
-from mailwicket.net.proxy import Way, way_of
+from mailwicket.net.preparation import first_stages, prepare, token_fix
 from mailwicket.ports import Probe
 from mailwicket.sources._imap_folder import FolderProof
 
@@ -32,8 +32,7 @@ def stages(config: Incoming) -> Sequence[str]:
     """Return the stages that *config* takes, in order."""
     channel = {"ssl": ("tls", "greeting"), "tls": ("greeting", "starttls"), "none": ("greeting",)}[config.security]
     return (
-        "configuration",
-        *approach_stages(proxied=config.proxy is not None),
+        *first_stages(config),
         *channel,
         "auth",
         "folder",
@@ -55,18 +54,16 @@ def impatient(deadlines: Deadlines) -> Deadlines:
 class Proof:
     """One run through the stages."""
 
-    def __init__(
-        self, config: Incoming, account: Callable[[], Awaitable[Account]], deadlines: Deadlines, probe: Probe
-    ) -> None:
-        """Test what *config* says; *account* resolves secrets and trust."""
+    def __init__(self, config: Incoming, credentials: Credentials, deadlines: Deadlines, probe: Probe) -> None:
+        """Test what *config* says; *credentials* resolve secrets and trust."""
         self._config = config
-        self._account = account
+        self._credentials = credentials
         self._deadlines = impatient(deadlines)
         self._probe = probe
 
     async def run(self) -> None:
         """Take every stage; see `ports.ProvesConnection`."""
-        account, way = await self._configuration()
+        account, way = await prepare(self._config, self._credentials, self._probe)
         config, limits = self._config, self._deadlines
         sock = await Approach(config.server, config.port, limits.connect_s, USUAL, self._probe, way).run()
         self._client = ImapClient(config.server, config.port, limits, way)
@@ -80,17 +77,6 @@ class Proof:
                 await self._client.say_goodbye()
 
     # --- before the first byte --------------------------------------------------------------------------------------
-
-    async def _configuration(self) -> tuple[Account, Way | None]:
-        config = self._config
-        with self._probe.stage("configuration") as finding:
-            try:
-                account, way = await self._account(), await way_of(config)
-            except BlockedError as error:
-                raise StageError(str(error), fix=secret_fix(config, error)) from error
-            by = "" if way is None else f", by {way}"
-            finding.detail = told_of(config, account) + by + ("" if config.enabled else "; the unit is not enabled")
-        return account, way
 
     # --- the channel ------------------------------------------------------------------------------------------------
 

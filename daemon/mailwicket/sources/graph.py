@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, Final, Literal, Self
@@ -35,6 +37,9 @@ PAGE_MAILS_MIN: Final = 50
 
 TYPICAL_BYTES: Final = 256 * 1024
 """Graph tells no sizes. So few mails are a batch then that the first ticket does not wait for the last mail."""
+
+LINK_S: Final = 3600.0
+"""A link is forgotten by the server one day: so long, no newer one is noted where there is nothing else to note."""
 
 KNOWN_MAX: Final = 5000
 """Of so many mails it is remembered when they came: what we marked as seen comes again, without its date."""
@@ -178,6 +183,11 @@ class GraphFolder:
         self._settling = Settling(graph, config.after)
         self._woken = anyio.Event()
         self._sweep_s = config.poll_s * (1 - chance())
+        self._cursor: tuple[str, Cursor] | None = None
+        """The last one that was told, and what it says."""
+        self._quiet: tuple[str, str] | None = None
+        """A cursor, and the link to which it led since, without any news: that is not worth a write."""
+        self._stale_at = -math.inf
 
     def silence_s(self) -> float:
         """Seconds since the last answer of the server."""
@@ -197,7 +207,7 @@ class GraphFolder:
     # --- what is there ----------------------------------------------------------------------------------------------
 
     async def look(self, cursor: str | None) -> Look:
-        """Tell one page of what is new or changed since *cursor*; our ledger knows what it has seen before.
+        """Tell one page of what is new or changed since *cursor*; our journal knows what it has seen before.
 
         Raises:
             TransientError, BlockedError: as `GraphMailbox.call`.
@@ -208,14 +218,34 @@ class GraphFolder:
         except SyncLostError:
             if start.link is None:
                 raise
-            return Look((), start.anew().write(), more=True)
+            return self._told((), start.anew())
         except PermanentError as error:
             raise BlockedError(f"{error}; the folder {self._config.folder} cannot be read") from error
         link, more = self._link(page, start)
-        refs, lay_there = await self._refs(start, page)
-        return Look(refs, start.after(link, lay_there, more=more).write(), more)
+        if cursor is not None and not page["value"] and not more and anyio.current_time() < self._stale_at:
+            self._quiet = cursor, link
+            return Look((), cursor)
+        refs, left_alone = await self._refs(start, page, all_old=cursor is None and start.walking)
+        return self._told(refs, start.after(link, left_alone, more=more), more=more)
+
+    def _told(self, refs: Sequence[MailRef], cursor: Cursor, *, more: bool = True) -> Look:
+        self._quiet = None
+        self._stale_at = anyio.current_time() + LINK_S
+        self._cursor = cursor.write(), cursor
+        return Look(refs, self._cursor[0], more)
 
     async def _start(self, text: str | None) -> Cursor:
+        if text is not None and self._cursor is not None and self._cursor[0] == text:
+            start = self._cursor[1]  # it may be long
+        else:
+            start = await self._read(text)
+        if self._quiet is not None and self._quiet[0] == text:
+            start = replace(start, link=self._quiet[1])
+        if start.link is not None and not self._graph.place.owns(start.link):  # the server was named otherwise before
+            return start.anew()
+        return start
+
+    async def _read(self, text: str | None) -> Cursor:
         config = self._config
         server_now = datetime.now(UTC)
         if text is None and config.start_from == "now":
@@ -223,10 +253,7 @@ class GraphFolder:
             server_now = clock_of((await self._graph.call("GET", path)).headers.get("Date")) or server_now
         mailbox = f"{config.username}@{self._graph.place.peer}".casefold()
         first = first_cursor(mailbox, config.folder.casefold(), self._folder_id, config.start_from, server_now)
-        found = next_cursor(text, first)
-        if found.link is not None and not self._graph.place.owns(found.link):  # the server was named otherwise before
-            return found.anew()
-        return found
+        return next_cursor(text, first)
 
     async def _page(self, start: Cursor) -> dict[str, Any]:
         prefer = {"Prefer": f"odata.maxpagesize={self._memory.page_mails}"}
@@ -257,10 +284,15 @@ class GraphFolder:
             return link, more
         raise TransientError(f"{peer} does not say where its page leads on", reason="server_said")
 
-    async def _refs(self, start: Cursor, page: dict[str, Any]) -> tuple[Sequence[MailRef], Sequence[str]]:
-        """Return the mails of a page, oldest first, and those that lay there at the very first look."""
+    async def _refs(
+        self, start: Cursor, page: dict[str, Any], *, all_old: bool
+    ) -> tuple[Sequence[MailRef], Sequence[str]]:
+        """Return the mails of a page, oldest first, and those that are left alone: with *all_old*, all that it shows.
+
+        That is so of the very first page, whatever the clocks say: a server answers with what there is.
+        """
         refs: dict[str, MailRef] = {}
-        lay_there: list[str] = []
+        left_alone: list[str] = []
         for row in page["value"]:
             message = row.get("id") if isinstance(row, dict) else None
             if not isinstance(message, str) or not message or "@removed" in row:
@@ -270,12 +302,12 @@ class GraphFolder:
             except ItemGoneError:
                 continue
             self._memory.note(message, received_at)
-            if start.wants(message, received_at):
+            if (all_old and self._config.start_from == "now") or not start.wants(message, received_at):
+                left_alone.append(message)
+            else:
                 refs[message] = MailRef(self._config.folder.casefold(), "", message, TYPICAL_BYTES, received_at)
-            elif start.is_old(received_at):
-                lay_there.append(message)
         never = datetime.max.replace(tzinfo=UTC)
-        return sorted(refs.values(), key=lambda ref: ref.received_at or never), lay_there
+        return sorted(refs.values(), key=lambda ref: ref.received_at or never), left_alone
 
     async def _received_at(self, start: Cursor, message: str, row: dict[str, Any]) -> datetime | None:
         """Return when a mail came: a row that tells of a mark alone does not say it."""

@@ -96,7 +96,7 @@ class ImapSource:
 
     async def prove(self, probe: Probe) -> None:
         """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._credentials.account, self.deadlines, probe).run()
+        await Proof(self._config, self._credentials, self.deadlines, probe).run()
 
     def _empty_spool(self) -> None:
         """Remove what was fetched and not taken over: it is fetched again, and a full disk wants the room."""

@@ -24,8 +24,9 @@ from mailwicket.net.pop3.client import Deadlines, Pop3Client
 from mailwicket.net.pop3.login import log_in
 from mailwicket.net.proxy import way_of
 from mailwicket.ports import Net, Probe
+from mailwicket.sources._digests import digest
 from mailwicket.sources._pop3_bodies import Bodies, Record, received_at, top_of
-from mailwicket.sources._pop3_cursor import FOLDER, Cursor, changed, digest, first_cursor, renumbered
+from mailwicket.sources._pop3_cursor import FOLDER, Cursor, changed, first_cursor, renumbered
 from mailwicket.sources._pop3_proof import CLEAR_PORT, TLS_PORT, Proof, stages
 from mailwicket.sources._pop3_session import Listed, Session
 
@@ -115,7 +116,7 @@ class Pop3Source:
 
     async def prove(self, probe: Probe) -> None:
         """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._credentials.account, self.deadlines, probe).run()
+        await Proof(self._config, self._credentials, self.deadlines, probe).run()
 
     async def _begin(self) -> Session:
         """Log in and list what lies there."""

@@ -21,7 +21,7 @@ SQL: Final = statements(Path(__file__).with_name("announcements.sql"))
 
 AnnouncementId = NewType("AnnouncementId", int)
 
-LISTED_MAX: Final = 1000
+LISTED_MAX: Final = 200
 CANCELLED: Final = "cancelled"
 
 Shown = dict[str, Any]
@@ -45,7 +45,7 @@ class Words:
     text: str
     """Markdown."""
     by: str
-    """The technician's address; `""`: nobody is named."""
+    """The address of who writes; `""`: nobody is named."""
 
 
 def add(  # noqa: PLR0913, PLR0917 - what an announcement is

@@ -326,8 +326,8 @@ class Attempt:
 
     server: str
     outcome: str
-    """`sent`; `later`, of the mail or a recipient; `refused`, of the mail or, by `statuses`, of recipients;
-    `server`: its failure, nothing was taken; `uncertain`."""
+    """`sent`; `later`, of the mail or a recipient; `refused`, of the mail or, by `statuses`, of recipients; `server`:
+    its failure, nothing was taken; `uncertain`."""
     next_attempt: datetime
     """If it is to wait."""
     said: str = ""
@@ -420,18 +420,25 @@ def too_old(tx: Transaction, servers: Sequence[str], now: datetime) -> list[Clai
     return [_claimed(row) for row in rows]
 
 
-def reclaim(tx: Transaction, before: datetime, after: datetime, limit: int) -> int:
-    """Forget what up to *limit* mails said that were settled before that moment, or *after* that one; return how many.
+def to_reclaim(tx: Transaction, before: datetime, after: datetime, limit: int) -> list[OutboxId]:
+    """Return up to *limit* mails whose words may go: settled *before* that moment, or *after* that one."""
+    span = {"before": timestamp(before), "after": timestamp(after), "limit": limit}
+    return [OutboxId(outbox_id) for (outbox_id,) in tx.execute(SQL.to_reclaim, span).fetchall()]
+
+
+def reclaim(tx: Transaction, mails: Sequence[OutboxId]) -> None:
+    """Forget what *mails* said, but for those that are tried again meanwhile.
 
     How they went stays: their rows keep the same cause from queueing them again, and reports find them.
     """
-    found = tx.execute(
-        SQL.to_reclaim, {"before": timestamp(before), "after": timestamp(after), "limit": limit}
-    ).fetchall()
-    numbers = json.dumps([outbox_id for (outbox_id,) in found])
+    numbers = json.dumps(list(mails))
     tx.execute(SQL.reclaim, (numbers,))
-    tx.execute(SQL.drop_raws, (numbers,))
-    return len(found)
+    tx.execute(SQL.drop_reclaimed, (numbers,))
+
+
+def files_named(tx: Transaction) -> frozenset[Sha256]:
+    """Return by hash the files of all mails that are not reclaimed. Long: for a thread."""
+    return frozenset(Sha256(sha256) for (sha256,) in tx.execute(SQL.files_named).fetchall())
 
 
 def needs_file(tx: Transaction, file: str) -> bool:

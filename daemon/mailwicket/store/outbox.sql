@@ -261,8 +261,16 @@ UNION ALL SELECT outbox_id FROM outbox WHERE reclaimed = 0 AND done_at > :after 
 -- name: reclaim
 -- Of the mails of a JSON list it stays to whom they went, under which subject, and how; not what they said.
 UPDATE outbox SET reclaimed = 1, letter = json_remove(letter, '$.text', '$.html', '$.loop', '$.references', '$.in_reply_to')
-WHERE outbox_id IN (SELECT value FROM json_each(?))
+WHERE outbox_id IN (SELECT value FROM json_each(?)) AND done_at IS NOT NULL
+
+-- name: drop_reclaimed
+-- Nor their bytes, of those that were never sent.
+DELETE FROM outbox_raw WHERE outbox_id IN (SELECT o.outbox_id FROM outbox AS o, json_each(?) AS j WHERE o.outbox_id = j.value AND o.reclaimed = 1)
 
 -- name: needs_file
 -- Whether a mail that waits takes a file out of a raw mail in that file.
 SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'waiting' AND instr(letter, ?))
+
+-- name: files_named
+-- The hashes of the files that go along with mails whose words are kept.
+SELECT DISTINCT f.value ->> 'sha256' FROM outbox AS o, json_each(o.letter, '$.files') AS f WHERE o.reclaimed = 0

@@ -222,14 +222,14 @@ def paused(tx: Transaction) -> list[Shown]:
     return [{"address": row[0], "since": row[1], "why": row[2]} for row in tx.execute(SQL.paused).fetchall()]
 
 
-def paused_among(tx: Transaction, addresses: Collection[str]) -> frozenset[str]:
-    """Return those of canonical *addresses* to which nothing is sent."""
-    return frozenset(address for address, _ in tx.execute(SQL.paused_of, (json.dumps([*addresses]),)).fetchall())
-
-
 def count_paused(tx: Transaction) -> int:
     """Count the addresses to which nothing is sent."""
     return int(tx.execute(SQL.paused_count).fetchone()[0])
+
+
+def paused_among(tx: Transaction, addresses: Collection[str]) -> frozenset[str]:
+    """Return those of canonical *addresses* to which nothing is sent."""
+    return frozenset(address for address, _ in tx.execute(SQL.paused_of, (json.dumps([*addresses]),)).fetchall())
 
 
 def unpause(tx: Transaction, address: str, now: datetime) -> None:

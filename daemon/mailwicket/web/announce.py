@@ -23,8 +23,8 @@ class Cries(Protocol):
 
     async def preview(self, asked: Announcement) -> Shown: ...  # noqa: D102
     async def announce(self, asked: Announcement, who: Asked) -> Shown: ...  # noqa: D102
-    def listed(self) -> Sequence[Shown]: ...  # noqa: D102
-    def shown(self, number: int) -> Shown: ...  # noqa: D102
+    async def listed(self) -> Sequence[Shown]: ...  # noqa: D102
+    async def shown(self, number: int) -> Shown: ...  # noqa: D102
     async def people(self, number: int) -> Sequence[Shown]: ...  # noqa: D102
     async def cancel(self, number: int, who: Asked) -> Shown: ...  # noqa: D102
 
@@ -48,8 +48,8 @@ class Announcements:
         ]
 
     async def _list(self, _request: web.Request) -> web.Response:
-        """The newest 1,000 announcements, the newest last, and how they stand."""
-        return answer([*self._crier.listed()])
+        """The newest 200 announcements, the newest last, and how they stand."""
+        return answer([*await self._crier.listed()])
 
     async def _post(self, request: web.Request) -> web.Response:
         """Send `text` (Markdown) under `subject` to each of `to`; with `dry_run` only tell whom."""
@@ -73,7 +73,7 @@ class Announcements:
 
     async def _show(self, request: web.Request) -> web.Response:
         """One announcement and how it stands."""
-        return answer(self._crier.shown(_number(request)))
+        return answer(await self._crier.shown(_number(request)))
 
     async def _people(self, request: web.Request) -> web.Response:
         """How it stands with each whom it was for."""

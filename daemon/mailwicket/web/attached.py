@@ -24,6 +24,9 @@ BODY_MAX_BYTES: Final = FILES_MAX_BYTES // 3 * 4 + 1024 * 1024
 SMALL_BYTES: Final = 64 * 1024
 """A larger body is read in a thread, so that nobody waits for it."""
 
+BODY_S: Final = 120
+"""So long a body may take to come: others wait for who reads it."""
+
 READERS: Final = 2
 """So many large bodies are in memory at a time, the others wait."""
 
@@ -42,16 +45,22 @@ class Reader:
             BadRequestError: it is something else.
             TooLargeError: it is more than goes with a mail.
         """
+        if request.content_length is not None and request.content_length <= SMALL_BYTES:
+            return _read(await _body(request), keys)
         if self._readers is None:
             self._readers = anyio.CapacityLimiter(READERS)
         async with self._readers:
-            try:
-                raw = await request.clone(client_max_size=BODY_MAX_BYTES).read()
-            except web.HTTPRequestEntityTooLarge as error:
-                raise TooLargeError(f"a request holds at most {BODY_MAX_BYTES} bytes, files as base64") from error
-            if len(raw) <= SMALL_BYTES:
-                return _read(raw, keys)
-            return await anyio.to_thread.run_sync(_read, raw, keys)
+            return await anyio.to_thread.run_sync(_read, await _body(request), keys)
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        with anyio.fail_after(BODY_S):
+            return await request.clone(client_max_size=BODY_MAX_BYTES).read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise TooLargeError(f"a request holds at most {BODY_MAX_BYTES} bytes, files as base64") from error
+    except TimeoutError as error:
+        raise BadRequestError(f"the body did not come within {BODY_S} s") from error
 
 
 def _read(raw: bytes, keys: Mapping[str, type]) -> tuple[dict[str, Any], list[Upload]]:

@@ -26,6 +26,7 @@ class Acts(Protocol):
 
     async def listed(self, *, every: bool) -> Sequence[Shown]: ...  # noqa: D102
     async def shown(self, number: TicketNumber) -> Shown: ...  # noqa: D102
+    async def offered(self, number: TicketNumber, by: str = "") -> Shown: ...  # noqa: D102
     async def act(self, action: Action, asked: Asked, uploads: Sequence[Upload] = ()) -> Shown: ...  # noqa: D102
     async def open(self, new: NewTicket, asked: Asked) -> Shown: ...  # noqa: D102
 
@@ -56,6 +57,7 @@ class Tickets:
             web.get(ROUTE, self._list),
             web.post(ROUTE, self._new),
             web.get(ticket, self._show),
+            web.get(f"{ticket}/reply", self._offer),
             *(web.post(f"{ticket}/{name}", handler) for name, handler in actions.items()),
         ]
 
@@ -66,6 +68,10 @@ class Tickets:
     async def _show(self, request: web.Request) -> web.Response:
         """One ticket with its entries."""
         return answer(await self._acting.shown(_number(request)))
+
+    async def _offer(self, request: web.Request) -> web.Response:
+        """To whom a reply (of `?by=ADDR`) would go, by which server, and which others may be chosen."""
+        return answer(await self._acting.offered(_number(request), request.query.get("by", "")))
 
     async def _new(self, request: web.Request) -> web.Response:
         """Open a ticket that no mail asked for; of a backend elsewhere: tell one that it opened, by `number`."""

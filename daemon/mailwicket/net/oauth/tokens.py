@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,6 +19,7 @@ from mailwicket.model import Use
 from mailwicket.net.oauth.answer import TokenAnswer
 from mailwicket.net.oauth.client import Client, RefusedGrantError
 from mailwicket.net.oauth.grant import Access, Kept, Safe, client_of
+from mailwicket.net.oauth.granted import Compared, compared, of_person
 from mailwicket.net.oauth.question import refresh_form
 from mailwicket.net.oauth.wire import Posts
 from mailwicket.redact import REDACTOR
@@ -127,6 +128,14 @@ class Tokens:
         """Return every scope that a sign-in asks for."""
         return scopes(oauth, self._uses(name))
 
+    def compared(self, name: str, oauth: OAuth, kept: Kept) -> Compared:
+        """Return what *kept* lacks for what is needed of it."""
+        return compared(oauth, self._uses(name), kept)
+
+    def consented(self, name: str, oauth: OAuth, granted: Sequence[str]) -> Compared:
+        """Return what an administrator's consent to the scopes *granted* lacks."""
+        return of_person(oauth, self._uses(name), granted)
+
     # --- handing out ------------------------------------------------------------------------------------------------
 
     async def access(self, door: Door) -> Access:
@@ -218,6 +227,8 @@ class Tokens:
             granted=tuple(dict.fromkeys([*kept.granted, *access.scopes])),
             renewed_at=begun,
         )
+        if refresh != spent or answer.refresh_ends_in_s is not None:
+            new = new.lasting(answer.refresh_ends_in_s, begun)
         await self.adopt(door.name, new)
         return access
 
@@ -318,6 +329,7 @@ class Tokens:
             # A token for two resources is one for the first of them: let the next question find out.
             in_use: dict[str, Access] = {resources.pop(): access} if len(resources) == 1 else {}
             kept = Kept(client_of(oauth), answer.refresh_token, None, in_use, access.scopes, begun, begun)
+            kept = kept.lasting(answer.refresh_ends_in_s, begun)
             await self.adopt(name, kept)
             self.forgive(name)
         return kept

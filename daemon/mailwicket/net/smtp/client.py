@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
@@ -94,7 +94,7 @@ class SmtpClient:
             TransientError: there is none, or it says "later".
             BlockedError: it will have nobody.
         """
-        reply = await self._exchange("greet", self.wire.read_response(self.deadlines.greeting_s))
+        reply = await self.answer("greet", self.deadlines.greeting_s)
         if reply.code == 220:
             return reply
         self.abort()
@@ -217,11 +217,37 @@ class SmtpClient:
 
     async def _run(self, command: str, within_s: float, verb: str | None = None) -> SMTPResponse:
         verb = verb or command.partition(" ")[0]
+        self.say([command], verb)
+        return await self._answer(verb, within_s)
+
+    def say(self, commands: Sequence[str], verb: str) -> None:
+        """Send *commands* in one go: several only where PIPELINING is offered (RFC 2920). Each has its `answer`.
+
+        Raises:
+            TransientError: the connection has ended, or the server spoke without being asked.
+        """
         wire = self.wire
         if wire.unasked:
             raise self._out_of_step()
         with self._answering(verb):
-            return _checked(await wire.execute_command(command.encode(), timeout=within_s))
+            wire.ask(commands)
+
+    async def answer(self, verb: str, within_s: float) -> Reply:
+        """Return the next answer, to *verb*, whatever it is.
+
+        Raises:
+            TransientError: as `run`.
+        """
+        return self._reply(await self._answer(verb, within_s))
+
+    async def _answer(self, verb: str, within_s: float) -> SMTPResponse:
+        wire = self._wire
+        if wire is None or self._ended is not None:
+            wire = self.wire  # raises; a connection that was lost may have answered all the same
+        if (ready := wire.take()) is not None and 200 <= ready.code < 600:  # of a group, most are there at once
+            return ready
+        with self._answering(verb):
+            return _checked(ready or await wire.read_response(within_s))
 
     async def transmit(self, body: bytes) -> Reply:
         """Send *body* behind the answer to DATA, and return what the server says of it.
@@ -265,10 +291,6 @@ class SmtpClient:
                 words = f'{self.peer} answered before the end of the mail ("{reply}")'
                 raise TransientError(words, reason="server_said")
         return reply
-
-    async def _exchange(self, verb: str, answer: object) -> Reply:
-        with self._answering(verb):
-            return self._reply(_checked(await answer))  # type: ignore[misc]
 
     @contextmanager
     def _answering(self, verb: str) -> Iterator[None]:

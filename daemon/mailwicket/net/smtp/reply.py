@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from mailwicket.redact import REDACTED, REDACTOR
@@ -42,7 +43,8 @@ class Reply:
         return " ".join(filter(None, (str(self.code), self.enhanced, self.words)))
 
 
-def read_reply(code: int, text: str, secrets: Collection[str] = ()) -> Reply:
+@lru_cache(maxsize=32)  # servers say the same few words over and over
+def read_reply(code: int, text: str, secrets: frozenset[str] = frozenset()) -> Reply:
     """Return the answer of *code* and *text*, lines parted by line ends.
 
     An enhanced code of another class than the code's is a word like any other.

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
+from collections.abc import Sequence
 from typing import Final, cast
 
 import anyio
-from aiosmtplib.errors import SMTPReadTimeoutError, SMTPServerDisconnected
+from aiosmtplib.errors import SMTPException, SMTPReadTimeoutError, SMTPResponseException, SMTPServerDisconnected
 from aiosmtplib.protocol import SMTPProtocol
 from aiosmtplib.response import SMTPResponse
 
 UNASKED_BYTES: Final = 512
 """So much of what was said unasked is kept, to be told."""
+
+ANSWER_BYTES: Final = 64 * 1024
+"""So much of an answer may lie unread: no line of one may be longer than 512 (RFC 5321 4.5.3.1.5)."""
 
 CHUNK_BYTES: Final = 64 * 1024
 """A mail goes out in pieces, each with a deadline of its own (RFC 5321 4.5.3.2.5)."""
@@ -26,26 +31,66 @@ END: Final = b".\r\n"
 
 
 class Wire(SMTPProtocol):
-    """One connection's bytes."""
+    """One connection's bytes: the answers come in the order of what was asked, which may be several at a time."""
 
     def __init__(self) -> None:
-        """Wait to be connected."""
+        """Wait to be connected, and for the greeting."""
         super().__init__(loop=asyncio.get_running_loop())
         self.unasked = b""
         """What the server said beyond its answers: "421" before it hangs up, or an answer too many."""
         self.heard_at = self._loop.time()
+        self._due = 1
+        """So many answers are still to come."""
+        self._answers: deque[SMTPResponse] = deque()
+        """Those that nobody has read yet."""
+        self._failure: SMTPException | None = None
+        """Why no more will come."""
+        self._reader: asyncio.Future[None] | None = None
+
+    # --- bytes in ---------------------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Take an answer; keep what is none aside."""
+        """Take answers; keep what is none aside."""
         self.heard_at = self._loop.time()
-        waiter = self._response_waiter
-        if waiter is None or waiter.done() or not self._response_pending:
+        if not self._due or self._failure is not None:
             self._note(data)
             return
-        super().data_received(data)
-        if waiter.done() and self._buffer:
+        self._buffer += data
+        try:
+            while self._due and (answer := self._read_response_from_buffer()) is not None:
+                self._due -= 1
+                self._answers.append(answer)
+        except SMTPResponseException as error:
+            self._fail(error)
+            return
+        if len(self._buffer) > ANSWER_BYTES:
+            self._fail(SMTPResponseException(-1, "an answer without end"))
+        elif not self._due and self._buffer:
             self._note(bytes(self._buffer))
-            del self._buffer[:]
+            self._buffer.clear()
+        if self._answers:
+            self._wake()
+
+    def eof_received(self) -> bool:
+        """The server closed its side: so do we."""
+        self._fail(SMTPServerDisconnected("Unexpected EOF received"))
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Whoever waits learns it now."""
+        super().connection_lost(exc)
+        failure = SMTPServerDisconnected("Connection lost")
+        failure.__cause__ = exc
+        self._fail(failure)
+
+    def _fail(self, failure: SMTPException) -> None:
+        self._failure = self._failure or failure
+        self._buffer.clear()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
     def _note(self, data: bytes) -> None:
         self.unasked += data[: UNASKED_BYTES - len(self.unasked)]
@@ -53,8 +98,25 @@ class Wire(SMTPProtocol):
     @property
     def answered(self) -> bool:
         """Whether an answer has come that nobody has read yet."""
-        waiter = self._response_waiter
-        return waiter is not None and waiter.done() and waiter.exception() is None
+        return bool(self._answers)
+
+    def take(self) -> SMTPResponse | None:
+        """Return such an answer, and have it no more; None: one must be waited for."""
+        return self._answers.popleft() if self._answers else None
+
+    # --- bytes out --------------------------------------------------------------------------------------------------
+
+    def ask(self, commands: Sequence[str]) -> None:
+        """Send *commands* in one go; each is answered, in their order.
+
+        Raises:
+            SMTPServerDisconnected: the connection is lost.
+            ValueError: a line end in a command.
+        """
+        if any(one in command for command in commands for one in "\r\n\0"):
+            raise ValueError("a line end in a command")
+        self._due += len(commands)
+        self.write("".join(f"{command}\r\n" for command in commands).encode())
 
     def secured(self, transport: asyncio.Transport) -> None:
         """Go on over *transport*, which encrypts."""
@@ -71,11 +133,11 @@ class Wire(SMTPProtocol):
             ConnectionError: it is lost; the end was not sent.
             TimeoutError: a piece was not taken within *piece_s* seconds; the end was not sent.
         """
-        self._response_pending = True  # from here on: one who will not have it says so early
+        self._due += 1  # from here on: one who will not have it says so early
         if len(body) <= CHUNK_BYTES:
-            self.write(DOT.sub(b"..", body) + END)
+            self.write(_stuffed(body) + END)
             return True
-        stuffed = await anyio.to_thread.run_sync(DOT.sub, b"..", body)
+        stuffed = await anyio.to_thread.run_sync(_stuffed, body)
         if self.transport is None:
             raise ConnectionResetError
         cast("asyncio.Transport", self.transport).set_write_buffer_limits(high=1, low=0)
@@ -89,26 +151,29 @@ class Wire(SMTPProtocol):
         return True
 
     async def read_response(self, timeout: float | None = None) -> SMTPResponse:  # noqa: ASYNC109 - the library's name
-        """Return the answer to what was sent; the library's own way costs a turn of the event loop more.
+        """Return the next answer; the library's own way costs a turn of the event loop more.
 
         Raises:
             SMTPServerDisconnected: the connection is lost.
             SMTPReadTimeoutError: none came within *timeout* seconds.
             SMTPResponseException: it cannot be read.
         """
-        waiter = self._response_waiter
-        if waiter is None:
-            raise SMTPServerDisconnected("Connection lost")
-        self._response_pending = True
-        timer = None if timeout is None else self._loop.call_later(timeout, self._give_up, waiter)
-        try:
-            return await waiter
-        finally:
-            if timer is not None:
-                timer.cancel()
-            self._response_pending = False
-            self._response_waiter = None if self.transport is None else self._loop.create_future()
+        if not self._answers and self._failure is None:
+            self._reader = reader = self._loop.create_future()
+            timer = None if timeout is None else self._loop.call_later(timeout, self._wake)
+            try:
+                await reader
+            finally:
+                self._reader = None
+                if timer is not None:
+                    timer.cancel()
+        if self._answers:
+            return self._answers.popleft()
+        if self._failure is None:
+            self._failure = SMTPReadTimeoutError("no answer in time")
+        raise self._failure
 
-    def _give_up(self, waiter: asyncio.Future[SMTPResponse]) -> None:
-        if not waiter.done():
-            self._set_response_exception(waiter, SMTPReadTimeoutError("no answer in time"))
+
+def _stuffed(body: bytes) -> bytes:
+    """Return *body* with the dots doubled that lines begin with (RFC 5321 4.5.2)."""
+    return DOT.sub(b"..", body) if body.startswith(b".") or b"\n." in body else body

@@ -3,7 +3,7 @@ CREATE TABLE announcement (
     announcement_id INTEGER PRIMARY KEY,
     at           TEXT NOT NULL,
     actor        TEXT NOT NULL,          -- who asked for it, as the audit has it
-    by           TEXT NOT NULL,          -- the technician's address; '' = nobody is named
+    by           TEXT NOT NULL,          -- the address of who writes; '' = nobody is named
     audience     TEXT NOT NULL,          -- JSON: for whom it is, in the words in which that was asked
     subject      TEXT NOT NULL,
     text         TEXT NOT NULL,          -- Markdown
