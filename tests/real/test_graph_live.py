@@ -1,7 +1,8 @@
 """Microsoft itself, for whoever names an application and a mailbox to try: reads alone, nothing is changed.
 
-Where `LIVE_GRAPH_SEND_TO` names an address, one mail is sent to it. `LIVE_GRAPH_TENANT`, `LIVE_GRAPH_CLIENT_ID`, `LIVE_GRAPH_CLIENT_SECRET` and `LIVE_GRAPH_MAILBOX` name them; never where
-changes are judged. What our double cannot know shows here.
+`LIVE_GRAPH_TENANT`, `LIVE_GRAPH_CLIENT_ID`, `LIVE_GRAPH_CLIENT_SECRET` and `LIVE_GRAPH_MAILBOX` name them; never where
+changes are judged. What our double cannot know shows here. Where `LIVE_GRAPH_SEND_TO` names an address, one mail is
+sent to it.
 """
 
 from __future__ import annotations
