@@ -70,7 +70,7 @@ class Drafts:
             await self._mailbox.call("PATCH", message_path(draft), json={"internetMessageId": message_id})
         except PermanentError as error:
             log.warning("graph keeps a Message-ID of its own server=%s: %s", self._mailbox.place.peer, error)
-        except BaseException:
+        except Exception:
             await self.discard(draft)
             raise
 

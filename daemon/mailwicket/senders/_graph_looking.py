@@ -62,6 +62,10 @@ class Traces:
         _bound(self._known)
         return trace
 
+    def knows(self, draft: str) -> bool:
+        """Tell whether *draft* is one of which it is not decided yet whether it was sent."""
+        return any(one.draft == draft for one in self._known.values())
+
     def forget(self, message_id: str) -> None:
         """It is decided."""
         self._known.pop(message_id, None)
