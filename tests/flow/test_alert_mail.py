@@ -45,7 +45,9 @@ class Watch:
         self.office = PostOffice(directory, **servers)
         self.standing: list[Alert] = []
         self.to: list[str] = [*OPS]
-        self.policy = Policy(own=OwnAddresses(["desk@example.org"]), keys=self.office.store.keys)
+        self.policy = Policy(
+            own=OwnAddresses(["other@example.org"], {"desk@example.org": "desk"}), keys=self.office.store.keys
+        )
         self.anew()
 
     def anew(self) -> None:
@@ -137,11 +139,15 @@ def test_it_says_what_is_the_matter_since_when_and_what_to_do_and_names_only_so_
 
 
 async def test_it_is_marked_as_a_machines_and_goes_to_each_alone(watch: Watch) -> None:
-    watch.to = [*OPS, "boss@example.net", "desk@example.org"]
+    watch.to = [*OPS, "Postmaster@example.net", "desk@example.org", "postmaster@example.net", "other@example.org"]
     async with watch.office.running("main"):
         await watch.told(alert())
         await watch.office.settled()
-    assert sorted(field_of(raw, "To") for _, raw in watch.office.post.taken) == ["boss@example.net", *OPS]
+    assert sorted(field_of(raw, "To") for _, raw in watch.office.post.taken) == [
+        *OPS,
+        "other@example.org",
+        "postmaster@example.net",
+    ]
     one = message_from_bytes(watch.office.post.taken[0][1])
     assert (one["Auto-Submitted"], one["Precedence"]) == ("auto-generated", None)
     assert watch.policy.keys.is_loop_mark(str(one["X-Mailwicket-Loop"]))

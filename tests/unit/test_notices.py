@@ -272,7 +272,7 @@ tables: Final = st.fixed_dictionaries({
 
 @settings(deadline=None, max_examples=500)
 @given(
-    event=st.sampled_from(list(Event)),
+    event=st.sampled_from([one for one in Event if one is not Event.ALERT]),  # that goes to whomever an admin names
     requester=somebody.filter(bool),
     assignee=st.none() | somebody,
     by=st.none() | somebody.filter(bool),

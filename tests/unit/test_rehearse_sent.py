@@ -170,14 +170,16 @@ def test_mail_leaves_at_the_rate_of_its_server(tmp_path: Path) -> None:
     outcomes(tmp_path, steps, conf)
 
 
-def test_mail_of_a_disabled_server_waits_for_it_and_goes_with_it(tmp_path: Path) -> None:
+def test_mail_of_a_disabled_server_waits_for_it_and_holds_up_no_other(tmp_path: Path) -> None:
     conf = CONF + SECOND
     steps = f"[[step]]\nserver = {{unit = 'outgoing/support', state = 'down'}}\n{ASKS}expect = {{sent = []}}\n"
     steps += "[[step]]\nconfig = 'outgoing.support.enabled = false'\nexpect = {sent = []}\n"
-    steps += f"[[step]]\nat = 2026-01-01T09:30:00Z\n{ANSWER}expect = {{sent = []}}\n"
+    steps += (
+        f"[[step]]\nat = 2026-01-01T09:30:00Z\n{ANSWER}expect = {{sent = [{{via = 'main', to = 'ann@example.com'}}]}}\n"
+    )
     steps += "[[step]]\nserver = {unit = 'outgoing/support', state = 'up'}\n[[step]]\nconfig = 'outgoing.support.enabled = true'\n"
     told = outcomes(tmp_path, steps, conf)
-    assert {one["via"] for one in told[-1]["sent"]} == {"support", "main"}
+    assert {one["via"] for one in told[-1]["sent"]} == {"support"}
 
 
 # --- what comes back

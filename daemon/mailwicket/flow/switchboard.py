@@ -62,6 +62,11 @@ class Switchboard:
         """What a route is chosen by: as it is now."""
         return self._map
 
+    @property
+    def servers(self) -> Mapping[str, bool]:
+        """All of them by name, with whether they are enabled."""
+        return {name: one.enabled for name, one in self._exchange.servers.items()}
+
     def adopt(self, exchange: Exchange) -> None:
         """Work by another configuration; a server that changed has a clean record."""
         before = self._exchange.servers

@@ -106,8 +106,8 @@ class Post:
         self._alerted = {
             name: told for name, told in self._alerted.items() if self._works.get(name) is before.get(name)
         }
-        if (primary := self.board.map.primary) is not None:
-            outbox.adopt_orphans(self._tx, list(exchange.servers), primary.name)
+        primary = self.board.map.primary
+        outbox.adopt(self._tx, self.board.servers, primary.name if primary else None)
 
     def _hire(self, name: str, config: Outgoing) -> Works:
         told = Round(name, self._office), Handing(name, self._office), Pace(config.rate_per_minute, config.connections)

@@ -420,37 +420,18 @@ def too_old(tx: Transaction, servers: Sequence[str], now: datetime) -> list[Clai
     return [_claimed(row) for row in rows]
 
 
-def to_reclaim(tx: Transaction, before: datetime, after: datetime, limit: int) -> list[OutboxId]:
-    """Return up to *limit* mails whose words may go: settled *before* that moment, or *after* that one."""
-    span = {"before": timestamp(before), "after": timestamp(after), "limit": limit}
-    return [OutboxId(outbox_id) for (outbox_id,) in tx.execute(SQL.to_reclaim, span).fetchall()]
-
-
-def reclaim(tx: Transaction, mails: Sequence[OutboxId]) -> None:
-    """Forget what *mails* said, but for those that are tried again meanwhile.
-
-    How they went stays: their rows keep the same cause from queueing them again, and reports find them.
-    """
-    numbers = json.dumps(list(mails))
-    tx.execute(SQL.reclaim, (numbers,))
-    tx.execute(SQL.drop_reclaimed, (numbers,))
-
-
-def files_named(tx: Transaction) -> frozenset[Sha256]:
-    """Return by hash the files of all mails that are not reclaimed. Long: for a thread."""
-    return frozenset(Sha256(sha256) for (sha256,) in tx.execute(SQL.files_named).fetchall())
-
-
-def needs_file(tx: Transaction, file: str) -> bool:
-    """Tell whether a mail that waits takes a file out of the raw *file*."""
-    return bool(tx.execute(SQL.needs_file, (f'"raw":[{_ENCODE(file)},',)).fetchone()[0])
-
-
 def pause_of(attempts: int, jitter: float) -> timedelta:
     """Return how long a mail waits after *attempts* (1 or more); *jitter* is in [0, 1)."""
     return PAUSES[min(attempts, len(PAUSES)) - 1] * (1 + jitter / 4)
 
 
-def adopt_orphans(tx: Transaction, known: Sequence[str], server: str) -> None:
-    """Have *server* take what waits for servers that are not *known* any more; what one of these may have, stays."""
-    tx.execute(SQL.adopt_orphans, (server, json.dumps([*known, ANY_SERVER])))
+def adopt(tx: Transaction, servers: Mapping[str, bool], primary: str | None) -> None:
+    """Go on with other *servers*, by name with whether they are enabled.
+
+    What waits for one that there is no more goes by the *primary*, but for what it may have; what waits for one that
+    is disabled rests: it is kept, and holds up no other mail of its ticket.
+    """
+    if primary is not None:
+        tx.execute(SQL.adopt_orphans, (primary, json.dumps([*servers, ANY_SERVER])))
+    active = [name for name, is_enabled in servers.items() if is_enabled]
+    tx.execute(SQL.rest, (json.dumps([*active, ANY_SERVER]),))
