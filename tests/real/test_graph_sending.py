@@ -121,7 +121,7 @@ def test_a_test_tells_each_stage_and_sends_only_what_it_is_asked_to(lab: Lab, tm
     (report,) = json.loads(told.stdout)
     assert report["ok"], told.stdout
     names = [stage["name"] for stage in report["stages"]]
-    assert names == ["configuration", "dns", "tcp", "token", "mailbox", "permission"]
+    assert names == ["configuration", "dns", "tcp", "token", "drafts", "permission"]
     assert office.lab.sending.sent == []
     assert SECRET not in told.stdout + told.stderr
 
