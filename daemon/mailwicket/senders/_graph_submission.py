@@ -55,7 +55,7 @@ class GraphSubmission:
         self._folder = drafts_folder
         self._traces = traces
         self._only_sends = only_sends
-        self._drafts = Drafts(mailbox)
+        self._drafts = Drafts(mailbox, traces.remove)
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
@@ -155,7 +155,7 @@ class GraphSubmission:
     async def resume(self, envelope: Envelope, raw: bytes) -> Mapping[str, RecipientStatus] | None:
         """Look what became of *raw*, and send what was not sent; see `ports.LooksFirst`.
 
-        A draft that was sent and is nowhere to be found was sent: nothing else makes it vanish. One that lies there
+        A draft that was sent and is nowhere to be found was sent, unless we had it removed. One that lies there
         still after minutes was not; it is removed before the mail is laid down anew, so that it is never sent as well.
         """
         message_id = message_id_of(raw)
@@ -173,7 +173,7 @@ class GraphSubmission:
             if not await self._drafts.discard(draft):
                 return None
         self._traces.forget(message_id)
-        if seen.fate in {Fate.SENT, Fate.VANISHED}:
+        if seen.fate is Fate.SENT or (seen.fate is Fate.VANISHED and self._traces.proves_sent(trace.draft)):
             return dict.fromkeys(envelope.forward_paths, ACCEPTED)
         return await self.submit(envelope, raw)
 
@@ -184,8 +184,7 @@ class GraphSubmission:
         before = datetime.now(UTC) - timedelta(seconds=SWEEP_S)
         try:
             for draft in await orphans(self._mailbox, self._folder, before):
-                if not self._traces.knows(draft):  # it tells yet whether a mail was sent
-                    await self._drafts.discard(draft)
+                await self._drafts.discard(draft)
         except PermanentError as error:
             log.warning("graph does not tell of old drafts server=%s: %s", self._mailbox.place.peer, error)
 
