@@ -273,8 +273,9 @@ class GraphFolder:
                 answer = await self._graph.call("GET", path, headers=prefer)
             else:
                 answer = await self._graph.follow(start.link, prefer)
-        except UnsureError:
-            self._memory.page_mails = max(PAGE_MAILS_MIN, self._memory.page_mails // 2)
+        except UnsureError as error:
+            if error.reason != "connection_lost":
+                self._memory.page_mails = max(PAGE_MAILS_MIN, self._memory.page_mails // 2)
             raise
         if not isinstance(answer.json, dict) or not isinstance(answer.json.get("value"), list):
             raise TransientError(f"{self._graph.place.peer} answers with no page of mails", reason="server_said")
