@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from mailwicket.config.model import is_loopback, wrong
 
-GRAPH_SERVER: Final = "graph.microsoft.com"
-"""Of the worldwide cloud; GCC is there too. The others: docs/graph.md."""
+SERVERS: Final[Mapping[str, str]] = {
+    "microsoft": "graph.microsoft.com",  # the cloud of everybody, and of the United States' GCC
+    "outlook.com": "graph.microsoft.com",
+    "microsoft-us": "graph.microsoft.us",  # GCC High
+    "microsoft-us-dod": "dod-graph.microsoft.us",
+    "microsoft-china": "microsoftgraph.chinacloudapi.cn",  # 21Vianet
+}
+"""Where Microsoft's clouds have Graph, by `provider`. The mail servers of the national ones are written out."""
+
+GRAPH_SERVER: Final = SERVERS["microsoft"]
 
 TLS_PORT: Final = 443
 CLEAR_PORT: Final = 80
@@ -21,8 +30,6 @@ NOT_TAKEN: Final = {
     "allow_plaintext": "to another machine a token is never said in the clear",
 }
 """Keys of other protocols, each with the reason why there is none here."""
-
-MICROSOFT: Final = frozenset({"microsoft", "outlook.com", "other"})
 
 _PATHS: Final = frozenset({"", "/", "/v1.0", "/v1.0/"})
 
@@ -69,5 +76,5 @@ def check_clear(server: str, security: str) -> None:
 
 def check_provider(provider: str, protocol: str) -> None:
     """Refuse a *provider* that has no Graph."""
-    if provider not in MICROSOFT:
+    if provider not in SERVERS and provider != "other":
         raise wrong(f'has protocol = "{protocol}", which is Microsoft\'s alone, and another provider')
