@@ -15,7 +15,7 @@ from mailwicket.net.lanes import Lanes
 
 TOKEN = "token.canary-0815"
 MAILBOX = "desk@example.org"
-BRISK = Deadlines(answer_s=0.6, silence_s=0.6)
+BRISK = Deadlines(answer_s=0.6)
 
 Say = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

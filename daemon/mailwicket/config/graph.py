@@ -7,17 +7,17 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from mailwicket.config.model import is_loopback, wrong
+from mailwicket.config.oauth import PRESETS
 
 SERVERS: Final[Mapping[str, str]] = {
-    "microsoft": "graph.microsoft.com",  # the cloud of everybody, and of the United States' GCC
-    "outlook.com": "graph.microsoft.com",
-    "microsoft-us": "graph.microsoft.us",  # GCC High
-    "microsoft-us-dod": "dod-graph.microsoft.us",
-    "microsoft-china": "microsoftgraph.chinacloudapi.cn",  # 21Vianet
+    name: urlsplit(preset.graph).hostname or "" for name, preset in PRESETS.items() if preset.graph
 }
 """Where Microsoft's clouds have Graph, by `provider`. The mail servers of the national ones are written out."""
 
 GRAPH_SERVER: Final = SERVERS["microsoft"]
+
+CLOUD_SAYS: Final = f'that of the cloud in `provider` of the application, else "{GRAPH_SERVER}"'
+"""The default in words: see `at_cloud`."""
 
 TLS_PORT: Final = 443
 CLEAR_PORT: Final = 80
@@ -78,3 +78,16 @@ def check_provider(provider: str, protocol: str) -> None:
     """Refuse a *provider* that has no Graph."""
     if provider not in SERVERS and provider != "other":
         raise wrong(f'has protocol = "{protocol}", which is Microsoft\'s alone, and another provider')
+
+
+def at_cloud(values: Mapping[str, Any], protocol: str, applications: Any) -> Mapping[str, Any]:  # noqa: ANN401 - as TOML has it
+    """Return a table with the `server` of the cloud that its application signs in to, where it names none itself.
+
+    *applications* are the tables `[oauth.NAME]` as they were read. Tokens of one cloud are nothing to another.
+    """
+    name = values.get("oauth")
+    if protocol not in NAMES or "server" in values or not isinstance(applications, dict) or not isinstance(name, str):
+        return values
+    application = applications.get(name)
+    provider = application.get("provider") if isinstance(application, dict) else None
+    return {**values, "server": SERVERS[provider]} if isinstance(provider, str) and provider in SERVERS else values

@@ -8,8 +8,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from mailwicket.config.agreement import Agreement, Told
-from mailwicket.config.graph import NAMES as AT_GRAPH
-from mailwicket.config.graph import SERVERS as GRAPH
+from mailwicket.config.graph import at_cloud
 from mailwicket.config.incoming import CLEAR_PORT, TLS_PORT, Incoming
 from mailwicket.config.keys import keys_of, to_toml
 from mailwicket.config.locate import TreePath
@@ -197,7 +196,7 @@ class Validation:
             self._table(path, {**values, "protocol": default}, shared, but={UNKNOWN, MISSING})
             return None
         model = adapters[kind]
-        values = filled(self._in_its_cloud(values, kind), kind)
+        values = at_cloud(filled(values, kind), kind, self._merged.values.get("oauth"))
         unit = self._table(path, values, model)
         if self._whole and "password" not in values and _wants_password(model, values):
             key = keys_of(model)["password"]
@@ -230,14 +229,6 @@ class Validation:
                 self._wrong(
                     ("incoming", name, "after"), f"moves mail into a folder that {who}, and it would come again"
                 )
-
-    def _in_its_cloud(self, values: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-        """Return *values* at Graph with the cloud of its application, where neither server nor provider is written."""
-        known = self._merged.values.get("oauth")
-        application = known.get(values.get("oauth")) if kind in AT_GRAPH and isinstance(known, dict) else None
-        cloud = application.get("provider") if isinstance(application, dict) else None
-        is_open = not {"server", "provider"} & values.keys()
-        return {**values, "provider": cloud} if is_open and cloud in GRAPH else values
 
     def _check_logins(self, table: str, units: Mapping[str, Incoming | Outgoing]) -> None:
         """Find servers that cannot be logged in to as is said: no application of that name, or passwords refused."""

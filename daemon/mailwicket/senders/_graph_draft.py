@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as text_json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -41,9 +41,10 @@ BODY: Final = "text/plain"
 class Drafts:
     """The drafts of one mailbox."""
 
-    def __init__(self, mailbox: GraphMailbox) -> None:
-        """Lay them down in *mailbox*."""
+    def __init__(self, mailbox: GraphMailbox, removing: Callable[[str], None]) -> None:
+        """Lay them down in *mailbox*; *removing* is told before one is removed."""
         self._mailbox = mailbox
+        self._removing = removing
 
     async def create(self, mime: bytes, message_id: str | None) -> str:
         """Make a draft from *mime*; return its immutable id. Its Message-ID is *message_id*, as far as Exchange lets.
@@ -85,6 +86,7 @@ class Drafts:
 
     async def discard(self, draft: str) -> bool:
         """Remove *draft*; return False where that did not work within some seconds."""
+        self._removing(draft)
         with anyio.move_on_after(DISCARD_S):
             try:
                 await self._mailbox.call("DELETE", message_path(draft), wanted=(204,))

@@ -49,6 +49,7 @@ class Traces:
         """Know of none."""
         self._known: OrderedDict[str, Trace] = OrderedDict()
         self._laid: OrderedDict[str, Laid] = OrderedDict()
+        self._removed: OrderedDict[str, None] = OrderedDict()
         self._doubtful: OrderedDict[str, None] = OrderedDict()
         self._swept_at: float | None = None
 
@@ -59,6 +60,15 @@ class Traces:
             trace.since, trace.draft = now, draft
         _bound(self._known)
         return trace
+
+    def remove(self, draft: str) -> None:
+        """*draft* is about to be removed: that it is gone proves nothing from now on, and nobody sends it any more."""
+        self._removed[draft] = None
+        _bound(self._removed)
+
+    def proves_sent(self, draft: str | None) -> bool:
+        """Tell whether *draft*, which is nowhere to be found, was sent: nothing else makes it vanish but ourselves."""
+        return draft is not None and draft not in self._removed
 
     def forget(self, message_id: str) -> None:
         """It is decided."""
@@ -81,8 +91,9 @@ class Traces:
             _bound(self._laid)
 
     def take_laid(self, message_id: str | None) -> Laid | None:
-        """Return the draft that was kept, once."""
-        return self._laid.pop(message_id, None) if message_id is not None else None
+        """Return the draft that was kept, once; None where we had it removed since."""
+        laid = self._laid.pop(message_id, None) if message_id is not None else None
+        return None if laid is None or laid.draft in self._removed else laid
 
     def sweeps(self, now: float, every_s: float) -> bool:
         """Tell whether it is time to look for what was left behind, and count that as done *now*."""

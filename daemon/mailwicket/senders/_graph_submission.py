@@ -52,7 +52,7 @@ class GraphSubmission:
         self._folder = drafts_folder
         self._traces = traces
         self._only_sends = only_sends
-        self._drafts = Drafts(mailbox)
+        self._drafts = Drafts(mailbox, traces.remove)
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
@@ -149,7 +149,7 @@ class GraphSubmission:
     async def resume(self, envelope: Envelope, raw: bytes) -> Mapping[str, RecipientStatus] | None:
         """Look what became of *raw*, and send what was not sent; see `ports.LooksFirst`.
 
-        A draft that was sent and is nowhere to be found was sent: nothing else makes it vanish. One that lies there
+        A draft that was sent and is nowhere to be found was sent, unless we had it removed. One that lies there
         still after minutes was not; it is removed before the mail is laid down anew, so that it is never sent as well.
         """
         message_id = message_id_of(raw)
@@ -167,7 +167,7 @@ class GraphSubmission:
             if not await self._drafts.discard(draft):
                 return None
         self._traces.forget(message_id)
-        if seen.fate is Fate.SENT or (seen.fate is Fate.NOTHING and trace.draft is not None):
+        if seen.fate is Fate.SENT or (seen.fate is Fate.NOTHING and self._traces.proves_sent(trace.draft)):
             return dict.fromkeys(envelope.forward_paths, ACCEPTED)
         return await self.submit(envelope, raw)
 

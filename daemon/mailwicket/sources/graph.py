@@ -15,7 +15,16 @@ import anyio
 import anyio.to_thread
 from pydantic import BaseModel, Field, model_validator
 
-from mailwicket.config.graph import GRAPH_SERVER, NOT_TAKEN, TLS_PORT, check_clear, check_provider, port_of, take_apart
+from mailwicket.config.graph import (
+    CLOUD_SAYS,
+    GRAPH_SERVER,
+    NOT_TAKEN,
+    TLS_PORT,
+    check_clear,
+    check_provider,
+    port_of,
+    take_apart,
+)
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.model import HostName, Text
 from mailwicket.errors import BlockedError, PermanentError, TransientError
@@ -58,7 +67,8 @@ class Graph(Incoming):
     protocol: Text = Field(default="graph", description='How to speak to the server; `"mapi"` is the same.')
     server: HostName = Field(
         default=GRAPH_SERVER,
-        description="Where Graph is: the host, or its URL as documentation names it; national clouds have their own.",
+        description="Where Graph is: the host, or its URL as documentation names it.",
+        json_schema_extra={"default": CLOUD_SAYS},
     )
     security: Literal["ssl", "none"] = Field(
         default="ssl", description="`none` (http) is for this machine alone, as a stand-in for tests."
@@ -263,8 +273,9 @@ class GraphFolder:
                 answer = await self._graph.call("GET", path, headers=prefer)
             else:
                 answer = await self._graph.follow(start.link, prefer)
-        except UnsureError:
-            self._memory.page_mails = max(PAGE_MAILS_MIN, self._memory.page_mails // 2)
+        except UnsureError as error:
+            if error.reason != "connection_lost":
+                self._memory.page_mails = max(PAGE_MAILS_MIN, self._memory.page_mails // 2)
             raise
         if not isinstance(answer.json, dict) or not isinstance(answer.json.get("value"), list):
             raise TransientError(f"{self._graph.place.peer} answers with no page of mails", reason="server_said")
