@@ -167,6 +167,9 @@ class Tokens:
     async def token(self) -> str:
         return self._token
 
+    def challenged(self, claims: str) -> None:
+        self.claims = claims
+
     def invalidate(self) -> None:
         """There is no other."""
 

@@ -71,6 +71,9 @@ class FakeBearer:
     async def token(self) -> str:
         return f"{TOKEN}-{self.invalidated}"
 
+    def challenged(self, claims: str) -> None:
+        self.claims = claims
+
     def invalidate(self) -> None:
         self.invalidated += 1
 

@@ -98,8 +98,6 @@ class _Player:
         self._files = files
         self._named: dict[str, Delivered] = {}
         self._waiting: list[_Waiting] = []
-        self._down: set[str] = set()
-        world.post.unfetched = lambda name: not self._is_looked_at(name)
 
     def play(self, step: Step) -> Played:
         """Do what *step* says and compare."""
@@ -163,10 +161,10 @@ class _Player:
             self._world.post.wire(name).become(state)
             self._world.settle()
         elif state == "up":
-            self._down.discard(name)
+            self._world.down.discard(name)
             self._fetch(happened)
         elif state in {"down", "refuses_login"}:
-            self._down.add(name)
+            self._world.down.add(name)
             if state == "refuses_login":
                 happened.alerts.append(f"incoming/{name}")
         else:
@@ -192,23 +190,17 @@ class _Player:
         """Lay a mail into its mailbox, else into *home*, and fetch it if that is looked at."""
         received = moment(action["received"], "received") if "received" in action else self._world.now
         one = _Waiting(raw, self._source(action.get("unit"), raw, home), received, name)
-        if not self._is_looked_at(one.source):
+        if not self._world.is_fetched(one.source):
             self._waiting.append(one)
             happened.reason = Reason.SERVER_PAUSED.value
             return
         self._deliver(one, happened)
 
-    def _is_looked_at(self, source: str) -> bool:
-        settings = self._world.settings
-        unit = settings.incoming.get(source)
-        is_on = unit is not None and unit.enabled and settings.preferences.email_to_ticket != "paused"
-        return is_on and source not in self._down
-
     def _fetch(self, happened: Happened) -> None:
         """Take what waited in the mailboxes that are looked at again; the last mail's outcome is the step's."""
         waiting, self._waiting = self._waiting, []
         for one in waiting:
-            if self._is_looked_at(one.source):
+            if self._world.is_fetched(one.source):
                 self._deliver(one, happened)
             else:
                 self._waiting.append(one)

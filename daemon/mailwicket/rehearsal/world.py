@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,6 +59,14 @@ class _NoNet:
     spool_dir = Path("/nonexistent")
 
 
+@cache
+def _empty() -> sqlite3.Connection:
+    """A store with all its tables and nothing in them: to make it anew for each scenario takes longer than a step."""
+    empty = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    migrate(empty, (JOURNAL, EmbeddedDesk.schema))
+    return empty
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """A mail that came, and what became of it."""
@@ -77,10 +86,12 @@ class World:
         self.clock = Clock(now)
         self._tx = sqlite3.connect(":memory:", isolation_level=None)
         self._desk = EmbeddedDesk("desk", DeskConfig(), _NoNet(), now=self.clock)  # type: ignore[arg-type]
-        migrate(self._tx, (JOURNAL, self._desk.schema))
+        _empty().backup(self._tx)
         self._budget = Budget()
         self._raw: dict[str, bytes] = {}
         self._count = 0
+        self.down: set[str] = set()
+        """Mailboxes (NAME) whose servers do not let us in."""
         self._writing = Writing(self, _NoNet.attachment_dir)
         self.post = Post(self._tx, self.clock, self, self._writing)
         self.configure(settings)
@@ -124,6 +135,12 @@ class World:
         self._telling.ended(tx, mail, attempt, noted, now)
 
     # --- mail
+
+    def is_fetched(self, source: str) -> bool:
+        """Tell whether the mailbox *source* is looked at now."""
+        unit = self.settings.incoming.get(source)
+        is_on = unit is not None and unit.enabled and self.settings.preferences.email_to_ticket != "paused"
+        return is_on and source not in self.down
 
     def deliver(self, raw: bytes, source: str, received_at: datetime) -> Delivered:
         """Take a mail as the daemon would."""

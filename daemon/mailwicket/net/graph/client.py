@@ -264,6 +264,8 @@ class GraphMailbox:
     async def _renews(self, asked: Asked, response: aiohttp.ClientResponse, *, renewed: bool) -> bool:
         """Have a refused token renewed; False where that was done before, or mends nothing."""
         answer = read_error(response.status, response.headers, await read(response, ERROR_BYTES))
+        if answer.claims:
+            self._bearer.challenged(answer.claims)
         if renewed or answer.claims or "insufficient_claims" in answer.codes:
             raise self._refused(asked, answer)
         self._bearer.invalidate()
