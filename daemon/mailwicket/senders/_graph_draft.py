@@ -71,7 +71,7 @@ class Drafts:
             await self._mailbox.call("PATCH", message_path(draft), json={"internetMessageId": message_id})
         except PermanentError as error:
             log.warning("graph keeps a Message-ID of its own server=%s: %s", self._mailbox.place.peer, error)
-        except BaseException:
+        except Exception:
             await self.discard(draft)
             raise
 
@@ -133,7 +133,10 @@ class Drafts:
             # The draft was taken from us: it is this way to hang files on it that is refused, as it is in mailboxes of
             # others. The server is well.
             raise PermanentError(f"{error}; larger files cannot be hung on a mail in this mailbox") from error
-        return await self._fill(str(session["uploadUrl"]), file.content, _next(session, 0))
+        url = session.get("uploadUrl") if isinstance(session, dict) else None
+        if not isinstance(url, str):
+            raise TransientError(f"{mailbox.place.peer} opens an upload session nowhere", reason="server_said")
+        return await self._fill(url, file.content, _next(session, 0))
 
     async def _fill(self, url: str, content: bytes, at: int) -> bool:
         """PUT *content* from *at* on, slice by slice; go on where the session says that it waits."""

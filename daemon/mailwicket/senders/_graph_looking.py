@@ -7,12 +7,14 @@ process knows of a draft makes the look sharper, and nothing is lost with it; no
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any, Final
 
+from mailwicket.errors import PermanentError, TransientError
 from mailwicket.mail.token import is_of_ours
 from mailwicket.net.graph.client import GraphMailbox
 from mailwicket.net.graph.failure import ItemGoneError
@@ -114,8 +116,10 @@ class Fate(Enum):
     SENT = auto()
     DRAFT = auto()
     """It is a draft still: not sent, or a moment ago."""
+    VANISHED = auto()
+    """The draft that was known is nowhere: on its way, as its copy in Sent Items appears late."""
     NOTHING = auto()
-    """It was never laid down, or it is on its way: its copy in Sent Items appears late."""
+    """No draft was known, and there is none: never laid down, or on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,28 +128,45 @@ class Seen:
 
     fate: Fate
     drafts: tuple[str, ...] = ()
+    """Those that are in the way of sending it anew."""
 
 
 async def look(mailbox: GraphMailbox, drafts_folder: str, message_id: str, draft: str | None) -> Seen:
     """Look for the mail *message_id*; for its *draft* first, whose immutable id the sent copy keeps.
 
     Raises:
-        MailwicketError: see `GraphMailbox.call`.
+        TransientError, BlockedError: see `GraphMailbox.call`.
     """
-    found: list[dict[str, Any]] = []
+    try:
+        found = await _found(mailbox, message_id, draft)
+    except PermanentError as error:  # what is wrong is the question: of the mail it says nothing
+        raise TransientError(str(error), reason="server_said") from error
+    drafts = _drafts(found, drafts_folder)
+    if any(one.get("isDraft") is False for one in found):
+        return Seen(Fate.SENT, drafts)
+    if drafts:
+        return Seen(Fate.DRAFT, drafts)
+    return Seen(Fate.NOTHING if draft is None or found else Fate.VANISHED)
+
+
+async def _found(mailbox: GraphMailbox, message_id: str, draft: str | None) -> list[Mapping[str, Any]]:
     if draft is not None:
         with suppress(ItemGoneError):
-            found.append((await mailbox.call("GET", with_query(message_path(draft), _SELECTED))).json)
-    if not found:
-        asked = {"$filter": f"internetMessageId eq '{message_id.replace(chr(39), chr(39) * 2)}'", **_SELECTED}
-        found = (await mailbox.call("GET", with_query("messages", asked))).json["value"]
-    if any(one.get("isDraft") is False for one in found):
-        return Seen(Fate.SENT, _drafts(found, drafts_folder))
-    drafts = _drafts(found, drafts_folder)
-    return Seen(Fate.DRAFT if drafts else Fate.NOTHING, drafts)
+            return [(await mailbox.call("GET", with_query(message_path(draft), _SELECTED))).json]
+    asked = {"$filter": f"internetMessageId eq '{message_id.replace(chr(39), chr(39) * 2)}'", **_SELECTED}
+    return await _listed(mailbox, with_query("messages", asked))
 
 
-def _drafts(found: list[dict[str, Any]], folder: str) -> tuple[str, ...]:
+async def _listed(mailbox: GraphMailbox, path: str) -> list[Mapping[str, Any]]:
+    """Return the first page of *path*: nobody has more mails of one id."""
+    answer = (await mailbox.call("GET", path)).json
+    rows = answer.get("value") if isinstance(answer, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(one, dict) for one in rows):
+        raise TransientError(f"{mailbox.place.peer} answers with what is no list of mails", reason="server_said")
+    return rows
+
+
+def _drafts(found: Iterable[Mapping[str, Any]], folder: str) -> tuple[str, ...]:
     """Return those in the folder of drafts: what a person threw away, or transport holds, lies elsewhere."""
     return tuple(str(one["id"]) for one in found if one.get("isDraft") and one.get("parentFolderId") == folder)
 
@@ -161,5 +182,5 @@ async def orphans(mailbox: GraphMailbox, drafts_folder: str, before: datetime) -
         "$select": "id,internetMessageId",
         "$top": str(ORPHANS_MAX),
     }
-    listed = (await mailbox.call("GET", with_query(f"{folder_path(drafts_folder)}/messages", asked))).json["value"]
+    listed = await _listed(mailbox, with_query(f"{folder_path(drafts_folder)}/messages", asked))
     return [str(one["id"]) for one in listed if is_of_ours(str(one.get("internetMessageId") or "").strip("<>"))]
