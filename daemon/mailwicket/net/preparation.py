@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from mailwicket.config.providers import GRAPH
+from mailwicket.config.graph import SERVERS as GRAPH
 from mailwicket.config.proxy import Via
 from mailwicket.errors import BlockedError, StageError
 from mailwicket.net.account import Account, Credentials, LoginTable

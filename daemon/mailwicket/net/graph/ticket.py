@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from mailwicket.config.graph import SERVERS
 from mailwicket.net.graph.place import SIGNED_IN
 from mailwicket.net.oauth.claims import GRAPH_ID, read_claims
 
-CLOUDS: Final = frozenset(
-    {"graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn"}
-)
+CLOUDS: Final = frozenset(SERVERS.values())
 """Tokens of one are nothing to another."""
 
 WRITES: Final = ("Mail.ReadWrite", "Mail.ReadWrite.Shared")
