@@ -22,7 +22,8 @@ from mailwicket.errors import TransientError
 from mailwicket.model import Settlement
 from mailwicket.net import http
 from mailwicket.net.machine import Machine
-from mailwicket.sources.graph import Graph, GraphSource
+from mailwicket.sources._graph_config import Graph
+from mailwicket.sources.graph import GraphSource
 
 HOST = "graph.example.org"
 
