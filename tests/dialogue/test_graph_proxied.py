@@ -23,11 +23,8 @@ from mailwicket.errors import TransientError
 from mailwicket.model import Settlement
 from mailwicket.net import http
 from mailwicket.net.machine import Machine
-<<<<<<< HEAD
 from mailwicket.senders.graph import GraphSender
-=======
 from mailwicket.sources._graph_config import Graph
->>>>>>> w-graphin
 from mailwicket.sources.graph import GraphSource
 
 HOST = "graph.example.org"
