@@ -24,7 +24,6 @@ from mailwicket.model import Settlement
 from mailwicket.net import http
 from mailwicket.net.machine import Machine
 from mailwicket.senders.graph import GraphSender
-from mailwicket.sources._graph_config import Graph
 from mailwicket.sources.graph import GraphSource
 
 HOST = "graph.example.org"
