@@ -13,6 +13,7 @@ from typing import Any, Final
 from mailwicket.errors import MailwicketError
 from mailwicket.flow.actions import Action
 from mailwicket.flow.announcing import Announcement
+from mailwicket.mail.address import people
 from mailwicket.mail.parse import parse
 from mailwicket.model import Reason, TicketNumber
 from mailwicket.rehearsal.back import echoed, reported
@@ -151,7 +152,7 @@ class _Player:
                 self._serve(action, happened)
             case "announce":
                 to, subject, text, by = (action.get(key, "") for key in ("to", "subject", "text", "by"))
-                self._world.announce(Announcement([to] if isinstance(to, str) else to, subject, text, by))
+                self._world.announce(Announcement([to] if isinstance(to, str) else to, subject, text, _bare(by)))
 
     def _serve(self, action: Mapping[str, Any], happened: Happened) -> None:
         """Have a server fail or work; mail for a mailbox waits there until it works."""
@@ -276,8 +277,10 @@ class _Player:
         do = action["do"].replace("_", "-")
         if do == "merge":
             to = str(self._ticket(to))
+        elif do in {"assign", "remove-cc"}:
+            to = _bare(to)
         text, by, chosen = (str(action.get(key, "")) for key in ("text", "by", "outgoing"))
-        self._world.act(Action(do, number, by, to, text, outgoing=chosen.removeprefix("outgoing/")))
+        self._world.act(Action(do, number, _bare(by), to, text, outgoing=chosen.removeprefix("outgoing/")))
         shown = self._world.ticket(number)
         happened.added = [] if shown is None else shown["entries"][known.get(number, 0) :]
 
@@ -299,6 +302,12 @@ class _Player:
             return
         known = self._world.entry_counts()
         self._note(self._world.retry(self._named[name]), happened, name, known)
+
+
+def _bare(person: str) -> str:
+    """Return the address of *person*, which may stand beside a name; what is none stands for itself."""
+    found = people(person)
+    return found[0].address if len(found) == 1 else person
 
 
 def _with_id(action: Mapping[str, Any], step: Step) -> Mapping[str, Any]:
