@@ -66,7 +66,7 @@ def _said(header: Header) -> str | None:
         return f"Auto-Submitted: {words(submitted)[:80]}"
     for name in ("precedence", "x-precedence"):
         precedence = header.get(name).partition("(")[0].strip().casefold() if name in header else ""
-        if precedence in BULK and not (precedence in _TO_LISTS and _open_to_all(header)):
+        if precedence in BULK and not (precedence in _TO_LISTS and open_to_all(header)):
             return f"{'Precedence' if name[0] == 'p' else 'X-Precedence'}: {precedence}"
     kind, options = parameters(header.get("content-type"))
     if kind in _REPORTS:
@@ -75,8 +75,8 @@ def _said(header: Header) -> str | None:
     return None
 
 
-def _open_to_all(header: Header) -> bool:
-    """Whether a list takes mail (RFC 2369 3.4): then people write there, and its program hands that on."""
+def open_to_all(header: Header) -> bool:
+    """Tell whether a list takes mail (RFC 2369 3.4): then people write there, and its program hands that on."""
     if "mailing-list" in header or "x-mailing-list" in header:  # of lists that know no List-Post
         return True
     if header.get("sender").lstrip("< ").casefold().startswith("owner-"):  # Majordomo
@@ -95,7 +95,7 @@ def _marked(header: Header) -> str | None:
         if name in header and header.get(name).strip("<> ").casefold() in values:
             return name
     threaded = "in-reply-to" in header or "references" in header  # no newsletter answers anybody
-    if "list-unsubscribe" in header and not threaded and not _open_to_all(header):
+    if "list-unsubscribe" in header and not threaded and not open_to_all(header):
         return "List-Unsubscribe without List-Post"
     return None
 
