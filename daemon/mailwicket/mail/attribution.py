@@ -50,7 +50,8 @@ _INNER: Final = re.compile(
     r"(?<=[.!?)…:,])[ \xa0]{1,3}(?=(?:On|Am|Le|El|Il|Op|Den|Em|Dnia|W dniu|Dne|Dňa|Vào|Pada|În|Στις|Þann)[ \xa0])"
 )
 _RUN_INTO: Final = re.compile(
-    r"(?<=[\w-])[ \xa0]{1,3}(?=(?:On|Am|Le|El|Il|Op|Den|Em)[ \xa0](?:[^\W\d_a-z][^\W\d_]{1,9}[.,]{0,2}[ \xa0]|\d{1,4}[./ -]))"
+    r"(?<=[\w-])[ \xa0]{1,3}(?=(?:On|Am|Le|El|Il|Op|Den|Em)[ \xa0]"
+    r"(?:[^\W\d_a-z][^\W\d_]{1,9}[.,]{0,2}[ \xa0]|\d{1,4}[./ -]))"
 )
 _MINE: Final = frozenset(phrases("I"))
 _TOLD: Final = re.compile(

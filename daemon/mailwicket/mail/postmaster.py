@@ -27,7 +27,8 @@ MASTERS: Final = (
     "exchange administrator", "системный администратор", "почтовая система", "postbote", "e-mail-system",
     "email system", "mail security", "email security", "mailgate", "daemon@", "mail system", "mailsystem",
     "mail router", "mail administrator", "delivery system", "delivery subsystem", "returned mail", "mail delivery",
-    "delivery notification", "microsoft exchange", "mail filter gateway", "listserv@", "message router", "smtp gateway", "ndr@",
+    "delivery notification", "microsoft exchange", "mail filter gateway", "listserv@", "message router",
+    "smtp gateway", "ndr@",
 )  # fmt: skip
 """A mail server, or the person who looks after it."""
 
