@@ -418,6 +418,8 @@ class Daemon:
         if unit not in self.units:
             raise UnknownError(f"there is no unit {unit}; there are: {', '.join(self.units) or 'none'}")
         keeper = self._supervisor.keeper(unit)
+        if action == "unblock":
+            self.oauth.forgive(unit)
         said = {"poll": keeper.poll, "pause": keeper.pause, "resume": keeper.resume, "unblock": keeper.unblock}[
             action
         ]()
