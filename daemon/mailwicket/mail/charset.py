@@ -34,10 +34,6 @@ _DIALECTS: Final[dict[str, tuple[str, ...]]] = {
 _BY_ESCAPES: Final[dict[str, Callable[[bytes], str]]] = {"iso2022_jp": iso2022.japanese, "iso2022_kr": iso2022.korean}
 _META: Final = re.compile(rb"<meta\s[^>]{0,200}?charset\s{0,8}=\s{0,8}[\"']?\s{0,8}([\w.:-]{1,40})", re.IGNORECASE)
 _CONTROL: Final = re.compile(r"[\x01-\x08\x0e-\x1f]")
-_CONTROLS: Final = re.compile(rb"\xc2[\x80-\x9f]")
-_WINDOWS: Final = {code: letter for code in range(128, 160) if (letter := bytes([code]).decode("cp1252", "ignore"))}
-"""Control characters that nobody writes: letters of windows-1252 that a program took for ISO 8859-1 on the way."""
-
 _META_BYTES: Final = 1024
 SLICE_BYTES: Final = 64 * 1024
 _BOM: Final = "\ufeff"
@@ -64,8 +60,6 @@ def to_text(content: bytes, charset: str | None) -> str:
                 codec, text = _hardly_utf8(content, codec, error)
         else:
             codec = "utf-8"
-            if b"\xc2" in content and _CONTROLS.search(content):
-                text = text.translate(_WINDOWS)
     else:
         codec, text = _as_labelled(content, codec)
     text = text.removeprefix(_BOM)
