@@ -136,7 +136,8 @@ async def test_a_mail_goes_over_smtp_and_everybody_is_told(house: House, main: S
         assert house.daemon.status()["outbox"] == {"waiting": 0, "oldest_s": None, "paused": 0}
         metrics = house.daemon.report()
         assert next(one.sent_mails for one in metrics.units if one.name == "outgoing/main") == 1
-        (row,) = ask(house, "outbox", "list", "--all", "--json")
+        (row,) = ask(house, "outbox", "list", "--json")
+        assert ask(house, "outbox", "list", "--open", "--json") == []
         assert {key: row[key] for key in ("id", "ticket", "event", "to", "from", "via", "state", "attempts")} == {
             "id": 1, "ticket": 1, "event": "closed", "to": ["ann@example.com"], "from": "desk@example.org",
             "via": "main", "state": "sent", "attempts": 1,
