@@ -57,7 +57,7 @@ test: $(VENV)/.dev real-servers
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not real and not live"
+	$(BIN)/python -m pytest -m "not real and not live and not torture"
 
 torture: $(VENV)/.dev real-servers
 	$(BIN)/python -m pytest -m torture -s tests/real tests/flow tests/hostile tests/unit tests/dialogue

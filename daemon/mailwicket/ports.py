@@ -56,6 +56,10 @@ class Bearer(Protocol):
         """The server did not take the last token: the next one is another."""
         ...
 
+    def challenged(self, claims: str) -> None:
+        """The server wants a token with *claims* (OpenID Connect Core 5.5): the next sign-in asks for them."""
+        ...
+
     @property
     def is_fresh(self) -> bool:
         """Whether the last token was minted when it was asked for: where that is refused, a new one mends nothing."""

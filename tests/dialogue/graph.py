@@ -15,7 +15,7 @@ from mailwicket.net.lanes import Lanes
 
 TOKEN = "token.canary-0815"
 MAILBOX = "desk@example.org"
-BRISK = Deadlines(answer_s=0.6, silence_s=0.6)
+BRISK = Deadlines(answer_s=0.6)
 
 Say = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -70,6 +70,9 @@ class FakeBearer:
 
     async def token(self) -> str:
         return f"{TOKEN}-{self.invalidated}"
+
+    def challenged(self, claims: str) -> None:
+        self.claims = claims
 
     def invalidate(self) -> None:
         self.invalidated += 1

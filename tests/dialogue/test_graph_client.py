@@ -85,10 +85,11 @@ async def test_a_second_refusal_of_the_token_asks_for_a_person_and_shows_no_toke
 async def test_claims_are_not_answered_with_another_token() -> None:
     asks = 'Bearer error="insufficient_claims", claims="eyJ"'
     async with scripted(refused(401, "InvalidAuthenticationToken", WWW_Authenticate=asks)) as script:
-        async with mailbox(script) as graph:
+        bearer = FakeBearer()
+        async with mailbox(script, bearer) as graph:
             with pytest.raises(BlockedError, match="conditional access"):
                 await graph.call("GET", "x")
-        assert len(script.heard) == 1
+        assert (len(script.heard), bearer.claims) == (1, "eyJ"), "the next sign-in asks for them"
 
 
 async def test_a_pause_is_kept_by_what_comes_after_and_by_others_of_the_mailbox() -> None:

@@ -13,6 +13,7 @@ import pytest
 import trustme
 from tests.contract.sources import PASSWORD, USER, Tokens
 from tests.contract.test_sources import mail
+from tests.dialogue.graph_send import TO_ADA, TWO_SLICES, large, scale_down
 from tests.dialogue.test_proxied import HOLES, KINDS
 from tests.lab.graph import Lab, serving
 from tests.lab.proxies import ProxyDouble, proxy_double
@@ -22,7 +23,8 @@ from mailwicket.errors import TransientError
 from mailwicket.model import Settlement
 from mailwicket.net import http
 from mailwicket.net.machine import Machine
-from mailwicket.sources.graph import Graph, GraphSource
+from mailwicket.senders.graph import GraphSender
+from mailwicket.sources.graph import GraphSource
 
 HOST = "graph.example.org"
 
@@ -43,16 +45,22 @@ def double(kind: str, **traits: Any) -> Any:
     return proxy_double("http" if kind == "http" else "socks5", names={HOST: "127.0.0.1"}, **traits)
 
 
-def source(lab: Lab, proxy: ProxyDouble, kind: str, directory: Path, **keys: Any) -> GraphSource:
+def adapted(kind_of: Any, lab: Lab, proxy: ProxyDouble, kind: str, directory: Path, **keys: Any) -> Any:
+    """An adapter whose only way is the proxy."""
     port = int(lab.origin.rpartition(":")[2])
     server = "127.0.0.1" if kind == "socks5" else HOST
     lab.origin = f"https://{server}:{port}"  # its links lead where its clients think that it is
     table = {"email": USER, "oauth": "office", "server": server, "port": port, "ca_file": str(directory / "ca.pem")}
-    config = Graph.model_validate({**table, "start_from": "all", "proxy": "office", **keys})
+    config = kind_of.Config.model_validate({**table, "proxy": "office", **keys})
     config.bind(Via("office", Proxy(url=f"{kind}://127.0.0.1:{proxy.port}")))
     machine = Machine(directory)
     machine.tokens = Tokens(PASSWORD)
-    return GraphSource("office", config, machine)
+    return kind_of("office", config, machine)
+
+
+def source(lab: Lab, proxy: ProxyDouble, kind: str, directory: Path) -> GraphSource:
+    made: GraphSource = adapted(GraphSource, lab, proxy, kind, directory, start_from="all")
+    return made
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -119,3 +127,20 @@ async def test_a_server_that_hangs_is_left_in_time(lab: Lab, tmp_path: Path) -> 
                 assert time.perf_counter() - begun < 1
             await mailbox.settle([Settlement(refs[0])])
     assert lab.mailbox(USER).messages()[0].is_read
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_mail_leaves_by_the_proxy_alone_and_so_do_its_large_files_to_another_server(
+    lab: Lab, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scale_down(monkeypatch)
+    async with double(kind, splits=True) as proxy:
+        sender: GraphSender = adapted(GraphSender, lab, proxy, kind, tmp_path)
+        async with sender.connect() as submission:
+            await submission.submit(TO_ADA, large(TWO_SLICES))
+        here = f"{'127.0.0.1' if kind == 'socks5' else HOST}:{lab.origin.rpartition(':')[2]}"
+        there = lab.uploads.origin.removeprefix("https://")
+        assert set(proxy.asked) == {here, there}
+        assert PASSWORD.encode() not in proxy.heard
+    assert len(lab.sending.sent) == 1
+    assert len(lab.uploads.slices) == 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -75,6 +77,34 @@ def test_deaths_at_the_steps_of_a_mail_lose_and_double_nothing(office: Office) -
     assert office.daemon.stop() == 0
     office.close()
     assert list((office.daemon.state_dir / "spool").iterdir()) == []
+
+
+@pytest.mark.torture
+def test_deaths_at_any_moment_with_a_server_that_misbehaves_lose_and_double_nothing(office: Office) -> None:
+    chance = random.Random(5)
+    manners = office.lab.delta.manners
+    manners.duplicates = manners.shuffled = manners.sees_latecomers = True
+    for number in range(60):
+        office.lay([*mailmix.small(chance.randrange(1, 20), seed=number), mailmix.large(1_200_000, number)])
+        match chance.randrange(4):
+            case 0:
+                office.lab.delta.expire()
+            case 1:
+                office.lab.tokens.expire_all()
+            case 2:
+                office.lab.faults.add("*/messages/*", drop=chance.choice(["before", "after"]))
+            case 3:
+                office.lab.faults.busy("GET *", status=503)
+        office.daemon.start()
+        time.sleep(chance.uniform(0.6, 2.0))
+        office.daemon.kill()
+        rows = office.daemon.ask("SELECT count(*) FROM intake WHERE state IN ('done', 'settled')")
+        assert len(office.box.messages("archive")) <= (rows[0][0] if rows else 0)
+    office.lab.faults.clear()
+    office.daemon.start_and_answer()
+    until(office.settled, 120, 0.1, "everything settled")
+    assert office.daemon.stop() == 0
+    office.close()
 
 
 def test_a_token_that_ends_and_a_pause_are_lived_through_and_no_secret_is_told(office: Office) -> None:

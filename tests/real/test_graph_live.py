@@ -1,7 +1,8 @@
 """Microsoft itself, for whoever names an application and a mailbox to try: reads alone, nothing is changed.
 
 `LIVE_GRAPH_TENANT`, `LIVE_GRAPH_CLIENT_ID`, `LIVE_GRAPH_CLIENT_SECRET` and `LIVE_GRAPH_MAILBOX` name them; never where
-changes are judged. What our double cannot know shows here.
+changes are judged. What our double cannot know shows here. Where `LIVE_GRAPH_SEND_TO` names an address, one mail is
+sent to it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
     box = {"email": NAMED["mailbox"], "protocol": "graph", "oauth": "office", "after": "leave", "poll_s": 5}
     application = {"provider": "microsoft", "tenant": NAMED["tenant"], "client_id": NAMED["client_id"]}
     oauth = {**application, "grant": "client_credentials"}
-    made = Daemon(tmp_path / "office", {"box": box}, **{"oauth.office": oauth})
+    server = {"email": NAMED["mailbox"], "protocol": "graph", "oauth": "office"}
+    made = Daemon(tmp_path / "office", {"box": box}, **{"oauth.office": oauth, "outgoing.main": server})
     made.conf.joinpath("20-secret.toml").write_text(f'[oauth.office.client_secret]\nfile = "{secret}"\n')
     yield made
     made.end()
@@ -42,3 +44,10 @@ def test_a_mailbox_at_microsoft_passes_every_stage_and_is_looked_at(daemon: Daem
     assert report["ok"], report
     assert daemon.unit()["state"] == "running"
     assert daemon.stop() == 0
+
+
+def test_a_mailbox_at_microsoft_may_send_and_does_where_an_address_is_named(daemon: Daemon) -> None:
+    to = os.environ.get("LIVE_GRAPH_SEND_TO")
+    told = daemon.command("test", "outgoing/main", "--json", *(["--send-to", to] if to else []))
+    (report,) = json.loads(told.stdout)
+    assert report["ok"], report

@@ -25,10 +25,11 @@ from tests.unit.test_oauth_questions import certificate, pem
 from mailwicket.config.oauth import OAuth
 from mailwicket.errors import BlockedError
 from mailwicket.net.machine import Machine
+from mailwicket.net.oauth.bearer import Door
 from mailwicket.net.oauth.grant import Kept
 from mailwicket.net.oauth.question import query_of
 from mailwicket.net.oauth.signin import Progress, SignIns
-from mailwicket.net.oauth.tokens import Door, Tokens
+from mailwicket.net.oauth.tokens import Tokens
 from mailwicket.net.oauth.wire import Wire
 from mailwicket.store.store import Store
 from mailwicket.store.tokens import SCHEMA, TokenSafe

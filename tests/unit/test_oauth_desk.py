@@ -26,8 +26,8 @@ from mailwicket.config.oauth import OAuth
 from mailwicket.config.settings import BackendChoice, Settings
 from mailwicket.errors import UnknownError
 from mailwicket.net.machine import Machine
+from mailwicket.net.oauth.bearer import Door
 from mailwicket.net.oauth.question import query_of
-from mailwicket.net.oauth.tokens import Door
 from mailwicket.service.oauth import OAuthDesk
 from mailwicket.service.plan import Act, compare
 from mailwicket.service.units import Unit

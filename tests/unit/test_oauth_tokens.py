@@ -20,8 +20,9 @@ from tests.unit.test_oauth_questions import pem
 from mailwicket.config.oauth import OAuth
 from mailwicket.errors import BlockedError, StoreError, TransientError
 from mailwicket.net.machine import Machine
+from mailwicket.net.oauth.bearer import Bearer
 from mailwicket.net.oauth.grant import Kept, client_of
-from mailwicket.net.oauth.tokens import Bearer, Tokens
+from mailwicket.net.oauth.tokens import Tokens
 from mailwicket.net.oauth.wire import ANSWER_BYTES, Reply, Wire
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -392,7 +393,9 @@ class Google:
         self.delegated = delegated
         self.asked: list[dict[str, Any]] = []
 
-    async def post(self, url: str, form: Mapping[str, str], proxy: str | None = None) -> Reply:
+    async def post(
+        self, url: str, form: Mapping[str, str], proxy: str | None = None, sending: Callable[[], None] = lambda: None
+    ) -> Reply:
         assert (form["grant_type"], proxy) == ("urn:ietf:params:oauth:grant-type:jwt-bearer", None)
         assert set(form) == {"grant_type", "assertion"}, "nothing else proves who asks, nor is there a scope beside it"
         head, claims, signature = form["assertion"].split(".")

@@ -195,3 +195,40 @@ def test_who_wants_an_app_password_is_known_by_any_of_its_servers(server: str, *
     found = by_server(server)
     assert found is not None
     assert ("app password" in found.login) == is_hinted
+
+
+GRAPH_BOX = """
+[oauth.app]
+provider = "{cloud}"
+client_id = "x"
+[incoming.box]
+email = "a@example.org"
+protocol = "graph"
+oauth = "app"
+{keys}
+[outgoing.main]
+email = "a@example.org"
+protocol = "graph"
+oauth = "app"
+{keys}
+"""
+
+
+@pytest.mark.parametrize(
+    ("cloud", "keys", "expected"),
+    [
+        *((cloud, "", (host, 443, "ssl")) for cloud, host in CLOUDS.items()),
+        ("microsoft-us", 'server = "https://graph.example.org"', ("graph.example.org", 443, "ssl")),
+        ("microsoft-us", 'server = "http://127.0.0.1:8081"', ("127.0.0.1", 8081, "none")),
+        ("microsoft", 'provider = "microsoft"\nserver = "http://127.0.0.1:8081"', ("127.0.0.1", 8081, "none")),
+        ("microsoft", 'provider = "microsoft-china"', ("microsoftgraph.chinacloudapi.cn", 443, "ssl")),
+    ],
+)
+def test_graph_is_where_the_application_signs_in_unless_something_else_is_written(
+    conf: Conf, cloud: str, keys: str, expected: tuple[str, int, str]
+) -> None:
+    conf.write(GRAPH_BOX.format(cloud=cloud, keys=keys))
+    settings = conf.read().settings
+    assert settings is not None, conf.lines()
+    for one in (settings.incoming["box"], settings.outgoing["main"]):
+        assert (one.server, one.port, one.security) == expected

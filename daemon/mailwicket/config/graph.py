@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from mailwicket.config.model import is_loopback, wrong
+from mailwicket.config.oauth import PRESETS
 
-GRAPH_SERVER: Final = "graph.microsoft.com"
-"""Of the worldwide cloud; GCC is there too. The others: docs/graph.md."""
+SERVERS: Final[Mapping[str, str]] = {
+    name: urlsplit(preset.graph).hostname or "" for name, preset in PRESETS.items() if preset.graph
+}
+"""Where Microsoft's clouds have Graph, by `provider`. The mail servers of the national ones are written out."""
+
+GRAPH_SERVER: Final = SERVERS["microsoft"]
+
+CLOUD_SAYS: Final = f'that of the cloud in `provider` of the application, else "{GRAPH_SERVER}"'
+"""The default in words: see `at_cloud`."""
 
 TLS_PORT: Final = 443
 CLEAR_PORT: Final = 80
@@ -21,8 +30,6 @@ NOT_TAKEN: Final = {
     "allow_plaintext": "to another machine a token is never said in the clear",
 }
 """Keys of other protocols, each with the reason why there is none here."""
-
-MICROSOFT: Final = frozenset({"microsoft", "outlook.com", "other"})
 
 _PATHS: Final = frozenset({"", "/", "/v1.0", "/v1.0/"})
 
@@ -69,5 +76,18 @@ def check_clear(server: str, security: str) -> None:
 
 def check_provider(provider: str, protocol: str) -> None:
     """Refuse a *provider* that has no Graph."""
-    if provider not in MICROSOFT:
+    if provider not in SERVERS and provider != "other":
         raise wrong(f'has protocol = "{protocol}", which is Microsoft\'s alone, and another provider')
+
+
+def at_cloud(values: Mapping[str, Any], protocol: str, applications: Any) -> Mapping[str, Any]:  # noqa: ANN401 - as TOML has it
+    """Return a table with the `server` of the cloud that its application signs in to, where it names none itself.
+
+    *applications* are the tables `[oauth.NAME]` as they were read. Tokens of one cloud are nothing to another.
+    """
+    name = values.get("oauth")
+    if protocol not in NAMES or "server" in values or not isinstance(applications, dict) or not isinstance(name, str):
+        return values
+    application = applications.get(name)
+    provider = application.get("provider") if isinstance(application, dict) else None
+    return {**values, "server": SERVERS[provider]} if isinstance(provider, str) and provider in SERVERS else values

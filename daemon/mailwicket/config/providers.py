@@ -9,6 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
+from mailwicket.config.graph import NAMES as AT_GRAPH
+from mailwicket.config.graph import SERVERS as GRAPH
+
 APP_LOGIN: Final = "wants an app password, made in the settings of the account, in place of the account's own"
 OAUTH_ONLY: Final = "takes no passwords any more (basic authentication is switched off), OAuth alone"
 LOCAL_PART: Final = "knows its users by the part before @ alone"
@@ -35,15 +38,6 @@ def _ssl(server: str, port: int) -> Place:
 def _tls(server: str) -> Place:
     return Place(server, 587, "tls")
 
-
-GRAPH: Final[Mapping[str, str]] = {
-    "microsoft": "graph.microsoft.com",  # the cloud of everybody, and of the United States' GCC
-    "outlook.com": "graph.microsoft.com",
-    "microsoft-us": "graph.microsoft.us",  # GCC High
-    "microsoft-us-dod": "dod-graph.microsoft.us",
-    "microsoft-china": "microsoftgraph.chinacloudapi.cn",  # 21Vianet
-}
-"""Where Microsoft's clouds have Graph. The mail servers of the national ones are written out: nobody tells them all."""
 
 SHORT_NAMES: Final[Mapping[str, frozenset[str]]] = {"icloud": frozenset({"imap"}), "web.de": frozenset({"imap"})}
 """Protocols over which the user name is the part before @ alone."""
@@ -174,7 +168,9 @@ def filled(values: Mapping[str, Any], protocol: str) -> Mapping[str, Any]:
     provider = values.get("provider")
     if not isinstance(provider, str):
         return values
-    more = dict(_door(provider, protocol, values.get("security")))
+    more: dict[str, object] = {}
+    if protocol not in AT_GRAPH or "server" not in values:  # there it may be a URL, which says port and security, too
+        more |= _door(provider, protocol, values.get("security"))
     email = values.get("email")
     if isinstance(email, str) and protocol in SHORT_NAMES.get(provider, ()):
         more["username"] = email.rpartition("@")[0] or email
@@ -185,7 +181,7 @@ def filled(values: Mapping[str, Any], protocol: str) -> Mapping[str, Any]:
 
 def _door(provider: str, protocol: str, security: object) -> Iterator[tuple[str, object]]:
     known = _BY_KEY.get(provider)
-    if protocol in {"graph", "mapi"}:
+    if protocol in AT_GRAPH:
         place = Place(GRAPH[provider], 443, "ssl") if provider in GRAPH else None
     else:
         place = None if known is None else known.place(protocol)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from mailwicket.config.agreement import Agreement, Told
+from mailwicket.config.graph import at_cloud
 from mailwicket.config.incoming import CLEAR_PORT, TLS_PORT, Incoming
 from mailwicket.config.keys import keys_of, to_toml
 from mailwicket.config.locate import TreePath
@@ -195,7 +196,7 @@ class Validation:
             self._table(path, {**values, "protocol": default}, shared, but={UNKNOWN, MISSING})
             return None
         model = adapters[kind]
-        values = filled(values, kind)
+        values = at_cloud(filled(values, kind), kind, self._merged.values.get("oauth"))
         unit = self._table(path, values, model)
         if self._whole and "password" not in values and _wants_password(model, values):
             key = keys_of(model)["password"]

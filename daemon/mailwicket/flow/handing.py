@@ -129,21 +129,24 @@ class Handing:
         except BaseException as failure:  # noqa: BLE001 - whatever it is: it was begun, and is raised once that is noted
             ending = self._failed(mail, failure, rested=rested)
         else:
-            ending = Ending(self._undecided() if said is None else self._told(mail, said))
+            return Ending(
+                replace(self._undecided(), sent_as=sent_as) if said is None else self._told(mail, said, sent_as)
+            )
         return replace(ending, attempt=replace(ending.attempt, sent_as=sent_as))
 
-    def _told(self, mail: Claimed, answers: Mapping[str, RecipientStatus]) -> Attempt:
+    def _told(self, mail: Claimed, answers: Mapping[str, RecipientStatus], sent_as: SentAs) -> Attempt:
         """The server spoke of each recipient."""
         statuses = {canonical(address): status for address, status in answers.items()}
         self._office.board.took(self._name)
         now = self._office.clock()
         refused = [one for one in statuses.values() if not one.is_taken]
         if not refused:
-            return Attempt(self._name, "sent", now, statuses=statuses)
+            return Attempt(self._name, "sent", now, statuses=statuses, sent_as=sent_as)
         said = f"{refused[0].code} {refused[0].text}"
         if all(one.is_permanent for one in refused):
-            return Attempt(self._name, "refused", now, said, statuses)
-        return Attempt(self._name, "later", now + pause_of(mail.attempts + 1, self._office.chance()), said, statuses)
+            return Attempt(self._name, "refused", now, said, statuses, sent_as=sent_as)
+        at = now + pause_of(mail.attempts + 1, self._office.chance())
+        return Attempt(self._name, "later", at, said, statuses, sent_as=sent_as)
 
     def _failed(self, mail: Claimed, failure: BaseException, *, rested: bool) -> Ending:
         if isinstance(failure, PermanentError):

@@ -16,8 +16,13 @@ SAMPLE_BYTES: Final = 64 * 1024
 SAMPLE_CHARS: Final = 1500
 """So many letters beyond ASCII are weighed."""
 
+SHORT_BYTES: Final = 4
+CONVINCING: Final = 2.25
+"""Less says little of a word of up to SHORT_BYTES: it might be in any script."""
+
 DEFAULT: Final = "cp1252"
 
+_ASCII: Final = bytes(range(128))
 _RUN: Final = re.compile(r"[A-Za-z]?[^\x00-\x7f]{1,200}[A-Za-z]?")
 
 
@@ -54,7 +59,16 @@ def guessed(content: bytes) -> str:
         runs = _runs(sample, codec, is_whole=len(sample) == len(content))
         if runs and not _is_single(runs) and (score := _ideographs_score(runs, codec, frequent, named)) > most:
             best, most = codec, score
-    return best
+    return DEFAULT if most < CONVINCING and _is_short_latin(sample) else best
+
+
+def _is_short_latin(sample: bytes) -> bool:
+    """Tell whether the few bytes beyond ASCII are Latin letters, all capitals or none."""
+    beyond = sample.translate(None, _ASCII)
+    if len(beyond) > SHORT_BYTES:
+        return False
+    word = beyond.decode("latin-1")
+    return word.isalpha() and (word.isupper() or word.islower())
 
 
 def _runs(sample: bytes, codec: str, *, is_whole: bool) -> list[str]:

@@ -27,6 +27,7 @@ CLOSED_MAX: Final = 100
 MISSED_MAX: Final = 20_000
 """How many lines of a multipart may begin as its boundary does and be none: they are looked at one by one."""
 
+PREAMBLE_MAX_BYTES: Final = 400
 GUESS_BYTES: Final = 64 * 1024
 """Where a boundary that no header names is looked for."""
 
@@ -87,7 +88,7 @@ def leaves(raw: Raw, header: Header, begin: int, end: int, damage: list[str]) ->
         default = "message/rfc822" if around.kind == "multipart/digest" else "text/plain"
         kind, options = content_type(own, default)
         if not kind.startswith("multipart/"):
-            if around.depth or "content-type" in own or not _opening(raw, first, last):
+            if around.depth or "content-type" in own or not _opens_here(raw, first, last):
                 yield Part(own, kind, options, first, last, around)
                 continue
             kind = "multipart/mixed"
@@ -136,9 +137,24 @@ def _spans(raw: Raw, boundary: str, begin: int, end: int, limit: int) -> tuple[l
         found = _split(raw, guessed, begin, end, limit)
         stop = _before(raw, raw.find(b"--" + guessed, begin, end), begin)
         before = raw[begin : min(stop, begin + GUESS_BYTES)]
-        if found[0] and before.strip() and b"MIME" not in before and found[0][0][0] != begin:
+        if found[0] and found[0][0][0] != begin and not _is_preamble(before):
             found[0].insert(0, (begin, stop))  # it may be no boundary at all, but words that quote one
     return found
+
+
+def _opens_here(raw: Raw, begin: int, end: int) -> bool:
+    """Tell whether a text whose header says nothing of parts has some: not where it quotes the header that names them.
+
+    That is how servers return a mail below their notice, and how people show the source of one.
+    """
+    boundary = _opening(raw, begin, end)
+    return bool(boundary) and raw.find(boundary, begin, raw.find(b"--" + boundary, begin, end)) < 0
+
+
+def _is_preamble(before: bytes | bytearray) -> bool:
+    """Tell whether what stands before the first boundary is nothing, or what programs write for those without MIME."""
+    words = before.strip()
+    return not words or (len(words) <= PREAMBLE_MAX_BYTES and b"MIME" in words)
 
 
 def _opening(raw: Raw, begin: int, end: int) -> bytes:

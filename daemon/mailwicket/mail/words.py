@@ -16,7 +16,8 @@ _OPENING: Final = re.compile(r"=\?\s?([^?*\s]{1,64})(?:\*[^?\s]{0,64})?\s?\?\s?(
 _HEX: Final = re.compile(r"[0-9A-F]{2}")
 _OPEN_END: Final = {"b": re.compile(r"[A-Za-z0-9+/=]++(?=\?{0,2}(?:\s|$))"), "q": re.compile(r"[^\s?]+")}
 _BREAK: Final = re.compile(r"(?:(?<![ \t])[ \t]+)?[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+[ \t]*")
-_SOFT_BREAK: Final = re.compile(r"=\s+")
+_SOFT_BREAK: Final = re.compile(r"=\s+|(?<==[0-9A-Fa-f])\s+(?=[0-9A-Fa-f])")
+"""A word that was broken at a length, and the blank that unfolding left: within an escape it means nothing."""
 
 
 class _Word(NamedTuple):
@@ -118,7 +119,7 @@ def _is_whole(text: str) -> bool:
 
 
 def _quoted(word: _Word) -> bytes:
-    text = _SOFT_BREAK.sub("", word.text) if "= " in word.text or "=\t" in word.text else word.text
+    text = _SOFT_BREAK.sub("", word.text) if "=" in word.text else word.text
     if text.isascii():
         return binascii.a2b_qp(text.encode("ascii"), header=True)
     try:  # RFC 6532, or a field of raw bytes, read before

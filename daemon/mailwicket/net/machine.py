@@ -83,3 +83,6 @@ class NoBearer:
 
     def invalidate(self) -> None:
         """There was none."""
+
+    def challenged(self, claims: str) -> None:
+        """There was none."""

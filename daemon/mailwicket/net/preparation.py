@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
-from mailwicket.config.providers import GRAPH
+from mailwicket.config.graph import SERVERS as GRAPH
 from mailwicket.config.proxy import Via
 from mailwicket.errors import BlockedError, StageError
 from mailwicket.net.account import Account, Credentials, LoginTable
 from mailwicket.net.approach import approach_stages
-from mailwicket.net.oauth.claims import audience_of, shown_claims
+from mailwicket.net.oauth.claims import GRAPH_ID, audience_of, shown_claims
 from mailwicket.net.proxy import Way, way_of
 from mailwicket.ports import Probe
-
-GRAPH_ID: Final = "00000003-0000-0000-c000-000000000000"
-"""Graph's own application id, in every cloud: an audience may be named by it."""
 
 
 class Tested(LoginTable, Protocol):

@@ -19,7 +19,7 @@ from mailwicket.model import Reason, TicketNumber
 from mailwicket.rehearsal.back import echoed, reported
 from mailwicket.rehearsal.expectation import Difference, Happened, differences
 from mailwicket.rehearsal.files import Files, Load
-from mailwicket.rehearsal.labels import Named, number_of, replaced
+from mailwicket.rehearsal.labels import Labels, Named, number_of, replaced
 from mailwicket.rehearsal.scenario import BEGIN, Scenario, ScenarioError, Step, moment
 from mailwicket.rehearsal.sent import Sent
 from mailwicket.rehearsal.world import Delivered, World
@@ -243,9 +243,16 @@ class _Player:
         return candidates[0]
 
     def _replace(self, text: str) -> str:
-        named = {one.name: Named(parse(one.raw).message_id or "", None, "") for one in self._waiting if one.name}
-        named |= {name: self._labelled(one) for name, one in self._named.items()}
-        return replaced(text, named, self._world.post.ids)
+        if "@" not in text:
+            return text
+        waiting = {one.name: one for one in self._waiting if one.name}
+
+        def labelled(name: str) -> Named:
+            if name in self._named:
+                return self._labelled(self._named[name])
+            return Named(parse(waiting[name].raw).message_id or "", None, "")
+
+        return replaced(text, Labels([*waiting, *self._named], labelled), self._world.post.ids)
 
     def _labelled(self, one: Delivered) -> Named:
         token = ""

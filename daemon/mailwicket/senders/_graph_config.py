@@ -7,7 +7,15 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mailwicket.config.graph import GRAPH_SERVER, NOT_TAKEN, check_clear, check_provider, port_of, take_apart
+from mailwicket.config.graph import (
+    CLOUD_SAYS,
+    GRAPH_SERVER,
+    NOT_TAKEN,
+    check_clear,
+    check_provider,
+    port_of,
+    take_apart,
+)
 from mailwicket.config.model import AddrSpec, HostName, Text
 from mailwicket.config.outgoing import Outgoing, SenderName
 
@@ -56,6 +64,7 @@ class GraphOutgoing(Outgoing):
     server: HostName = Field(
         default=GRAPH_SERVER,
         description='The host of the cloud, or its URL: "https://graph.microsoft.us" (docs/graph.md).',
+        json_schema_extra={"default": CLOUD_SAYS},
     )
     security: Literal["ssl", "none"] = Field(
         default="ssl", description="`none`: in the clear, which is for tests on this machine alone."

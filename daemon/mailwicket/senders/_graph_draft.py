@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as text_json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -41,9 +41,10 @@ BODY: Final = "text/plain"
 class Drafts:
     """The drafts of one mailbox."""
 
-    def __init__(self, mailbox: GraphMailbox) -> None:
-        """Lay them down in *mailbox*."""
+    def __init__(self, mailbox: GraphMailbox, removing: Callable[[str], None]) -> None:
+        """Lay them down in *mailbox*; *removing* is told before one is removed."""
         self._mailbox = mailbox
+        self._removing = removing
 
     async def create(self, mime: bytes, message_id: str | None) -> str:
         """Make a draft from *mime*; return its immutable id. Its Message-ID is *message_id*, as far as Exchange lets.
@@ -70,7 +71,7 @@ class Drafts:
             await self._mailbox.call("PATCH", message_path(draft), json={"internetMessageId": message_id})
         except PermanentError as error:
             log.warning("graph keeps a Message-ID of its own server=%s: %s", self._mailbox.place.peer, error)
-        except BaseException:
+        except Exception:
             await self.discard(draft)
             raise
 
@@ -85,6 +86,7 @@ class Drafts:
 
     async def discard(self, draft: str) -> bool:
         """Remove *draft*; return False where that did not work within some seconds."""
+        self._removing(draft)
         with anyio.move_on_after(DISCARD_S):
             try:
                 await self._mailbox.call("DELETE", message_path(draft), wanted=(204,))
@@ -128,10 +130,15 @@ class Drafts:
         try:
             session = (await mailbox.call("POST", path, json={"AttachmentItem": item}, wanted=(200, 201))).json
         except BlockedError as error:
-            # The draft was taken from us: it is this way to hang files on it that is refused, as it is in mailboxes of
-            # others. The server is well.
+            if error.reason != "mailbox_refused":
+                raise
+            # The draft was taken: it is this way to hang files on it that is refused, as it is to a person in
+            # another's mailbox. The server is well.
             raise PermanentError(f"{error}; larger files cannot be hung on a mail in this mailbox") from error
-        return await self._fill(str(session["uploadUrl"]), file.content, _next(session, 0))
+        url = session.get("uploadUrl") if isinstance(session, dict) else None
+        if not isinstance(url, str):
+            raise TransientError(f"{mailbox.place.peer} opens an upload session nowhere", reason="server_said")
+        return await self._fill(url, file.content, _next(session, 0))
 
     async def _fill(self, url: str, content: bytes, at: int) -> bool:
         """PUT *content* from *at* on, slice by slice; go on where the session says that it waits."""
@@ -149,9 +156,8 @@ class Drafts:
                 return False
             except (UnsureError, PermanentError) as error:
                 reached = await self._reached(url, at)
-                if (
-                    reached is None and at + len(piece) == size
-                ):  # it may be whole: begun anew, it would hang there twice
+                # After its last slice a file may hang there whole: begun anew, it would hang there twice.
+                if reached is None and at + len(piece) == size:
                     raise TransientError(str(error), reason="server_said") from error
             if reached is None:
                 return False

@@ -23,7 +23,7 @@ DRAFTS: Final = with_query(folder_path("drafts"), {"$select": "id"})
 
 def stages(config: GraphOutgoing) -> Sequence[str]:
     """Return the stages that *config* takes, in order."""
-    return (*first_stages(config), "mailbox", "permission")
+    return (*first_stages(config), "drafts", "permission")
 
 
 class Proof:
@@ -43,14 +43,14 @@ class Proof:
         ticket = await self._proving.token(self._access.bearer)
         mailbox = await self._access.mailbox(self._deadlines)
         try:
-            await self._mailbox(mailbox, ticket)
+            await self._open_drafts(mailbox, ticket)
         finally:
             with anyio.CancelScope(shield=True):  # closes sockets, waits for nobody
                 await mailbox.close()
         self._permission(ticket)
 
-    async def _mailbox(self, mailbox: GraphMailbox, ticket: Ticket | None) -> None:
-        with self._probe.stage("mailbox") as finding:
+    async def _open_drafts(self, mailbox: GraphMailbox, ticket: Ticket | None) -> None:
+        with self._probe.stage("drafts") as finding:
             try:
                 await mailbox.call("GET", DRAFTS)
             except BlockedError as error:

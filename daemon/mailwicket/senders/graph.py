@@ -9,7 +9,7 @@ from typing import ClassVar
 import anyio
 from pydantic import BaseModel
 
-from mailwicket.errors import BlockedError
+from mailwicket.errors import BlockedError, PermanentError, TransientError
 from mailwicket.net.graph.access import Access
 from mailwicket.net.graph.client import Deadlines, GraphMailbox
 from mailwicket.net.graph.ticket import read_ticket
@@ -56,7 +56,12 @@ class GraphSender:
             if await self._only_sends(error):
                 return None
             raise
-        return str(answer.json["id"])
+        except PermanentError as error:
+            raise BlockedError(str(error), reason="refused") from error
+        folder = answer.json.get("id") if isinstance(answer.json, dict) else None
+        if not isinstance(folder, str):
+            raise TransientError(f"{mailbox.place.peer} answers with what is no folder", reason="server_said")
+        return folder
 
     async def _only_sends(self, error: BlockedError) -> bool:
         """Tell whether *error* is no wonder: the token says that it may send, and nothing else."""

@@ -172,9 +172,10 @@ class Couriers:
             supervisor.start(hired.unit, hired.courier)
 
     async def _adopt_mail(self) -> None:
-        """What waits goes by the servers that there are now."""
+        """What waits, if anything does, goes by the servers that there are now."""
         servers, primary = self.board.servers, self.board.map.primary
-        await self._store.write(lambda tx: outbox.adopt(tx, servers, primary.name if primary else None))
+        if self._store.read(outlist.backlog):
+            await self._store.write(lambda tx: outbox.adopt(tx, servers, primary.name if primary else None))
 
     def look(self) -> dict[str, outlist.Backlog]:
         """Have the units say how it is with them now; return what waits for each server (NAME).

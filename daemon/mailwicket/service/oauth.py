@@ -19,10 +19,11 @@ from mailwicket.config.settings import Settings
 from mailwicket.errors import MailwicketError, UnknownError
 from mailwicket.model import Use
 from mailwicket.net.machine import Machine
+from mailwicket.net.oauth.bearer import Door
 from mailwicket.net.oauth.grant import Kept, Safe
 from mailwicket.net.oauth.question import query_of
 from mailwicket.net.oauth.signin import Progress, SignIn, SignIns
-from mailwicket.net.oauth.tokens import Door, Tokens
+from mailwicket.net.oauth.tokens import Tokens
 from mailwicket.net.oauth.wire import Wire
 from mailwicket.service.ending import Ending
 from mailwicket.timestamp import timestamp

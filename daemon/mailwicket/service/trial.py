@@ -27,7 +27,7 @@ FIXES: Final[Mapping[str, str]] = {
     "timeout": "try again; if it lasts, look at the server, and at firewalls on the way to it",
     "connection_lost": "try again; if it lasts, the server's own log says why it hung up",
     "server_said": "time may mend it, as the server's words say; if it lasts, ask who runs the server",
-    "throttled": "wait as long as it says: it counts requests, of all who ask for the same application",
+    "throttled": "wait some minutes, or as long as it says: it counts whoever asks for that application",
     "in_use": "another program has the mailbox open: end it, or wait some minutes where it hung up without a word",
     "unreachable": "try again; if it lasts, look at the network and at the server",
 }

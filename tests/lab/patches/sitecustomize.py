@@ -37,12 +37,12 @@ if "LAB_BUSY_S" in os.environ:
 if "LAB_GRAPH_PATIENCE_S" in os.environ:
     from datetime import timedelta
 
-    from mailwicket.flow import carrying
+    from mailwicket.flow import carrying, handing
     from mailwicket.senders._graph_submission import GraphSubmission
 
     GraphSubmission.patience_s = float(os.environ["LAB_GRAPH_PATIENCE_S"])
     carrying.IDLE_S = GraphSubmission.patience_s / 2
-    carrying.UNCERTAIN = timedelta(seconds=carrying.IDLE_S)
+    handing.UNCERTAIN = timedelta(seconds=carrying.IDLE_S)
 if "LAB_WHOLE_BYTES" in os.environ:
     from mailwicket.sources import _imap_bodies, _pop3_bodies
 

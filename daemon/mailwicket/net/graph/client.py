@@ -45,9 +45,7 @@ class Deadlines:
     """Seconds: how long to wait for what."""
 
     answer_s: float = 60
-    """A whole exchange but for a mail's bytes; Graph itself gives up on one within that time (504)."""
-    silence_s: float = 30
-    """Between two pieces of an answer."""
+    """A whole exchange but for a mail's bytes, and between two pieces of these; Graph itself gives up by then (504)."""
     slowest_bytes_per_s: float = 8 * 1024
     """A mail that comes more slowly than this, `answer_s` added, is given up."""
 
@@ -94,7 +92,7 @@ class GraphMailbox:
         self._oauth = oauth
         self._bearer = bearer
         self._lane = lane
-        self._http = Http(tls, way, silence_s=max(self.deadlines.silence_s, self.deadlines.answer_s))
+        self._http = Http(tls, way, silence_s=self.deadlines.answer_s)
         self._heard_at = anyio.current_time()
 
     async def close(self) -> None:
@@ -266,6 +264,8 @@ class GraphMailbox:
     async def _renews(self, asked: Asked, response: aiohttp.ClientResponse, *, renewed: bool) -> bool:
         """Have a refused token renewed; False where that was done before, or mends nothing."""
         answer = read_error(response.status, response.headers, await read(response, ERROR_BYTES))
+        if answer.claims:
+            self._bearer.challenged(answer.claims)
         if renewed or answer.claims or "insufficient_claims" in answer.codes:
             raise self._refused(asked, answer)
         self._bearer.invalidate()

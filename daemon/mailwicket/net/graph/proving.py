@@ -45,7 +45,8 @@ def first_stages(config: AtGraph) -> Sequence[str]:
 
 def stage_error(config: AtGraph, error: BlockedError) -> StageError:
     """Return *error* with what a person does about it."""
-    return StageError(str(error), fix=FIXES.get(error.reason, "mend what it says").format(oauth=config.oauth))
+    fix = error.fix or FIXES.get(error.reason, "mend what it says").format(oauth=config.oauth)
+    return StageError(str(error), fix=fix)
 
 
 class Proving:

@@ -5,21 +5,16 @@ Tokens are their server's own affair (RFC 6749 1.4): those of personal accounts 
 
 from __future__ import annotations
 
-import json
-from base64 import urlsafe_b64decode
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from mailwicket.config.graph import SERVERS
 from mailwicket.net.graph.place import SIGNED_IN
+from mailwicket.net.oauth.claims import GRAPH_ID, read_claims
 
-GRAPH_ID: Final = "00000003-0000-0000-c000-000000000000"
-"""Graph's own application id, in every cloud: an audience may be named by it."""
-
-CLOUDS: Final = frozenset(
-    {"graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn"}
-)
+CLOUDS: Final = frozenset(SERVERS.values())
 """Tokens of one are nothing to another."""
 
 WRITES: Final = ("Mail.ReadWrite", "Mail.ReadWrite.Shared")
@@ -90,14 +85,8 @@ class Ticket:
 
 def read_ticket(token: str) -> Ticket | None:
     """Read *token*, unverified; None where it is no JWT."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        return None
-    try:
-        claims = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(claims, dict):
+    claims = read_claims(token)
+    if claims is None:
         return None
 
     def text(*names: str) -> str:

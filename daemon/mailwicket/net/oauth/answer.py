@@ -57,6 +57,8 @@ class ErrorAnswer:
     description: str = ""
     numbers: tuple[int, ...] = ()
     trace_id: str = ""
+    claims: str = field(default="", repr=False)
+    """What a policy (conditional access) wants of the next sign-in."""
 
     @property
     def told(self) -> str:
@@ -133,6 +135,7 @@ def error_of(told: dict[str, Any]) -> ErrorAnswer | None:
         _line(words, 200),
         tuple(dict.fromkeys(numbers)),
         _line(trace, 60) if isinstance(trace, str) else "",
+        str(told.get("claims") or ""),
     )
 
 

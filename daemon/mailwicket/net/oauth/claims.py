@@ -6,11 +6,15 @@ A token is its server's own affair (RFC 6749 1.4): some are JWTs (RFC 9068), oth
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64decode
+from base64 import b64decode, urlsafe_b64decode
 from collections.abc import Mapping
 from typing import Any, Final
 
+GRAPH_ID: Final = "00000003-0000-0000-c000-000000000000"
+"""The application id of Microsoft Graph, in every cloud: an audience may be named by it."""
+
 SHOWN_CHARS: Final = 200
+CHALLENGE_CHARS: Final = 4096
 USERS: Final = ("upn", "preferred_username", "unique_name", "email", "sub")
 APPLICATIONS: Final = ("app_displayname", "appid", "azp", "client_id")
 
@@ -39,6 +43,25 @@ def shown_claims(token: str) -> str:
     if permissions["roles"]:  # an application's own: its subject is a number
         whose = next((words for name in APPLICATIONS if (words := _words(claims.get(name)))), whose)
     return ", ".join([*told, *([f"of {whose}"] if whose else [])])
+
+
+def asked_claims(challenge: str) -> str:
+    """Return the claims that *challenge* wants, as JSON; "" where it has none.
+
+    Microsoft's token endpoint writes them so, Graph in base64.
+    """
+    text = challenge.strip()
+    if len(text) > CHALLENGE_CHARS:
+        return ""
+    if not text.startswith("{"):
+        try:
+            text = b64decode(text + "=" * (-len(text) % 4), altchars=b"-_" if {"-", "_"} & set(text) else None).decode()
+        except ValueError:
+            return ""
+    try:
+        return text if isinstance(json.loads(text), dict) else ""
+    except (ValueError, RecursionError):
+        return ""
 
 
 def audience_of(token: str) -> str:

@@ -47,8 +47,8 @@ def challenge_of(verifier: str) -> str:
     return urlsafe_b64encode(hashlib.sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode("ascii")
 
 
-def sign_in_url(oauth: OAuth, scopes: Sequence[str], state: str, verifier: str) -> str:
-    """Return where a browser signs in (RFC 6749 4.1.1, RFC 7636 4.3)."""
+def sign_in_url(oauth: OAuth, scopes: Sequence[str], state: str, verifier: str, claims: str = "") -> str:
+    """Return where a browser signs in (RFC 6749 4.1.1, RFC 7636 4.3), and with *claims* that a policy wants."""
     provider = "microsoft" if oauth.is_microsoft else oauth.provider
     asked = {
         "client_id": oauth.client_id,
@@ -59,6 +59,7 @@ def sign_in_url(oauth: OAuth, scopes: Sequence[str], state: str, verifier: str) 
         "code_challenge": challenge_of(verifier),
         "code_challenge_method": "S256",
         **AUTHORIZE_MORE.get(provider, {}),
+        **({"claims": claims} if claims else {}),
     }
     return with_query(oauth.authorization_url or "", asked)
 

@@ -101,7 +101,8 @@ class SignIns:
             raise ConflictError(f"oauth {name}: there is no authorization_url")
         verifier = new_verifier()
         begun = self._begin(name, oauth, verifier)
-        return begun, sign_in_url(oauth, self._tokens.asked(name, oauth), begun.state, verifier)
+        claims = self._tokens.challenges.get(name, "")
+        return begun, sign_in_url(oauth, self._tokens.asked(name, oauth), begun.state, verifier, claims)
 
     async def type_in(self, name: str) -> SignIn:
         """Begin one by a code to type in elsewhere: `poll` it.
