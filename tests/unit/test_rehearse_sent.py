@@ -225,6 +225,21 @@ def test_what_comes_back_opens_no_ticket(tmp_path: Path, action: str, reason: st
     assert told[-1]["ticket"] != "new"
 
 
+def test_what_time_does_to_a_ticket_is_told_of_the_ticket_of_the_step_before(tmp_path: Path) -> None:
+    outcomes(
+        tmp_path,
+        f"""{ASKS}[[step]]
+server = {{unit = "outgoing/support", state = "delays:ann@example.com"}}
+expect = {{requester = "ann@example.com", entry = "none", entries = 1, ticket = "none"}}
+[[step]]
+{ANSWER}expect = {{entry = "public", entries = 2}}
+[[step]]
+at = 2026-01-08T09:00:00Z
+expect = {{entry = "collaboration", entry_text_contains = "did not reach ann@example.com", entries = 3, ticket = "none", sent = [{{event = "delivery_failed"}}]}}
+""",
+    )
+
+
 def test_a_field_is_lost_on_the_way_with_all_its_lines() -> None:
     raw = b"From: a@b.example\r\nReferences: <1@b.example>\r\n <2@b.example>\r\nSubject: x\r\n\ty\r\n\r\nReferences: no\r\n"
     sent = Sent(1, MessageId("1@b.example"), Event.CLOSED, "main", "", ["ann@example.com"], None, BEGIN, raw)
