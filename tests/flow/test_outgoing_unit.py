@@ -162,6 +162,21 @@ async def test_a_server_that_is_down_is_stood_in_for_and_people_are_told(house: 
         assert await house.daemon.act("outgoing/support", "poll", "a test") == "is tried again now"
 
 
+async def test_a_server_whose_secret_is_not_there_is_blocked_before_there_is_mail_and_back_once_it_is(
+    house: House, main: Sink
+) -> None:
+    secret = house.directory / "secret"
+    told = tables(main.port).replace("authentication = false", f"password = {{file = '{secret}'}}")
+    async with house.runs(told) as daemon:
+        await becomes(lambda: house.unit("main")["state"] == "blocked")
+        unit = house.unit("main")
+        assert (unit["reason"], unit["broken_since"] is None) == ("secret_missing", False)
+        secret.write_text("x")
+        secret.chmod(0o600)
+        await daemon.act("outgoing/main", "unblock", "a test")
+        assert house.unit("main")["state"] == "running"
+
+
 async def test_a_disabled_servers_mail_is_kept_and_can_be_cancelled_or_sent_by_another(
     house: House, main: Sink
 ) -> None:
