@@ -70,6 +70,10 @@ class GraphSender:
         ticket = read_ticket(await self._access.bearer.token())
         return ticket is not None and ticket.only_sends
 
+    async def check_login(self) -> None:
+        """See `ports.KnowsLogin`."""
+        await self._access.bearer.token()
+
     @property
     def stages(self) -> Sequence[str]:
         """See `ports.ProvesConnection`."""
