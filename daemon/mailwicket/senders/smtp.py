@@ -25,7 +25,7 @@ from mailwicket.outgoing import Envelope, RecipientStatus
 from mailwicket.ports import Net, Probe
 from mailwicket.senders._smtp_judgement import refused_mail, refused_recipient, refused_sender, status
 from mailwicket.senders._smtp_parameters import Parameters, parameters
-from mailwicket.senders._smtp_proof import Proof, stages
+from mailwicket.senders._smtp_proof import prove, stages
 
 RESTED_S: Final = 5
 """A connection that was silent for longer is asked whether it still stands: middle boxes forget without a word."""
@@ -77,7 +77,7 @@ class SmtpSender:
 
     async def prove(self, probe: Probe) -> None:
         """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._credentials, self.deadlines, probe).run()
+        await prove(self._config, self._credentials, self.deadlines, probe)
 
 
 class SmtpSubmission:

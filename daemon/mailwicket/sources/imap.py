@@ -28,7 +28,7 @@ from mailwicket.net.proxy import way_of
 from mailwicket.ports import Net, Probe
 from mailwicket.sources._imap_bodies import Answers, Bodies, Record
 from mailwicket.sources._imap_cursor import Cursor, first_cursor, renumbered_cursor
-from mailwicket.sources._imap_proof import Proof, stages
+from mailwicket.sources._imap_proof import prove, stages
 from mailwicket.sources._imap_settling import Settling
 
 LOOK_MAILS: Final = 500
@@ -96,7 +96,7 @@ class ImapSource:
 
     async def prove(self, probe: Probe) -> None:
         """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._credentials, self.deadlines, probe).run()
+        await prove(self._config, self._credentials, self.deadlines, probe)
 
     def _empty_spool(self) -> None:
         """Remove what was fetched and not taken over: it is fetched again, and a full disk wants the room."""

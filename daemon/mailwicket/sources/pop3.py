@@ -27,7 +27,7 @@ from mailwicket.ports import Net, Probe
 from mailwicket.sources._digests import digest
 from mailwicket.sources._pop3_bodies import Bodies, Record, received_at, top_of
 from mailwicket.sources._pop3_cursor import FOLDER, Cursor, changed, first_cursor, renumbered
-from mailwicket.sources._pop3_proof import CLEAR_PORT, TLS_PORT, Proof, stages
+from mailwicket.sources._pop3_proof import CLEAR_PORT, TLS_PORT, prove, stages
 from mailwicket.sources._pop3_session import Listed, Session
 
 T = TypeVar("T")
@@ -116,7 +116,7 @@ class Pop3Source:
 
     async def prove(self, probe: Probe) -> None:
         """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._credentials, self.deadlines, probe).run()
+        await prove(self._config, self._credentials, self.deadlines, probe)
 
     async def _begin(self) -> Session:
         """Log in and list what lies there."""

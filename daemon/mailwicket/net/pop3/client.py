@@ -69,10 +69,6 @@ class Pop3Client:
         self.in_step = True
         """The last answer was read to its end."""
 
-    def another(self) -> Pop3Client:
-        """Return a client for one more connection to the same place."""
-        return Pop3Client(self.host, self.port, self.deadlines, self._line.way)
-
     # --- the connection ---------------------------------------------------------------------------------------------
 
     async def open(self, tls: ssl.SSLContext | None) -> None:
