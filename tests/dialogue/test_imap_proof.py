@@ -18,7 +18,7 @@ from tests.dialogue.server import BRISK, PASSWORD, PLAIN, Scripted, scripted
 
 from mailwicket.model import Stage, StageState
 from mailwicket.net import names
-from mailwicket.net.imap.client import Deadlines
+from mailwicket.net.deadlines import Deadlines
 from mailwicket.service.trial import Candidate, try_connection
 from mailwicket.sources.imap import ImapSource
 

@@ -53,7 +53,7 @@ class Channel(TypingProtocol):
     peer: str
 
     @property
-    def encrypted(self) -> bool: ...  # noqa: D102
+    def tls(self) -> ssl.SSLObject | None: ...  # noqa: D102
 
     @property
     def local(self) -> bool: ...  # noqa: D102
@@ -67,7 +67,7 @@ def refuse_clear_text(channel: Channel, account: Account) -> None:
     Raises:
         BlockedError: the channel is in the clear, leads to another machine, and nobody allowed that.
     """
-    if not (channel.encrypted or channel.local or account.allow_plaintext):
+    if channel.tls is None and not (channel.local or account.allow_plaintext):
         channel.abort()
         what = "token" if account.is_token else "password"
         raise BlockedError(

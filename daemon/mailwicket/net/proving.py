@@ -49,9 +49,6 @@ PATIENCE_S: Final[Mapping[str, float]] = {
 class Client(Channel, TypingProtocol):
     """What the clients of the protocols have in common."""
 
-    @property
-    def tls(self) -> ssl.SSLObject | None: ...  # noqa: D102
-
     async def attach(self, tls: ssl.SSLContext | None, sock: socket.socket | None = None) -> None: ...  # noqa: D102
 
     async def greet(self) -> object: ...  # noqa: D102

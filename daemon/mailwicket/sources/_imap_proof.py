@@ -9,7 +9,8 @@ import aioimaplib.aioimaplib as imap
 
 from mailwicket.config.incoming import CLEAR_PORT, TLS_PORT, Incoming
 from mailwicket.net.account import Account, Credentials, refuse_clear_text
-from mailwicket.net.imap.client import Deadlines, ImapClient
+from mailwicket.net.deadlines import Deadlines
+from mailwicket.net.imap.client import ImapClient
 from mailwicket.net.imap.login import authenticate, secure
 from mailwicket.net.proving import Dialect, impatient, logged_in, login_stages
 from mailwicket.ports import Probe

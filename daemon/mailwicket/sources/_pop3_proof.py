@@ -8,7 +8,8 @@ from typing import Final
 from mailwicket.config.incoming import Incoming
 from mailwicket.errors import BlockedError, StageError, TransientError
 from mailwicket.net.account import Account, Credentials, refuse_clear_text
-from mailwicket.net.pop3.client import Deadlines, Pop3Client
+from mailwicket.net.deadlines import Deadlines
+from mailwicket.net.pop3.client import Pop3Client
 from mailwicket.net.pop3.login import authenticate, secure
 from mailwicket.net.proving import Dialect, impatient, logged_in, login_stages
 from mailwicket.ports import Probe

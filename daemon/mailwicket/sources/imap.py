@@ -18,7 +18,8 @@ from mailwicket.config.incoming import Incoming
 from mailwicket.errors import BlockedError, TransientError
 from mailwicket.model import Fetched, Look, MailRef, Renumbered, Settlement, Unread
 from mailwicket.net.account import Credentials
-from mailwicket.net.imap.client import Deadlines, ImapClient
+from mailwicket.net.deadlines import Deadlines
+from mailwicket.net.imap.client import ImapClient
 from mailwicket.net.imap.login import PASSING_CODES, log_in
 from mailwicket.net.imap.tokens import UID_MAX, read_date, write_sets
 from mailwicket.net.imap.utf7 import mailbox_argument

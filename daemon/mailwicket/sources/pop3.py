@@ -19,8 +19,9 @@ from mailwicket.config.model import Says, Text, wrong
 from mailwicket.errors import BlockedError
 from mailwicket.model import Fetched, Look, MailRef, Renumbered, Settlement
 from mailwicket.net.account import Credentials
+from mailwicket.net.deadlines import Deadlines
 from mailwicket.net.line import check_room
-from mailwicket.net.pop3.client import Deadlines, Pop3Client
+from mailwicket.net.pop3.client import Pop3Client
 from mailwicket.net.pop3.login import log_in
 from mailwicket.net.proxy import way_of
 from mailwicket.ports import Net, Probe

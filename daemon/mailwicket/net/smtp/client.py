@@ -179,11 +179,6 @@ class SmtpClient:
         return None if self._wire is None else tls_of(self._wire.transport)
 
     @property
-    def encrypted(self) -> bool:
-        """Whether what is sent now goes over TLS."""
-        return self.tls is not None
-
-    @property
     def local(self) -> bool:
         """Whether the other end is this machine."""
         return self._line.is_local(self.transport)
