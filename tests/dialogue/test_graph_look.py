@@ -17,7 +17,8 @@ from mailwicket.errors import BlockedError, TransientError
 from mailwicket.net.graph.failure import SyncLostError, UnsureError
 from mailwicket.net.machine import Machine
 from mailwicket.sources import _graph_cursor, graph
-from mailwicket.sources.graph import Graph, GraphFolder, GraphSource
+from mailwicket.sources._graph_config import Graph
+from mailwicket.sources.graph import GraphFolder, GraphSource
 
 
 @pytest.fixture

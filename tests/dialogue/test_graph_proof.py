@@ -21,7 +21,8 @@ from mailwicket.model import ConnectionReport
 from mailwicket.net.graph.ticket import Ticket, read_ticket
 from mailwicket.net.machine import Machine
 from mailwicket.service.trial import Candidate, try_connection
-from mailwicket.sources.graph import Graph, GraphSource
+from mailwicket.sources._graph_config import Graph
+from mailwicket.sources.graph import GraphSource
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ async def test_a_token_for_graph_opens_no_mailbox_and_the_scope_is_to_blame(tmp_
         (BlockedError("oauth office: says so", reason="oauth_settings"), "or mend [oauth.office], as it says"),
         (BlockedError("secret from file", reason="secret_missing"), "see that it is there"),
         (TransientError("login.example.org is not reachable", reason="unreachable"), "try again"),
-        (TransientError("login.example.org asks for a pause", reason="throttled"), "wait as long as it says"),
+        (TransientError("login.example.org asks for a pause", reason="throttled"), "as long as it says"),
     ],
 )
 @pytest.mark.parametrize("kind", ADAPTERS)

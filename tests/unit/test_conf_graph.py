@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.conf import Conf
 
-from mailwicket.sources.graph import Graph
+from mailwicket.sources._graph_config import Graph
 
 
 def table(**keys: Any) -> Graph:

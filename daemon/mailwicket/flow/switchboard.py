@@ -34,6 +34,8 @@ class Exchange:
     primary_mailbox: str | None = None
     """The name of the incoming mailbox that answers go to where no other can have them."""
     allow_choosing: bool = False
+    desks: Mapping[str, str] = field(default_factory=dict)
+    """How the desk is called that sends by a server (NAME) which does not say so itself."""
     plus_address: Callable[[str, TicketNumber], str] | None = None
     """Puts a ticket's token into the address that answers go to; None: that is not wanted."""
 
@@ -167,7 +169,8 @@ class Switchboard:
             return mail.sent_as
         server = self._exchange.servers[name]
         stands_in = mail.meant not in {name, ANY_SERVER}
-        told = identity(server, mail.words.get("author"), stands_in=stands_in, answers=self._answers(mail))
+        desk, author = server.title or self._exchange.desks.get(name, ""), mail.words.get("author")
+        told = identity(server, desk, author, stands_in=stands_in, answers=self._answers(mail))
         reply_to = told.reply_to
         if self._exchange.plus_address is not None and mail.ticket is not None:
             reply_to = self._exchange.plus_address(reply_to or told.address, mail.ticket)

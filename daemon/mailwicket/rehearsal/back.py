@@ -12,7 +12,7 @@ from mailwicket.rehearsal.sent import Sent
 
 def reported(sent: Sent, action: Mapping[str, Any], now: datetime) -> bytes:
     """Return the delivery report about *sent* that *action* asks for (RFC 3464)."""
-    recipient = str(action.get("recipient", next(iter(sent.reached))))
+    recipient = str(action.get("recipient", [*sent.to, *sent.cc, *sent.reached][0]))
     permanent = action.get("permanent", True)
     status, word = ("5.1.1", "failed") if permanent else ("4.4.1", "delayed")
     head = sent.raw.partition(b"\r\n\r\n")[0].decode()

@@ -35,6 +35,9 @@ APPLICATION: Final = {
 }  # fmt: skip
 """The `[oauth.NAME]` of those who name none."""
 
+GRANTED: Final = {"has neither client_secret": "client_secret", "has no tenant": "tenant"}
+"""What a grant wants beside, by what is said where it is missing."""
+
 PLAIN: Final = frozenset({"protocol", "provider", "auth", "oauth"})
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
@@ -118,6 +121,9 @@ def _missing(errors: Iterable[ConfigError]) -> dict[str, dict[str, str]]:
     """Return what is missing only to connect, by table."""
     found: dict[str, dict[str, str]] = {}
     for error in errors:
+        for words, lacking in GRANTED.items():
+            if re.fullmatch(r"oauth\.[a-z0-9_-]+", error.key) and error.message.startswith(words):
+                found.setdefault(error.key, {})[lacking] = APPLICATION[lacking]
         key = re.fullmatch(r"((incoming|outgoing|oauth)\.[a-z0-9_-]+)\.(\w+)", error.key)
         if key is None or not error.message.startswith("is missing") or key[3] not in NEEDED[key[2]]:
             continue

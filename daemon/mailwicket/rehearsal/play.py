@@ -13,12 +13,13 @@ from typing import Any, Final
 from mailwicket.errors import MailwicketError
 from mailwicket.flow.actions import Action
 from mailwicket.flow.announcing import Announcement
+from mailwicket.mail.address import people
 from mailwicket.mail.parse import parse
 from mailwicket.model import Reason, TicketNumber
 from mailwicket.rehearsal.back import echoed, reported
 from mailwicket.rehearsal.expectation import Difference, Happened, differences
 from mailwicket.rehearsal.files import Files, Load
-from mailwicket.rehearsal.labels import Named, number_of, replaced
+from mailwicket.rehearsal.labels import Labels, Named, number_of, replaced
 from mailwicket.rehearsal.scenario import BEGIN, Scenario, ScenarioError, Step, moment
 from mailwicket.rehearsal.sent import Sent
 from mailwicket.rehearsal.world import Delivered, World
@@ -151,7 +152,7 @@ class _Player:
                 self._serve(action, happened)
             case "announce":
                 to, subject, text, by = (action.get(key, "") for key in ("to", "subject", "text", "by"))
-                self._world.announce(Announcement([to] if isinstance(to, str) else to, subject, text, by))
+                self._world.announce(Announcement([to] if isinstance(to, str) else to, subject, text, _bare(by)))
 
     def _serve(self, action: Mapping[str, Any], happened: Happened) -> None:
         """Have a server fail or work; mail for a mailbox waits there until it works."""
@@ -242,9 +243,16 @@ class _Player:
         return candidates[0]
 
     def _replace(self, text: str) -> str:
-        named = {one.name: Named(parse(one.raw).message_id or "", None, "") for one in self._waiting if one.name}
-        named |= {name: self._labelled(one) for name, one in self._named.items()}
-        return replaced(text, named, self._world.post.ids)
+        if "@" not in text:
+            return text
+        waiting = {one.name: one for one in self._waiting if one.name}
+
+        def labelled(name: str) -> Named:
+            if name in self._named:
+                return self._labelled(self._named[name])
+            return Named(parse(waiting[name].raw).message_id or "", None, "")
+
+        return replaced(text, Labels([*waiting, *self._named], labelled), self._world.post.ids)
 
     def _labelled(self, one: Delivered) -> Named:
         token = ""
@@ -269,8 +277,10 @@ class _Player:
         do = action["do"].replace("_", "-")
         if do == "merge":
             to = str(self._ticket(to))
+        elif do in {"assign", "remove-cc"}:
+            to = _bare(to)
         text, by, chosen = (str(action.get(key, "")) for key in ("text", "by", "outgoing"))
-        self._world.act(Action(do, number, by, to, text, outgoing=chosen.removeprefix("outgoing/")))
+        self._world.act(Action(do, number, _bare(by), to, text, outgoing=chosen.removeprefix("outgoing/")))
         shown = self._world.ticket(number)
         happened.added = [] if shown is None else shown["entries"][known.get(number, 0) :]
 
@@ -292,6 +302,12 @@ class _Player:
             return
         known = self._world.entry_counts()
         self._note(self._world.retry(self._named[name]), happened, name, known)
+
+
+def _bare(person: str) -> str:
+    """Return the address of *person*, which may stand beside a name; what is none stands for itself."""
+    found = people(person)
+    return found[0].address if len(found) == 1 else person
 
 
 def _with_id(action: Mapping[str, Any], step: Step) -> Mapping[str, Any]:

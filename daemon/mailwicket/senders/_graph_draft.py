@@ -130,8 +130,10 @@ class Drafts:
         try:
             session = (await mailbox.call("POST", path, json={"AttachmentItem": item}, wanted=(200, 201))).json
         except BlockedError as error:
-            # The draft was taken from us: it is this way to hang files on it that is refused, as it is in mailboxes of
-            # others. The server is well.
+            if error.reason != "mailbox_refused":
+                raise
+            # The draft was taken: it is this way to hang files on it that is refused, as it is to a person in
+            # another's mailbox. The server is well.
             raise PermanentError(f"{error}; larger files cannot be hung on a mail in this mailbox") from error
         url = session.get("uploadUrl") if isinstance(session, dict) else None
         if not isinstance(url, str):
@@ -154,9 +156,8 @@ class Drafts:
                 return False
             except (UnsureError, PermanentError) as error:
                 reached = await self._reached(url, at)
-                if (
-                    reached is None and at + len(piece) == size
-                ):  # it may be whole: begun anew, it would hang there twice
+                # After its last slice a file may hang there whole: begun anew, it would hang there twice.
+                if reached is None and at + len(piece) == size:
                     raise TransientError(str(error), reason="server_said") from error
             if reached is None:
                 return False
