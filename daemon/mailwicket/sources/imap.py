@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar, Final, NamedTuple
@@ -26,6 +26,7 @@ from mailwicket.net.imap.utf7 import mailbox_argument
 from mailwicket.net.line import check_room
 from mailwicket.net.oauth.session import NO_RIGHT, Session
 from mailwicket.net.proxy import way_of
+from mailwicket.net.spool import empty_spool
 from mailwicket.ports import Net, Probe
 from mailwicket.sources._imap_bodies import Answers, Bodies, Record
 from mailwicket.sources._imap_cursor import Cursor, first_cursor, renumbered_cursor
@@ -88,7 +89,7 @@ class ImapSource:
         finally:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
                 await client.say_goodbye()
-                await anyio.to_thread.run_sync(self._empty_spool)
+                await anyio.to_thread.run_sync(empty_spool, self._net.spool_dir, self._name)
 
     @property
     def stages(self) -> Sequence[str]:
@@ -98,12 +99,6 @@ class ImapSource:
     async def prove(self, probe: Probe) -> None:
         """Test the connection in stages; see `ports.ProvesConnection`."""
         await prove(self._config, self._credentials, self.deadlines, probe)
-
-    def _empty_spool(self) -> None:
-        """Remove what was fetched and not taken over: it is fetched again, and a full disk wants the room."""
-        with suppress(OSError):  # a disk that does not take it back does not give a new one either
-            for path in self._net.spool_dir.glob(f"{self._name}.*"):  # a unit's name holds no dot
-                path.unlink(missing_ok=True)
 
     async def _open_folder(self, client: ImapClient) -> str:
         """Open the folder, for reading alone when nothing is to be changed; return its UIDVALIDITY."""
