@@ -32,7 +32,8 @@ from mailwicket.rules.notify import Happened
 from mailwicket.rules.outcome import Append, Create, Quarantine
 from mailwicket.rules.own import canonical
 from mailwicket.store import journal, outlist
-from mailwicket.store.outbox import Attempt, Claimed, File, Noted
+from mailwicket.store.attempts import Attempt, Noted
+from mailwicket.store.outbox import Claimed, File
 from mailwicket.store.raw import RawPlace
 from mailwicket.timestamp import timestamp
 

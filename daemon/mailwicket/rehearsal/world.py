@@ -43,9 +43,10 @@ from mailwicket.rehearsal.post import Clock, Post
 from mailwicket.rules.decide import Outcome
 from mailwicket.rules.policy import Policy
 from mailwicket.store import journal, quarantine
+from mailwicket.store.attempts import Attempt, Noted
 from mailwicket.store.database import JOURNAL, migrate
 from mailwicket.store.journal import Kept
-from mailwicket.store.outbox import Attempt, Claimed, Noted
+from mailwicket.store.outbox import Claimed
 from mailwicket.store.raw import RawPlace
 from mailwicket.store.tickets import TicketBook
 from mailwicket.timestamp import timestamp
