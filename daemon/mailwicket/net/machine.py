@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -38,6 +39,11 @@ class Machine:
         self._reading = anyio.Lock()
         self.tokens: BringsTokens | None = None
         """Whoever wires the parts sets it, once there is a place to keep tokens in."""
+
+    def clear_spool(self) -> None:
+        """Begin with an empty spool: what lies there was never named by a row, and is fetched again. Blocking."""
+        shutil.rmtree(self.spool_dir, ignore_errors=True)
+        self.spool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def bearer(self, oauth: str, use: Use, mailbox: str, proxy: str | None = None) -> Bearer:
         """See `ports.Net`."""
