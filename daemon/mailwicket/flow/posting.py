@@ -177,7 +177,7 @@ class Posting:
         route = self._board.route(replace(self.question(notice.event, facts, post.chosen), received_at=source))
         if route is None:
             return False
-        words = self._wording.write(notice, self._context(post, facts))
+        words = self._wording.write(notice, self._context(notice, post, facts))
         for fault in words.faults:
             log.warning("%s; the shipped words are sent", fault)
         parents = self._parents(moment.tx, notice, post)
@@ -232,7 +232,7 @@ class Posting:
         """Return a route as it is kept beside its mail."""
         return {**route.told(), "from": self._board.exchange.servers[route.via].email}
 
-    def _context(self, post: Post, facts: TicketFacts | None) -> Context:
+    def _context(self, notice: Notice, post: Post, facts: TicketFacts | None) -> Context:
         author, given = post.happened.author, post.context
         preferences = self.policy.preferences
         return Context(
@@ -246,8 +246,11 @@ class Posting:
             subject=post.happened.subject,
             grace_days=preferences.reply_to_closed.grace_days,
             delimiter=given.delimiter,
-            mark=self.policy.keys.mark(facts.number) if facts is not None and preferences.body_marker else "",
+            mark=self._mark(notice, facts) if facts is not None and preferences.body_marker else "",
         )
+
+    def _mark(self, notice: Notice, facts: TicketFacts) -> str:
+        return self.policy.keys.mark(facts.number, internal=notice.internal)
 
     def _ticket(self, facts: TicketFacts, post: Post) -> TicketWords:
         return TicketWords(

@@ -141,6 +141,8 @@ def _letter(draft: Draft, loop_mark: str) -> str:
         told["references"] = list(draft.references)
     if not draft.automatic:
         told["human"] = True
+    if draft.internal:
+        told["internal"] = True
     if draft.files:
         told["files"] = [_file(one) for one in draft.files]
     return ENCODE(told)
@@ -211,6 +213,11 @@ class Claimed:
     def is_partly_done(self) -> bool:
         """Whether it is settled for some recipients, or held for them."""
         return len(self.recipients) < len(self.words["to"]) + len(self.words.get("cc", ()))
+
+    @property
+    def internal(self) -> bool:
+        """Whether it is for technicians only, and what answers it, too."""
+        return bool(self.words.get("internal"))
 
     @property
     def files(self) -> list[File]:
