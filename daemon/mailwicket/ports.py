@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
@@ -398,47 +398,12 @@ class KeepsAttachments(Protocol):
         ...
 
 
-class Finding(Protocol):
-    """A stage under way."""
-
-    detail: str
-    """What was found, in a line for a person. Never a secret, nothing of a mail's content."""
-
-
-class Probe(Protocol):
-    """Takes down the stages of a test, in their order."""
-
-    def stage(self, name: str) -> AbstractContextManager[Finding]:
-        """Measure and judge what happens inside: an error fails the stage, and goes on to end the test.
-
-        It has a deadline of its own, which fails it as well. `StageError` brings the fix along; for others it is told
-        from the reason.
-        """
-        ...
-
-
 @runtime_checkable
 class HoldsConnections(Protocol):
     """A desk that opens something at its first call and keeps it."""
 
     async def close(self) -> None:
         """Close what is open. Called when the daemon stops and when another desk takes its place; repeatable."""
-        ...
-
-
-@runtime_checkable
-class ProvesConnection(Protocol):
-    """A source or sender that can be tested in stages, without changing anything on the server."""
-
-    stages: Sequence[str]
-    """Names of all stages that this configuration takes, in order. Public: `mailwicket test --json`."""
-
-    async def prove(self, probe: Probe) -> None:
-        """Go through `stages`, one `probe.stage` each. Reads only: nothing is marked, moved, deleted or sent.
-
-        Raises:
-            MailwicketError: the stage that failed; those behind it were not begun.
-        """
         ...
 
 

@@ -12,11 +12,11 @@ import pytest
 from tests.dialogue.smtp_server import BARE, EHLO, PASSWORD, PLAIN, Odd, certificate, odd
 
 from mailwicket.errors import BlockedError
-from mailwicket.model import Stage, StageState
 from mailwicket.net.proving import login_fix
 from mailwicket.senders._smtp_proof import SMTP
 from mailwicket.senders.smtp import SmtpSender
 from mailwicket.service.trial import Candidate, try_connection
+from mailwicket.stages import Stage, StageState
 
 SENDS_NOTHING = re.compile(
     r"(EHLO .*|HELO .*|STARTTLS|AUTH .*|MAIL FROM:<desk@example\.org>.*|RCPT TO:<desk@example\.org>|RSET|QUIT)"

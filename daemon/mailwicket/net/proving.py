@@ -21,7 +21,7 @@ from mailwicket.net.door import Door, tell_tls
 from mailwicket.net.knock import certificate_of, trusting_context
 from mailwicket.net.preparation import Tested, first_stages, prepare, token_fix
 from mailwicket.net.proxy import Way
-from mailwicket.ports import Probe
+from mailwicket.stages import Probe
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -14,8 +14,9 @@ from mailwicket.net.graph.client import Deadlines, GraphMailbox
 from mailwicket.net.graph.place import SIGNED_IN, folder_path, with_query
 from mailwicket.net.graph.proving import ANSWER_S, Proving, first_stages, stage_error
 from mailwicket.net.graph.ticket import Ticket
-from mailwicket.ports import Net, Probe
+from mailwicket.ports import Net
 from mailwicket.senders._graph_config import GraphOutgoing
+from mailwicket.stages import Probe
 
 DRAFTS: Final = with_query(folder_path("drafts"), {"$select": "id"})
 """What opens a mailbox and reads nothing of it."""
@@ -38,7 +39,7 @@ class Proof:
         self._probe = probe
 
     async def run(self) -> None:
-        """Take every stage; see `ports.ProvesConnection`."""
+        """Take every stage; see `stages.ProvesConnection`."""
         await self._proving.approach()
         ticket = await self._proving.token(self._access.bearer)
         mailbox = await self._access.mailbox(self._deadlines)

@@ -12,9 +12,9 @@ from mailwicket.net.proving import Dialect, impatient, logged_in, login_stages
 from mailwicket.net.smtp.client import Deadlines, SmtpClient
 from mailwicket.net.smtp.login import authenticate, introduce, secure
 from mailwicket.outgoing import Envelope
-from mailwicket.ports import Probe
 from mailwicket.senders._smtp_judgement import refused_recipient, refused_sender
 from mailwicket.senders._smtp_parameters import parameters
+from mailwicket.stages import Probe
 
 GREETING_S: Final = 15
 """Servers make strangers wait there: a test has more patience than elsewhere."""
@@ -26,7 +26,7 @@ def stages(config: Outgoing) -> Sequence[str]:
 
 
 async def prove(config: Outgoing, credentials: Credentials, deadlines: Deadlines, probe: Probe) -> None:
-    """Take every stage; see `ports.ProvesConnection`. *credentials* resolve secrets and trust."""
+    """Take every stage; see `stages.ProvesConnection`. *credentials* resolve secrets and trust."""
     limits = impatient(deadlines, greeting_s=GREETING_S)
     async with logged_in(SMTP, config, credentials, limits, probe) as client:
         await SenderProof(client, config, probe).run()

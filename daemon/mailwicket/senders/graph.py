@@ -13,11 +13,12 @@ from mailwicket.errors import BlockedError, PermanentError, TransientError
 from mailwicket.net.graph.access import Access
 from mailwicket.net.graph.client import Deadlines, GraphMailbox
 from mailwicket.net.graph.ticket import read_ticket
-from mailwicket.ports import Net, Probe
+from mailwicket.ports import Net
 from mailwicket.senders._graph_config import GraphOutgoing
 from mailwicket.senders._graph_looking import Traces
 from mailwicket.senders._graph_proof import DRAFTS, Proof, stages
 from mailwicket.senders._graph_submission import GraphSubmission
+from mailwicket.stages import Probe
 
 
 class GraphSender:
@@ -72,9 +73,9 @@ class GraphSender:
 
     @property
     def stages(self) -> Sequence[str]:
-        """See `ports.ProvesConnection`."""
+        """See `stages.ProvesConnection`."""
         return stages(self._config)
 
     async def prove(self, probe: Probe) -> None:
-        """Test the connection in stages; see `ports.ProvesConnection`."""
+        """Test the connection in stages; see `stages.ProvesConnection`."""
         await Proof(self._config, self._net, self.deadlines, probe).run()

@@ -15,9 +15,10 @@ from mailwicket.net.graph.client import Deadlines, GraphMailbox, Value
 from mailwicket.net.graph.place import folder_path, message_path, with_query
 from mailwicket.net.graph.proving import ANSWER_S, Proving, first_stages, stage_error
 from mailwicket.net.graph.ticket import Ticket
-from mailwicket.ports import Net, Probe
+from mailwicket.ports import Net
 from mailwicket.sources._graph_bodies import header_of
 from mailwicket.sources._graph_folders import Folders
+from mailwicket.stages import Probe
 
 HEADER_BYTES: Final = 64 * 1024
 
@@ -39,7 +40,7 @@ class Proof:
         self._probe = probe
 
     async def run(self) -> None:
-        """Take every stage; see `ports.ProvesConnection`."""
+        """Take every stage; see `stages.ProvesConnection`."""
         await self._proving.approach()
         ticket = await self._proving.token(self._access.bearer)
         graph = await self._access.mailbox(self._deadlines)

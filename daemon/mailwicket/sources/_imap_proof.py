@@ -13,8 +13,8 @@ from mailwicket.net.deadlines import Deadlines
 from mailwicket.net.imap.client import ImapClient
 from mailwicket.net.imap.login import authenticate, secure
 from mailwicket.net.proving import Dialect, impatient, logged_in, login_stages
-from mailwicket.ports import Probe
 from mailwicket.sources._imap_folder import FolderProof
+from mailwicket.stages import Probe
 
 
 def stages(config: Incoming) -> Sequence[str]:
@@ -23,7 +23,7 @@ def stages(config: Incoming) -> Sequence[str]:
 
 
 async def prove(config: Incoming, credentials: Credentials, deadlines: Deadlines, probe: Probe) -> None:
-    """Take every stage; see `ports.ProvesConnection`. *credentials* resolve secrets and trust."""
+    """Take every stage; see `stages.ProvesConnection`. *credentials* resolve secrets and trust."""
     async with logged_in(IMAP, config, credentials, impatient(deadlines), probe) as client:
         await FolderProof(client, config, probe).run()
 

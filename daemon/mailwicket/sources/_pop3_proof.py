@@ -12,9 +12,9 @@ from mailwicket.net.deadlines import Deadlines
 from mailwicket.net.pop3.client import Pop3Client
 from mailwicket.net.pop3.login import authenticate, secure
 from mailwicket.net.proving import Dialect, impatient, logged_in, login_stages
-from mailwicket.ports import Probe
 from mailwicket.sources._pop3_bodies import top_of
 from mailwicket.sources._pop3_session import Session
+from mailwicket.stages import Probe
 
 TLS_PORT: Final = 995
 """RFC 8314 7.3: pop3s."""
@@ -34,7 +34,7 @@ def stages(config: Incoming) -> Sequence[str]:
 
 
 async def prove(config: Incoming, credentials: Credentials, deadlines: Deadlines, probe: Probe) -> None:
-    """Take every stage; see `ports.ProvesConnection`. *credentials* resolve secrets and trust."""
+    """Take every stage; see `stages.ProvesConnection`. *credentials* resolve secrets and trust."""
     async with logged_in(POP3, config, credentials, impatient(deadlines), probe) as client:
         proof = MaildropProof(Session(client), config, probe)
         await proof.run()

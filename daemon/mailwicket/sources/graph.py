@@ -22,13 +22,14 @@ from mailwicket.net.graph.client import Deadlines, GraphMailbox
 from mailwicket.net.graph.failure import ItemGoneError, SyncLostError, UnsureError
 from mailwicket.net.graph.place import folder_path, with_query
 from mailwicket.net.spool import empty_spool
-from mailwicket.ports import Net, Probe
+from mailwicket.ports import Net
 from mailwicket.sources._graph_bodies import Bodies, Record, moment
 from mailwicket.sources._graph_config import Graph
 from mailwicket.sources._graph_cursor import Cursor, first_cursor, next_cursor
 from mailwicket.sources._graph_folders import Folders
 from mailwicket.sources._graph_proof import Proof, stages
 from mailwicket.sources._graph_settling import Settling
+from mailwicket.stages import Probe
 
 PAGE_MAILS: Final = 500
 PAGE_MAILS_MIN: Final = 50
@@ -77,11 +78,11 @@ class GraphSource:
 
     @property
     def stages(self) -> Sequence[str]:
-        """See `ports.ProvesConnection`."""
+        """See `stages.ProvesConnection`."""
         return stages(self._config)
 
     async def prove(self, probe: Probe) -> None:
-        """Test the connection in stages; see `ports.ProvesConnection`."""
+        """Test the connection in stages; see `stages.ProvesConnection`."""
         await Proof(self._config, self._net, self.deadlines, probe).run()
 
     def _bodies(self, graph: GraphMailbox) -> Bodies:

@@ -27,11 +27,12 @@ from mailwicket.net.line import check_room
 from mailwicket.net.oauth.session import NO_RIGHT, Session
 from mailwicket.net.proxy import way_of
 from mailwicket.net.spool import empty_spool
-from mailwicket.ports import Net, Probe
+from mailwicket.ports import Net
 from mailwicket.sources._imap_bodies import Answers, Bodies, Record
 from mailwicket.sources._imap_cursor import Cursor, first_cursor, renumbered_cursor
 from mailwicket.sources._imap_proof import prove, stages
 from mailwicket.sources._imap_settling import Settling
+from mailwicket.stages import Probe
 
 LOOK_MAILS: Final = 500
 """How many mails one look tells: their rows are one transaction, and reading their answers is one stretch of work."""
@@ -93,11 +94,11 @@ class ImapSource:
 
     @property
     def stages(self) -> Sequence[str]:
-        """See `ports.ProvesConnection`."""
+        """See `stages.ProvesConnection`."""
         return stages(self._config)
 
     async def prove(self, probe: Probe) -> None:
-        """Test the connection in stages; see `ports.ProvesConnection`."""
+        """Test the connection in stages; see `stages.ProvesConnection`."""
         await prove(self._config, self._credentials, self.deadlines, probe)
 
     async def _open_folder(self, client: ImapClient) -> str:

@@ -25,12 +25,13 @@ from mailwicket.net.pop3.client import Pop3Client
 from mailwicket.net.pop3.login import log_in
 from mailwicket.net.proxy import way_of
 from mailwicket.net.spool import empty_spool
-from mailwicket.ports import Net, Probe
+from mailwicket.ports import Net
 from mailwicket.sources._digests import digest
 from mailwicket.sources._pop3_bodies import Bodies, Record, received_at, top_of
 from mailwicket.sources._pop3_cursor import FOLDER, Cursor, changed, first_cursor, renumbered
 from mailwicket.sources._pop3_proof import CLEAR_PORT, TLS_PORT, prove, stages
 from mailwicket.sources._pop3_session import Listed, Session
+from mailwicket.stages import Probe
 
 T = TypeVar("T")
 
@@ -113,11 +114,11 @@ class Pop3Source:
 
     @property
     def stages(self) -> Sequence[str]:
-        """See `ports.ProvesConnection`."""
+        """See `stages.ProvesConnection`."""
         return stages(self._config)
 
     async def prove(self, probe: Probe) -> None:
-        """Test the connection in stages; see `ports.ProvesConnection`."""
+        """Test the connection in stages; see `stages.ProvesConnection`."""
         await prove(self._config, self._credentials, self.deadlines, probe)
 
     async def _begin(self) -> Session:

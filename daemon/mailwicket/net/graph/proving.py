@@ -16,7 +16,8 @@ from mailwicket.net.graph.place import SIGNED_IN
 from mailwicket.net.graph.ticket import Ticket, read_ticket
 from mailwicket.net.line import tls_of, trouble
 from mailwicket.net.proxy import Way, way_of
-from mailwicket.ports import Bearer, Net, Probe
+from mailwicket.ports import Bearer, Net
+from mailwicket.stages import Probe
 
 USUAL: Final = f"{TLS_PORT} is usual"
 CONNECT_S: Final = 15.0
