@@ -11,12 +11,13 @@ from typing import Protocol as TypingProtocol
 
 import anyio.to_thread
 
+from mailwicket.admission import Bearer
 from mailwicket.config.secret import Secret
 from mailwicket.errors import BlockedError
 from mailwicket.model import Use
 from mailwicket.net import sasl
 from mailwicket.net.oauth.session import Session, token_refused
-from mailwicket.ports import Bearer, Net
+from mailwicket.ports import Net
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class Credentials:
         return Account(config.username, said, config.security, tls, config.allow_plaintext, is_token)
 
     async def token(self) -> str:
-        """Return a token that is good now; see `ports.Bearer.token` for errors."""
+        """Return a token that is good now; see `admission.Bearer.token` for errors."""
         config = self._config
         if config.oauth is None:
             raise BlockedError(f"{config.server}:{config.port}: no oauth is configured", reason="secret_missing")

@@ -11,12 +11,12 @@ from typing import Protocol
 import anyio
 import anyio.to_thread
 
+from mailwicket.admission import Bearer
 from mailwicket.errors import BlockedError
 from mailwicket.model import Use
 from mailwicket.net.entrance import Entrance
 from mailwicket.net.lanes import Lane, Lanes
 from mailwicket.net.trust import Trust
-from mailwicket.ports import Bearer
 
 
 class BringsTokens(Protocol):
@@ -84,7 +84,7 @@ class NoBearer:
     left_s = 0.0
 
     async def token(self) -> str:
-        """See `ports.Bearer`."""
+        """See `admission.Bearer`."""
         raise BlockedError("there is no place where tokens are kept", reason="needs_sign_in")
 
     def invalidate(self) -> None:

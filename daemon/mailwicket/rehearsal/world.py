@@ -17,6 +17,7 @@ from mailwicket.backends.desk.desk import DeskConfig, EmbeddedDesk
 from mailwicket.backends.desk.reading import list_tickets, show_ticket
 from mailwicket.config.settings import Settings
 from mailwicket.errors import MailwicketError
+from mailwicket.facts import TicketFacts
 from mailwicket.flow.actions import Action, Actions
 from mailwicket.flow.announcing import Announcement, Announcing
 from mailwicket.flow.budget import Budget
@@ -29,15 +30,7 @@ from mailwicket.flow.writing import Writing
 from mailwicket.mail.head import split_header
 from mailwicket.mail.parse import parse
 from mailwicket.mail.token import Keyring
-from mailwicket.model import (
-    IntakeId,
-    IntakeKey,
-    Mail,
-    MailRef,
-    Sha256,
-    TicketFacts,
-    TicketNumber,
-)
+from mailwicket.model import IntakeId, IntakeKey, Mail, MailRef, Sha256, TicketNumber
 from mailwicket.ports import Transaction
 from mailwicket.rehearsal.post import Clock, Post
 from mailwicket.rules.decide import Outcome

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from mailwicket.admission import Bearer
 from mailwicket.config.graph import TLS_PORT
 from mailwicket.errors import BlockedError, MailwicketError, StageError
 from mailwicket.net.approach import Approach, approach_stages
@@ -16,7 +17,7 @@ from mailwicket.net.graph.place import SIGNED_IN
 from mailwicket.net.graph.ticket import Ticket, read_ticket
 from mailwicket.net.line import tls_of, trouble
 from mailwicket.net.proxy import Way, way_of
-from mailwicket.ports import Bearer, Net
+from mailwicket.ports import Net
 from mailwicket.stages import Probe
 
 USUAL: Final = f"{TLS_PORT} is usual"
