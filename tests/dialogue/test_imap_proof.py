@@ -412,6 +412,13 @@ async def test_a_folder_that_is_away_for_now_is_no_wrong_name(tmp_path: Path) ->
     assert "it passes" in str(stage.fix)
 
 
+async def test_a_mailbox_to_which_a_good_login_has_no_right_is_no_wrong_folder(tmp_path: Path) -> None:
+    async with scripted(LOGIN + "C: EXAMINE *\nS: $ BAD User is authenticated but not connected.") as server:
+        stage = await failed(server.source(tmp_path), "folder", server)
+    assert "full access" in str(stage.fix)
+    assert "mend folder" not in str(stage.fix)
+
+
 async def test_a_folder_without_lasting_numbers(tmp_path: Path) -> None:
     async with scripted(LOGIN + "C: EXAMINE *\nS: * 0 EXISTS\nS: $ OK open") as server:
         stage = await failed(server.source(tmp_path), "folder", server)

@@ -118,6 +118,12 @@ async def test_another_protocol_is_named(greeting: str, protocol: str, tmp_path:
     assert f"speaks {protocol}, not SMTP" in stage.detail
 
 
+async def test_a_server_that_says_nothing_at_all_is_told_as_that(tmp_path: Path) -> None:
+    async with odd(GREETING="!hang") as server:
+        stage = await failed(server.sender(tmp_path), "greeting")
+    assert stage.detail.endswith(" did not greet in time")
+
+
 # --- who may send ---------------------------------------------------------------------------------------------------
 
 

@@ -152,7 +152,10 @@ async def look(mailbox: GraphMailbox, drafts_folder: str, message_id: str, draft
 async def _found(mailbox: GraphMailbox, message_id: str, draft: str | None) -> list[Mapping[str, Any]]:
     if draft is not None:
         with suppress(ItemGoneError):
-            return [(await mailbox.call("GET", with_query(message_path(draft), _SELECTED))).json]
+            found = (await mailbox.call("GET", with_query(message_path(draft), _SELECTED))).json
+            if isinstance(found, dict):
+                return [found]
+            raise TransientError(f"{mailbox.place.peer} answers with what is no mail", reason="server_said")
     asked = {"$filter": f"internetMessageId eq '{message_id.replace(chr(39), chr(39) * 2)}'", **_SELECTED}
     return await _listed(mailbox, with_query("messages", asked))
 

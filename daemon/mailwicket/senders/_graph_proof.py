@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 import anyio
 
 from mailwicket.errors import BlockedError, StageError
 from mailwicket.net.graph.access import Access
 from mailwicket.net.graph.client import Deadlines, GraphMailbox
-from mailwicket.net.graph.place import SIGNED_IN, folder_path, with_query
+from mailwicket.net.graph.place import SIGNED_IN
 from mailwicket.net.graph.proving import ANSWER_S, Proving, first_stages, stage_error
 from mailwicket.net.graph.ticket import Ticket
 from mailwicket.ports import Net
 from mailwicket.senders._graph_config import GraphOutgoing
+from mailwicket.senders._graph_draft import drafts_folder
 from mailwicket.stages import Probe
-
-DRAFTS: Final = with_query(folder_path("drafts"), {"$select": "id"})
-"""What opens a mailbox and reads nothing of it."""
 
 
 def stages(config: GraphOutgoing) -> Sequence[str]:
@@ -53,7 +50,7 @@ class Proof:
     async def _open_drafts(self, mailbox: GraphMailbox, ticket: Ticket | None) -> None:
         with self._probe.stage("drafts") as finding:
             try:
-                await mailbox.call("GET", DRAFTS)
+                await drafts_folder(mailbox)
             except BlockedError as error:
                 if error.reason == "mailbox_refused" and ticket is not None and ticket.only_sends:
                     finding.detail = (

@@ -103,6 +103,8 @@ class Proof:
                     finding.detail = "the folder is empty: nothing to read, and nothing wrong"
                     return
                 header = await graph.read_value(f"{message_path(str(rows[0]['id']))}/$value", _header)
+            except BlockedError as error:
+                raise stage_error(self._config, error) from error
             except PermanentError as error:
                 raise StageError(
                     str(error), fix="try again; if it lasts, the mail is one that Graph does not give"
@@ -116,7 +118,7 @@ class Proof:
             there = ", ".join(await Folders(graph).names())
         except MailwicketError:
             there = ""
-        return StageError(str(error), fix=f"mend {key}: {f'there are {there}' if there else 'or make it'}")
+        return StageError(str(error), fix=f"mend {key}: there are {there}" if there else f"mend {key}, or make it")
 
 
 async def _header(value: Value) -> bytes:

@@ -24,7 +24,7 @@ from mailwicket.net.imap.login import PASSING_CODES, log_in
 from mailwicket.net.imap.tokens import UID_MAX, read_date, write_sets
 from mailwicket.net.imap.utf7 import mailbox_argument
 from mailwicket.net.line import check_room
-from mailwicket.net.oauth.session import NO_RIGHT, Session
+from mailwicket.net.oauth.session import NO_RIGHT, Session, lacks_right
 from mailwicket.net.proxy import way_of
 from mailwicket.net.spool import empty_spool
 from mailwicket.ports import Net
@@ -110,7 +110,7 @@ class ImapSource:
             words = f'{client.peer} does not open the folder {config.folder} ("{answer.words}")'
             if answer.code in PASSING_CODES:
                 raise TransientError(words, reason="server_said")
-            if "authenticated but not connected" in answer.words.casefold():  # Exchange, with a good token
+            if lacks_right(answer.words):
                 raise BlockedError(f"{words}: {NO_RIGHT}", reason="mailbox_refused")
             raise BlockedError(words, reason="folder_unknown")
         if verb == "SELECT" and answer.code == b"READ-ONLY":

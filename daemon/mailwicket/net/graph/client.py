@@ -37,6 +37,9 @@ ERROR_BYTES: Final = 64 * 1024
 SHOWN_CHARS: Final = 40
 """Longer words of a path are ids."""
 
+NO_MAIL: Final = frozenset({"application/json", "text/html"})
+"""What a mail's bytes never come as: an error that says 200, or a page of somebody who stands between."""
+
 PAUSING: Final = frozenset({429, 503, 504, 509})
 
 
@@ -178,6 +181,10 @@ class GraphMailbox:
             for renewed in (False, True):
                 async with self._open("GET", url, await self._headers({"Accept": "*/*"}), None, bulk=True) as response:
                     if response.status == 200:
+                        if response.content_type in NO_MAIL:
+                            response.close()
+                            words = f"{asked.peer} answers 200 to {asked.what} with {response.content_type}: no mail"
+                            raise UnsureError(words, reason="server_said")
                         marked = response.content_length is not None or "Transfer-Encoding" in response.headers
                         try:
                             return await take(Value(self._pieces(response), marked))

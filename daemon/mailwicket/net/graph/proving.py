@@ -34,6 +34,7 @@ FIXES: Final[Mapping[str, str]] = {
     "and at the scope of the application's role there",
     "mailbox_unknown": "mend username: the sign-in name (UPN) of a mailbox with a licence",
     "sender_refused": "have the right Send As given to the mailbox in Exchange, or set email to its own address",
+    "mailbox_full": "make room in the mailbox, or have its quota raised",
     "certificate": "mend ca_file: the path of certificates in PEM form",
 }
 """By reason code."""
@@ -121,7 +122,8 @@ class Proving:
                 finding.detail = f"a token that only the server can read, {minutes}"
                 return None
             self._check(ticket)
-            finding.detail = f"for {ticket.audience}, {ticket.who}, {ticket.permissions_shown}, {minutes}"
+            audience = ticket.audience or "whom it does not say"
+            finding.detail = f"for {audience}, {ticket.who}, {ticket.permissions_shown}, {minutes}"
             if ticket.is_of_application and ticket.opens_every_mailbox:
                 finding.detail += (
                     f"; {ticket.permissions_shown} is good for EVERY mailbox of the tenant, unless Exchange limits the "
@@ -131,7 +133,7 @@ class Proving:
 
     def _check(self, ticket: Ticket) -> None:
         config = self._config
-        if not ticket.is_for(config.server):
+        if ticket.audience and not ticket.is_for(config.server):
             scope = f"https://{config.server}/"
             raise StageError(
                 f"the token is for {ticket.audience}, not for {config.server}",

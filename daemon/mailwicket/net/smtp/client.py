@@ -99,7 +99,7 @@ class SmtpClient:
             TransientError: there is none, or it says "later".
             BlockedError: it will have nobody.
         """
-        reply = await self.answer("greet", self.deadlines.greeting_s)
+        reply = await self.answer("", self.deadlines.greeting_s)
         if reply.code == 220:
             return reply
         self.abort()
@@ -303,11 +303,13 @@ class SmtpClient:
         """End the connection, and return what became of an answer to *verb* that does not come."""
         if isinstance(error, SMTPResponseException):
             self.abort()
-            words = f'{self.peer} answered {verb} with what is no SMTP ("{self.shown(error.message)}")'
+            answered = f"answered {verb}" if verb else "greets"
+            words = f'{self.peer} {answered} with what is no SMTP ("{self.shown(error.message)}")'
             return TransientError(words, reason="server_said")
         if isinstance(error, TimeoutError):
             self.abort()
-            return TransientError(f"{self.peer} did not answer {verb} in time", reason="timeout")
+            did_not = f"answer {verb}" if verb else "greet"
+            return TransientError(f"{self.peer} did not {did_not} in time", reason="timeout")
         return self._lost(verb)
 
     def _lost(self, verb: str = "") -> TransientError:
