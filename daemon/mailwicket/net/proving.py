@@ -6,8 +6,8 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
 from typing import Protocol as TypingProtocol
 
 import anyio
@@ -23,9 +23,6 @@ from mailwicket.net.preparation import Tested, first_stages, prepare, token_fix
 from mailwicket.net.proxy import Way
 from mailwicket.stages import Probe
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 TOLD_CHARS: Final = 300
 """Of what a server offers."""
 
@@ -35,15 +32,6 @@ CHANNEL_STAGES: Final[Mapping[str, Sequence[str]]] = {
     "none": ("greeting",),
 }
 """By `security`."""
-
-PATIENCE_S: Final[Mapping[str, float]] = {
-    "connect_s": 15,
-    "greeting_s": 8,
-    "command_s": 20,
-    "silence_s": 20,
-    "answer_s": 20,
-}
-"""How long a test waits at the most, whatever the daemon would: a person waits for it."""
 
 
 class Client(Channel, TypingProtocol):
@@ -72,7 +60,6 @@ class Limits(TypingProtocol):
 
 
 C = TypeVar("C", bound=Client)
-D = TypeVar("D", bound="DataclassInstance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +101,6 @@ def login_stages(config: Tested) -> Sequence[str]:
     """Return the stages that `logged_in` takes, in order."""
     login = ("auth",) if getattr(config, "authentication", True) else ()
     return (*first_stages(config), *CHANNEL_STAGES[config.security], *login)
-
-
-def impatient(deadlines: D, **patience_s: float) -> D:
-    """Return *deadlines*, none of them longer than PATIENCE_S, or *patience_s*, has it."""
-    most = {**PATIENCE_S, **patience_s}
-    shorter = {
-        field.name: min(getattr(deadlines, field.name), most[field.name])
-        for field in fields(deadlines)
-        if field.name in most
-    }
-    return replace(deadlines, **shorter)
 
 
 @asynccontextmanager

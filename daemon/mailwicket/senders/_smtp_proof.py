@@ -8,7 +8,8 @@ from typing import Final
 from mailwicket.config.outgoing import PORTS, Outgoing
 from mailwicket.errors import BlockedError, PermanentError, StageError
 from mailwicket.net.account import Account, Credentials, refuse_clear_text
-from mailwicket.net.proving import Dialect, impatient, logged_in, login_stages
+from mailwicket.net.deadlines import impatient
+from mailwicket.net.proving import Dialect, logged_in, login_stages
 from mailwicket.net.smtp.client import Deadlines, SmtpClient
 from mailwicket.net.smtp.login import authenticate, introduce, secure
 from mailwicket.outgoing import Envelope

@@ -17,7 +17,7 @@ from mailwicket.ports import Net
 from mailwicket.senders._graph_config import GraphOutgoing
 from mailwicket.senders._graph_draft import drafts_folder
 from mailwicket.senders._graph_looking import Traces
-from mailwicket.senders._graph_proof import Proof, stages
+from mailwicket.senders._graph_proof import prove, stages
 from mailwicket.senders._graph_submission import GraphSubmission
 from mailwicket.stages import Probe
 
@@ -76,4 +76,4 @@ class GraphSender:
 
     async def prove(self, probe: Probe) -> None:
         """Test the connection in stages; see `stages.ProvesConnection`."""
-        await Proof(self._config, self._net, self.deadlines, probe).run()
+        await prove(self._config, self._net, self.deadlines, probe)

@@ -9,10 +9,10 @@ import aioimaplib.aioimaplib as imap
 
 from mailwicket.config.incoming import CLEAR_PORT, TLS_PORT, Incoming
 from mailwicket.net.account import Account, Credentials, refuse_clear_text
-from mailwicket.net.deadlines import Deadlines
+from mailwicket.net.deadlines import Deadlines, impatient
 from mailwicket.net.imap.client import ImapClient
 from mailwicket.net.imap.login import authenticate, secure
-from mailwicket.net.proving import Dialect, impatient, logged_in, login_stages
+from mailwicket.net.proving import Dialect, logged_in, login_stages
 from mailwicket.sources._imap_folder import FolderProof
 from mailwicket.stages import Probe
 

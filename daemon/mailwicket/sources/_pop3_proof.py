@@ -8,10 +8,10 @@ from typing import Final
 from mailwicket.config.incoming import Incoming
 from mailwicket.errors import BlockedError, StageError, TransientError
 from mailwicket.net.account import Account, Credentials, refuse_clear_text
-from mailwicket.net.deadlines import Deadlines
+from mailwicket.net.deadlines import Deadlines, impatient
 from mailwicket.net.pop3.client import Pop3Client
 from mailwicket.net.pop3.login import authenticate, secure
-from mailwicket.net.proving import Dialect, impatient, logged_in, login_stages
+from mailwicket.net.proving import Dialect, logged_in, login_stages
 from mailwicket.sources._pop3_bodies import top_of
 from mailwicket.sources._pop3_session import Session
 from mailwicket.stages import Probe

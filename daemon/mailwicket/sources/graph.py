@@ -27,7 +27,7 @@ from mailwicket.sources._graph_bodies import Bodies, Record, moment
 from mailwicket.sources._graph_config import Graph
 from mailwicket.sources._graph_cursor import Cursor, first_cursor, next_cursor
 from mailwicket.sources._graph_folders import Folders
-from mailwicket.sources._graph_proof import Proof, stages
+from mailwicket.sources._graph_proof import prove, stages
 from mailwicket.sources._graph_settling import Settling
 from mailwicket.stages import Probe
 
@@ -83,7 +83,7 @@ class GraphSource:
 
     async def prove(self, probe: Probe) -> None:
         """Test the connection in stages; see `stages.ProvesConnection`."""
-        await Proof(self._config, self._net, self.deadlines, probe).run()
+        await prove(self._config, self._net, self.deadlines, probe)
 
     def _bodies(self, graph: GraphMailbox) -> Bodies:
         limit = self._config.max_mail_bytes
