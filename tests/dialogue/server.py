@@ -28,7 +28,7 @@ import pytest
 from mailwicket.config.incoming import Incoming
 from mailwicket.errors import MailwicketError
 from mailwicket.model import MailRef
-from mailwicket.net.imap.client import Deadlines
+from mailwicket.net.deadlines import Deadlines
 from mailwicket.net.machine import Machine
 from mailwicket.sources.imap import ImapSource
 

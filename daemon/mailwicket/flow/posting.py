@@ -16,10 +16,11 @@ from datetime import datetime
 
 from mailwicket.config.notification import Notification
 from mailwicket.errors import ConflictError, PermanentError
+from mailwicket.facts import TicketFacts
 from mailwicket.flow.switchboard import Switchboard
 from mailwicket.flow.writing import Writing
 from mailwicket.mail.wording import Context, Person, TicketWords, Wording
-from mailwicket.model import Address, MessageId, TicketFacts
+from mailwicket.model import Address, MessageId
 from mailwicket.outgoing import ANY_SERVER, Event, Notice
 from mailwicket.ports import Transaction
 from mailwicket.rules.acknowledge import DAY, Acknowledged, may_acknowledge

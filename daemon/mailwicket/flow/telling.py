@@ -8,23 +8,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mailwicket.errors import PermanentError
+from mailwicket.facts import TicketFacts
 from mailwicket.flow.judgement import Told
 from mailwicket.flow.posting import Moment, Post, Posting
 from mailwicket.flow.saying import PAUSED, written
 from mailwicket.mail.explain import new_words
 from mailwicket.mail.wording import Context, Failure, Passage, Person
-from mailwicket.model import (
-    Address,
-    AttachmentPlace,
-    EntryKind,
-    Flag,
-    IntakeKey,
-    Mail,
-    Reason,
-    TicketFacts,
-    TicketNumber,
-    TicketRef,
-)
+from mailwicket.model import Address, AttachmentPlace, EntryKind, Flag, IntakeKey, Mail, Reason, TicketNumber, TicketRef
 from mailwicket.outgoing import Event
 from mailwicket.ports import JoinsTransaction, MarksEntries, Transaction
 from mailwicket.rules.decide import home_of
@@ -32,7 +22,8 @@ from mailwicket.rules.notify import Happened
 from mailwicket.rules.outcome import Append, Create, Quarantine
 from mailwicket.rules.own import canonical
 from mailwicket.store import journal, outlist
-from mailwicket.store.outbox import Attempt, Claimed, File, Noted
+from mailwicket.store.attempts import Attempt, Noted
+from mailwicket.store.outbox import Claimed, File
 from mailwicket.store.raw import RawPlace
 from mailwicket.timestamp import timestamp
 

@@ -13,12 +13,13 @@ from mailwicket.errors import BlockedError
 from mailwicket.net.graph.access import Access
 from mailwicket.net.graph.client import Deadlines, GraphMailbox
 from mailwicket.net.graph.ticket import read_ticket
-from mailwicket.ports import Net, Probe
+from mailwicket.ports import Net
 from mailwicket.senders._graph_config import GraphOutgoing
 from mailwicket.senders._graph_draft import drafts_folder
 from mailwicket.senders._graph_looking import Traces
-from mailwicket.senders._graph_proof import Proof, stages
+from mailwicket.senders._graph_proof import prove, stages
 from mailwicket.senders._graph_submission import GraphSubmission
+from mailwicket.stages import Probe
 
 
 class GraphSender:
@@ -74,9 +75,9 @@ class GraphSender:
 
     @property
     def stages(self) -> Sequence[str]:
-        """See `ports.ProvesConnection`."""
+        """See `stages.ProvesConnection`."""
         return stages(self._config)
 
     async def prove(self, probe: Probe) -> None:
-        """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._net, self.deadlines, probe).run()
+        """Test the connection in stages; see `stages.ProvesConnection`."""
+        await prove(self._config, self._net, self.deadlines, probe)
