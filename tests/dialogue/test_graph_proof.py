@@ -18,12 +18,12 @@ from tests.lab.proxies import proxy_double
 
 from mailwicket.config.proxy import Proxy, Via
 from mailwicket.errors import BlockedError
-from mailwicket.model import ConnectionReport
 from mailwicket.net.graph.ticket import Ticket, read_ticket
 from mailwicket.net.machine import Machine
 from mailwicket.service.trial import Candidate, try_connection
 from mailwicket.sources._graph_config import Graph
 from mailwicket.sources.graph import GraphSource
+from mailwicket.stages import ConnectionReport
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ import pytest
 import trustme
 from tests.dialogue.server import BRISK, PASSWORD, PLAIN, Scripted, scripted
 
-from mailwicket.model import Stage, StageState
 from mailwicket.net import names
-from mailwicket.net.imap.client import Deadlines
+from mailwicket.net.deadlines import Deadlines
 from mailwicket.service.trial import Candidate, try_connection
 from mailwicket.sources.imap import ImapSource
+from mailwicket.stages import Stage, StageState
 
 READS_ONLY = re.compile(
     r"\w+ (CAPABILITY|STARTTLS|LOGIN .*|AUTHENTICATE PLAIN.*|EXAMINE .*|LIST .*|MYRIGHTS .*|UID SEARCH UNSEEN"

@@ -263,7 +263,7 @@ def test_a_command_killed_again_and_again_loses_and_doubles_nothing(
         known = len(daemon.ask("SELECT 1 FROM intake_row"))
         command = started(daemon, file)
         wait_until_at_work(daemon, command, known)
-        time.sleep(chance.uniform(0, 0.05))
+        time.sleep(chance.uniform(0, 0.02))
         command.send_signal(number)
         out, err = command.communicate(timeout=30)
         codes.append(command.returncode)

@@ -13,9 +13,10 @@ import pytest
 from tests.stage import ANN, BOB, CONF, EVE, TINA, TOM, VERIFIER, Stage, settings_of
 
 from mailwicket.errors import MailwicketError
+from mailwicket.facts import TicketFacts
 from mailwicket.mail.parse import parse
 from mailwicket.mail.token import flipped
-from mailwicket.model import IntakeId, MessageId, Reason, TicketFacts, TicketNumber, TicketStatus
+from mailwicket.model import IntakeId, MessageId, Reason, TicketNumber, TicketStatus
 from mailwicket.rehearsal.world import KEYS, Delivered, World
 from mailwicket.rules.decide import Arrival, decide
 from mailwicket.rules.outcome import Append, Create, Ignore, Quarantine

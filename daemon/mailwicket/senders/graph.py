@@ -13,12 +13,13 @@ from mailwicket.errors import BlockedError
 from mailwicket.net.graph.access import Access
 from mailwicket.net.graph.client import Deadlines, GraphMailbox
 from mailwicket.net.graph.ticket import read_ticket
-from mailwicket.ports import Net, Probe
+from mailwicket.ports import Net
 from mailwicket.senders._graph_config import GraphOutgoing
 from mailwicket.senders._graph_draft import drafts_folder
 from mailwicket.senders._graph_looking import Traces
-from mailwicket.senders._graph_proof import Proof, stages
+from mailwicket.senders._graph_proof import prove, stages
 from mailwicket.senders._graph_submission import GraphSubmission
+from mailwicket.stages import Probe
 
 
 class GraphSender:
@@ -68,11 +69,15 @@ class GraphSender:
         ticket = read_ticket(await self._access.bearer.token())
         return ticket is None or ticket.may_only_send
 
+    async def check_login(self) -> None:
+        """See `ports.KnowsLogin`."""
+        await self._access.bearer.token()
+
     @property
     def stages(self) -> Sequence[str]:
-        """See `ports.ProvesConnection`."""
+        """See `stages.ProvesConnection`."""
         return stages(self._config)
 
     async def prove(self, probe: Probe) -> None:
-        """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._net, self.deadlines, probe).run()
+        """Test the connection in stages; see `stages.ProvesConnection`."""
+        await prove(self._config, self._net, self.deadlines, probe)

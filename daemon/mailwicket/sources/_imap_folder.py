@@ -15,7 +15,7 @@ from mailwicket.net.imap.protocol import Exchange
 from mailwicket.net.imap.tokens import ListedFolder, read_fetch, read_list
 from mailwicket.net.imap.utf7 import decode_utf7, encode_utf7, mailbox_argument
 from mailwicket.net.oauth.session import GIVE_RIGHT, NO_RIGHT, lacks_right
-from mailwicket.ports import Probe
+from mailwicket.stages import Probe
 
 READ_BYTES: Final = 1024
 """So much of a mail is read: enough to know that it can be."""

@@ -15,13 +15,13 @@ import aiohttp
 import anyio
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from mailwicket.admission import Bearer, Lane
 from mailwicket.errors import BlockedError, MailwicketError, TransientError
 from mailwicket.failpoint import failpoint
 from mailwicket.net.graph.failure import Asked, ErrorAnswer, UnsureError, judge, read_error
 from mailwicket.net.graph.place import Place, is_upload_url
 from mailwicket.net.http import CutOffError, Http, read
 from mailwicket.net.proxy import Way
-from mailwicket.ports import Bearer, Lane
 
 log = logging.getLogger(__name__)
 

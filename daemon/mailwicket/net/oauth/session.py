@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Final
 
+from mailwicket.admission import Bearer
 from mailwicket.errors import BlockedError, SessionEndedError, TransientError
-from mailwicket.ports import Bearer
 
 EARLY_S: Final = 60
 LEAST_S: Final = 5.0

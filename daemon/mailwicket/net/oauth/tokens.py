@@ -118,7 +118,7 @@ class Tokens:
         return Client(name, oauth, wire, clock, proxy=proxy, challenged=challenged, sending=sending)
 
     def challenge(self, name: str, claims: str) -> None:
-        """Have the next sign-in ask for what a policy wants; see `ports.Bearer.challenged`."""
+        """Have the next sign-in ask for what a policy wants; see `admission.Bearer.challenged`."""
         if asked := asked_claims(claims):
             self.challenges[name] = asked
 

@@ -76,6 +76,12 @@ class SmtpClient:
 
     # --- the connection ---------------------------------------------------------------------------------------------
 
+    async def open(self, tls: ssl.SSLContext | None, *, plain: bool = False) -> None:
+        """Connect, read the greeting and learn what is offered: `attach`, `greet`, then `introduce`."""
+        await self.attach(tls)
+        await self.greet()
+        await self.introduce(plain=plain)
+
     async def attach(self, tls: ssl.SSLContext | None, sock: socket.socket | None = None) -> None:
         """Connect; with *tls* the first byte is TLS already. *sock* is connected, by `dial` or a proxy.
 
@@ -171,11 +177,6 @@ class SmtpClient:
     def tls(self) -> ssl.SSLObject | None:
         """The TLS session that what is sent now goes over; None in the clear."""
         return None if self._wire is None else tls_of(self._wire.transport)
-
-    @property
-    def encrypted(self) -> bool:
-        """Whether what is sent now goes over TLS."""
-        return self.tls is not None
 
     @property
     def local(self) -> bool:
