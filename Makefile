@@ -8,11 +8,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
-.PHONY: help test test-fast torture demo real-servers lint types floors format bench-servers bench-backlog bench-latency bench-loop bench-idle bench-parse bench-decide bench-keep bench-send clean
+.PHONY: help test test-fast torture live demo real-servers lint types floors format bench-servers bench-backlog bench-latency bench-loop bench-idle bench-parse bench-decide bench-keep bench-send clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
 	@echo "make test-fast    the tests that need no real server"
+	@echo "make live         what the double of Microsoft Graph claims, asked of Microsoft (tests/live)"
 	@echo "make lint types floors"
 	@echo "make bench-backlog   how fast a full mailbox becomes tickets, beside mbsync"
 	@echo "make bench-latency   how soon an announced mail is a ticket, beside fetchmail"
@@ -56,10 +57,13 @@ test: $(VENV)/.dev real-servers
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not real"
+	$(BIN)/python -m pytest -m "not real and not live and not torture"
 
 torture: $(VENV)/.dev real-servers
-	$(BIN)/python -m pytest -m torture -s tests/real tests/flow tests/hostile tests/unit
+	$(BIN)/python -m pytest -m torture -s tests/real tests/flow tests/hostile tests/unit tests/dialogue
+
+live: $(VENV)/.dev
+	$(BIN)/python -m pytest -m live -s tests/live
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from mailwicket.config.incoming import Incoming
 from mailwicket.config.load import Loaded, load
 from mailwicket.config.outgoing import Outgoing
 from mailwicket.senders._graph_config import GraphOutgoing
-from mailwicket.sources.graph import Graph
+from mailwicket.sources._graph_config import Graph
 from mailwicket.sources.pop3 import Pop3
 
 SOURCES = {"graph": Graph, "imap": Incoming, "mapi": Graph, "pop3": Pop3}

@@ -54,6 +54,11 @@ def about(author: Person = ADA, words: Passage = ASKED, quoted: Passage = Passag
     return Context(TICKET, author, words, quoted, desk="Help Desk", grace_days=7)
 
 
+ALERT = """Outgoing/a-server-of-a-very-long-name does not work (unreachable), its mail goes by outgoing/main.
+Since 2026-01-01 09:00 UTC.
+To do: see why (mailwicket status); it is probed each minute, "mailwicket unblock outgoing/main" tries it at once.
+"""
+
 SAMPLES: Final[dict[str, tuple[Notice, Context]]] = {
     "created-requester": (notice(Event.CREATED, Audience.REQUESTER), about()),
     "created-fixed": (notice(Event.CREATED, Audience.REQUESTER, fixed=True), about()),
@@ -91,6 +96,7 @@ SAMPLES: Final[dict[str, tuple[Notice, Context]]] = {
         notice(Event.ANNOUNCEMENT, Audience.REQUESTER, Answer.NEW_REQUEST),
         Context(words=ASKED, subject="The printers rest on Sunday"),
     ),
+    "alert": (notice(Event.ALERT, Audience.REQUESTER, Answer.NOTHING), Context(words=Passage(ALERT), subject="[warning]")),
     "marked": (
         notice(Event.TECHNICIAN_REPLIED, Audience.REQUESTER),
         Context(TICKET, TESS, Passage(REPLY.text, REPLY.html), QUOTE, delimiter="##- Please write your answer above this line -##",

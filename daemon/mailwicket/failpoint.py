@@ -44,6 +44,7 @@ NAMES: Final = (
     "tokens.received",  # a server gave a token, perhaps a new refresh token, and nothing is written yet
     "imap.send",  # before any command leaves for the server
     "pop3.send",  # the same, over POP3
+    "graph.send",  # before a request leaves for Microsoft Graph
 )
 
 ENVIRON: Final = "MAILWICKET_FAILPOINT"

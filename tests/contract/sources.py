@@ -16,7 +16,8 @@ from tests.lab.pop3_server import Maildrop, maildrop
 from mailwicket.demo.imap_server import imap_server
 from mailwicket.net.machine import Machine
 from mailwicket.ports import Source
-from mailwicket.sources.graph import Graph, GraphSource
+from mailwicket.sources._graph_config import Graph
+from mailwicket.sources.graph import GraphSource
 from mailwicket.sources.imap import ImapSource
 from mailwicket.sources.pop3 import Pop3Source
 
@@ -166,6 +167,9 @@ class Tokens:
 
     async def token(self) -> str:
         return self._token
+
+    def challenged(self, claims: str) -> None:
+        self.claims = claims
 
     def invalidate(self) -> None:
         """There is no other."""

@@ -23,6 +23,9 @@ class FakeBearer:
             raise self.error
         return TOKEN
 
+    def challenged(self, claims: str) -> None:
+        self.claims = claims
+
     def invalidate(self) -> None:
         self.invalidated += 1
 

@@ -15,7 +15,7 @@ from mailwicket.net.lanes import Lanes
 
 TOKEN = "token.canary-0815"
 MAILBOX = "desk@example.org"
-BRISK = Deadlines(answer_s=0.6, silence_s=0.6)
+BRISK = Deadlines(answer_s=0.6)
 
 Say = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -54,8 +54,9 @@ class Script:
     heard: list[Heard] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.heard.append(Heard(request.method, request.raw_path, request.headers, await request.read()))
+        content = await request.read()
         say = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        self.heard.append(Heard(request.method, request.raw_path, request.headers, content))
         return await say(request)
 
 
@@ -69,6 +70,9 @@ class FakeBearer:
 
     async def token(self) -> str:
         return f"{TOKEN}-{self.invalidated}"
+
+    def challenged(self, claims: str) -> None:
+        self.claims = claims
 
     def invalidate(self) -> None:
         self.invalidated += 1

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.contract.senders import LabTokens
-from tests.lab.graph import Lab, serving
+from tests.lab.graph import Lab, drafts, serving, uploads
 from tests.lab.graph.mailboxes import Mailbox
 from tests.letters import file, letter
 
@@ -17,7 +18,12 @@ from mailwicket.mail.compose import compose
 from mailwicket.model import Address, MessageId
 from mailwicket.net.machine import Machine
 from mailwicket.outgoing import Envelope, Identity
+from mailwicket.senders import _graph_draft, _graph_mime
 from mailwicket.senders.graph import GraphSender
+
+SLICE = 60_000
+POSTED, TWO_SLICES, THREE_SLICES = 70_000, 100_000, 170_000
+"""Files in a world where sessions begin at 80,000 bytes, not at 3 MB."""
 
 DESK = "desk@example.org"
 ADA = "ada@example.org"
@@ -36,6 +42,15 @@ def large(*sizes: int) -> bytes:
     """A mail with files of so many bytes, in answer to another."""
     files = [file(f"{number}.bin", bytes([number]) * size) for number, size in enumerate(sizes, 1)]
     return mail(enclosures=files, html="<p>It burns.</p>", in_reply_to=MessageId("asked@example.org"))
+
+
+def scale_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A world in which everything is smaller, so that tests are quick: our limits, and the double's."""
+    monkeypatch.setattr(_graph_mime, "MIME_BYTES", 50_000)
+    monkeypatch.setattr(_graph_draft, "SMALL_BYTES", 80_000)
+    monkeypatch.setattr(_graph_draft, "SLICE_BYTES", SLICE)
+    monkeypatch.setattr(drafts, "SMALL_FILE", 80_000)
+    monkeypatch.setattr(uploads, "SMALL_FILE", 80_000)
 
 
 @dataclass

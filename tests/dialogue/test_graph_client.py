@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -12,8 +14,9 @@ from aiohttp import web
 from tests.dialogue.graph import TOKEN, FakeBearer, Say, mailbox, refused, said, scripted
 
 from mailwicket.errors import BlockedError, TransientError
-from mailwicket.net.graph.client import Deadlines, Value
+from mailwicket.net.graph.client import Deadlines, GraphMailbox, Value
 from mailwicket.net.graph.failure import ItemGoneError, SyncLostError, UnsureError
+from mailwicket.net.graph.place import Place
 from mailwicket.net.lanes import Lanes
 
 
@@ -82,10 +85,11 @@ async def test_a_second_refusal_of_the_token_asks_for_a_person_and_shows_no_toke
 async def test_claims_are_not_answered_with_another_token() -> None:
     asks = 'Bearer error="insufficient_claims", claims="eyJ"'
     async with scripted(refused(401, "InvalidAuthenticationToken", WWW_Authenticate=asks)) as script:
-        async with mailbox(script) as graph:
+        bearer = FakeBearer()
+        async with mailbox(script, bearer) as graph:
             with pytest.raises(BlockedError, match="conditional access"):
                 await graph.call("GET", "x")
-        assert len(script.heard) == 1
+        assert (len(script.heard), bearer.claims) == (1, "eyJ"), "the next sign-in asks for them"
 
 
 async def test_a_pause_is_kept_by_what_comes_after_and_by_others_of_the_mailbox() -> None:
@@ -101,6 +105,34 @@ async def test_a_pause_is_kept_by_what_comes_after_and_by_others_of_the_mailbox(
             assert caught.value.reason == "throttled"
             assert caught.value.retry_after_s == pytest.approx(20, abs=1)
     assert len(script.heard) == 1, "each early retry counts against us"
+
+
+async def test_ten_mailboxes_of_one_application_have_four_requests_under_way_and_each_has_one() -> None:
+    under_way: Counter[str] = Counter()
+    most: Counter[str] = Counter()
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        names = "all", request.path.split("/")[3]
+        under_way.update(names)
+        most.update({name: max(0, under_way[name] - most[name]) for name in names})
+        await asyncio.sleep(0.01)
+        under_way.subtract(names)
+        return web.json_response({})
+
+    async def ask(graph: GraphMailbox) -> None:
+        await graph.call("GET", "x")
+        await graph.close()
+
+    lanes = Lanes()
+    async with scripted(slow) as script, anyio.create_task_group() as tasks:
+        for number in range(10):
+            place = Place.at("127.0.0.1", script.port, f"desk{number}@example.org", encrypted=False)
+            for _ in range(2):  # what comes in and what goes out
+                lane = lanes.lane(place.base, "app-1", place.mailbox)
+                graph = GraphMailbox(place, "office", FakeBearer(), lane, cast("Any", None))
+                tasks.start_soon(ask, graph)
+    assert most.pop("all") == 4
+    assert set(most.values()) == {1}
 
 
 async def test_errors_are_of_the_table() -> None:
@@ -192,6 +224,16 @@ async def test_the_bytes_of_a_mail_come_as_they_are_and_may_be_left_early() -> N
         assert await graph.read_value("messages/x/$value", whole) == bytes(range(256)) * 4096
     assert marked
     assert size > 0
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/json"])
+async def test_an_answer_of_another_kind_is_not_taken_for_the_bytes_of_a_mail(kind: str) -> None:
+    async def page(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=b"Subject: no mail\r\n\r\n", content_type=kind)
+
+    async with scripted(page) as script, mailbox(script) as graph:
+        with pytest.raises(UnsureError, match=f"with {kind}: no mail"):
+            await graph.read_value("messages/x/$value", whole)
 
 
 async def test_a_mail_that_drips_is_given_up() -> None:

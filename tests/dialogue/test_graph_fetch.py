@@ -6,6 +6,7 @@ import email
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -16,9 +17,10 @@ from tests.contract.test_sources import look_all, mail, raws
 from mailwicket.errors import StoreError, TransientError
 from mailwicket.mail.parse import parse
 from mailwicket.model import Fetched, MailRef, SpooledMail
-from mailwicket.net.graph.client import Deadlines
+from mailwicket.net.graph.client import Deadlines, Value
+from mailwicket.net.graph.failure import UnsureError
 from mailwicket.sources import _graph_bodies
-from mailwicket.sources._graph_bodies import CUTS_MAX, REFUSALS_MAX, header_of, told_header
+from mailwicket.sources._graph_bodies import CUTS_MAX, REFUSALS_MAX, Bodies, Record, header_of, told_header
 from mailwicket.sources.graph import GraphSource
 
 MIXED = (
@@ -93,7 +95,7 @@ async def test_what_is_beyond_the_room_of_one_fetch_goes_to_files(
 
 
 async def test_over_the_limit_no_more_is_read_than_the_limit(bench: GraphBench) -> None:
-    await bench.deliver(mail(1, b"x" * 30_000_000))
+    await bench.deliver(mail(1, b"x" * 12_000_000))
     async with bench.source(max_mail_bytes=9_000_000).connect() as mailbox:
         refs, _ = await look_all(mailbox)
         (one,) = await mailbox.fetch(refs)
@@ -131,6 +133,31 @@ async def test_a_mail_that_is_refused_becomes_its_header_and_holds_the_others_up
     first, second = await fetched(bench.source(), REFUSALS_MAX - 1)
     assert first.headers_only
     assert (second.raw, second.headers_only) == (mail(2), False)
+
+
+async def test_a_mail_that_came_at_last_is_blamed_for_nothing(bench: GraphBench) -> None:
+    await bench.deliver(mail(1))
+    source = bench.source()
+    for _ in range(REFUSALS_MAX):
+        bench.lab.faults.add("GET */$value", status=500)
+        (one,) = await fetched(source, 1)
+        assert not one.headers_only
+
+
+async def test_a_mail_whose_end_nobody_marks_may_be_cut_off_and_is_not_taken_as_whole() -> None:
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b"Subject: x\r\n\r\n"
+
+    graph: Any = SimpleNamespace(place=SimpleNamespace(peer="graph.example.org:443"))
+    with pytest.raises(UnsureError, match="where a mail ends"):
+        await Bodies(graph, Path(), "", 100, Record())._take(Value(nothing(), is_marked=False))
+
+
+async def test_no_byte_is_no_mail(bench: GraphBench) -> None:
+    await bench.deliver(mail(1))
+    bench.lab.faults.add("GET */$value", lies=200)
+    (one,) = await fetched(bench.source(), 1)
+    assert (one.raw, one.headers_only) == (mail(1), False)
 
 
 async def test_an_outage_blames_no_mail(bench: GraphBench) -> None:

@@ -16,7 +16,9 @@ from tests.lab.graph import GraphError
 from mailwicket.errors import BlockedError, TransientError
 from mailwicket.net.graph.failure import SyncLostError, UnsureError
 from mailwicket.net.machine import Machine
-from mailwicket.sources.graph import Graph, GraphFolder, GraphSource
+from mailwicket.sources import _graph_cursor, graph
+from mailwicket.sources._graph_config import Graph
+from mailwicket.sources.graph import GraphFolder, GraphSource
 
 
 @pytest.fixture
@@ -64,6 +66,16 @@ async def test_whatever_the_habits_of_its_rounds_each_mail_is_told(bench: GraphB
     assert told == {item.immutable_id for item in items}
     assert bench.lab.delta.altered == [], "links go back byte for byte"
     assert all('IdType="ImmutableId"' in one.headers["Prefer"] for one in bench.lab.requests)
+
+
+async def test_of_a_page_the_oldest_mail_comes_first(bench: GraphBench) -> None:
+    bench.lab.delta.manners.shuffled = True
+    now = datetime.now(UTC).replace(microsecond=0)
+    for hours in (3, 9, 1, 7, 5):
+        bench.lab.mailbox(USER).deliver(mail(hours), received=now - timedelta(hours=hours))
+    async with bench.source().connect() as mailbox:
+        refs, _ = await look_all(mailbox)
+    assert [ref.received_at for ref in refs] == [now - timedelta(hours=hours) for hours in (9, 7, 5, 3, 1)]
 
 
 async def test_a_page_is_noted_before_the_next_is_asked_for(bench: GraphBench) -> None:
@@ -146,6 +158,60 @@ async def test_marks_on_what_lay_there_make_no_ticket(bench: GraphBench) -> None
     async with bench.source(start_from="now").connect() as mailbox:  # nothing is remembered
         refs, cursor = await look_all(mailbox, cursor)
     assert refs == []
+
+
+@pytest.mark.parametrize("after", ["read", "partial", "forgotten"])
+async def test_what_is_moved_in_later_is_taken_however_old_it_is(bench: GraphBench, after: str) -> None:
+    box = bench.lab.mailbox(USER)
+    long_ago = datetime.now(UTC) - timedelta(days=30)
+    stays, moves = box.deliver(mail(1), received=long_ago), box.deliver(mail(2), "archive", received=long_ago)
+    async with bench.source(start_from="now").connect() as mailbox:
+        _, cursor = await look_all(mailbox)
+    box.move(moves, box.folder("inbox"))
+    box.read(stays)
+    bench.lab.delta.manners.partial_rows = after == "partial"
+    if after == "forgotten":
+        bench.lab.delta.expire()
+    async with bench.source(start_from="now").connect() as mailbox:
+        refs, _ = await look_all(mailbox, cursor)
+    assert [ref.remote_id for ref in refs] == [moves.immutable_id]
+
+
+async def test_of_very_many_mails_that_lie_there_the_date_decides(
+    bench: GraphBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_graph_cursor, "OLD_MAX", 3)
+    box = bench.lab.mailbox(USER)
+    items = [box.deliver(mail(number)) for number in range(5)]
+    async with small_pages(bench, start_from="now").connect() as mailbox:
+        refs, cursor = await look_all(mailbox)
+        assert (refs, len(cursor) < 1000) == ([], True)
+        box.read(items[0])
+        new = box.deliver(mail(9), received=datetime.now(UTC) + timedelta(seconds=2))
+        refs, _ = await look_all(mailbox, cursor)
+    assert [ref.remote_id for ref in refs] == [new.immutable_id]
+
+
+async def test_a_look_without_news_changes_nothing_for_an_hour(
+    bench: GraphBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.deliver(mail(1))
+    async with bench.source().connect() as mailbox:
+        _, cursor = await look_all(mailbox)
+        for _ in range(3):
+            look = await mailbox.look(cursor)
+            assert (look.refs, look.cursor, look.more) == ((), cursor, False)
+        asked = [one.path for one in bench.lab.asked(ending="/delta")]
+        assert len(set(asked)) == len(asked), "each goes on from the last one"
+        await bench.deliver(mail(2))
+        assert len((await mailbox.look(cursor)).refs) == 1
+        assert len((await mailbox.look(cursor)).refs) == 1, "as when the store did not take it"
+    async with bench.source().connect() as mailbox:
+        assert len((await mailbox.look(cursor)).refs) == 1, "nor after a restart is it lost"
+    monkeypatch.setattr(graph, "LINK_S", -1)
+    async with bench.source().connect() as mailbox:
+        _, cursor = await look_all(mailbox)
+        assert (await mailbox.look(cursor)).cursor != cursor
 
 
 async def test_a_mail_that_comes_while_the_folder_is_walked_through_is_taken(bench: GraphBench) -> None:
@@ -311,7 +377,7 @@ async def scripted_look(say: Say, tmp_path: Path) -> None:
         machine.tokens = None
         server = {"server": "127.0.0.1", "port": script.port, "security": "none", "oauth": "office"}
         source = GraphSource("office", Graph.model_validate({"email": USER, **server}), machine)
-        source._bearer, source._lane = FakeBearer(), machine.lane("graph", "office", USER)
+        source._access._bearer = FakeBearer()
         async with source.connect() as mailbox:
             assert isinstance(mailbox, GraphFolder)
             await mailbox.look(None)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.dialogue.graph_send import ADA, DESK, ID, TO_ADA, Post, large, mail, post, sender
+from tests.dialogue.graph_send import ADA, DESK, ID, TO_ADA, TWO_SLICES, Post, large, mail, post, scale_down, sender
 
-from mailwicket.errors import PermanentError, TransientError, UncertainError
+from mailwicket.errors import BlockedError, PermanentError, TransientError, UncertainError
 from mailwicket.outgoing import RecipientStatus
 from mailwicket.senders._graph_submission import GraphSubmission
 
@@ -148,8 +148,11 @@ async def test_after_a_death_between_draft_and_order_the_mail_is_sent_once_and_n
     assert (at.sent, at.drafts) == ([ID], [])
 
 
-async def test_after_a_death_amid_the_files_no_half_of_a_mail_is_sent(at: Post, tmp_path: Path) -> None:
-    raw = large(4 * 1024 * 1024)
+async def test_after_a_death_amid_the_files_no_half_of_a_mail_is_sent(
+    at: Post, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scale_down(monkeypatch)
+    raw = large(TWO_SLICES)
     with anyio.CancelScope() as scope:
         at.lab.faults.add("PUT *", delay_s=60)
         async with anyio.create_task_group() as tasks:
@@ -170,7 +173,7 @@ async def test_after_a_death_amid_the_files_no_half_of_a_mail_is_sent(at: Post, 
     await anyio.sleep(PATIENCE_S)
     assert await resumed(at, raw)
     assert (at.sent, at.drafts) == ([ID], [])
-    assert len(at.lab.sending.sent[0].content) > 5_000_000
+    assert len(at.lab.sending.sent[0].content) > TWO_SLICES
 
 
 async def test_after_a_death_before_the_draft_the_mail_is_sent_once_it_cannot_be_on_its_way(at: Post) -> None:
@@ -202,6 +205,55 @@ async def test_what_a_person_threw_away_is_no_draft_that_waits(at: Post, tmp_pat
     assert await resumed(at)
     assert at.sent == [ID]
     assert len(at.box.messages("deleteditems")) == 1
+
+
+async def test_a_draft_that_was_known_and_thrown_away_was_not_sent(at: Post) -> None:
+    await lose(at, drop="before")
+    (draft,) = at.box.messages("drafts")
+    at.box.move(draft, at.box.folder("deleteditems"))
+    assert not await resumed(at)
+    await anyio.sleep(PATIENCE_S)
+    assert await resumed(at)
+    assert at.sent == [ID]
+
+
+async def test_an_old_draft_that_was_cleared_away_before_it_was_decided_was_not_sent(
+    at: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await lose(at, drop="before")
+    monkeypatch.setattr("mailwicket.senders._graph_submission.SWEEP_S", -60)  # every draft is old, at every connection
+    at.lab.manners.deletes_to = "recoverableitemspurges"
+    assert not await resumed(at)
+    await anyio.sleep(PATIENCE_S)
+    assert await resumed(at)
+    assert (at.sent, at.drafts) == ([ID], [])
+
+
+async def test_a_question_that_graph_does_not_understand_says_nothing_of_the_mail(at: Post, tmp_path: Path) -> None:
+    await lose(at)
+    restart(at, tmp_path)
+    at.lab.faults.add("GET */messages", status=400, code="InefficientFilter", after=1)
+    with pytest.raises(TransientError, match="InefficientFilter"):
+        await resume(at)
+    assert await resumed(at)
+
+
+async def test_an_empty_answer_about_a_draft_tells_nothing(at: Post) -> None:
+    await lose(at)
+    at.lab.faults.add("GET */messages/*", lies=200)
+    with pytest.raises(TransientError, match="no mail"):
+        await resume(at)
+    assert await resumed(at)
+    assert at.sent == [ID]
+
+
+async def test_a_small_draft_whose_making_is_answered_with_nothing_is_made_anew_and_sent_once(at: Post) -> None:
+    at.lab.faults.add("POST */messages", lies=200)
+    async with at.sender.connect() as submission:
+        with pytest.raises(TransientError, match="names none"):
+            await submission.submit(TO_ADA, mail())
+        await submission.submit(TO_ADA, mail())
+    assert (at.sent, at.drafts) == ([ID], [])
 
 
 async def test_an_id_with_a_quote_in_it_is_looked_for_as_it_is(at: Post) -> None:
@@ -238,6 +290,20 @@ async def test_who_may_read_and_send_sends_in_one_request_once_a_draft_is_refuse
             await submission.submit(TO_ADA, mail())
             await submission.submit(TO_ADA, mail(ID.replace("mw-7-1", "mw-7-2")))
         assert at.asked()[-3:] == ["POST messages", "POST sendMail", "POST sendMail"]
+
+
+async def test_where_the_token_does_not_tell_a_refused_draft_is_reason_to_try(tmp_path: Path) -> None:
+    async with post(tmp_path, token={"token": "opaque"}) as at:
+        for match in ("GET */drafts", "POST */messages"):
+            at.lab.faults.add(match, status=403, code="ErrorAccessDenied")
+            async with at.sender.connect() as submission:
+                await submission.submit(TO_ADA, mail())
+            assert at.asked()[-1] == "POST sendMail"
+        at.lab.faults.add("GET */drafts", status=403, code="ErrorAccessDenied")
+        at.lab.faults.add("POST */sendMail", status=403, code="ErrorAccessDenied")
+        async with at.sender.connect() as submission:
+            with pytest.raises(BlockedError, match="sendMail"):
+                await submission.submit(TO_ADA, mail())
 
 
 async def test_what_is_lost_there_is_not_repeated_but_left_to_a_person(only: Post) -> None:

@@ -5,15 +5,31 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
 import pytest
-from tests.dialogue.graph_send import ADA, DESK, ID, TO_ADA, Post, large, mail, post
+from tests.dialogue.graph_send import (
+    ADA,
+    DESK,
+    ID,
+    POSTED,
+    SLICE,
+    THREE_SLICES,
+    TO_ADA,
+    TWO_SLICES,
+    Post,
+    large,
+    mail,
+    post,
+    scale_down,
+)
 
-from mailwicket.errors import BlockedError, PermanentError, TransientError
+from mailwicket.errors import BlockedError, PermanentError, TransientError, UncertainError
 from mailwicket.mail.parse import parse
 from mailwicket.model import Address
+from mailwicket.net.graph.client import Deadlines
 from mailwicket.outgoing import Envelope
 from mailwicket.senders import _graph_draft as graph_draft
-from mailwicket.senders import _graph_mime as graph_mime
+from mailwicket.senders.graph import GraphSender
 
 OPENED = "GET mailFolders/drafts"
 LISTED = "GET mailFolders/*/messages"
@@ -98,18 +114,18 @@ async def test_a_mail_is_sent_by_the_mailbox_that_username_names(tmp_path: Path)
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graph_mime, "MIME_BYTES", 50_000)
+    scale_down(monkeypatch)
 
 
 @pytest.mark.usefixtures("small")
 async def test_files_that_no_request_can_hold_follow_the_draft_before_it_is_sent(at: Post) -> None:
-    await submit(at, large(100_000, 60_000, 20))
+    await submit(at, large(75_000, 60_000, 20))
     assert at.asked()[-4:] == [
         "POST messages", "POST messages/*/attachments", "POST messages/*/attachments", "POST messages/*/send"
     ]  # fmt: skip
     arrived = parse(at.ada.messages("inbox")[0].raw())
     assert sorted((one.filename, one.size) for one in arrived.attachments) == [
-        ("1.bin", 100_000), ("2.bin", 60_000), ("3.bin", 20)
+        ("1.bin", 75_000), ("2.bin", 60_000), ("3.bin", 20)
     ]  # fmt: skip
     assert arrived.in_reply_to == ["asked@example.org"]
     assert arrived.html is not None
@@ -128,45 +144,49 @@ async def test_a_file_of_three_megabytes_and_more_goes_by_an_upload_session_in_s
     assert [(one.filename, one.size) for one in arrived.attachments] == [("1.bin", size)]
 
 
+@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("drop", ["before", "after"])
 async def test_a_slice_that_was_lost_is_asked_after_and_the_upload_goes_on(at: Post, drop: str) -> None:
     at.lab.faults.add("PUT *", drop=drop)
-    await submit(at, large(4 * 1024 * 1024))
-    assert [first for first, *_ in at.lab.uploads.slices] == [0, graph_draft.SLICE_BYTES]
-    assert parse(at.ada.messages("inbox")[0].raw()).attachments[0].size == 4 * 1024 * 1024
+    await submit(at, large(TWO_SLICES))
+    assert [first for first, *_ in at.lab.uploads.slices] == [0, SLICE]
+    assert parse(at.ada.messages("inbox")[0].raw()).attachments[0].size == TWO_SLICES
 
 
+@pytest.mark.usefixtures("small")
 async def test_an_upload_session_that_ended_is_begun_anew_once(at: Post) -> None:
     at.lab.faults.add("PUT *", after=1, status=404, code="ErrorUploadSessionNotFound")
     at.lab.faults.add("GET /api/*", status=404, code="ErrorUploadSessionNotFound")
-    await submit(at, large(7 * 1024 * 1024))
-    step = graph_draft.SLICE_BYTES
-    assert [first for first, *_ in at.lab.uploads.slices] == [0, 0, step, 2 * step]
+    await submit(at, large(THREE_SLICES))
+    assert [first for first, *_ in at.lab.uploads.slices] == [0, 0, SLICE, 2 * SLICE]
     assert len(parse(at.ada.messages("inbox")[0].raw()).attachments) == 1
 
 
+@pytest.mark.usefixtures("small")
 async def test_sessions_that_all_end_leave_no_half_of_a_mail_behind(at: Post) -> None:
     at.lab.uploads.lifetime_s = 0
     with pytest.raises(TransientError, match="upload session"):
-        await submit(at, large(4 * 1024 * 1024))
+        await submit(at, large(TWO_SLICES))
     assert at.drafts == []
     assert at.sent == []
 
 
+@pytest.mark.usefixtures("small")
 async def test_the_last_slice_whose_answer_is_lost_hangs_no_file_on_twice(at: Post) -> None:
     at.lab.faults.add("PUT *", after=1, drop="after")
     with pytest.raises(TransientError):
-        await submit(at, large(4 * 1024 * 1024))
+        await submit(at, large(TWO_SLICES))
     assert at.drafts == []
-    await submit(at, large(4 * 1024 * 1024))
+    await submit(at, large(TWO_SLICES))
     assert len(parse(at.ada.messages("inbox")[0].raw()).attachments) == 1
 
 
+@pytest.mark.usefixtures("small")
 async def test_a_mailbox_in_which_no_large_file_can_be_hung_refuses_the_mail_and_not_the_server(tmp_path: Path) -> None:
     async with post(tmp_path, username="shared@example.org") as at:
         shared = at.lab.mailbox("shared@example.org", full_access={DESK}, send_as={DESK})
         with pytest.raises(PermanentError, match="larger files"):
-            await submit(at, large(4 * 1024 * 1024))
+            await submit(at, large(TWO_SLICES))
         assert shared.messages("drafts") == []
 
 
@@ -261,6 +281,20 @@ async def test_a_draft_that_could_not_be_sent_yet_is_the_one_that_is_sent(at: Po
     assert (at.sent, at.drafts) == ([ID], [])
 
 
+async def test_a_draft_that_was_removed_before_it_could_be_sent_is_laid_down_anew(at: Post) -> None:
+    at.lab.faults.busy("POST */send")
+    with pytest.raises(TransientError):
+        await submit(at, mail())
+    (draft,) = at.box.messages("drafts")
+    at.box.take(draft)
+    at.rested()
+    with pytest.raises(TransientError) as caught:
+        await submit(at, mail())
+    assert not isinstance(caught.value, UncertainError)
+    await submit(at, mail())
+    assert at.sent == [ID]
+
+
 async def test_a_token_that_is_refused_is_renewed_once_and_the_order_to_send_is_given_once(at: Post) -> None:
     at.lab.faults.add("POST */send", status=401, code="InvalidAuthenticationToken")
     await submit(at, mail())
@@ -293,3 +327,66 @@ async def test_drafts_of_ours_that_are_never_sent_are_removed_after_an_hour_and_
     async with at.sender.connect():
         pass
     assert at.asked().count(LISTED) == 1
+
+
+async def test_a_draft_that_could_not_be_removed_goes_before_the_mail_is_laid_down_anew(at: Post) -> None:
+    at.lab.faults.add("POST */send", status=400, code="ErrorInvalidRecipients")
+    at.lab.faults.add("DELETE */messages/*", status=503)
+    with pytest.raises(PermanentError):
+        await submit(at, mail())
+    assert at.drafts == [ID]
+    at.rested()
+    await submit(at, mail())
+    assert (at.sent, at.drafts) == ([ID], [])
+
+
+async def test_a_draft_whose_making_was_never_answered_goes_before_the_mail_is_laid_down_anew(at: Post) -> None:
+    at.lab.faults.lost_answer("POST */messages")
+    with pytest.raises(TransientError):
+        await submit(at, mail())
+    assert at.drafts == [ID]
+    await submit(at, mail())
+    assert (at.sent, at.drafts) == ([ID], [])
+
+
+async def test_a_server_that_does_not_tell_of_old_drafts_sends_all_the_same(at: Post) -> None:
+    at.lab.faults.add("GET */mailFolders/*/messages", status=400, code="InefficientFilter")
+    await submit(at, mail())
+    assert at.sent == [ID]
+
+
+@pytest.mark.parametrize("fault", [{"status": 404, "code": "ErrorItemNotFound"}, {"status": 400, "code": "BadRequest"}])
+async def test_a_mailbox_that_does_not_open_blocks_the_server(at: Post, fault: dict[str, object]) -> None:
+    at.lab.faults.add("GET */drafts", **fault)
+    with pytest.raises(BlockedError):
+        await submit(at, mail())
+
+
+# --- a server that says nothing
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("where", ["GET */drafts", "POST */messages", "POST */attachments", "PUT *", "POST */send"])
+async def test_whoever_waits_for_a_server_that_says_nothing_can_leave_at_once(at: Post, where: str) -> None:
+    raw = large(TWO_SLICES, POSTED)
+    at.lab.faults.add(where, delay_s=60)
+    with anyio.move_on_after(0.6) as scope:
+        await submit(at, raw)
+    assert scope.cancelled_caught
+    assert anyio.current_time() - scope.deadline < 0.5
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [("POST */messages", TransientError), ("PUT *", TransientError), ("POST */send", UncertainError)],
+)
+async def test_a_server_that_says_nothing_is_given_up_in_time(
+    at: Post, monkeypatch: pytest.MonkeyPatch, where: str, expected: type[TransientError]
+) -> None:
+    monkeypatch.setattr(GraphSender, "deadlines", Deadlines(answer_s=0.3))
+    at.lab.faults.add(where, delay_s=60, times=9)
+    with anyio.fail_after(5), pytest.raises(TransientError) as caught:
+        await submit(at, large(TWO_SLICES))
+    assert isinstance(caught.value, expected)
+    assert isinstance(caught.value, UncertainError) == (where == "POST */send")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
-from tests.dialogue.smtp_server import EHLO, PIPELINING, RAW, TO_ADA, failure, odd, send
+from tests.dialogue.smtp_server import BRISK, EHLO, PIPELINING, RAW, TO_ADA, failure, odd, send
 from tests.dialogue.test_smtp_lost import BEFORE, LARGE
 from tests.dialogue.test_smtp_submit import GOOD_ANSWERS, SERVER, TO_TWO
 
@@ -164,3 +166,20 @@ async def test_an_answer_too_many_or_none_at_all_sends_no_mail(verb: str, answer
     async with odd({**GROUP, verb: answer}) as server:
         assert isinstance(await failure(server, tmp_path), TransientError | PermanentError)
     assert server.mails == []
+
+
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA", "DOT"])
+async def test_a_stop_ends_a_group_at_once_and_nothing_more_goes_over_that_connection(
+    verb: str, tmp_path: Path
+) -> None:
+    async with odd({**GROUP, verb: "!hang"}) as server:
+        patient = server.sender(tmp_path, deadlines=type(BRISK)())
+        begun = time.perf_counter()
+        async with patient.connect() as submission:
+            with anyio.move_on_after(0.1) as scope:
+                await submission.submit(TO_TWO, RAW)
+            assert scope.cancelled_caught
+            with pytest.raises(TransientError, match="dropped"):
+                await submission.submit(TO_ADA, RAW)
+        assert time.perf_counter() - begun < 1
+    assert "QUIT" not in server.verbs()

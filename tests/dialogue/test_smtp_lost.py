@@ -6,7 +6,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.dialogue.smtp_server import BRISK, RAW, TO_ADA, failure, odd, send
+from tests.dialogue.smtp_server import BRISK, EHLO, PIPELINING, RAW, TO_ADA, failure, odd, send
 
 from mailwicket.errors import BlockedError, PermanentError, TransientError, UncertainError
 from mailwicket.senders import smtp
@@ -181,3 +181,37 @@ async def test_a_mail_is_not_risked_on_a_connection_that_rested_before_the_serve
     async with odd(RSET="!hang") as server:
         error = await failure(server, tmp_path)
     assert (type(error), str(error).split(" ", 1)[1]) == (TransientError, "did not answer RSET in time")
+
+
+# --- floods ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["GREETING", "EHLO", "MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize("group", [False, True])
+async def test_an_answer_of_lines_without_end_ends_the_connection(verb: str, tmp_path: Path, *, group: bool) -> None:
+    code = {"GREETING": "220", "DATA": "354"}.get(verb, "250")
+    flood = "\n".join([f"{code}-more to come"] * 20_000)
+    async with odd({"EHLO": PIPELINING if group else EHLO, verb: f"{flood}!hang"}) as server:
+        error = await failure(server, tmp_path)
+    assert type(error) is TransientError
+    assert error.reason == "server_said"
+    assert len(str(error)) < 500
+
+
+async def test_a_flood_after_a_whole_mail_leaves_it_uncertain(tmp_path: Path) -> None:
+    flood = "\n".join(["250-more to come"] * 20_000)
+    async with odd(DOT=f"{flood}!hang") as server:
+        assert type(await failure(server, tmp_path)) is UncertainError
+
+
+@pytest.mark.parametrize("answer", ["450 4.3.0 not now", "502 5.5.1 what?", "421 4.3.2 bye!close"])
+async def test_a_server_that_forgets_no_envelope_gets_no_second_one_over_that_connection(
+    answer: str, tmp_path: Path
+) -> None:
+    script = {"RCPT": ["550 5.1.1 unknown", "250 ok"], "RSET": answer}
+    async with odd(script) as server, server.sender(tmp_path).connect() as submission:
+        await submission.submit(TO_ADA, RAW)
+        with pytest.raises(TransientError, match="RSET"):
+            await submission.submit(TO_ADA, RAW)
+        assert not await submission.is_alive()
+    assert (server.verbs().count("MAIL"), server.mails) == (1, [])

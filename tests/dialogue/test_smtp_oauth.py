@@ -15,10 +15,10 @@ from tests.dialogue.bearer import TOKEN, Brings, FakeBearer
 from tests.dialogue.smtp_server import PASSWORD, RAW, TO_ADA, Odd, odd
 
 from mailwicket.errors import BlockedError, MailwicketError, SessionEndedError, TransientError
-from mailwicket.model import Stage
 from mailwicket.net.machine import Machine
 from mailwicket.senders.smtp import SmtpSender
 from mailwicket.service.trial import Candidate, try_connection
+from mailwicket.stages import Stage
 
 USER = "desk@example.org"
 XOAUTH2 = b64encode(f"user={USER}\x01auth=Bearer {TOKEN}\x01\x01".encode()).decode()
@@ -228,6 +228,7 @@ async def test_the_test_names_the_token_and_how_it_was_said(tmp_path: Path) -> N
     async with odd(EHLO=OFFERS + "XOAUTH2") as server:
         found = await stages(server, tmp_path, FakeBearer())
     assert found["configuration"].detail == "token of oauth.office"
+    assert found["token"].detail == "only its server can read it; 60 minutes left"
     assert found["auth"].detail == f"AUTH XOAUTH2 as {USER}"
 
 
@@ -256,9 +257,9 @@ async def test_a_refusal_is_told_with_what_to_do(tmp_path: Path, script: dict[st
     assert fix in (found.fix or "")
 
 
-async def test_a_token_that_cannot_be_had_is_the_first_stage(tmp_path: Path) -> None:
+async def test_a_token_that_cannot_be_had_is_a_stage_before_any_connection(tmp_path: Path) -> None:
     bearer = FakeBearer(error=BlockedError("oauth office: sign in", reason="needs_sign_in"))
     async with odd() as server:
-        found = (await stages(server, tmp_path, bearer))["configuration"]
+        found = (await stages(server, tmp_path, bearer))["token"]
     assert (found.detail, server.connections) == ("oauth office: sign in", 0)
     assert "mailwicket oauth login office" in (found.fix or "")

@@ -27,7 +27,7 @@ from mailwicket.rules.policy import Policy
 from mailwicket.service import alerts
 from mailwicket.service.alertmail import GATHER, NAMED, AlertMail, Watched, words_of
 from mailwicket.service.alerts import Alert, Cause, fresh
-from mailwicket.store import outbox
+from mailwicket.store import attempts
 from mailwicket.store.outbox import OutboxId
 
 OPS = ["ops@example.net"]
@@ -45,7 +45,9 @@ class Watch:
         self.office = PostOffice(directory, **servers)
         self.standing: list[Alert] = []
         self.to: list[str] = [*OPS]
-        self.policy = Policy(own=OwnAddresses(["desk@example.org"]), keys=self.office.store.keys)
+        self.policy = Policy(
+            own=OwnAddresses(["other@example.org"], {"desk@example.org": "desk"}), keys=self.office.store.keys
+        )
         self.anew()
 
     def anew(self) -> None:
@@ -137,11 +139,15 @@ def test_it_says_what_is_the_matter_since_when_and_what_to_do_and_names_only_so_
 
 
 async def test_it_is_marked_as_a_machines_and_goes_to_each_alone(watch: Watch) -> None:
-    watch.to = [*OPS, "boss@example.net", "desk@example.org"]
+    watch.to = [*OPS, "Postmaster@example.net", "desk@example.org", "postmaster@example.net", "other@example.org"]
     async with watch.office.running("main"):
         await watch.told(alert())
         await watch.office.settled()
-    assert sorted(field_of(raw, "To") for _, raw in watch.office.post.taken) == ["boss@example.net", *OPS]
+    assert sorted(field_of(raw, "To") for _, raw in watch.office.post.taken) == [
+        *OPS,
+        "other@example.org",
+        "postmaster@example.net",
+    ]
     one = message_from_bytes(watch.office.post.taken[0][1])
     assert (one["Auto-Submitted"], one["Precedence"]) == ("auto-generated", None)
     assert watch.policy.keys.is_loop_mark(str(one["X-Mailwicket-Loop"]))
@@ -204,7 +210,7 @@ async def test_answers_of_machines_and_reports_about_it_open_nothing(tmp_path: P
     house = House(tmp_path, exchange)
     watched = Watched(lambda: [alert()], lambda: house.posting, lambda: OPS)
     await AlertMail(house.store, watched, lambda: NOON).look()
-    await house.store.write(lambda tx: outbox.note_sent(tx, {OutboxId(1): None}, NOON))
+    await house.store.write(lambda tx: attempts.note_sent(tx, {OutboxId(1): None}, NOON))
     away = {"auto_submitted": "auto-replied", "message_id": "v@example.net", "in_reply_to": house.ids()[0]}
     await house.receive(mail("Away", "Away.\r\n", "ops@example.net", **away), bounce(house, 0, "ops@example.net", 1))
     assert [str(one) for one in house.watcher.reasons] == ["auto_ignored", "auto_ignored"]

@@ -40,17 +40,17 @@ class Got:
         return str(self.body["error"]["code"])
 
 
-class Client:
-    """Asks as plainly as can be."""
+class Plain:
+    """Asks for one mailbox at one base, as plainly as can be."""
 
-    def __init__(self, lab: Lab, session: ClientSession) -> None:
-        self.lab = lab
+    def __init__(self, session: ClientSession, base: str, token: str, address: str) -> None:
         self.session = session
-        self.box: Mailbox = lab.mailbox(DESK)
-        self.headers = {"Authorization": f"Bearer {lab.tokens.accept()}"}
+        self.base = base
+        self.address = address
+        self.headers = {"Authorization": f"Bearer {token}"}
 
     async def ask(self, method: str, place: str, *, prefer: str = "", **options: Any) -> Got:
-        url = place if place.startswith("http") else f"{self.lab.base}/users/{DESK}/{place}"
+        url = place if place.startswith("http") else f"{self.base}/users/{self.address}/{place}"
         headers = self.headers | ({"Prefer": prefer} if prefer else {}) | options.pop("headers", {})
         wire = URL(url, encoded=True)
         if "json" in options:
@@ -75,6 +75,15 @@ class Client:
             pages.append((await self.get(link, prefer=prefer)).body)
         assert "@odata.deltaLink" in pages[-1]
         return pages
+
+
+class Client(Plain):
+    """Asks the double, and has it at hand."""
+
+    def __init__(self, lab: Lab, session: ClientSession) -> None:
+        super().__init__(session, lab.base, lab.tokens.accept(), DESK)
+        self.lab = lab
+        self.box: Mailbox = lab.mailbox(DESK)
 
 
 @asynccontextmanager

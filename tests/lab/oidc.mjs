@@ -1,11 +1,11 @@
-// A certified authorization server on loopback: `node oidc.mjs PORT REDIRECT_URL`, told where its package is by the
+// A certified authorization server on loopback: `node oidc.mjs PORT REDIRECT_URL...`, told where its package is by the
 // working directory. Its own pages for sign-in and consent take any name; nothing is approved by itself.
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 
 const found = createRequire(`${process.cwd()}/`).resolve("oidc-provider");
 const { Provider } = await import(pathToFileURL(found));
-const [port, redirect] = process.argv.slice(2);
+const [port, ...redirects] = process.argv.slice(2);
 const DEVICE = "urn:ietf:params:oauth:grant-type:device_code";
 const none = { redirect_uris: [], response_types: [] };
 
@@ -13,7 +13,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   clients: [
     {
       client_id: "web", client_secret: "web-secret-canary", token_endpoint_auth_method: "client_secret_post",
-      grant_types: ["authorization_code", "refresh_token"], redirect_uris: [redirect], response_types: ["code"],
+      grant_types: ["authorization_code", "refresh_token"], redirect_uris: redirects, response_types: ["code"],
     },
     { client_id: "device", token_endpoint_auth_method: "none", grant_types: [DEVICE, "refresh_token"], ...none },
     {

@@ -9,8 +9,9 @@ import anyio
 
 from mailwicket.config.oauth import OAuth
 from mailwicket.net.machine import Machine
+from mailwicket.net.oauth.bearer import Door
 from mailwicket.net.oauth.grant import Kept, client_of
-from mailwicket.net.oauth.tokens import Door, Tokens
+from mailwicket.net.oauth.tokens import Tokens
 from mailwicket.net.oauth.wire import Wire
 from mailwicket.store.store import Store
 from mailwicket.store.tokens import SCHEMA, TokenSafe

@@ -6,9 +6,13 @@ import base64
 import json
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import pytest
@@ -21,10 +25,11 @@ from tests.unit.test_oauth_questions import certificate, pem
 from mailwicket.config.oauth import OAuth
 from mailwicket.errors import BlockedError
 from mailwicket.net.machine import Machine
+from mailwicket.net.oauth.bearer import Door
 from mailwicket.net.oauth.grant import Kept
 from mailwicket.net.oauth.question import query_of
 from mailwicket.net.oauth.signin import Progress, SignIns
-from mailwicket.net.oauth.tokens import Door, Tokens
+from mailwicket.net.oauth.tokens import Tokens
 from mailwicket.net.oauth.wire import Wire
 from mailwicket.store.store import Store
 from mailwicket.store.tokens import SCHEMA, TokenSafe
@@ -57,13 +62,14 @@ def number(one: int) -> str:  # RFC 7518 2: Base64urlUInt
 
 @pytest.fixture(scope="module")
 def server(key: rsa.RSAPrivateKey) -> Iterator[oidc.Oidc]:
-    (port,) = free_ports(1)
+    port, callback = free_ports(2)
     numbers = key.public_key().public_numbers()
     n, e = (
         base64.urlsafe_b64encode(one.to_bytes((one.bit_length() + 7) // 8, "big")) for one in (numbers.n, numbers.e)
     )
     jwk = {"kty": "RSA", "n": n.decode().rstrip("="), "e": e.decode().rstrip("="), "alg": "PS256", "use": "sig"}
-    with oidc.running(f"http://127.0.0.1:{port}/", json.dumps(jwk)) as running:
+    places = f"http://127.0.0.1:{port}/", f"http://127.0.0.1:{callback}/oauth/callback"
+    with oidc.running(*places, json.dumps(jwk)) as running:
         yield running
 
 
@@ -148,13 +154,56 @@ async def test_a_wrong_secret_is_told_as_that(server: oidc.Oidc, tmp_path: Path)
     await house.store.close()
 
 
-def test_the_command_signs_in(server: oidc.Oidc, tmp_path: Path) -> None:
-    tables = {"oauth.office": table(server, "web", client_secret="web-secret-canary")}
-    daemon = Daemon(tmp_path / "d", {}, **tables)
+@contextmanager
+def signing_in(daemon: Daemon) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`mailwicket oauth login office`, and the URL that it prints."""
     command = [sys.executable, "-m", "mailwicket", "oauth", "login", "office", "--conf", str(daemon.conf)]
     with subprocess.Popen(mortal(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as login:
         assert login.stdout is not None
         while "/auth?" not in (line := login.stdout.readline()):
             assert line
-        said, _ = login.communicate(oidc.click_through(server, line.strip()) + "\n", timeout=30)
+        yield login, line.strip()
+
+
+def opened(url: str) -> str:
+    """What a browser shows that is sent to *url*."""
+    with urllib.request.urlopen(url, timeout=10) as page:  # noqa: S310 - a loopback address of ours
+        return str(page.read().decode())
+
+
+def test_the_command_signs_in_by_a_url_that_is_pasted(server: oidc.Oidc, tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path / "d", {}, **{"oauth.office": table(server, "web", client_secret="web-secret-canary")})
+    with signing_in(daemon) as (login, url):
+        said, _ = login.communicate(oidc.click_through(server, url) + "\n", timeout=30)
     assert (login.returncode, "signed in" in said) == (0, True)
+
+
+def test_the_command_signs_in_by_a_browser_that_comes_back_to_it(server: oidc.Oidc, tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path / "d", {}, **{"oauth.office": table(server, "web", client_secret="web-secret-canary")})
+    with signing_in(daemon) as (login, url):
+        assert login.stdout is not None
+        while "comes back here" not in (line := login.stdout.readline()):
+            assert line
+        assert "signed in" in opened(oidc.click_through(server, url))
+        assert login.wait(30) == 0
+
+
+def test_the_command_signs_in_by_a_browser_that_comes_back_to_the_daemon(server: oidc.Oidc, tmp_path: Path) -> None:
+    keys = table(server, "web", client_secret="web-secret-canary", redirect_url=server.callback_url)
+    address = urlsplit(server.callback_url).netloc
+    daemon = Daemon(tmp_path / "d", {}, **{"oauth.office": keys})
+    daemon.configure({}, http={"listen": [f"unix:{daemon.socket}", address]}, **{"oauth.office": keys})
+    try:
+        daemon.start_and_answer()
+        with signing_in(daemon) as (login, url):
+            back = oidc.click_through(server, url)
+            assert back.startswith(server.callback_url)
+            assert "signed in" in opened(back)
+            assert login.wait(30) == 0
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            opened(back)  # a state is good once
+        (told,) = json.loads(daemon.command("oauth", "status", "--json").stdout)
+        assert (told["state"], told["missing"]) == ("signed_in", [])
+        assert daemon.stop() == 0
+    finally:
+        daemon.end()

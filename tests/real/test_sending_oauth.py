@@ -140,5 +140,7 @@ def test_the_daemon_sends_with_tokens_by_a_proxy_and_a_withdrawn_one_costs_one_r
             said = daemon.log + json.dumps(tested)
             assert not [token for token in issuer.given if token in said]
             assert PROXY_PASSWORD not in said
+            kept = b"".join(one.read_bytes() for one in daemon.directory.rglob("*") if one.is_file())
+            assert not [token for token in issuer.given if token.encode() in kept]
         finally:
             daemon.end()

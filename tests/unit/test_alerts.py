@@ -346,3 +346,12 @@ def test_a_store_that_is_out_for_long_does_not_begin_anew_with_each_write_that_w
     fail(unit, "store_locked")
     assert causes(unit, after=2 * MINUTE) == [("store_down", None)]
     assert causes(unit, after=5 * MINUTE, **lately) == [("store_down", None)]
+
+
+def test_a_sign_in_whose_end_is_set_is_told_at_half_its_life_and_says_that_use_does_not_help() -> None:
+    at = now()
+    ending = Ending("office", "grant", at + timedelta(days=3), timedelta(days=7))
+    (told,) = alerts_of(report(at=at, endings=[ending]))
+    assert told.cause == Cause.CREDENTIAL_ENDING
+    assert told.do.startswith('"mailwicket oauth login office"; its provider ends it')
+    assert alerts_of(report(at=at - timedelta(days=1), endings=[ending])) == []

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from mailwicket.config.notification import Notification
 from mailwicket.config.preferences import Preferences
-from mailwicket.model import Address, TicketFacts, TicketNumber, TicketStatus
+from mailwicket.facts import TicketFacts
+from mailwicket.model import Address, TicketNumber, TicketStatus
 from mailwicket.outgoing import Answer, Audience, Event, Notice
 from mailwicket.rules.directory import Directory, Person, Role
 from mailwicket.rules.notify import AUDIENCE, Happened, notices
@@ -272,7 +273,7 @@ tables: Final = st.fixed_dictionaries({
 
 @settings(deadline=None, max_examples=500)
 @given(
-    event=st.sampled_from(list(Event)),
+    event=st.sampled_from([one for one in Event if one is not Event.ALERT]),  # that goes to whomever an admin names
     requester=somebody.filter(bool),
     assignee=st.none() | somebody,
     by=st.none() | somebody.filter(bool),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 from tests.lab.issuer import Issuer, issuing, refusal
@@ -23,6 +26,7 @@ from mailwicket.config.oauth import OAuth
 from mailwicket.config.settings import BackendChoice, Settings
 from mailwicket.errors import UnknownError
 from mailwicket.net.machine import Machine
+from mailwicket.net.oauth.bearer import Door
 from mailwicket.net.oauth.question import query_of
 from mailwicket.service.oauth import OAuthDesk
 from mailwicket.service.plan import Act, compare
@@ -131,6 +135,98 @@ def test_a_changed_application_restarts_who_logs_in_by_it_and_nobody_else() -> N
     other = {"email": "desk@example.org", "server": "imap.example.org", "password": "x"}
     assert compare(settings(nowhere, other), settings(nowhere, other, client_id="client-2")).changes == ()
     assert compare(before, settings(nowhere, client_secret_expires=date(2027, 1, 1))).at_once == ("oauth.office",)
+
+
+def claimed(**claims: Any) -> str:
+    parts = [urlsafe_b64encode(json.dumps(one).encode()).rstrip(b"=").decode() for one in ({}, claims)]
+    return ".".join([*parts, "signature"])
+
+
+@pytest.mark.parametrize(
+    ("roles", "uses", "missing"),
+    [
+        (["IMAP.AccessAsApp"], {}, []),
+        (["SMTP.SendAsApp"], {}, ["IMAP.AccessAsApp"]),
+        ([], {"protocol": "pop3"}, ["POP.AccessAsApp"]),
+        (None, {}, ["IMAP.AccessAsApp"]),
+    ],
+)
+async def test_the_roles_of_an_application_by_itself_are_read_from_its_token(
+    issuer: Issuer, tmp_path: Path, roles: Any, uses: dict[str, Any], missing: list[str]
+) -> None:
+    token = claimed(aud="https://outlook.office365.com", **({} if roles is None else {"roles": roles}))
+    issuer.answers = [web.json_response({"token_type": "Bearer", "access_token": token, "expires_in": 3600})]
+    table = {"grant": "client_credentials", "tenant": "t", "client_secret": "canary", "provider": "microsoft"}
+    one = settings(issuer, {**MAILBOX, **uses}, **table)
+    desk = OAuthDesk(lambda: one, Memory(), Machine(tmp_path), lambda _: None)
+    (before,) = await desk.told()
+    assert (before["state"], before["granted"], before["missing"]) == ("by_itself", [], [])
+    await desk.renew(Door("office", "pop3" if uses else "imap", "desk@example.org"))
+    (told,) = await desk.told()
+    assert told["needed"] == ["POP.AccessAsApp" if uses else "IMAP.AccessAsApp"]
+    assert (told["granted"], told["missing"]) == (roles or [], missing)
+
+
+async def test_a_consent_for_an_application_by_itself_tells_what_its_token_allows(
+    issuer: Issuer, tmp_path: Path
+) -> None:
+    told = {"token_type": "Bearer", "access_token": claimed(aud="x", roles=["SMTP.SendAsApp"]), "expires_in": 3600}
+    issuer.answers = [refusal("invalid_grant", "AADSTS65001: no consent", [65001]), web.json_response(told)]
+    table = {"grant": "client_credentials", "tenant": "t", "client_secret": "canary", "provider": "microsoft"}
+    page = f"{issuer.url}/t/oauth2/v2.0/authorize"
+    desk = house(issuer, tmp_path, **table, authorization_url=page)
+    answers = []
+    for _ in range(2):
+        begun = await desk.begin("office", "consent")
+        query = parse_qs(urlsplit(begun["url"]).query)
+        assert query["scope"] == ["https://ps.outlook.com/.default"]
+        answers.append(await desk.come_back({"admin_consent": "True", "tenant": "t", "state": query["state"][0]}))
+    assert [one["progress"] for one in answers] == ["done", "done"]
+    assert "no token can be had yet, which may take some minutes: oauth office: " in answers[0]["said"]
+    assert answers[1]["said"] == (
+        "an administrator consented for the tenant t; granted: SMTP.SendAsApp; MISSING: IMAP.AccessAsApp"
+    )
+
+
+async def test_a_consent_for_what_people_sign_in_to_tells_which_scopes_it_lacks(issuer: Issuer, tmp_path: Path) -> None:
+    page = f"{issuer.url}/t/oauth2/v2.0/authorize"
+    desk = house(issuer, tmp_path, provider="microsoft", authorization_url=page)
+    begun = await desk.begin("office", "consent")
+    (state,) = parse_qs(urlsplit(begun["url"]).query)["state"]
+    scope = "https://outlook.office.com/SMTP.Send openid"
+    told = await desk.come_back({"admin_consent": "True", "tenant": "t", "state": state, "scope": scope})
+    assert told["said"] == (
+        f"an administrator consented for the tenant t; granted: {scope}; "
+        "MISSING: https://outlook.office.com/IMAP.AccessAsUser.All"
+    )
+
+
+async def test_a_google_sign_in_of_a_project_on_testing_is_counted_down_from_its_first_minute(
+    issuer: Issuer, tmp_path: Path
+) -> None:
+    told = {"token_type": "Bearer", "access_token": "a", "refresh_token": "r", "refresh_token_expires_in": 604799}
+    desk = house(issuer, tmp_path, provider="google")
+    issuer.answers = [web.json_response(told), web.json_response({"token_type": "Bearer", "access_token": "b"})]
+    said = (await sign_in(desk, issuer))["said"]
+    assert "ends in 7 days whatever it is used" in said
+    assert '"Testing"' in said
+    desk.tokens.age({"office"})
+    await desk.renew(Door("office", "imap", "desk@example.org"))
+    (shown,) = await desk.told()
+    assert shown["days_left"] == {"grant": 6}, "use does not put it off"
+    (ending,) = desk.endings
+    assert ending.ends_at - ending.told_from == timedelta(seconds=604799) / 2
+
+
+async def test_a_certificate_is_read_from_whatever_stands_around_it_in_its_file(
+    issuer: Issuer, tmp_path: Path, key: Any
+) -> None:
+    shown = tmp_path / "cert.pem"
+    chain = b"Bag Attributes\n    friendlyName: office\n" + certificate(key, days=20) + certificate(key, days=90)
+    shown.write_bytes(chain)
+    desk = house(issuer, tmp_path, certificate=str(shown), key="x")
+    (told,) = await desk.told()
+    assert told["days_left"] == {"certificate": 19}
 
 
 # --- over HTTP ------------------------------------------------------------------------------------------------------

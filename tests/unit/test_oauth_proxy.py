@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
 import pytest
 from tests.lab.issuer import Issuer, issuing
 from tests.lab.proxies import ProxyDouble, proxy_double
@@ -134,3 +136,43 @@ def test_an_enabled_server_comes_before_those_that_are_not(tmp_path: Path) -> No
     one = plain.model_copy(update={"incoming": boxes})
     desk = OAuthDesk(lambda: one, Memory(), Machine(tmp_path), lambda _: None)
     assert (desk.home("office"), desk.home("another")) == ("office", None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "at_verb"),
+    [("http", "request"), *((kind, at) for kind in ("socks5", "socks5h") for at in ("greeting", "auth", "request"))],
+)
+async def test_a_proxy_that_swallows_everything_holds_up_no_stop(
+    kind: str, at_verb: str, issuer: Issuer, tmp_path: Path
+) -> None:
+    async with double(kind, hangs_at=at_verb, user="ada", password="x") as proxy:
+        there = at(proxy, kind, username="ada", password=Secret("x"))
+        desk = house(issuer, tmp_path, {"support": "office"}, office=there)
+        begun = time.monotonic()
+        with anyio.move_on_after(0.2):
+            await desk.tokens.bearer("office", "imap", "desk@example.org", "office").token()
+        await desk.close()
+    assert time.monotonic() - begun < 1
+
+
+async def test_a_refresh_that_was_sent_is_waited_for_at_a_stop_and_one_that_was_not_is_not(
+    issuer: Issuer, tmp_path: Path
+) -> None:
+    async with double("http", hangs_at="request") as proxy:
+        desk = house(issuer, tmp_path, {"a": None, "b": "office"}, table={}, office=at(proxy, "http"))
+        await sign_in(desk, issuer)
+        desk.tokens.age({"office"})
+        issuer.delay_s = 0.5
+        with anyio.move_on_after(0.2):
+            await desk.tokens.bearer("office", "imap", "a@example.org").token()
+        await desk.close()
+        kept = await desk.tokens.kept("office", desk.tokens.application("office"))
+        assert kept.refresh == issuer.given[-2], "what came is written down"
+        desk.tokens.age({"office"})
+        asked = len(issuer.asked)
+        begun = time.monotonic()
+        with anyio.move_on_after(0.2):
+            await desk.tokens.bearer("office", "imap", "b@example.org", "office").token()
+        await desk.close()
+        assert time.monotonic() - begun < 1
+        assert len(issuer.asked) == asked

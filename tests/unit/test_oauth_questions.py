@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from mailwicket.config.oauth import PRESETS, OAuth, scopes
+from mailwicket.config.oauth import OAuth, scopes
 from mailwicket.errors import BlockedError
 from mailwicket.net.oauth.answer import UnreadableError, read_device, read_error, read_token
 from mailwicket.net.oauth.assertion import (
@@ -100,7 +100,6 @@ def test_the_national_clouds_have_their_own_doors_and_every_key_may_be_written_o
         "https://login.chinacloudapi.cn/example.org/oauth2/v2.0/devicecode"
     )
     assert microsoft(token_url="https://login.example.org/t").token_url == "https://login.example.org/t"
-    assert set(PRESETS) == {"microsoft", "microsoft-us", "microsoft-china", "google", "other"}
 
 
 # --- questions ------------------------------------------------------------------------------------------------------
@@ -145,8 +144,20 @@ def test_the_link_for_an_administrator_is_that_of_the_tenant_and_asks_for_what_i
     assert query(app_only)["scope"] == "https://ps.outlook.com/.default"
     common = admin_consent_url(microsoft(tenant=None), ("a",), "s") or ""
     assert "/organizations/v2.0/adminconsent" in common
+    sends = admin_consent_url(microsoft(), ("https://outlook.office365.com/.default",), "s", {"smtp"}) or ""
+    assert query(sends)["scope"] == "https://outlook.office365.com/.default"
     google = OAuth.model_validate({"provider": "google", "client_id": "x"})
     assert admin_consent_url(google, ("a",), "s") is None
+
+
+def test_the_link_for_an_administrator_follows_a_url_that_was_written_out() -> None:
+    stand_in = microsoft(authorization_url="http://127.0.0.1:8080/authorize")
+    url = admin_consent_url(stand_in, ("a",), "s") or ""
+    assert url.startswith("http://127.0.0.1:8080/example.org/v2.0/adminconsent?")
+    page = "https://login.microsoftonline.com/example.org/oauth2/v2.0"
+    plain = {"client_id": "x", "authorization_url": f"{page}/authorize", "token_url": f"{page}/token"}
+    url = admin_consent_url(OAuth.model_validate(plain), ("a",), "s") or ""
+    assert url.startswith("https://login.microsoftonline.com/example.org/v2.0/adminconsent?")
 
 
 def test_forms_hold_what_the_rfcs_want_and_no_scope_where_none_is_known() -> None:
@@ -277,3 +288,91 @@ def test_keys_that_cannot_sign_are_told_without_a_word_of_them(key: rsa.RSAPriva
         assert "canary" not in str(caught.value)
     with pytest.raises(BlockedError, match="no JSON file of a service account"):
         service_signer('{"private_key": ', "oauth.office")
+
+
+WORLD = "https://login.microsoftonline.com/{}/oauth2/v2.0/"
+PRESETS = {
+    # provider: where a browser goes, where tokens are got, what reading by IMAP and sending by SMTP ask for
+    "microsoft": (
+        WORLD.format("common") + "authorize",
+        WORLD.format("common") + "token",
+        "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send offline_access",
+    ),
+    "outlook.com": (
+        WORLD.format("consumers") + "authorize",
+        WORLD.format("consumers") + "token",
+        "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send offline_access",
+    ),
+    "microsoft-us": (
+        "https://login.microsoftonline.us/common/oauth2/v2.0/authorize",
+        "https://login.microsoftonline.us/common/oauth2/v2.0/token",
+        "https://outlook.office365.us/IMAP.AccessAsUser.All https://outlook.office365.us/SMTP.Send offline_access",
+    ),
+    "microsoft-us-dod": (
+        "https://login.microsoftonline.us/common/oauth2/v2.0/authorize",
+        "https://login.microsoftonline.us/common/oauth2/v2.0/token",
+        (
+            "https://outlook-dod.office365.us/IMAP.AccessAsUser.All https://outlook-dod.office365.us/SMTP.Send "
+            "offline_access"
+        ),
+    ),
+    "microsoft-china": (
+        "https://login.chinacloudapi.cn/common/oauth2/v2.0/authorize",
+        "https://login.chinacloudapi.cn/common/oauth2/v2.0/token",
+        "https://partner.outlook.cn/IMAP.AccessAsUser.All https://partner.outlook.cn/SMTP.Send offline_access",
+    ),
+    "google": (
+        "https://accounts.google.com/o/oauth2/v2/auth",
+        "https://oauth2.googleapis.com/token",
+        "https://mail.google.com/",
+    ),
+    "yahoo": (
+        "https://api.login.yahoo.com/oauth2/request_auth",
+        "https://api.login.yahoo.com/oauth2/get_token",
+        "mail-w",
+    ),
+    "aol": ("https://api.login.aol.com/oauth2/request_auth", "https://api.login.aol.com/oauth2/get_token", "mail-w"),
+    "fastmail": (
+        "https://api.fastmail.com/oauth/authorize",
+        "https://api.fastmail.com/oauth/refresh",
+        "https://www.fastmail.com/dev/protocol-imap https://www.fastmail.com/dev/protocol-smtp",
+    ),
+    "yandex": ("https://oauth.yandex.com/authorize", "https://oauth.yandex.com/token", "mail:imap_full mail:smtp"),
+}
+GRAPHS = {
+    "microsoft": "https://graph.microsoft.com",
+    "outlook.com": "https://graph.microsoft.com",
+    "microsoft-us": "https://graph.microsoft.us",
+    "microsoft-us-dod": "https://dod-graph.microsoft.us",
+    "microsoft-china": "https://microsoftgraph.chinacloudapi.cn",
+}
+
+
+@pytest.mark.parametrize("provider", PRESETS)
+def test_a_provider_fills_in_urls_and_scopes(provider: str) -> None:
+    oauth = OAuth.model_validate({"provider": provider, "client_id": "x"})
+    asked = " ".join(scopes(oauth, ["imap", "smtp"], "mail"))
+    assert (oauth.authorization_url, oauth.token_url, asked) == PRESETS[provider]
+    if provider in GRAPHS:
+        graph = GRAPHS[provider]
+        assert scopes(oauth, ["graph", "graph_send"], "graph") == (
+            f"{graph}/Mail.ReadWrite",
+            f"{graph}/Mail.Send",
+            "offline_access",
+        )
+    assert oauth.is_microsoft == (provider in GRAPHS)
+
+
+@pytest.mark.parametrize("provider", [one for one in GRAPHS if one != "outlook.com"])
+def test_an_application_of_a_tenant_asks_for_what_it_was_given_at_each_door(provider: str) -> None:
+    keys = {"tenant": "example.org", "grant": "client_credentials", "client_secret": "x", "client_id": "x"}
+    oauth = OAuth.model_validate({"provider": provider, **keys})
+    (mail,) = scopes(oauth, ["imap", "smtp"], "mail")
+    (graph,) = scopes(oauth, ["graph"], "graph")
+    assert mail.endswith("/.default")
+    assert graph == f"{GRAPHS[provider]}/.default"
+    assert "/example.org/" in (oauth.token_url or "")
+
+
+def test_every_preset_is_tested() -> None:
+    assert {*PRESETS, "other"} == set(get_args(OAuth.model_fields["provider"].annotation))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,7 +33,9 @@ class Scripted:
         self.reply = Reply(status, json.dumps(told).encode())
         self.asked: list[Mapping[str, str]] = []
 
-    async def post(self, url: str, form: Mapping[str, str], proxy: str | None = None) -> Reply:
+    async def post(
+        self, url: str, form: Mapping[str, str], proxy: str | None = None, sending: Callable[[], None] = lambda: None
+    ) -> Reply:
         self.asked.append(form)
         return self.reply
 

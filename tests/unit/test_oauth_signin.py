@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import anyio
 import pytest
+from aiohttp import web
 from tests.lab.issuer import issuing, refusal
 from tests.unit.test_oauth_tokens import Stand
 
@@ -240,3 +242,47 @@ async def test_a_consent_that_is_none_and_a_provider_without_such_a_page_are_tol
 
 
 PAGE = "http://127.0.0.1:1/t/oauth2/v2.0/authorize"
+
+
+# --- a policy wants more of the next sign-in ------------------------------------------------------------------------
+
+WANTED = '{"access_token":{"capolids":{"essential":true,"values":["c-1"]}}}'
+
+
+async def test_what_a_policy_wants_is_asked_for_by_the_next_sign_in_and_by_no_other(tmp_path: Path) -> None:
+    async with issuing() as issuer:
+        desk = Desk(Stand(issuer, tmp_path))
+        desk.stand.sign_in()
+        told = {"error": "interaction_required", "error_description": "AADSTS50076: more", "claims": WANTED}
+        issuer.answers = [web.json_response(told, status=400)]
+        with pytest.raises(BlockedError) as caught:
+            await desk.stand.bearer().token()
+        assert caught.value.reason == "needs_sign_in"
+        _, url = desk.sign_ins.browse("office")
+        assert parse_qs(urlsplit(url).query)["claims"] == [WANTED]
+        await desk.sign_ins.come_back(query_of(issuer.consent(url)))
+        _, url = desk.sign_ins.browse("office")
+        assert "claims" not in parse_qs(urlsplit(url).query)
+
+
+@pytest.mark.parametrize(
+    ("challenge", "asked"),
+    [
+        (WANTED, WANTED),
+        (urlsafe_b64encode(WANTED.encode()).decode(), WANTED),
+        (urlsafe_b64encode(WANTED.encode()).decode().rstrip("="), WANTED),
+        ("", None),
+        ("[1]", None),
+        ("{", None),
+        ("ä", None),
+        ("{" * 5000, None),
+    ],
+)
+async def test_a_challenge_is_read_as_json_or_in_base64_and_nonsense_asks_for_nothing(
+    tmp_path: Path, challenge: str, asked: str | None
+) -> None:
+    async with issuing() as issuer:
+        desk = Desk(Stand(issuer, tmp_path))
+        desk.stand.bearer().challenged(challenge)
+        _, url = desk.sign_ins.browse("office")
+        assert parse_qs(urlsplit(url).query).get("claims") == (None if asked is None else [asked])

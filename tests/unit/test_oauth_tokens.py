@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,18 @@ from typing import Any
 import anyio
 import pytest
 from aiohttp import web
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from tests.lab.issuer import Issuer, issuing, refusal
+from tests.unit.test_oauth_questions import pem
 
 from mailwicket.config.oauth import OAuth
 from mailwicket.errors import BlockedError, StoreError, TransientError
 from mailwicket.net.machine import Machine
+from mailwicket.net.oauth.bearer import Bearer
 from mailwicket.net.oauth.grant import Kept, client_of
-from mailwicket.net.oauth.tokens import Bearer, Tokens
-from mailwicket.net.oauth.wire import ANSWER_BYTES, Wire
+from mailwicket.net.oauth.tokens import Tokens
+from mailwicket.net.oauth.wire import ANSWER_BYTES, Reply, Wire
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -375,3 +380,66 @@ async def test_after_a_change_the_next_token_is_a_new_one_and_the_old_one_still_
         second = await stand.bearer().token()
         assert second != first
         assert await stand.bearer().token() == second
+
+
+# --- Google's service account ---------------------------------------------------------------------------------------
+
+
+class Google:
+    """A token endpoint that believes a statement as Google's does: signed, for it, fresh, and for whom it delegates."""
+
+    def __init__(self, key: Any, delegated: str = "https://mail.google.com/") -> None:
+        self.key = key.public_key()
+        self.delegated = delegated
+        self.asked: list[dict[str, Any]] = []
+
+    async def post(
+        self, url: str, form: Mapping[str, str], proxy: str | None = None, sending: Callable[[], None] = lambda: None
+    ) -> Reply:
+        assert (form["grant_type"], proxy) == ("urn:ietf:params:oauth:grant-type:jwt-bearer", None)
+        assert set(form) == {"grant_type", "assertion"}, "nothing else proves who asks, nor is there a scope beside it"
+        head, claims, signature = form["assertion"].split(".")
+        self.key.verify(unpadded(signature), f"{head}.{claims}".encode(), padding.PKCS1v15(), hashes.SHA256())
+        told = json.loads(unpadded(claims))
+        self.asked.append(told)
+        assert (told["aud"], told["iss"]) == (url, "desk@project.iam.gserviceaccount.com")
+        assert told["iat"] <= NOON.timestamp() < told["exp"] <= told["iat"] + 3600
+        if told["scope"] != self.delegated:
+            words = "Client is unauthorized to retrieve access tokens using this method"
+            return Reply(401, json.dumps({"error": "unauthorized_client", "error_description": words}).encode())
+        granted = {"access_token": f"ya29.{told['sub']}", "expires_in": 3599, "token_type": "Bearer"}
+        return Reply(200, json.dumps(granted).encode())
+
+
+def unpadded(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def service(key: Any, google: Google) -> Tokens:
+    account = json.dumps({"private_key": pem(key), "private_key_id": "k1", "type": "service_account"})
+    keys = {"grant": "service_account", "client_id": "desk@project.iam.gserviceaccount.com", "key": account}
+    oauth = OAuth.model_validate({"provider": "google", **keys})
+    return Tokens(lambda: {"office": oauth}, lambda _: frozenset({"imap"}), Memory(), google, clock=lambda: NOON)
+
+
+@pytest.fixture(scope="module")
+def key() -> Any:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+async def test_a_service_account_has_a_token_for_each_mailbox_and_asks_for_each_once(key: Any) -> None:
+    google = Google(key)
+    tokens = service(key, google)
+    found = [
+        await tokens.bearer("office", use, f"{name}@example.org").token()
+        for name in ("ada", "grace", "ada")
+        for use in ("imap", "smtp")
+    ]
+    assert found == [f"ya29.{name}@example.org" for name in ("ada", "grace", "ada") for _ in range(2)]
+    assert [one["sub"] for one in google.asked] == ["ada@example.org", "grace@example.org"]
+
+
+async def test_a_service_account_that_nobody_delegated_to_is_an_administrators_to_mend(key: Any) -> None:
+    with pytest.raises(BlockedError, match="domain-wide delegation is missing") as caught:
+        await service(key, Google(key, "another")).bearer("office", "imap", "ada@example.org").token()
+    assert caught.value.reason == "needs_admin"

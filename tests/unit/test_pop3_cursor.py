@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from mailwicket.model import Renumbered
-from mailwicket.sources._pop3_cursor import CLOCK_ALLOWANCE, MANY, Cursor, changed, digest, first_cursor, renumbered
+from mailwicket.sources._digests import digest
+from mailwicket.sources._pop3_cursor import CLOCK_ALLOWANCE, MANY, Cursor, changed, first_cursor, renumbered
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 DROP = "desk@pop.example.org"

@@ -192,6 +192,23 @@ expect = {{reason = "created", subject = "Other", entry_text_contains = "New wor
 # --- where it arrives
 
 
+def test_a_mailbox_at_graph_needs_no_more_than_its_application(tmp_path: Path) -> None:
+    conf = """
+conf = '''
+[oauth.office]
+provider = "microsoft"
+tenant = "desk.example"
+client_id = "app-1"
+[incoming.support]
+email = "support@desk.example"
+protocol = "mapi"
+oauth = "office"
+'''
+"""
+    result = played(tmp_path, f'[[step]]\n{MAIL}expect = {{reason = "created"}}\n', conf=conf)
+    assert (result.error, [step.differences for step in result.steps]) == (None, [[]])
+
+
 @pytest.mark.parametrize("unit", ["incoming/sales", "sales"])
 def test_a_unit_is_named_with_and_without_its_kind(tmp_path: Path, unit: str) -> None:
     good(
@@ -351,11 +368,12 @@ def test_a_configuration_that_is_refused_breaks_the_scenario_unless_that_is_expe
 
 @pytest.mark.parametrize(
     "keys",
-    ["", "protocol = 'graph'", "protocol = 'mapi'", "protocol = 'graph'\noauth = 'mine'", "auth = 'oauth'",
+    ["", "protocol = 'graph'", "protocol = 'mapi'", "protocol = 'graph'\noauth = 'mine'", "protocol = 'graph'\noauth = 'mine-app'", "auth = 'oauth'",
      "provider = 'google'", "provider = 'microsoft'\nauth = 'oauth'", "security = 'none'", "security = 'tls'"],
 )  # fmt: skip
 def test_what_a_server_needs_only_to_connect_may_be_left_out(tmp_path: Path, keys: str) -> None:
-    mine = "[oauth.mine]\nprovider = 'microsoft'\n" if "mine" in keys else ""
+    mine = "[oauth.mine]\nprovider = 'microsoft'\n" if "'mine'" in keys else ""
+    mine += "[oauth.mine-app]\nprovider = 'microsoft'\ngrant = 'client_credentials'\n" if "mine-app" in keys else ""
     units = f"[incoming.far]\nemail = 'far@desk.example'\n{keys}\n[outgoing.far]\nemail = 'far@desk.example'\nprimary = true\n{keys}\n"
     mail = 'mail = {from = "ann@example.com", to = "far@desk.example", subject = "Gate", text = "Shut."}\n'
     sent = 'expect = {reason = "created", sent = [{to = "ann@example.com", via = "far"}]}\n'
@@ -373,6 +391,24 @@ def test_nobody_and_nothing_are_written_as_empty_text(tmp_path: Path) -> None:
     copied = MAIL.replace("subject =", 'cc = "bob@example.com", subject =')
     result = played(tmp_path, f"[[step]]\n{copied}expect = {{{none}}}\n")
     assert [one.key for one in result.steps[0].differences] == ["cc"]
+
+
+def test_a_person_may_stand_beside_his_name(tmp_path: Path) -> None:
+    mail = MAIL.replace("subject =", 'cc = "Bob <bob@example.com>", subject =')
+    by = 'by = "Tina Tech <tina@desk.example>"'
+    good(
+        tmp_path,
+        f"""
+[[step]]
+{mail}expect = {{requester = "Ann <ann@example.com>", cc = "Bob <bob@example.com>", not_sent_to = "Eve <eve@example.com>"}}
+[[step]]
+ticket = {{of = "@q", do = "assign", {by}, to = "Tina <tina@desk.example>"}}
+expect = {{assignee = "Tina <tina@desk.example>"}}
+[[step]]
+ticket = {{of = "@q", do = "remove_cc", {by}, to = "Bob <bob@example.com>"}}
+expect = {{cc = []}}
+""",
+    )
 
 
 def test_a_mail_of_ours_comes_back_where_its_ticket_is_at_home_and_by_nobody_but_technicians_is_replied(

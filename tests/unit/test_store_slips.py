@@ -9,7 +9,8 @@ from tests.fakes import NOON
 
 from mailwicket.outgoing import RecipientStatus
 from mailwicket.store import slips
-from mailwicket.store.outbox import Attempt, OutboxId, SentAs
+from mailwicket.store.attempts import Attempt
+from mailwicket.store.outbox import OutboxId, SentAs
 from mailwicket.store.slips import Slips
 
 AS = SentAs("desk@example.org", "Désk", None, "")
@@ -21,11 +22,26 @@ def test_what_began_and_ended_is_found_again_and_what_began_only_is_told_apart(t
     for number in (1, 2):
         slip.begin(OutboxId(number), AS)
     slip.end(OutboxId(1), SENT)
+    slip.flush()
     (left, empty) = Slips(tmp_path).left("main")
     assert (left.server, left.is_believed) == ("main", True)
     assert left.begun == {2: AS}
     assert left.ended == [(1, replace(SENT, sent_as=AS))]
     assert (empty.begun, empty.ended) == ({}, [])
+
+
+def test_how_one_ended_is_written_with_what_begins_next(tmp_path: Path) -> None:
+    slip, _ = Slips(tmp_path).open("main", 0)
+    slip.begin(OutboxId(1), AS)
+    slip.end(OutboxId(1), SENT)
+    assert Slips(tmp_path).left("main")[0].begun == {1: AS}
+    slip.begin(OutboxId(2), AS)
+    (left, _) = Slips(tmp_path).left("main")
+    assert ([mail for mail, _ in left.ended], left.begun) == ([1], {2: AS})
+    slip.end(OutboxId(2), SENT)
+    slip.clear()
+    slip.flush()
+    assert Slips(tmp_path).left("main")[0].ended == []
 
 
 def test_a_torn_last_line_was_not_said(tmp_path: Path) -> None:

@@ -116,7 +116,6 @@ NOWHERE = "is received by no mailbox (an alias belongs into the aliases of its m
             '[daemon]\nalert_to = ["news@example.org"]\n[requester."al@example.org"]\naddresses = ["News@example.org"]',
             [
                 f"6: outgoing.main.email: {NOWHERE}: reports of failed delivery do not come back",
-                "11: daemon.alert_to: is an address of outgoing.main: nothing is sent there",
                 '12: requester."al@example.org": has an address of outgoing.main: his mail is taken for our own',
             ],
         ),

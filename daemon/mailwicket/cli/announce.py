@@ -30,13 +30,27 @@ Shown = dict[str, Any]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs; its keys are a contract.")]
 Number = Annotated[int, typer.Argument(metavar="ID", help="The announcement's number.", min=1, max=2**63 - 1)]
 
-_SUBJECT: Final = re.compile(r"\ufeff?subject:[ \t]*(.*?)[ \t]*(?:\r?\n|\Z)", re.IGNORECASE)
+_HEADER: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*:.*(?:\n|\Z)|[ \t]+\S.*(?:\n|\Z))+(?=\n|\Z)")
+"""A header as a mail has it, up to the empty line."""
+
+_FIELD: Final = re.compile(r"^([A-Za-z][A-Za-z0-9-]*):[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.MULTILINE)
+_OF_MAIL: Final = re.compile(
+    r"subject|from|to|cc|bcc|date|sender|reply-to|message-id|in-reply-to|references|mime-version|(?:content|list|x)-.*"
+    r"|received|return-path|user-agent|delivered-to|dkim-signature|authentication-results|auto-submitted|precedence",
+    re.IGNORECASE,
+)
+"""Names of a header's fields: another word before a colon is text."""
+
+_FIRST: Final = re.compile(r"subject:[ \t]*(.*?)[ \t]*(?:\n|\Z)", re.IGNORECASE)
+_HEADING: Final = re.compile(r"#[ \t]+(.*?)[ \t#]*(?:\n|\Z)")
 
 
 def announce(  # noqa: PLR0913 - options of a command
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help='Markdown; its first line is "Subject: ...". "-" is standard input.'),
+        typer.Argument(
+            metavar="FILE", help='Markdown; its first line is "Subject: ..." or a heading. "-" is standard input.'
+        ),
     ],
     *,
     to: Annotated[
@@ -48,7 +62,7 @@ def announce(  # noqa: PLR0913 - options of a command
             "several between commas, or more than once.",
         ),
     ],
-    subject: Annotated[str, typer.Option("--subject", help="In the place of the first line of FILE.")] = "",
+    subject: Annotated[str, typer.Option("--subject", help="In the place of what FILE says.")] = "",
     by: Annotated[str, typer.Option("--by", metavar="ADDR", help="Who writes; he gets none himself.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell who would get it; send nothing.")] = False,
     wait: Annotated[
@@ -62,7 +76,7 @@ def announce(  # noqa: PLR0913 - options of a command
     be_lenient()
     told_subject, text = _read(file)
     if not (subject or told_subject):
-        give_up('no subject: the first line of FILE is "Subject: ...", or --subject says it', USAGE)
+        give_up('no subject: the first line of FILE is "Subject: ..." or "# ...", or --subject says it', USAGE)
     body = {"to": to, "subject": subject or told_subject, "text": text, "by": by, "dry_run": dry_run}
     daemon = door(conf)
     answer = daemon.ask("POST", ROUTE, body)
@@ -137,17 +151,32 @@ def cancel(number: Number, *, conf: Conf = None) -> None:
 
 
 def _read(file: str) -> tuple[str, str]:
-    """Return the subject that the first line tells, `""` where it does not, and the text."""
+    """Return the subject that FILE tells, `""` where it does not, and the text."""
     try:
         raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        text = raw.decode("utf-8-sig")
     except OSError as error:
         give_up(f"{file}: {error.strerror}")
+    try:
+        return _parted(raw.decode("utf-8-sig").replace("\r\n", "\n"), raw)
     except UnicodeDecodeError:
         give_up(f"{file}: is no UTF-8 text")
-    if (found := _SUBJECT.match(text)) is None:
-        return "", text
-    return found[1], text[found.end() :].lstrip("\r\n")
+
+
+def _parted(text: str, raw: bytes) -> tuple[str, str]:
+    """Part subject and text: at a header with a Subject, of a whole mail or not, else a heading is the subject."""
+    header = _HEADER.match(text)
+    fields = {name.casefold(): value for name, value in _FIELD.findall(header[0])} if header else {}
+    if header and "subject" in fields and all(map(_OF_MAIL.fullmatch, fields)):
+        if fields.keys() & {"mime-version", "content-type", "content-transfer-encoding"}:
+            from mailwicket.mail.parse import parse
+
+            mail = parse(raw)
+            return mail.subject, mail.text
+        return " ".join(fields["subject"].split()), text[header.end() :].lstrip("\n")
+    if (first := _FIRST.match(text)) is not None:
+        return first[1], text[first.end() :].lstrip("\n")
+    heading = _HEADING.match(text.lstrip("\n"))
+    return (heading[1], text) if heading else ("", text)
 
 
 def _wait(daemon: Door, told: Shown) -> Shown:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +11,19 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 import typer
 
+from mailwicket.admission import Bearer
+from mailwicket.config.oauth import SIGNED_IN
 from mailwicket.errors import BlockedError, TransientError
+from mailwicket.net.oauth.bearer import Door
 from mailwicket.net.oauth.grant import Access, Kept
-from mailwicket.net.oauth.tokens import Door
+from mailwicket.net.oauth.tokens import Tokens
+from mailwicket.net.oauth.wire import Wire
 from mailwicket.store.database import open_reader
 from mailwicket.store.tokens import TokenSafe
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from mailwicket.cli.signing import Signing
     from mailwicket.config.settings import Settings
     from mailwicket.model import Use
@@ -40,16 +46,41 @@ class ReadOnly:
         raise NotImplementedError
 
 
-class CliTokens:
-    """Brings tokens to the adapters of a command."""
+class Forgetful:
+    """A safe for tokens that an application gets by itself: with the command they are gone."""
 
-    def __init__(self, desk: Signing, settings: Settings) -> None:
-        """Have *desk* keep good tokens in the safe, and read them there."""
+    def __init__(self) -> None:
+        """Hold nothing."""
+        self._texts: dict[str, str] = {}
+
+    async def load(self, name: str) -> str | None:
+        """See `net.oauth.grant.Safe`."""
+        return self._texts.get(name)
+
+    async def save(self, name: str, text: str) -> None:
+        """See `net.oauth.grant.Safe`."""
+        self._texts[name] = text
+
+
+class CliTokens:
+    """Brings tokens to the adapters of a command.
+
+    An application that logs in by itself is asked for here: conf.d need not be what a daemon runs, and nothing is
+    kept. What a person signed in to has one keeper alone.
+    """
+
+    def __init__(self, desk: Signing | None, settings: Settings, trust: Callable[[], Awaitable[SSLContext]]) -> None:
+        """Have *desk* keep good tokens in the safe, and read them there; None where nobody signed in to anything."""
         self._desk = desk
         self._settings = settings
+        wire = Wire(trust, lambda: settings.proxy)
+        self._own = Tokens(lambda: settings.oauth, lambda _: frozenset(), Forgetful(), wire)
 
-    def bearer(self, name: str, use: Use, mailbox: str, proxy: str | None = None) -> CliBearer:
+    def bearer(self, name: str, use: Use, mailbox: str, proxy: str | None = None) -> Bearer:
         """Return who brings tokens of `[oauth.NAME]`."""
+        oauth = self._settings.oauth.get(name)
+        if self._desk is None or (oauth is not None and oauth.grant not in SIGNED_IN):
+            return self._own.bearer(name, use, mailbox, proxy)
         return CliBearer(self._desk, self._settings, Door(name, use, mailbox, proxy))
 
     def client_id(self, name: str) -> str:
@@ -59,7 +90,7 @@ class CliTokens:
 
 
 class CliBearer:
-    """See `ports.Bearer`. A test logs in once: what is refused is told, not tried again."""
+    """See `admission.Bearer`. A test logs in once: what is refused is told, not tried again."""
 
     is_fresh = True
 
@@ -71,7 +102,7 @@ class CliBearer:
         self.left_s = 0.0
 
     async def token(self) -> str:
-        """See `ports.Bearer`."""
+        """See `admission.Bearer`."""
         await anyio.to_thread.run_sync(self._renew, abandon_on_cancel=True)
         safe = TokenSafe(self._settings.daemon.state_dir, ReadOnly(self._settings.daemon.state_dir))
         name = self._door.name
@@ -94,3 +125,6 @@ class CliBearer:
 
     def invalidate(self) -> None:
         """The next run asks anew, if its age was the reason."""
+
+    def challenged(self, claims: str) -> None:
+        """The daemon will hear it itself: whoever tests does not sign in."""

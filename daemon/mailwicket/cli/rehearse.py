@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -27,13 +29,13 @@ def rehearse(
     from mailwicket.rehearsal.play import Result, play
     from mailwicket.rehearsal.scenario import ScenarioError, read
 
-    logging.getLogger("mailwicket").setLevel(logging.ERROR)  # what the daemon would warn of is told by its outcome
     plugins = installed()
     results: list[Result] = []
     be_lenient()
     for file in files:
         try:
-            result = play(read(file), conf, lambda directory: load_with(plugins, directory, {}))
+            with _errors_only():
+                result = play(read(file), conf, lambda directory: load_with(plugins, directory, {}))
         except ScenarioError as error:
             result = Result(str(file), error=str(error))
         except Exception as error:  # noqa: BLE001 - a bug of ours must not keep the other scenarios from being played
@@ -42,6 +44,18 @@ def rehearse(
         _show_json(result) if as_json else _show(result)
     broken = any(result.error is not None for result in results)
     raise typer.Exit(2 if broken else 0 if all(result.passed for result in results) else 1)
+
+
+@contextmanager
+def _errors_only() -> Iterator[None]:
+    """Keep the log to errors: what the daemon would warn of is told by the outcome of a step."""
+    log = logging.getLogger("mailwicket")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def _show_json(result: object) -> None:

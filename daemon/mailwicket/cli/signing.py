@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
     from mailwicket.config.settings import Settings
-    from mailwicket.net.oauth.tokens import Door as TokenDoor
+    from mailwicket.net.oauth.bearer import Door as TokenDoor
     from mailwicket.service.oauth import OAuthDesk
 
 ROOT = "/api/v1/oauth"

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import json
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from mailwicket.config.incoming import Incoming
     from mailwicket.config.load import Loaded
     from mailwicket.config.outgoing import Outgoing
-    from mailwicket.model import ConnectionReport
+    from mailwicket.config.settings import Settings
     from mailwicket.net.machine import BringsTokens
     from mailwicket.ports import Net
     from mailwicket.service.trial import Errand
+    from mailwicket.stages import ConnectionReport
 
     Server = Incoming | Outgoing
 
@@ -84,12 +85,7 @@ def run_test(
         give_up("there is no outgoing server to send by", 2)
     more = dict.fromkeys(senders, sending) if send_to or roundtrip else {}
     with ExitStack() as stack:
-        tokens = None
-        if result.settings is not None and any(getattr(one, "auth", "basic") == "oauth" for one in ready.values()):
-            from mailwicket.cli.bearing import CliTokens
-            from mailwicket.cli.signing import signing
-
-            tokens = CliTokens(stack.enter_context(signing(conf)), result.settings)
+        tokens = None if result.settings is None else _tokens(result.settings, ready.values(), conf, stack)
         reports = report(ready, more, tokens, quiet=as_json)
     if as_json:
         print(json.dumps([_as_json(one) for one in reports], ensure_ascii=False))
@@ -97,6 +93,21 @@ def run_test(
         show(reports)
     good = all(one.ok for one in reports) and not result.errors
     raise typer.Exit(0 if good else 1)
+
+
+def _tokens(settings: Settings, ready: Iterable[Server], conf: Path | None, stack: ExitStack) -> BringsTokens | None:
+    """Return who brings tokens to *ready*; a daemon, or its store, is wanted for what people signed in to alone."""
+    named = [settings.oauth[one.oauth] for one in ready if one.auth == "oauth" and one.oauth in settings.oauth]
+    if not named:
+        return None
+    from mailwicket.cli.bearing import CliTokens
+    from mailwicket.cli.signing import signing
+    from mailwicket.config.oauth import SIGNED_IN
+    from mailwicket.net.machine import Machine
+
+    machine = Machine(settings.daemon.state_dir)
+    desk = stack.enter_context(signing(conf)) if any(one.grant in SIGNED_IN for one in named) else None
+    return CliTokens(desk, settings, lambda: machine.trust(None))
 
 
 def _chosen(result: Loaded, units: Sequence[str]) -> dict[str, Server]:

@@ -53,6 +53,10 @@ class Agreement:
         for path, name in self._links():
             if name in self._disabled:
                 yield path, f"names outgoing.{name}, which is disabled, and is skipped"
+        if len(self._outgoing) == 1:
+            for name in self._disabled_primaries("outgoing"):
+                words = f"is true for a server that is disabled; outgoing.{next(iter(self._outgoing))} alone is enabled"
+                yield ("outgoing", name, "primary"), f"{words}, and is the primary"
         for name, server in self._all["outgoing"].items():
             if isinstance(server, Outgoing):
                 for key in sorted(server.without_effect.keys() & server.model_fields_set):
@@ -73,8 +77,8 @@ class Agreement:
             if one.primary and name != first:
                 words = f"is true for {table}.{first} as well; true for exactly one of the enabled ones"
                 yield (table, name, "primary"), words
-        off = [name for name, one in self._all[table].items() if one.primary and not one.enabled]
-        if table == "outgoing" and enabled:
+        off = self._disabled_primaries(table)
+        if table == "outgoing" and len(enabled) > 1:
             for name in off:
                 yield (table, name, "primary"), "is true for a server that is disabled; true for an enabled one"
             if off:
@@ -82,6 +86,9 @@ class Agreement:
         if first is None and len(enabled) > 1 and len(self._names[table]) == len(self._all[table]):
             words = f"has several that are enabled ({_listed(sorted(enabled))}); primary = true for exactly one of them"
             yield (table,), words
+
+    def _disabled_primaries(self, table: str) -> Sequence[str]:
+        return [name for name, one in self._all[table].items() if one.primary and not one.enabled]
 
 
 def _login(name: str, server: Outgoing) -> Iterator[Told]:

@@ -70,7 +70,8 @@ class Incoming(ByProxy):
         default="imap", description="How to speak to the server: `imap`, `pop3`, `graph` (or `mapi`), a plug-in's name."
     )
     provider: Key = Field(
-        default="other", description="Whose server it is: it fills in what is unset of `server`, `port`, `security`."
+        default="other",
+        description="Whose server it is: it fills in what is unset of `server`, `port`, `security`, `username`.",
     )
     server: HostName = Field(
         description="The server's name, which its certificate must carry; may be left out where `provider` names it."

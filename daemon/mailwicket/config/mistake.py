@@ -79,7 +79,9 @@ def mistakes(
         if one["type"] in NOT_TOLD or path in told:
             continue
         told.add(path)
-        if one["type"] == "extra_forbidden" and is_table(table.kind):
+        if one["type"] == "extra_forbidden" and (why := getattr(table.kind, "not_taken", {}).get(path[-1])):
+            yield Mistake(path, one["type"], f"is no key of this table: {why}")
+        elif one["type"] == "extra_forbidden" and is_table(table.kind):
             known = [*keys_of(table.kind), *(also if table.kind is model else ())]
             yield Mistake(path, one["type"], unknown("key", str(path[-1]), known, elsewhere))
         else:

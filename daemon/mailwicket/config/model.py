@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Strict
 from pydantic_core import PydanticCustomError
@@ -16,6 +17,9 @@ class Table(BaseModel):
     """A table of conf.d: unknown keys are errors, nothing is converted (`"993"` is no port), nothing changes later."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+    not_taken: ClassVar[Mapping[str, str]] = {}
+    """Keys of other tables of this kind that this one does not have, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True)

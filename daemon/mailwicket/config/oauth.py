@@ -18,6 +18,11 @@ Grant = Literal["authorization_code", "device_code", "client_credentials", "serv
 Resource = Literal["mail", "graph"]
 """A token opens one of Microsoft's two doors, never both."""
 
+Provider = Literal[
+    "microsoft", "microsoft-us", "microsoft-us-dod", "microsoft-china", "outlook.com", "google", "yahoo", "aol",
+    "fastmail", "yandex", "other",
+]  # fmt: skip
+
 SIGNED_IN: Final = frozenset({"authorization_code", "device_code"})
 """Grants that a person gives once; afterwards a refresh token is kept."""
 
@@ -43,9 +48,11 @@ class Preset:
     """The scope that brings a refresh token."""
     graph: str = ""
     """Where Graph is; scopes that begin so are its."""
+    tenant: str = "common"
+    """Stands in the URLs where none is written."""
 
 
-def _microsoft(login: str, mail: str, app_mail: str, graph: str) -> Preset:
+def _microsoft(login: str, mail: str, app_mail: str, graph: str, tenant: str = "common") -> Preset:
     root = f"https://{login}/{{tenant}}/oauth2/v2.0"
     return Preset(
         f"{root}/authorize",
@@ -61,25 +68,50 @@ def _microsoft(login: str, mail: str, app_mail: str, graph: str) -> Preset:
         (("mail", f"https://{app_mail}/.default"), ("graph", f"https://{graph}/.default")),
         "offline_access",
         f"https://{graph}",
+        tenant,
     )
 
 
-_GOOGLE_MAIL: Final = "https://mail.google.com/"
+def _one_scope(authorization_url: str, token_url: str, scope: str) -> Preset:
+    """Return one whose scope is the same for all of mail."""
+    return Preset(authorization_url, token_url, delegated=(("imap", scope), ("pop3", scope), ("smtp", scope)))
+
+
+_WORLD: Final = "login.microsoftonline.com", "outlook.office.com", "outlook.office365.com", "graph.microsoft.com"
+_FASTMAIL: Final = "https://www.fastmail.com/dev/protocol"
 
 PRESETS: Final = {
-    "microsoft": _microsoft(
-        "login.microsoftonline.com", "outlook.office.com", "outlook.office365.com", "graph.microsoft.com"
-    ),
+    "microsoft": _microsoft(*_WORLD),
+    "outlook.com": _microsoft(*_WORLD, "consumers"),
     "microsoft-us": _microsoft(
         "login.microsoftonline.us", "outlook.office365.us", "outlook.office365.us", "graph.microsoft.us"
+    ),
+    "microsoft-us-dod": _microsoft(
+        "login.microsoftonline.us", "outlook-dod.office365.us", "outlook-dod.office365.us", "dod-graph.microsoft.us"
     ),
     "microsoft-china": _microsoft(
         "login.chinacloudapi.cn", "partner.outlook.cn", "partner.outlook.cn", "microsoftgraph.chinacloudapi.cn"
     ),
-    "google": Preset(
+    "google": _one_scope(
         "https://accounts.google.com/o/oauth2/v2/auth",
         "https://oauth2.googleapis.com/token",
-        delegated=(("imap", _GOOGLE_MAIL), ("pop3", _GOOGLE_MAIL), ("smtp", _GOOGLE_MAIL)),
+        "https://mail.google.com/",
+    ),
+    "yahoo": _one_scope(
+        "https://api.login.yahoo.com/oauth2/request_auth", "https://api.login.yahoo.com/oauth2/get_token", "mail-w"
+    ),
+    "aol": _one_scope(
+        "https://api.login.aol.com/oauth2/request_auth", "https://api.login.aol.com/oauth2/get_token", "mail-w"
+    ),
+    "fastmail": Preset(
+        "https://api.fastmail.com/oauth/authorize",
+        "https://api.fastmail.com/oauth/refresh",
+        delegated=(("imap", f"{_FASTMAIL}-imap"), ("pop3", f"{_FASTMAIL}-pop"), ("smtp", f"{_FASTMAIL}-smtp")),
+    ),
+    "yandex": Preset(
+        "https://oauth.yandex.com/authorize",
+        "https://oauth.yandex.com/token",
+        delegated=(("imap", "mail:imap_full"), ("smtp", "mail:smtp")),
     ),
     "other": Preset(),
 }
@@ -115,7 +147,7 @@ def _filled(key: str) -> Callable[[dict[str, Any]], str | None]:
     def default(known: dict[str, Any]) -> str | None:
         preset = PRESETS.get(str(known.get("provider")), PRESETS["other"])
         url: str = getattr(preset, key)
-        return url.format(tenant=known.get("tenant") or "common") or None
+        return url.format(tenant=known.get("tenant") or preset.tenant) or None
 
     return default
 
@@ -129,12 +161,11 @@ def _endpoint_field(key: str, what: str) -> Any:  # noqa: ANN401 - what pydantic
 class OAuth(Table):
     """One registered application, and how tokens are got for it; mailboxes name it by `oauth`."""
 
-    provider: Literal["microsoft", "microsoft-us", "microsoft-china", "google", "other"] = Field(
-        default="other", description="Whose URLs and scopes fill in what is not written here."
-    )
+    provider: Provider = Field(default="other", description="Whose URLs and scopes fill in what is not written here.")
     tenant: Annotated[Text, AfterValidator(_tenant), Says("a tenant's id or domain")] | None = Field(
         default=None,
-        description="Microsoft's tenant, part of the URLs; without it `common`. Required by `client_credentials`.",
+        description="Microsoft's tenant, part of the URLs; without it `common`, of `outlook.com` `consumers`. "
+        "`client_credentials` wants one.",
     )
     grant: Grant = Field(
         default="authorization_code",
@@ -179,7 +210,7 @@ class OAuth(Table):
     @property
     def is_microsoft(self) -> bool:
         """Whether it is one of Microsoft's clouds."""
-        return self.provider.startswith("microsoft")
+        return bool(self.preset.graph)
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -204,7 +235,11 @@ class OAuth(Table):
             raise wrong("has a tenant, which only Microsoft knows")
         if self.is_microsoft and self.grant == "service_account":
             raise wrong("has a grant of Google's; Microsoft's is 'client_credentials'")
-        if self.is_microsoft and self.grant == "client_credentials" and (self.tenant or "common") in ANY_TENANT:
+        if (
+            self.is_microsoft
+            and self.grant == "client_credentials"
+            and (self.tenant or self.preset.tenant) in ANY_TENANT
+        ):
             raise wrong("has no tenant of its own, which grant = 'client_credentials' needs: its id or domain")
         if self.provider == "google" and self.grant == "device_code":
             raise wrong("has grant = 'device_code', by which Google gives no token for mail")

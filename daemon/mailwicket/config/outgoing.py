@@ -54,9 +54,13 @@ class Outgoing(ByProxy):
         description="Takes what no other server is for, and what others cannot send now. A lone enabled server is it; "
         "of several exactly one must be.",
     )
-    protocol: Text = Field(default="smtp", description="How to speak to the server: `smtp`, or a plug-in's name.")
+    protocol: Text = Field(
+        default="smtp", description="How to speak to the server: `smtp`, `graph` (or `mapi`), a plug-in's name."
+    )
     sender_name: SenderName | None = Field(
-        default=None, description="The name beside the address; `{technician}` and `{desk}` stand for theirs."
+        default=None,
+        description="The name beside the address; `{technician}` and `{desk}` stand for theirs. The desk's "
+        "is `title`, else that of the mailbox of this address, else the address's domain.",
     )
     reply_to: AddrSpec | None = Field(default=None, description="Where answers go, if not to `email`; an own address.")
     provider: Key = Field(

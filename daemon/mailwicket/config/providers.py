@@ -9,13 +9,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
+from mailwicket.config.graph import NAMES as AT_GRAPH
+from mailwicket.config.graph import SERVERS as GRAPH
+
 APP_LOGIN: Final = "wants an app password, made in the settings of the account, in place of the account's own"
 OAUTH_ONLY: Final = "takes no passwords any more (basic authentication is switched off), OAuth alone"
 LOCAL_PART: Final = "knows its users by the part before @ alone"
 
 Key = Literal[
-    "google", "microsoft", "outlook.com", "yahoo", "aol", "fastmail", "icloud", "zoho", "zoho-eu", "zoho-in",
-    "gmx.net", "gmx.com", "web.de", "yandex", "other",
+    "google", "microsoft", "microsoft-us", "microsoft-us-dod", "microsoft-china", "outlook.com", "yahoo", "aol",
+    "fastmail", "icloud", "zoho", "zoho-eu", "zoho-in", "gmx.net", "gmx.com", "web.de", "yandex", "other",
 ]  # fmt: skip
 """`provider` in conf.d; `other` is whoever is none of these."""
 
@@ -36,6 +39,10 @@ def _tls(server: str) -> Place:
     return Place(server, 587, "tls")
 
 
+SHORT_NAMES: Final[Mapping[str, frozenset[str]]] = {"icloud": frozenset({"imap"}), "web.de": frozenset({"imap"})}
+"""Protocols over which the user name is the part before @ alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """One provider."""
@@ -53,7 +60,7 @@ class Provider:
     """Further names of its servers."""
 
     def place(self, protocol: str) -> Place | None:
-        """Return where it speaks *protocol*; None where it does not, or nobody need know."""
+        """Return where it speaks *protocol*; None where it does not."""
         return {"imap": self.imap, "pop3": self.pop3, "smtp": self.smtp}.get(protocol)
 
 
@@ -138,25 +145,47 @@ def by_address(address: str) -> Provider | None:
     return _BY_DOMAIN.get(address.rpartition("@")[2].casefold())
 
 
-def refuses_passwords(server: str) -> str | None:
-    """Return why *server* takes no password whatever it is, as the end of a sentence; None where it may."""
-    provider = by_server(server)
-    if provider is None or provider.login != OAUTH_ONLY:
+def refuses_passwords(server: str, provider: str = "other") -> str | None:
+    """Return why *server* takes no password whatever it is, as the end of a sentence; None where it may.
+
+    *provider* is what is written of whose it is.
+    """
+    key = provider if provider in GRAPH else None
+    if key is None and (found := by_server(server)) is not None and found.login == OAUTH_ONLY:
+        key = found.key
+    if key is None:
         return None
-    return f'{provider.name} {provider.login}; auth = "oauth", with an [oauth.NAME] whose provider is "microsoft"'
+    application = "microsoft" if key == "outlook.com" else key
+    return f'Microsoft {OAUTH_ONLY}; auth = "oauth", with an [oauth.NAME] whose provider is "{application}"'
 
 
 def filled(values: Mapping[str, Any], protocol: str) -> Mapping[str, Any]:
-    """Return a server's table with what its `provider` fills in: `server`, `port` and `security`, as far as unset.
+    """Return a server's table with what its `provider` fills in, as far as that is unset.
 
-    With a `security` of its own it is another door, which has another port.
+    That are `server`, `port` and `security` (with a `security` of its own it is another door, which has another port),
+    `username` where the provider wants another than the address, and `auth` where it takes tokens alone.
     """
     provider = values.get("provider")
-    place = _BY_KEY[provider].place(protocol) if isinstance(provider, str) and provider in _BY_KEY else None
-    if place is None:
+    if not isinstance(provider, str):
         return values
-    known = {"server": place.server}
-    if values.get("security", place.security) == place.security:
-        known["security"] = place.security
-        return {**known, "port": place.port, **values}
-    return {**known, **values}
+    more: dict[str, object] = {}
+    if protocol not in AT_GRAPH or "server" not in values:  # there it may be a URL, which says port and security, too
+        more |= _door(provider, protocol, values.get("security"))
+    email = values.get("email")
+    if isinstance(email, str) and protocol in SHORT_NAMES.get(provider, ()):
+        more["username"] = email.rpartition("@")[0] or email
+    if provider in GRAPH and "oauth" in values:
+        more["auth"] = "oauth"
+    return {**more, **values}
+
+
+def _door(provider: str, protocol: str, security: object) -> Iterator[tuple[str, object]]:
+    known = _BY_KEY.get(provider)
+    if protocol in AT_GRAPH:
+        place = Place(GRAPH[provider], 443, "ssl") if provider in GRAPH else None
+    else:
+        place = None if known is None else known.place(protocol)
+    if place is not None:
+        yield "server", place.server
+        if security in {None, place.security}:
+            yield from (("port", place.port), ("security", place.security))

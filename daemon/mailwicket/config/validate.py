@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from mailwicket.config.agreement import Agreement, Told
+from mailwicket.config.graph import at_cloud
 from mailwicket.config.incoming import CLEAR_PORT, TLS_PORT, Incoming
 from mailwicket.config.keys import keys_of, to_toml
 from mailwicket.config.locate import TreePath
@@ -195,7 +196,8 @@ class Validation:
             self._table(path, {**values, "protocol": default}, shared, but={UNKNOWN, MISSING})
             return None
         model = adapters[kind]
-        unit = self._table(path, filled(values, kind), model)
+        values = at_cloud(filled(values, kind), kind, self._merged.values.get("oauth"))
+        unit = self._table(path, values, model)
         if self._whole and "password" not in values and _wants_password(model, values):
             key = keys_of(model)["password"]
             self._wrong((*path, "password"), with_allowed(f"is missing, and the {WHAT[table]}", key))
@@ -240,7 +242,7 @@ class Validation:
             if self._whole and unit.oauth is not None and unit.oauth not in names:
                 self._wrong((*path, "oauth"), f"names no [oauth.NAME]; {_known(names)}")
             by_password = logs_in and unit.auth == "basic" and unit.wants_password
-            if by_password and unit.enabled and (reason := refuses_passwords(unit.server)):
+            if by_password and unit.enabled and (reason := refuses_passwords(unit.server, unit.provider)):
                 self._wrong((*path, "auth"), f'cannot be "basic" here: {reason}')
 
     def _table(

@@ -23,6 +23,13 @@ class _Delivery:
     def __init__(self, deliver: Callable[[bytes], Awaitable[None]]) -> None:
         self._deliver = deliver
 
+    async def handle_EHLO(  # noqa: N802 - the library's name
+        self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """Offer PIPELINING (RFC 2920), which the library does and does not say."""
+        session.host_name = hostname
+        return [responses[0], "250-PIPELINING", *responses[1:]]
+
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - the library's name
         """Deliver the mail with its reverse-path on top (RFC 5321 4.4)."""
         path = (envelope.mail_from or "").strip("<>")  # the library gives an empty one as "<>"

@@ -7,6 +7,7 @@ on each connection one mail at most, with the same bytes. See docs/flow.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
@@ -14,12 +15,13 @@ import anyio
 
 from mailwicket.errors import UncertainError
 from mailwicket.failpoint import failpoint
-from mailwicket.flow.handing import Handing, Office
+from mailwicket.flow.handing import ConnectionOverError, Handing, Office
 from mailwicket.flow.observe import CourierObserver
 from mailwicket.outgoing import Envelope, RecipientStatus
 from mailwicket.ports import LooksFirst, Submission, Transaction
 from mailwicket.store import outbox
-from mailwicket.store.outbox import Attempt, Claimed, Noted, OutboxId, SentAs
+from mailwicket.store.attempts import Attempt, Noted
+from mailwicket.store.outbox import Claimed, OutboxId, SentAs
 from mailwicket.store.slips import Slip
 from mailwicket.store.store import Store
 
@@ -101,6 +103,8 @@ class Session:
         self._ahead: Awaitable[list[Claimed]] | None = None
         """The database is being told of the batch before, and claims the one behind."""
         self._settled_at = 0.0
+        self._patience = anyio.CancelScope()
+        """Around the mails in hand; its deadline moves on with them: a scope of its own for each costs too much."""
         self._rested = False
         """The connection was idle: that a server ends it then says nothing."""
 
@@ -200,18 +204,26 @@ class Session:
                 office.board.wake()
 
     async def _take(self, mails: Sequence[Claimed]) -> None:
-        for mail in mails:
-            if self._ahead is None and self._ended and anyio.current_time() - self._settled_at > SETTLE_S:
-                ended = self._ended
-                await self._store.write(lambda tx: self._office.conclude_all(tx, ended))  # noqa: B023 - awaited
-                self._settled()
-            await self._send(mail)
+        with anyio.move_on_after(SUBMIT_S) as self._patience:
+            for mail in mails:
+                if self._ahead is None and self._ended and anyio.current_time() - self._settled_at > SETTLE_S:
+                    ended = self._ended
+                    self._slips[0].flush()
+                    self._patience.deadline = math.inf  # our own disk has its own deadlines
+                    await self._store.write(lambda tx: self._office.conclude_all(tx, ended))  # noqa: B023 - awaited
+                    self._patience.deadline = anyio.current_time() + SUBMIT_S
+                    self._settled()
+                await self._send(mail)
+        self._slips[0].flush()
+        if self._patience.cancelled_caught:
+            raise ConnectionOverError(f"a mail was not made ready in {SUBMIT_S} s")
 
     async def _send(self, mail: Claimed) -> None:
         ending = await self._handing.hand(mail, self._begin, self._submit, rested=self._rested)
         failpoint("outbox.submitted")
         self._end(mail, ending.attempt)
         if ending.raises is not None:
+            self._slips[0].flush()
             raise ending.raises
         failpoint("outbox.noted")
 
@@ -222,14 +234,18 @@ class Session:
 
     async def _submit(self, mail: Claimed, envelope: Envelope, raw: bytes) -> Mapping[str, RecipientStatus] | None:
         """Hand it over; what may have been taken is looked for first, where the server can be asked."""
-        submission = self._submission
+        submission, patience = self._submission, self._patience
+        end_at = anyio.current_time() + SUBMIT_S
+        if patience.deadline < end_at:
+            patience.deadline = end_at + SUBMIT_S / 10
         try:
-            with anyio.fail_after(SUBMIT_S):
-                if mail.uncertain and isinstance(submission, LooksFirst):
-                    return await submission.resume(envelope, raw)
-                return await submission.submit(envelope, raw)
-        except TimeoutError as failure:
-            raise UncertainError(f"outgoing/{self._name}: no answer in {SUBMIT_S} s", reason="timeout") from failure
+            if mail.uncertain and isinstance(submission, LooksFirst):
+                return await submission.resume(envelope, raw)
+            return await submission.submit(envelope, raw)
+        except anyio.get_cancelled_exc_class() as ended:
+            if not patience.cancel_called:  # somebody else ends us
+                raise
+            raise UncertainError(f"outgoing/{self._name}: no answer in {SUBMIT_S} s", reason="timeout") from ended
 
     def _end(self, mail: Claimed, attempt: Attempt) -> None:
         if attempt.outcome == "sent":

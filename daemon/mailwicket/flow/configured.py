@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from mailwicket.config.incoming import Incoming
+from mailwicket.config.outgoing import Outgoing
 from mailwicket.config.settings import Settings
 from mailwicket.flow.posting import Posting, new_nonce
 from mailwicket.flow.switchboard import Exchange, Switchboard
@@ -42,6 +43,7 @@ def exchange_of(settings: Settings, keys: Keyring) -> Exchange:
         mailboxes,
         _primary(settings),
         settings.preferences.allow_choosing_outgoing,
+        _desks(settings.outgoing, settings.incoming),
         keys.plus_address if settings.preferences.plus_address else None,
     )
 
@@ -59,9 +61,15 @@ def telling_of(  # noqa: PLR0913 - by which rules and servers, in which words, a
 
     *desk* shows what becomes of the mail, where it lives in our store.
     """
-    desks = {name: one.title or "" for name, one in settings.incoming.items()}
+    desks = _desks(settings.incoming, settings.outgoing)
     posting = Posting(policy, settings.notification, board, desks=desks, nonce=nonce, writing=writing)
     return Telling(posting, desk)
+
+
+def _desks(named: Mapping[str, Incoming | Outgoing], others: Mapping[str, Incoming | Outgoing]) -> Mapping[str, str]:
+    """How the desk is called by the servers *named*: as they say, else as the one of the same address does."""
+    titles = {canonical(one.email): one.title for one in reversed(list(others.values())) if one.title}
+    return {name: one.title or titles.get(canonical(one.email), "") for name, one in named.items()}
 
 
 def _primary(settings: Settings) -> str | None:

@@ -27,8 +27,9 @@ from mailwicket.outgoing import Envelope, RecipientStatus
 from mailwicket.ports import Transaction
 from mailwicket.rules.own import canonical
 from mailwicket.rules.schedule import pause_s
-from mailwicket.store import outbox
-from mailwicket.store.outbox import Attempt, Claimed, Noted, SentAs, pause_of
+from mailwicket.store import attempts
+from mailwicket.store.attempts import Attempt, Noted, pause_of
+from mailwicket.store.outbox import Claimed, SentAs
 
 OWN_FAULT: Final = 3
 """A mail that was tried so often is itself to blame where a server that let us in fails again; others go on."""
@@ -75,8 +76,8 @@ class Office:
 
     def conclude_all(self, tx: Transaction, ended: Sequence[tuple[Claimed, Attempt]]) -> None:
         """Note how many attempts ended; those that simply succeeded with three statements."""
-        plain = {mail.outbox_id: attempt.sent_as for mail, attempt in ended if outbox.is_plain(mail, attempt)}
-        outbox.note_sent(tx, plain, self.clock())
+        plain = {mail.outbox_id: attempt.sent_as for mail, attempt in ended if attempts.is_plain(mail, attempt)}
+        attempts.note_sent(tx, plain, self.clock())
         for mail, attempt in ended:
             if mail.outbox_id not in plain:
                 self.conclude(tx, mail, attempt)
@@ -84,7 +85,7 @@ class Office:
     def conclude(self, tx: Transaction, mail: Claimed, attempt: Attempt) -> None:
         """Note how an *attempt* of *mail* ended, and what follows."""
         now = self.clock()
-        noted = outbox.note_attempt(tx, mail, attempt, now)
+        noted = attempts.note_attempt(tx, mail, attempt, now)
         if noted.failed or attempt.outcome == "uncertain":
             self.aftermath.ended(tx, mail, attempt, noted, now)
 
@@ -129,21 +130,24 @@ class Handing:
         except BaseException as failure:  # noqa: BLE001 - whatever it is: it was begun, and is raised once that is noted
             ending = self._failed(mail, failure, rested=rested)
         else:
-            ending = Ending(self._undecided() if said is None else self._told(mail, said))
+            return Ending(
+                replace(self._undecided(), sent_as=sent_as) if said is None else self._told(mail, said, sent_as)
+            )
         return replace(ending, attempt=replace(ending.attempt, sent_as=sent_as))
 
-    def _told(self, mail: Claimed, answers: Mapping[str, RecipientStatus]) -> Attempt:
+    def _told(self, mail: Claimed, answers: Mapping[str, RecipientStatus], sent_as: SentAs) -> Attempt:
         """The server spoke of each recipient."""
         statuses = {canonical(address): status for address, status in answers.items()}
         self._office.board.took(self._name)
         now = self._office.clock()
         refused = [one for one in statuses.values() if not one.is_taken]
         if not refused:
-            return Attempt(self._name, "sent", now, statuses=statuses)
+            return Attempt(self._name, "sent", now, statuses=statuses, sent_as=sent_as)
         said = f"{refused[0].code} {refused[0].text}"
         if all(one.is_permanent for one in refused):
-            return Attempt(self._name, "refused", now, said, statuses)
-        return Attempt(self._name, "later", now + pause_of(mail.attempts + 1, self._office.chance()), said, statuses)
+            return Attempt(self._name, "refused", now, said, statuses, sent_as=sent_as)
+        at = now + pause_of(mail.attempts + 1, self._office.chance())
+        return Attempt(self._name, "later", at, said, statuses, sent_as=sent_as)
 
     def _failed(self, mail: Claimed, failure: BaseException, *, rested: bool) -> Ending:
         if isinstance(failure, PermanentError):

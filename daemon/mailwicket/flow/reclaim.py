@@ -22,7 +22,7 @@ from mailwicket.model import AttachmentPlace, Reason
 from mailwicket.net.attachments import AttachmentFiles
 from mailwicket.ports import Desk, KeepsAttachments
 from mailwicket.rules.calendar import has_leapt
-from mailwicket.store import journal, outbox, quarantine
+from mailwicket.store import journal, letters, quarantine
 from mailwicket.store.links import clear_left_over
 from mailwicket.store.parked import released
 from mailwicket.store.raw import RawPlace
@@ -132,7 +132,7 @@ class Reclaim:
         """Mail that was parked has a file that bears no day: from its last decision on it is kept as any other."""
         before, after = timestamp(moment - self._raw_keep), timestamp(moment + timedelta(days=1))
         for file in self._store.read(lambda tx: released(tx, before, after)):
-            if self._store.read(lambda tx: outbox.needs_file(tx, file)):  # noqa: B023 - called at once
+            if self._store.read(lambda tx: letters.needs_file(tx, file)):  # noqa: B023 - called at once
                 continue
             await self._keep_attachments(file)
             await anyio.to_thread.run_sync(self._store.raw.unlink, file)  # first: nobody looks for what no row names
@@ -140,13 +140,13 @@ class Reclaim:
             log.info("raw mail reclaimed file=%s", file)
 
     def _is_needed(self, file: str) -> bool:
-        return self._store.read(lambda tx: bool(journal.needed_in_file(tx, file)) or outbox.needs_file(tx, file))
+        return self._store.read(lambda tx: bool(journal.needed_in_file(tx, file)) or letters.needs_file(tx, file))
 
     async def _reclaim_letters(self, now: datetime) -> None:
         span = now - self._raw_keep, now + timedelta(days=1)
         total = 0
-        while numbers := self._store.read(lambda tx: outbox.to_reclaim(tx, *span, LETTERS_AT_ONCE)):
-            await self._store.write(lambda tx: outbox.reclaim(tx, numbers))
+        while numbers := self._store.read(lambda tx: letters.to_reclaim(tx, *span, LETTERS_AT_ONCE)):
+            await self._store.write(lambda tx: letters.reclaim(tx, numbers))
             total += len(numbers)
         if total:
             log.info("letters reclaimed mails=%s", total)
@@ -158,7 +158,7 @@ class Reclaim:
         old = await anyio.to_thread.run_sync(files.kept_before, before)
         if not old:
             return
-        named = await self._store.look(outbox.files_named)
+        named = await self._store.look(letters.files_named)
         for sha256 in old:
             if sha256 not in named:
                 await anyio.to_thread.run_sync(files.discard, sha256, before)

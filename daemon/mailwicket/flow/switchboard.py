@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 import anyio
 
@@ -23,6 +24,14 @@ from mailwicket.store.outbox import Claimed, SentAs
 log = logging.getLogger(__name__)
 
 
+class PlusAddress(Protocol):
+    """Puts a ticket's token into an address (`mail.token.Keyring`)."""
+
+    def __call__(self, address: str, ticket: TicketNumber, *, internal: bool = False) -> str:
+        """Return *address* with the token of *ticket*; *internal*: what answers there is for technicians only."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """The configuration of what is sent."""
@@ -34,7 +43,9 @@ class Exchange:
     primary_mailbox: str | None = None
     """The name of the incoming mailbox that answers go to where no other can have them."""
     allow_choosing: bool = False
-    plus_address: Callable[[str, TicketNumber], str] | None = None
+    desks: Mapping[str, str] = field(default_factory=dict)
+    """How the desk is called that sends by a server (NAME) which does not say so itself."""
+    plus_address: PlusAddress | None = None
     """Puts a ticket's token into the address that answers go to; None: that is not wanted."""
 
 
@@ -61,6 +72,11 @@ class Switchboard:
     def map(self) -> Map:
         """What a route is chosen by: as it is now."""
         return self._map
+
+    @property
+    def servers(self) -> Mapping[str, bool]:
+        """All of them by name, with whether they are enabled."""
+        return {name: one.enabled for name, one in self._exchange.servers.items()}
 
     def adopt(self, exchange: Exchange) -> None:
         """Work by another configuration; a server that changed has a clean record."""
@@ -162,10 +178,11 @@ class Switchboard:
             return mail.sent_as
         server = self._exchange.servers[name]
         stands_in = mail.meant not in {name, ANY_SERVER}
-        told = identity(server, mail.words.get("author"), stands_in=stands_in, answers=self._answers(mail))
+        desk, author = server.title or self._exchange.desks.get(name, ""), mail.words.get("author")
+        told = identity(server, desk, author, stands_in=stands_in, answers=self._answers(mail))
         reply_to = told.reply_to
         if self._exchange.plus_address is not None and mail.ticket is not None:
-            reply_to = self._exchange.plus_address(reply_to or told.address, mail.ticket)
+            reply_to = self._exchange.plus_address(reply_to or told.address, mail.ticket, internal=mail.internal)
         automatic = not mail.words.get("human")
         reverse_path = "" if automatic and server.null_return_path else told.address
         return SentAs(told.address, told.name, reply_to, reverse_path)

@@ -93,10 +93,8 @@ def _circles(settings: Settings) -> Iterator[Remark]:
         (), {one: name for name, server in settings.outgoing.items() for one in (server.email, server.reply_to) if one}
     )
     for place, address in enumerate(settings.daemon.alert_to):
-        whose = [f"incoming.{own.source(address)}"] if own.source(address) else []
-        whose += [f"outgoing.{sending.source(address)}"] if sending.source(address) else []
-        if whose:
-            yield ("daemon", "alert_to", place), f"is an address of {whose[0]}: nothing is sent there"
+        if (name := own.source(address)) is not None:
+            yield ("daemon", "alert_to", place), f"is an address of incoming.{name}: nothing is sent there"
     people: Mapping[str, Mapping[str, Any]] = {"technician": settings.technician, "requester": settings.requester}
     for table, entries in people.items():
         for address, person in entries.items():

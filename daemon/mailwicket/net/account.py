@@ -11,12 +11,13 @@ from typing import Protocol as TypingProtocol
 
 import anyio.to_thread
 
+from mailwicket.admission import Bearer
 from mailwicket.config.secret import Secret
 from mailwicket.errors import BlockedError
 from mailwicket.model import Use
 from mailwicket.net import sasl
 from mailwicket.net.oauth.session import Session, token_refused
-from mailwicket.ports import Bearer, Net
+from mailwicket.ports import Net
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Channel(TypingProtocol):
     peer: str
 
     @property
-    def encrypted(self) -> bool: ...  # noqa: D102
+    def tls(self) -> ssl.SSLObject | None: ...  # noqa: D102
 
     @property
     def local(self) -> bool: ...  # noqa: D102
@@ -67,7 +68,7 @@ def refuse_clear_text(channel: Channel, account: Account) -> None:
     Raises:
         BlockedError: the channel is in the clear, leads to another machine, and nobody allowed that.
     """
-    if not (channel.encrypted or channel.local or account.allow_plaintext):
+    if channel.tls is None and not (channel.local or account.allow_plaintext):
         channel.abort()
         what = "token" if account.is_token else "password"
         raise BlockedError(
@@ -111,27 +112,34 @@ class Credentials:
         self._use: Use = use
         self._bearer: Bearer | None = None
 
-    async def account(self) -> Account:
+    async def account(self, *, with_token: bool = True) -> Account:
         """Resolve secrets and trust: mostly both are at hand, and a thread for each of a thousand would be a crowd.
+
+        Without *with_token* no token is asked for, and an empty text stands for it.
 
         Raises:
             TransientError: no token can be had now.
             BlockedError: a human must act: a secret, a sign-in, a certificate.
         """
         config, is_token = self._config, self._config.auth == "oauth"
+        said: str | None = None
         if getattr(config, "authentication", True):
-            said = await (self._token() if is_token else self._password())
-        else:
-            said = None
+            said = await self._password() if not is_token else await self.token() if with_token else ""
         tls = await self._net.trust(config.ca_file)
         return Account(config.username, said, config.security, tls, config.allow_plaintext, is_token)
 
-    async def _token(self) -> str:
+    async def token(self) -> str:
+        """Return a token that is good now; see `admission.Bearer.token` for errors."""
         config = self._config
         if config.oauth is None:
             raise BlockedError(f"{config.server}:{config.port}: no oauth is configured", reason="secret_missing")
         self._bearer = self._bearer or self._net.bearer(config.oauth, self._use, config.username, config.proxy)
         return await self._bearer.token()
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the last token ends."""
+        return 0.0 if self._bearer is None else self._bearer.left_s
 
     async def _password(self) -> str:
         config, secret = self._config, self._config.password
@@ -155,39 +163,3 @@ class Credentials:
     def session(self, peer: str, now: float, chance: Callable[[], float]) -> Session:
         """Begin a session at *now* with what `account` returned last; a token's ends with it."""
         return Session(peer, self._bearer, now, chance)
-
-
-def secret_fix(config: LoginTable, error: BlockedError) -> str:
-    """Return what a person does about a secret, a token or a certificate that cannot be had. For connection tests."""
-    if error.reason == "refused":
-        return f"mend [proxy.{config.proxy}]"
-    if error.reason == "certificate":
-        return "mend ca_file: the path of certificates in PEM form"
-    if config.auth == "oauth" and error.reason != "secret_missing":
-        return f'"mailwicket oauth login {config.oauth}", or mend [oauth.{config.oauth}], as it says'
-    if config.password is None and config.auth == "basic":
-        return 'set password, for example to { file = "PATH" }'
-    if config.password is not None and config.password.form == "credential":
-        return "systemd hands it to the service alone: test with { file = ... }, or below systemd-run(1)"
-    return "see that it is there, and that the user who runs this may read it"
-
-
-def token_fix(error: BlockedError, oauth: str | None) -> str | None:
-    """Return what a person does about a token that is refused; None where it is not about that. As `secret_fix`."""
-    match error.reason:
-        case "token_unwanted":
-            return 'set auth = "basic" with a password, or ask who runs the server how it takes tokens'
-        case "login_refused":
-            return f'look at scope in [oauth.{oauth}], and at "mailwicket oauth status"'
-    return None
-
-
-def told_of(config: LoginTable, account: Account) -> str:
-    """Say where the password or the token comes from, and whom it trusts. For connection tests."""
-    if account.password is None:
-        what = "no login"
-    elif account.is_token:
-        what = f"token of oauth.{config.oauth}"
-    else:
-        what = f"password from {'none' if config.password is None else config.password.place}"
-    return what + (f", trust from the system and {config.ca_file}" if config.ca_file else "")

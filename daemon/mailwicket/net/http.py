@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -53,16 +53,20 @@ class Http:
         keep_open_s: float = KEEP_OPEN_S,
         connections: int = 1,
         accept: str = "application/json",
+        connected: Callable[[], None] = lambda: None,
     ) -> None:
         """Verify with *tls*, go by *way* or straight. Connects to nothing yet.
 
         A whole exchange may take *answer_s*, with its body; a pause between two pieces of an answer *silence_s*.
         *keep_open_s* of 0 means a new connection for each request; beyond *connections* at a time a request waits.
+        *connected* hears of each connection, before anything is sent over it.
         """
         self._limits = answer_s, silence_s
         rest: dict[str, Any] = {"keepalive_timeout": keep_open_s} if keep_open_s else {"force_close": True}
         self._session = aiohttp.ClientSession(
-            connector=_Connector(way, ssl=tls, resolver=_Unresolved(), use_dns_cache=False, limit=connections, **rest),
+            connector=_Connector(
+                way, connected, ssl=tls, resolver=_Unresolved(), use_dns_cache=False, limit=connections, **rest
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"mailwicket/{__version__}", "Accept": accept, "Accept-Encoding": "identity"},
             auto_decompress=False,
@@ -140,9 +144,10 @@ class _Unresolved(AbstractResolver):
 class _Connector(aiohttp.TCPConnector):
     """aiohttp's pool over sockets of ours: its own proxies know no SOCKS, and its CONNECT no deadline."""
 
-    def __init__(self, way: Way | None, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
+    def __init__(self, way: Way | None, connected: Callable[[], None], **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
         super().__init__(**options)
         self._way = way
+        self._connected = connected
 
     async def _wrap_create_connection(  # type: ignore[override]
         self,
@@ -159,6 +164,8 @@ class _Connector(aiohttp.TCPConnector):
         with trouble(peer_of(url), "shake hands", lambda: None):
             sock = await dial_by(self._way, host, port, CONNECT_S)
             handshake: dict[str, Any] = {"ssl_handshake_timeout": CONNECT_S} if ssl is not None else {}
-            return await asyncio.get_running_loop().create_connection(
+            made = await asyncio.get_running_loop().create_connection(
                 factory, sock=sock, ssl=ssl, server_hostname=server_hostname, **handshake
             )
+        self._connected()
+        return made

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from mailwicket.model import TicketFacts, TicketNumber
+from mailwicket.facts import TicketFacts
+from mailwicket.mail.address import people
+from mailwicket.model import TicketNumber
 from mailwicket.rehearsal.scenario import ScenarioError
 from mailwicket.rehearsal.sent import Sent
 from mailwicket.rules.own import canonical
@@ -108,11 +110,11 @@ def _is_met(
 
 
 def _same_people(key: str) -> Callable[[Any, Mapping[str, Any], Happened], bool]:
-    return lambda wanted, actual, _: sorted(map(canonical, _list(wanted))) == sorted(map(canonical, actual[key]))
+    return lambda wanted, actual, _: _are_people(wanted, actual[key])
 
 
 def _same_person(key: str) -> Callable[[Any, Mapping[str, Any], Happened], bool]:
-    return lambda wanted, actual, _: canonical(str(wanted)) == canonical(str(actual[key]))
+    return lambda wanted, actual, _: _addresses(wanted) == _addresses(actual[key] or "")
 
 
 def _flags(wanted: Any, actual: Mapping[str, Any], _: Happened) -> bool:  # noqa: ANN401 - whatever TOML holds
@@ -140,7 +142,7 @@ def _refused(wanted: Any, actual: Mapping[str, Any], _: Happened) -> bool:  # no
 
 
 def _not_sent_to(wanted: Any, _: Mapping[str, Any], happened: Happened) -> bool:  # noqa: ANN401
-    return not any(canonical(address) in happened.reached for address in _list(wanted))
+    return happened.reached.isdisjoint(_addresses(wanted))
 
 
 def _mails(wanted: Any, _: Mapping[str, Any], happened: Happened) -> bool:  # noqa: ANN401
@@ -165,12 +167,14 @@ def _is_such(wanted: Mapping[str, Any], sent: Sent) -> bool:
     return all(SENT_RULES[key](value, sent) for key, value in wanted.items())
 
 
-def _are_people(value: Any, people: Sequence[str]) -> bool:  # noqa: ANN401 - whatever TOML holds
-    return sorted(map(canonical, _list(value))) == sorted(map(canonical, people))
+def _are_people(value: Any, addresses: Sequence[str]) -> bool:  # noqa: ANN401 - whatever TOML holds
+    return _addresses(value) == sorted(map(canonical, addresses))
 
 
-def _is_person(value: str, address: str) -> bool:
-    return canonical(value) == canonical(address)
+def _addresses(value: Any) -> list[str]:  # noqa: ANN401 - whatever TOML holds
+    """Return the addresses of *value*, bare or beside names, canonical; what is none stands for itself."""
+    told = [[one.address for one in people(text)] or [text] for text in _list(value)]
+    return sorted(canonical(one) for some in told for one in some)
 
 
 def _has(words: str, sent: Sent) -> bool:
@@ -181,12 +185,12 @@ def _has(words: str, sent: Sent) -> bool:
 SENT_RULES: Final[Mapping[str, Callable[[Any, Sent], bool]]] = {
     "to": lambda value, sent: _are_people(value, sent.to),
     "cc": lambda value, sent: _are_people(value, sent.cc),
-    "from": lambda value, sent: _is_person(value, sent.sender),
+    "from": lambda value, sent: _are_people(value, _list(sent.sender)),
     "from_name": lambda value, sent: value == sent.sender_name,
     "via": lambda value, sent: value.removeprefix("outgoing/") == sent.via,
-    "reply_to": lambda value, sent: _is_person(value, sent.reply_to),
+    "reply_to": lambda value, sent: _are_people(value, [one.address for one in sent.mail.reply_to]),
     "event": lambda value, sent: value == sent.event.value,
-    "subject_contains": lambda value, sent: value in sent.subject,
+    "subject_contains": lambda value, sent: all(words in sent.subject for words in _list(value)),
     "contains": lambda value, sent: all(_has(words, sent) for words in _list(value)),
     "lacks": lambda value, sent: not any(_has(words, sent) for words in _list(value)),
 }

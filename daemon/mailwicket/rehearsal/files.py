@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -33,6 +34,12 @@ APPLICATION: Final = {
     "client_secret": "rehearsal",
 }  # fmt: skip
 """The `[oauth.NAME]` of those who name none."""
+
+GRANTED: Final = {"has neither client_secret": "client_secret", "has no tenant": "tenant"}
+"""What a grant wants beside, by what is said where it is missing."""
+
+PLAIN: Final = frozenset({"protocol", "provider", "auth", "oauth"})
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 ROUNDS: Final = 4
 """What is missing is not told all at once: a login where there is a server."""
@@ -69,16 +76,16 @@ class Files:
 
     def add(self, text: str) -> Loaded:
         """Merge *text* over what there is, with what it needs to connect; where that is refused it is forgotten."""
-        added = [self._write("step", text)]
+        needed = _wanting(text)
+        added = [self._write("step", text), self._write("connect", _toml(needed))]
         loaded = self._load(self._directory)
-        needed: dict[str, dict[str, str]] = {}
         for _ in range(ROUNDS):
             missing = _missing(loaded.errors)
             if not missing:
                 break
             for table, keys in missing.items():
                 needed.setdefault(table, {}).update(keys)
-            added.append(self._write("connect", _toml(needed)))
+            self._write("connect", _toml(needed))
             loaded = self._load(self._directory)
         if loaded.settings is None and self._count:
             for path in added:
@@ -94,10 +101,29 @@ class Files:
         return path
 
 
+def _wanting(text: str) -> dict[str, dict[str, str]]:
+    """Return what most servers that *text* adds want, by table: those that say nothing of how they are logged in to."""
+    try:
+        told = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return {}
+    found: dict[str, dict[str, str]] = {}
+    for kind in ("incoming", "outgoing"):
+        units = told.get(kind)
+        for name, unit in units.items() if isinstance(units, dict) else ():
+            if isinstance(unit, dict) and "email" in unit and PLAIN.isdisjoint(unit) and NAME.fullmatch(name):
+                keys = ("server", "password") if unit.get("authentication", True) else ("server",)
+                found[f"{kind}.{name}"] = {key: NEEDED[kind][key] for key in keys if key not in unit}
+    return found
+
+
 def _missing(errors: Iterable[ConfigError]) -> dict[str, dict[str, str]]:
     """Return what is missing only to connect, by table."""
     found: dict[str, dict[str, str]] = {}
     for error in errors:
+        for words, lacking in GRANTED.items():
+            if re.fullmatch(r"oauth\.[a-z0-9_-]+", error.key) and error.message.startswith(words):
+                found.setdefault(error.key, {})[lacking] = APPLICATION[lacking]
         key = re.fullmatch(r"((incoming|outgoing|oauth)\.[a-z0-9_-]+)\.(\w+)", error.key)
         if key is None or not error.message.startswith("is missing") or key[3] not in NEEDED[key[2]]:
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,8 +11,10 @@ from mailwicket.mail.token import flipped
 from mailwicket.model import MessageId, TicketNumber
 from mailwicket.rehearsal.scenario import ScenarioError
 
-_NO_ADDRESS: Final = r"(?<![\w.+=-])"
+_BEGIN: Final = re.compile(r"@(?:token|number):|(?<![\w.+=-])@")
 """A label stands where no local part does: `ann@q.example` is an address, whatever is named q."""
+_SENT: Final = re.compile(r"@sent(?::(\d+)(?:~(\d+))?)?(?![\w:])")
+_LETTER: Final = re.compile(r"\w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +28,54 @@ class Named:
     """The plus-address that answers its ticket; `""` where it has none."""
 
 
+class Labels(Mapping[str, Named]):
+    """What labels stand for, found out for those that are used."""
+
+    def __init__(self, names: Sequence[str], find: Callable[[str], Named]) -> None:
+        """Know *names*; *find* tells what one stands for."""
+        self._names = dict.fromkeys(names)
+        self._find = find
+
+    def __getitem__(self, name: str) -> Named:
+        return self._find(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
 def replaced(text: str, named: Mapping[str, Named], sent: Sequence[MessageId]) -> str:
     """Return *text* with what its labels stand for; unknown labels stay as they are, and so do addresses."""
-    if "@" not in text:
-        return text
-    names = "|".join(map(re.escape, sorted(named, key=len, reverse=True)))
-    alternatives = [rf"{_NO_ADDRESS}@sent(?::(?P<number>\d+)(?:~(?P<bit>\d+))?)?(?![\w:])"]
-    if names:
-        alternatives += [rf"@(?P<kind>token:|number:)(?P<of>{names})(?!\w)", rf"{_NO_ADDRESS}@(?P<name>{names})(?!\w)"]
+    told, position = [], 0
+    while (found := _BEGIN.search(text, position)) is not None:
+        put, end = _put(text, found, named, sent) or (found[0], found.end())
+        told += [text[position : found.start()], put]
+        position = end
+    return "".join([*told, text[position:]])
 
-    def put(found: re.Match[str]) -> str:
-        told = found.groupdict()
-        if (name := told.get("name") or told.get("of")) is not None:
-            return _named(named[name], told["kind"] or "")
-        return _sent(sent, told["number"], told["bit"]) or found[0]
 
-    return re.sub("|".join(alternatives), put, text)
+def _put(
+    text: str, found: re.Match[str], named: Mapping[str, Named], sent: Sequence[MessageId]
+) -> tuple[str, int] | None:
+    """Return what the label that begins where *found* does stands for, and where it ends; None: it is none."""
+    kind = found[0][1:]
+    if not kind and (of_ours := _SENT.match(text, found.start())) is not None:
+        put = _sent(sent, of_ours[1], of_ours[2])
+        return None if put is None else (put, of_ours.end())
+    name = _label_at(text, found.end(), named)
+    if name is not None:
+        return _named(named[name], kind), found.end() + len(name)
+    if kind and (name := _label_at(text, found.start() + 1, named)) is not None:  # a mail that is named token
+        return _named(named[name], ""), found.start() + 1 + len(name)
+    return None
+
+
+def _label_at(text: str, position: int, named: Mapping[str, Named]) -> str | None:
+    """Return the longest label that stands at *position*, whole."""
+    found = [one for one in named if text.startswith(one, position) and not _LETTER.match(text, position + len(one))]
+    return max(found, key=len, default=None)
 
 
 def number_of(reference: str, sent: Sequence[MessageId]) -> int:

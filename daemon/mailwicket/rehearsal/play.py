@@ -13,18 +13,21 @@ from typing import Any, Final
 from mailwicket.errors import MailwicketError
 from mailwicket.flow.actions import Action
 from mailwicket.flow.announcing import Announcement
+from mailwicket.mail.address import people
 from mailwicket.mail.parse import parse
 from mailwicket.model import Reason, TicketNumber
 from mailwicket.rehearsal.back import echoed, reported
 from mailwicket.rehearsal.expectation import Difference, Happened, differences
 from mailwicket.rehearsal.files import Files, Load
-from mailwicket.rehearsal.labels import Named, number_of, replaced
+from mailwicket.rehearsal.labels import Labels, Named, number_of, replaced
 from mailwicket.rehearsal.scenario import BEGIN, Scenario, ScenarioError, Step, moment
 from mailwicket.rehearsal.sent import Sent
 from mailwicket.rehearsal.world import Delivered, World
 from mailwicket.rehearsal.writing import raw_of
 
 SECOND: Final = timedelta(seconds=1)
+ASIDE: Final = frozenset({None, "server", "config"})
+"""Kinds of steps that are about no ticket, in which much may happen to one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +101,14 @@ class _Player:
         self._files = files
         self._named: dict[str, Delivered] = {}
         self._waiting: list[_Waiting] = []
-        self._down: set[str] = set()
-        world.post.unfetched = lambda name: not self._is_looked_at(name)
+        self._last: TicketNumber | None = None
+        """The ticket that the last step was about which was about one."""
 
     def play(self, step: Step) -> Played:
         """Do what *step* says and compare."""
         world = self._world
         sent_before, alerts_before = len(world.post.sent), len(world.post.alerts)
+        entries = world.entry_counts() if step.kind in ASIDE else {}
         world.proceed(step.at or world.now + SECOND)
         happened = Happened()
         try:
@@ -115,15 +119,26 @@ class _Player:
             happened.refused = str(error)
         happened.sent = world.post.sent[sent_before:]
         happened.alerts = list(dict.fromkeys([*happened.alerts, *world.post.alerts[alerts_before:]]))
-        if happened.ticket is not None:
-            happened.shown = world.ticket(happened.ticket)
-            happened.facts = world.facts(happened.ticket)
+        self._look(step, happened, entries)
         tickets = {name: one.ticket for name, one in self._named.items()}
         try:
             found = differences(step.expect, happened, tickets)
         except ScenarioError as error:
             raise ScenarioError(f"step {step.number}: expect: {error}") from error
         return Played(step.number, happened.told(tickets), found)
+
+    def _look(self, step: Step, happened: Happened, entries: Mapping[TicketNumber, int]) -> None:
+        """See what became of the step's ticket; while time or a server did something, of the one before."""
+        number = happened.ticket
+        if number is None and step.kind in ASIDE:
+            number = self._last
+        if number is None:
+            return
+        self._last = number
+        happened.shown = self._world.ticket(number)
+        happened.facts = self._world.facts(number)
+        if happened.ticket is None and happened.shown is not None:
+            happened.added = happened.shown["entries"][entries.get(number, 0) :]
 
     def _act(self, step: Step, happened: Happened) -> None:
         action: Any = step.action
@@ -153,7 +168,7 @@ class _Player:
                 self._serve(action, happened)
             case "announce":
                 to, subject, text, by = (action.get(key, "") for key in ("to", "subject", "text", "by"))
-                self._world.announce(Announcement([to] if isinstance(to, str) else to, subject, text, by))
+                self._world.announce(Announcement([to] if isinstance(to, str) else to, subject, text, _bare(by)))
 
     def _serve(self, action: Mapping[str, Any], happened: Happened) -> None:
         """Have a server fail or work; mail for a mailbox waits there until it works."""
@@ -163,10 +178,10 @@ class _Player:
             self._world.post.wire(name).become(state)
             self._world.settle()
         elif state == "up":
-            self._down.discard(name)
+            self._world.down.discard(name)
             self._fetch(happened)
         elif state in {"down", "refuses_login"}:
-            self._down.add(name)
+            self._world.down.add(name)
             if state == "refuses_login":
                 happened.alerts.append(f"incoming/{name}")
         else:
@@ -192,23 +207,17 @@ class _Player:
         """Lay a mail into its mailbox, else into *home*, and fetch it if that is looked at."""
         received = moment(action["received"], "received") if "received" in action else self._world.now
         one = _Waiting(raw, self._source(action.get("unit"), raw, home), received, name)
-        if not self._is_looked_at(one.source):
+        if not self._world.is_fetched(one.source):
             self._waiting.append(one)
             happened.reason = Reason.SERVER_PAUSED.value
             return
         self._deliver(one, happened)
 
-    def _is_looked_at(self, source: str) -> bool:
-        settings = self._world.settings
-        unit = settings.incoming.get(source)
-        is_on = unit is not None and unit.enabled and settings.preferences.email_to_ticket != "paused"
-        return is_on and source not in self._down
-
     def _fetch(self, happened: Happened) -> None:
         """Take what waited in the mailboxes that are looked at again; the last mail's outcome is the step's."""
         waiting, self._waiting = self._waiting, []
         for one in waiting:
-            if self._is_looked_at(one.source):
+            if self._world.is_fetched(one.source):
                 self._deliver(one, happened)
             else:
                 self._waiting.append(one)
@@ -250,9 +259,16 @@ class _Player:
         return candidates[0]
 
     def _replace(self, text: str) -> str:
-        named = {one.name: Named(parse(one.raw).message_id or "", None, "") for one in self._waiting if one.name}
-        named |= {name: self._labelled(one) for name, one in self._named.items()}
-        return replaced(text, named, self._world.post.ids)
+        if "@" not in text:
+            return text
+        waiting = {one.name: one for one in self._waiting if one.name}
+
+        def labelled(name: str) -> Named:
+            if name in self._named:
+                return self._labelled(self._named[name])
+            return Named(parse(waiting[name].raw).message_id or "", None, "")
+
+        return replaced(text, Labels([*waiting, *self._named], labelled), self._world.post.ids)
 
     def _labelled(self, one: Delivered) -> Named:
         token = ""
@@ -277,8 +293,10 @@ class _Player:
         do = action["do"].replace("_", "-")
         if do == "merge":
             to = str(self._ticket(to))
+        elif do in {"assign", "remove-cc"}:
+            to = _bare(to)
         text, by, chosen = (str(action.get(key, "")) for key in ("text", "by", "outgoing"))
-        self._world.act(Action(do, number, by, to, text, outgoing=chosen.removeprefix("outgoing/")))
+        self._world.act(Action(do, number, _bare(by), to, text, outgoing=chosen.removeprefix("outgoing/")))
         shown = self._world.ticket(number)
         happened.added = [] if shown is None else shown["entries"][known.get(number, 0) :]
 
@@ -300,6 +318,12 @@ class _Player:
             return
         known = self._world.entry_counts()
         self._note(self._world.retry(self._named[name]), happened, name, known)
+
+
+def _bare(person: str) -> str:
+    """Return the address of *person*, which may stand beside a name; what is none stands for itself."""
+    found = people(person)
+    return found[0].address if len(found) == 1 else person
 
 
 def _with_id(action: Mapping[str, Any], step: Step) -> Mapping[str, Any]:

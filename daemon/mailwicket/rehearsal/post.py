@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from mailwicket.config.outgoing import Outgoing
 from mailwicket.errors import BlockedError, TransientError
@@ -50,6 +50,14 @@ class Clock:
         return (self.now - EPOCH).total_seconds()
 
 
+class Desk(Aftermath, Protocol):
+    """Whose mail it is."""
+
+    def is_fetched(self, source: str) -> bool:
+        """Tell whether the mailbox *source* is looked at now."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Works:
     """All that takes mail to one server."""
@@ -64,11 +72,9 @@ class Works:
 class Post:
     """What the outbox of a desk sends, in order."""
 
-    def __init__(self, tx: Transaction, clock: Clock, aftermath: Aftermath, writing: Writing) -> None:
-        """Send what *tx* holds, by no server yet; *aftermath* is told what became of it."""
-        self.unfetched: Callable[[str], bool] = lambda _name: False
-        """Whether a mailbox (NAME) is not looked at."""
-        self.board = Switchboard(Exchange(), lambda name: not self.unfetched(name))
+    def __init__(self, tx: Transaction, clock: Clock, desk: Desk, writing: Writing) -> None:
+        """Send what *tx* holds, by no server yet; *desk* is told what became of it."""
+        self.board = Switchboard(Exchange(), desk.is_fetched)
         self.sent: list[Sent] = []
         self.alerts: list[str] = []
         """Units of which people were told, in order."""
@@ -79,7 +85,7 @@ class Post:
         async def write(mail: Claimed, sent_as: SentAs) -> bytes:
             return writing.write(mail, sent_as)
 
-        self._office = Office(self.board, write, aftermath, clock, lambda: 0.0)
+        self._office = Office(self.board, write, desk, clock, lambda: 0.0)
         self._wires: dict[str, Wire] = {}
         self._works: dict[str, Works] = {}
 
@@ -106,8 +112,8 @@ class Post:
         self._alerted = {
             name: told for name, told in self._alerted.items() if self._works.get(name) is before.get(name)
         }
-        if (primary := self.board.map.primary) is not None:
-            outbox.adopt_orphans(self._tx, list(exchange.servers), primary.name)
+        primary = self.board.map.primary
+        outbox.adopt(self._tx, self.board.servers, primary.name if primary else None)
 
     def _hire(self, name: str, config: Outgoing) -> Works:
         told = Round(name, self._office), Handing(name, self._office), Pace(config.rate_per_minute, config.connections)

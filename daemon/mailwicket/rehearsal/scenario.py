@@ -68,8 +68,8 @@ EXPECTATIONS: Final[Mapping[str, Form]] = {
     "refused": TEXT,
 }
 SENT: Final[Mapping[str, Form]] = {
-    **dict.fromkeys(("to", "cc", "contains", "lacks"), TEXTS),
-    **dict.fromkeys(("from", "from_name", "via", "reply_to", "subject_contains"), TEXT),
+    **dict.fromkeys(("to", "cc", "reply_to", "subject_contains", "contains", "lacks"), TEXTS),
+    **dict.fromkeys(("from", "from_name", "via"), TEXT),
     "event": tuple(Event),
 }
 STEP: Final[Mapping[str, Form]] = {**dict.fromkeys(ACTIONS, TABLE), "config": TEXT, "at": TIME, "expect": TABLE}

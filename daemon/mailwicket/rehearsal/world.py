@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from mailwicket.backends.desk.desk import DeskConfig, EmbeddedDesk
 from mailwicket.backends.desk.reading import list_tickets, show_ticket
 from mailwicket.config.settings import Settings
 from mailwicket.errors import MailwicketError
+from mailwicket.facts import TicketFacts
 from mailwicket.flow.actions import Action, Actions
 from mailwicket.flow.announcing import Announcement, Announcing
 from mailwicket.flow.budget import Budget
@@ -28,23 +30,16 @@ from mailwicket.flow.writing import Writing
 from mailwicket.mail.head import split_header
 from mailwicket.mail.parse import parse
 from mailwicket.mail.token import Keyring
-from mailwicket.model import (
-    IntakeId,
-    IntakeKey,
-    Mail,
-    MailRef,
-    Sha256,
-    TicketFacts,
-    TicketNumber,
-)
+from mailwicket.model import IntakeId, IntakeKey, Mail, MailRef, Sha256, TicketNumber
 from mailwicket.ports import Transaction
 from mailwicket.rehearsal.post import Clock, Post
 from mailwicket.rules.decide import Outcome
 from mailwicket.rules.policy import Policy
 from mailwicket.store import journal, quarantine
+from mailwicket.store.attempts import Attempt, Noted
 from mailwicket.store.database import JOURNAL, migrate
 from mailwicket.store.journal import Kept
-from mailwicket.store.outbox import Attempt, Claimed, Noted
+from mailwicket.store.outbox import Claimed
 from mailwicket.store.raw import RawPlace
 from mailwicket.store.tickets import TicketBook
 from mailwicket.timestamp import timestamp
@@ -56,6 +51,14 @@ KEYS: Final = Keyring([hashlib.sha256(b"rehearsal").digest()])
 class _NoNet:
     attachment_dir = Path("/nonexistent")
     spool_dir = Path("/nonexistent")
+
+
+@cache
+def _empty() -> sqlite3.Connection:
+    """A store with all its tables and nothing in them: to make it anew for each scenario takes longer than a step."""
+    empty = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    migrate(empty, (JOURNAL, EmbeddedDesk.schema))
+    return empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +80,12 @@ class World:
         self.clock = Clock(now)
         self._tx = sqlite3.connect(":memory:", isolation_level=None)
         self._desk = EmbeddedDesk("desk", DeskConfig(), _NoNet(), now=self.clock)  # type: ignore[arg-type]
-        migrate(self._tx, (JOURNAL, self._desk.schema))
+        _empty().backup(self._tx)
         self._budget = Budget()
         self._raw: dict[str, bytes] = {}
         self._count = 0
+        self.down: set[str] = set()
+        """Mailboxes (NAME) whose servers do not let us in."""
         self._writing = Writing(self, _NoNet.attachment_dir)
         self.post = Post(self._tx, self.clock, self, self._writing)
         self.configure(settings)
@@ -124,6 +129,12 @@ class World:
         self._telling.ended(tx, mail, attempt, noted, now)
 
     # --- mail
+
+    def is_fetched(self, source: str) -> bool:
+        """Tell whether the mailbox *source* is looked at now."""
+        unit = self.settings.incoming.get(source)
+        is_on = unit is not None and unit.enabled and self.settings.preferences.email_to_ticket != "paused"
+        return is_on and source not in self.down
 
     def deliver(self, raw: bytes, source: str, received_at: datetime) -> Delivered:
         """Take a mail as the daemon would."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mailwicket.outgoing import Identity
-from mailwicket.rules.own import canonical
+from mailwicket.rules.own import canonical, domain_of
 
 
 class Configured(Protocol):
@@ -14,8 +14,6 @@ class Configured(Protocol):
 
     @property
     def email(self) -> str: ...  # noqa: D102
-    @property
-    def title(self) -> str | None: ...  # noqa: D102
     @property
     def sender_name(self) -> str | None: ...  # noqa: D102
     @property
@@ -32,8 +30,8 @@ class Answers:
     """The address of the primary mailbox."""
 
 
-def identity(server: Configured, author: str | None, *, stands_in: bool, answers: Answers) -> Identity:
-    """Return as whom *server* sends a mail that *author* wrote (None: nobody did).
+def identity(server: Configured, desk: str, author: str | None, *, stands_in: bool, answers: Answers) -> Identity:
+    """Return as whom *server* sends a mail of the *desk* that *author* wrote (None: nobody did).
 
     Where it *stands_in* for another, From is its own, so that SPF, DKIM and send-as fit, and Reply-To leads to where
     the ticket's mail was answered all along.
@@ -41,16 +39,18 @@ def identity(server: Configured, author: str | None, *, stands_in: bool, answers
     reply_to = (answers.home or answers.primary or server.reply_to) if stands_in else server.reply_to
     if reply_to is not None and canonical(reply_to) == canonical(server.email):
         reply_to = None
-    return Identity(server.email, sender_name(server, author), reply_to)
+    return Identity(server.email, sender_name(server, desk, author), reply_to)
 
 
-def sender_name(server: Configured, author: str | None) -> str | None:
-    """Return the name beside the address; the desk's alone where a technician's is asked for and nobody wrote."""
-    desk = server.title or ""
+def sender_name(server: Configured, desk: str, author: str | None) -> str | None:
+    """Return the name beside the address; the desk's alone where a technician's is asked for and nobody wrote.
+
+    A *desk* without a name (`""`) is called by the domain of its address.
+    """
     template = server.sender_name
     if template is None:
         return None
     if "{technician}" in template and not author:
         return desk or None
-    told = template.replace("{desk}", desk).replace("{technician}", author or "")
+    told = template.replace("{desk}", desk or domain_of(canonical(server.email))).replace("{technician}", author or "")
     return " ".join("".join(one if one.isprintable() else " " for one in told).split()) or None

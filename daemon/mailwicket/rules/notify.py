@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mailwicket.config.notification import Notification
+from mailwicket.facts import TicketFacts
 from mailwicket.mail.fields import is_address
-from mailwicket.model import Address, TicketFacts
+from mailwicket.model import Address
 from mailwicket.outgoing import Answer, Audience, Event, Notice
 from mailwicket.rules.directory import Role
 from mailwicket.rules.own import canonical
@@ -33,8 +34,6 @@ AUDIENCE: Final[Mapping[Event, tuple[Audience, ...]]] = {
     Event.ALERT: (Audience.REQUESTER,),
 }
 """Who hears by default; of an announcement and of an alert those whom it names."""
-
-NAMED: Final = frozenset({Event.ANNOUNCEMENT, Event.ALERT})
 
 ELSE_GROUP: Final = frozenset({Event.REQUESTER_REPLIED, Event.REOPENED, Event.ADDED_TO_CLOSED, Event.DELIVERY_FAILED})
 """Where a ticket has no assignee who can be told, its group is: somebody must hear of it."""
@@ -108,7 +107,9 @@ class _Round:
 
     def __iter__(self) -> Iterator[Notice]:
         happened, ticket = self._happened, self._happened.ticket
-        if happened.event in NAMED:
+        if happened.event is Event.ALERT:
+            yield from self._alerted()
+        elif happened.event is Event.ANNOUNCEMENT:
             self._leave_out(happened.author)
             yield from self._one_by_one(happened.audience, Audience.REQUESTER)
         elif happened.event is Event.MAIL_REFUSED:
@@ -176,10 +177,15 @@ class _Round:
 
     def _one_by_one(self, addresses: Sequence[str], audience: Audience, *, fixed: bool = False) -> Iterator[Notice]:
         event = self._happened.event
-        answer = Answer.NEW_REQUEST if event in NAMED else Answer.TICKET
-        answer = Answer.NOTHING if event is Event.MAIL_REFUSED else answer
+        answer = {Event.ANNOUNCEMENT: Answer.NEW_REQUEST, Event.MAIL_REFUSED: Answer.NOTHING}.get(event, Answer.TICKET)
         for one in self._new(addresses):
             yield Notice(event, audience, (one,), answer=answer, fixed=fixed)
+
+    def _alerted(self) -> Iterator[Notice]:
+        """Whom an admin named, a postmaster too, or a technician on leave; but what we receive at is no person's."""
+        for one in dict.fromkeys(map(canonical, self._happened.audience)):
+            if self._policy.own.source(one) is None and is_address(one):
+                yield Notice(Event.ALERT, Audience.REQUESTER, (one,), answer=Answer.NOTHING)
 
     def _new(self, addresses: Sequence[str]) -> list[str]:
         """Those of *addresses* who can be written to and were not yet."""

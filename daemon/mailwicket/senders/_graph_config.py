@@ -7,7 +7,15 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mailwicket.config.graph import GRAPH_SERVER, check_clear, port_of, take_apart
+from mailwicket.config.graph import (
+    CLOUD_SAYS,
+    GRAPH_SERVER,
+    NOT_TAKEN,
+    check_clear,
+    check_provider,
+    port_of,
+    take_apart,
+)
 from mailwicket.config.model import AddrSpec, HostName, Text
 from mailwicket.config.outgoing import Outgoing, SenderName
 
@@ -38,8 +46,11 @@ class GraphOutgoing(Outgoing):
         "sender_name": "Microsoft Graph shows the name that the mailbox has in Exchange"
     }
 
-    authentication: ClassVar[bool] = True  # type: ignore[misc]  # no key of this table, as those below
-    password: ClassVar[None] = None  # type: ignore[misc]
+    not_taken: ClassVar[Mapping[str, str]] = NOT_TAKEN | {
+        "null_return_path": "Microsoft Graph has no return path but the mailbox's own",
+    }
+
+    password: ClassVar[None] = None  # type: ignore[misc]  # no key of this table, as those below
     allow_plaintext: ClassVar[bool] = False  # type: ignore[misc]
     null_return_path: ClassVar[bool] = False  # type: ignore[misc]
 
@@ -53,6 +64,7 @@ class GraphOutgoing(Outgoing):
     server: HostName = Field(
         default=GRAPH_SERVER,
         description='The host of the cloud, or its URL: "https://graph.microsoft.us" (docs/graph.md).',
+        json_schema_extra={"default": CLOUD_SAYS},
     )
     security: Literal["ssl", "none"] = Field(
         default="ssl", description="`none`: in the clear, which is for tests on this machine alone."
@@ -64,8 +76,8 @@ class GraphOutgoing(Outgoing):
         description="The server's TCP port.",
         json_schema_extra={"default": "443"},
     )
+    authentication: Literal[True] = Field(default=True, description="Microsoft Graph takes mail from nobody unknown.")
     auth: Literal["oauth"] = Field(default="oauth", description="How to log in: by a token; Graph knows no passwords.")
-    oauth: Text = Field(description="NAME of the `[oauth.NAME]` whose application sends.")
     username: Text = Field(
         default_factory=_username_default,
         description="The mailbox by which mail is sent: its address or its id; `me` is that of who signed in.",
@@ -84,12 +96,10 @@ class GraphOutgoing(Outgoing):
         description="Mails at a time; their requests take turns (Microsoft allows 4 at once).",
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _is_taken_apart(cls, values: Any) -> Any:  # noqa: ANN401 - whatever TOML holds
-        return take_apart(values)
+    _take_apart = model_validator(mode="before")(take_apart)
 
     @model_validator(mode="after")
-    def _says_no_token_in_the_clear(self) -> Self:
+    def _can_be(self) -> Self:
         check_clear(self.server, self.security)
+        check_provider(self.provider, self.protocol)
         return self

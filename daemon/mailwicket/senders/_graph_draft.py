@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as text_json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -15,8 +15,8 @@ import pybase64
 from mailwicket.errors import BlockedError, MailwicketError, PermanentError, TransientError
 from mailwicket.net.graph.client import GraphMailbox
 from mailwicket.net.graph.failure import ItemGoneError, TooLargeError, UnsureError
-from mailwicket.net.graph.place import message_path
-from mailwicket.senders._graph_mime import File, Load
+from mailwicket.net.graph.place import folder_path, message_path, with_query
+from mailwicket.senders._graph_mime import File, Load, is_light
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,8 @@ SLICE_BYTES: Final = 3 * 1024 * 1024
 SESSIONS: Final = 2
 """A session that ended is begun anew once."""
 
+DISCARD_S: Final = 10
+
 STUCK: Final = 3
 """So often in one session a slice may be lost, or bring it no further."""
 
@@ -36,12 +38,29 @@ BODY: Final = "text/plain"
 """MIME, in base64."""
 
 
+async def drafts_folder(mailbox: GraphMailbox) -> str:
+    """Return the folder of drafts: that opens a mailbox, and reads nothing of it.
+
+    Raises:
+        MailwicketError: see `GraphMailbox.call`.
+    """
+    try:
+        answer = await mailbox.call("GET", with_query(folder_path("drafts"), {"$select": "id"}))
+    except PermanentError as error:
+        raise BlockedError(str(error), reason="refused") from error
+    folder = answer.json.get("id") if isinstance(answer.json, dict) else None
+    if not isinstance(folder, str):
+        raise TransientError(f"{mailbox.place.peer} answers with what is no folder", reason="server_said")
+    return folder
+
+
 class Drafts:
     """The drafts of one mailbox."""
 
-    def __init__(self, mailbox: GraphMailbox) -> None:
-        """Lay them down in *mailbox*."""
+    def __init__(self, mailbox: GraphMailbox, removing: Callable[[str], None]) -> None:
+        """Lay them down in *mailbox*; *removing* is told before one is removed."""
         self._mailbox = mailbox
+        self._removing = removing
 
     async def create(self, mime: bytes, message_id: str | None) -> str:
         """Make a draft from *mime*; return its immutable id. Its Message-ID is *message_id*, as far as Exchange lets.
@@ -55,8 +74,11 @@ class Drafts:
         answer = await self._mailbox.call("POST", "messages", body=content, content_type=BODY, wanted=(200, 201))
         told = answer.json if isinstance(answer.json, dict) else {}
         if answer.status != 201 or not isinstance(told.get("id"), str):
-            words = f"{self._mailbox.place.peer} answers {answer.status} to a draft of {len(mime)} bytes, and made none"
-            raise TooLargeError(words)
+            peer = self._mailbox.place.peer
+            words = f"{peer} answers {answer.status} to a draft of {len(mime)} bytes, and names none"
+            if answer.status == 200 and not is_light(mime):
+                raise TooLargeError(words)
+            raise UnsureError(words, reason="server_said")
         draft: str = told["id"]
         if message_id is not None and told.get("internetMessageId") != message_id:
             await self._name(draft, message_id)
@@ -68,7 +90,7 @@ class Drafts:
             await self._mailbox.call("PATCH", message_path(draft), json={"internetMessageId": message_id})
         except PermanentError as error:
             log.warning("graph keeps a Message-ID of its own server=%s: %s", self._mailbox.place.peer, error)
-        except BaseException:
+        except Exception:
             await self.discard(draft)
             raise
 
@@ -82,8 +104,9 @@ class Drafts:
             await self._hang(draft, file)
 
     async def discard(self, draft: str) -> bool:
-        """Remove *draft*; return False where that did not work. Whatever interrupts, there are some seconds for it."""
-        with anyio.move_on_after(10, shield=True):
+        """Remove *draft*; return False where that did not work within some seconds."""
+        self._removing(draft)
+        with anyio.move_on_after(DISCARD_S):
             try:
                 await self._mailbox.call("DELETE", message_path(draft), wanted=(204,))
             except ItemGoneError:
@@ -126,10 +149,15 @@ class Drafts:
         try:
             session = (await mailbox.call("POST", path, json={"AttachmentItem": item}, wanted=(200, 201))).json
         except BlockedError as error:
-            # The draft was taken from us: it is this way to hang files on it that is refused, as it is in mailboxes of
-            # others. The server is well.
+            if error.reason != "mailbox_refused":
+                raise
+            # The draft was taken: it is this way to hang files on it that is refused, as it is to a person in
+            # another's mailbox. The server is well.
             raise PermanentError(f"{error}; larger files cannot be hung on a mail in this mailbox") from error
-        return await self._fill(str(session["uploadUrl"]), file.content, _next(session, 0))
+        url = session.get("uploadUrl") if isinstance(session, dict) else None
+        if not isinstance(url, str):
+            raise TransientError(f"{mailbox.place.peer} opens an upload session nowhere", reason="server_said")
+        return await self._fill(url, file.content, _next(session, 0))
 
     async def _fill(self, url: str, content: bytes, at: int) -> bool:
         """PUT *content* from *at* on, slice by slice; go on where the session says that it waits."""
@@ -147,9 +175,8 @@ class Drafts:
                 return False
             except (UnsureError, PermanentError) as error:
                 reached = await self._reached(url, at)
-                if (
-                    reached is None and at + len(piece) == size
-                ):  # it may be whole: begun anew, it would hang there twice
+                # After its last slice a file may hang there whole: begun anew, it would hang there twice.
+                if reached is None and at + len(piece) == size:
                     raise TransientError(str(error), reason="server_said") from error
             if reached is None:
                 return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,6 +20,8 @@ from mailwicket.outgoing import Envelope, RecipientStatus
 from mailwicket.senders._graph_draft import BODY, Drafts, encoded
 from mailwicket.senders._graph_looking import Fate, Laid, Trace, Traces, look, orphans
 from mailwicket.senders._graph_mime import MIME_BYTES, Load, addressed, load, message_id_of
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -52,7 +55,7 @@ class GraphSubmission:
         self._folder = drafts_folder
         self._traces = traces
         self._only_sends = only_sends
-        self._drafts = Drafts(mailbox)
+        self._drafts = Drafts(mailbox, traces.remove)
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
@@ -89,32 +92,47 @@ class GraphSubmission:
         return await self._lay_down(lighter, message_id)
 
     async def _lay_down(self, parts: Load, message_id: str | None) -> str:
-        draft = await self._drafts.create(parts.mime, message_id)
+        if message_id is not None and self._folder is not None and self._traces.doubted(message_id):
+            for old in (await look(self._mailbox, self._folder, message_id, None)).drafts:
+                await self._drafts.discard(old)
+        try:
+            draft = await self._drafts.create(parts.mime, message_id)
+        except UnsureError:
+            self._traces.doubt(message_id)
+            raise
         try:
             await self._drafts.hang(draft, parts)
         except Exception:
-            await self._drafts.discard(draft)  # half of a mail: nobody may find it and send it
+            await self._discard(draft, message_id)  # half of a mail: nobody may find it and send it
             raise
         return draft
+
+    async def _discard(self, draft: str, message_id: str | None) -> None:
+        """Remove *draft*; one that stays goes before the mail is laid down anew, or by `clear_away`."""
+        if not await self._drafts.discard(draft):
+            self._traces.doubt(message_id)
 
     async def _send(self, draft: str, mail: bytes, message_id: str | None) -> None:
         peer = self._mailbox.place.peer
         try:
             answer = await self._mailbox.call("POST", f"{message_path(draft)}/send", wanted=(200, 202))
-        except (UnsureError, ItemGoneError) as error:
-            raise self._unknown(f"{error}; whether the mail was sent is looked for", message_id, draft) from error
+        except UnsureError as error:
+            words = f"{error}; whether the mail was sent is looked for"
+            raise self._unknown(words, message_id, draft, error.reason) from error
+        except ItemGoneError as error:  # somebody removed it before it was sent
+            raise TransientError(str(error), reason="server_said") from error
         except TransientError:
             self._traces.put_laid(message_id, Laid(draft, _digest(mail)))
             raise
         except Exception:
-            await self._drafts.discard(draft)
+            await self._discard(draft, message_id)
             raise
         except BaseException:  # cancelled: it may have been sent
             self._trace(message_id, draft)
             raise
         if answer.status != 202:
             words = f"{peer} answers 200 in place of 202 to the order to send; whether it did is looked for"
-            raise self._unknown(words, message_id, draft)
+            raise self._unknown(words, message_id, draft, "server_said")
 
     async def _send_whole(self, mail: bytes, message_id: str | None) -> None:
         """Send without a draft: whether a mail went whose answer is lost nobody can tell then."""
@@ -128,7 +146,7 @@ class GraphSubmission:
         try:
             answer = await self._mailbox.call("POST", "sendMail", body=body, content_type=BODY, wanted=(200, 202))
         except UnsureError as error:
-            raise self._unknown(f"{error}; the mail may have been sent", message_id, None) from error
+            raise self._unknown(f"{error}; the mail may have been sent", message_id, None, error.reason) from error
         if answer.status != 202:  # so it answered to mails that were too long, and sent none of them
             raise PermanentError(f"{peer} answers 200 in place of 202 to a mail of {len(mail)} bytes, and sent nothing")
 
@@ -137,7 +155,7 @@ class GraphSubmission:
     async def resume(self, envelope: Envelope, raw: bytes) -> Mapping[str, RecipientStatus] | None:
         """Look what became of *raw*, and send what was not sent; see `ports.LooksFirst`.
 
-        A draft that was sent and is nowhere to be found was sent: nothing else makes it vanish. One that lies there
+        A draft that was sent and is nowhere to be found was sent, unless we had it removed. One that lies there
         still after minutes was not; it is removed before the mail is laid down anew, so that it is never sent as well.
         """
         message_id = message_id_of(raw)
@@ -155,7 +173,7 @@ class GraphSubmission:
             if not await self._drafts.discard(draft):
                 return None
         self._traces.forget(message_id)
-        if seen.fate is Fate.SENT or (seen.fate is Fate.NOTHING and trace.draft is not None):
+        if seen.fate is Fate.SENT or (seen.fate is Fate.VANISHED and self._traces.proves_sent(trace.draft)):
             return dict.fromkeys(envelope.forward_paths, ACCEPTED)
         return await self.submit(envelope, raw)
 
@@ -164,15 +182,18 @@ class GraphSubmission:
         if self._folder is None or not self._traces.sweeps(anyio.current_time(), SWEEP_S):
             return
         before = datetime.now(UTC) - timedelta(seconds=SWEEP_S)
-        for draft in await orphans(self._mailbox, self._folder, before):
-            await self._drafts.discard(draft)
+        try:
+            for draft in await orphans(self._mailbox, self._folder, before):
+                await self._drafts.discard(draft)
+        except PermanentError as error:
+            log.warning("graph does not tell of old drafts server=%s: %s", self._mailbox.place.peer, error)
 
     def _trace(self, message_id: str | None, draft: str | None = None) -> Trace:
         return self._traces.keep(message_id or "", anyio.current_time(), draft)
 
-    def _unknown(self, words: str, message_id: str | None, draft: str | None) -> UncertainError:
+    def _unknown(self, words: str, message_id: str | None, draft: str | None, reason: str) -> UncertainError:
         self._trace(message_id, draft)
-        return UncertainError(words, reason="connection_lost")
+        return UncertainError(words, reason=reason)
 
 
 async def _aside(mail: bytes, job: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 - the job's own

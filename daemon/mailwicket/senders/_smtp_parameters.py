@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from aiosmtplib.protocol import normalize_message_line_endings
@@ -56,8 +57,7 @@ def parameters(peer: str, offers: Mapping[str, str], envelope: Envelope, raw: by
         raise PermanentError(f"{peer}: no mail can be sent from {envelope.reverse_path!r}, which is no address")
     paths = {path: _said(path) for path in dict.fromkeys(envelope.forward_paths)}
     international = "smtputf8" in offers
-    head = body.partition(b"\r\n\r\n")[0]
-    plain = head.isascii() and reverse.isascii()
+    plain = reverse.isascii() and (body.isascii() or body[: body.find(b"\r\n\r\n")].isascii())
     if not international and not plain:
         raise PermanentError(
             f"{peer} takes no addresses or header fields beyond ASCII (SMTPUTF8), and this mail has some"
@@ -91,6 +91,7 @@ def _check_size(peer: str, told: str, size_bytes: int) -> None:
         raise PermanentError(f"{peer} takes mails of {limit} bytes at most, and this one has {size_bytes}")
 
 
+@lru_cache(maxsize=1024)
 def _said(path: str) -> str | None:
     """Return *path* with its domain in ASCII where it has such a form (RFC 5891); None where it is no address."""
     if PATH.fullmatch(path) is None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from mailwicket.service.ending import WARN, Ending
+from mailwicket.service.ending import Ending
 from mailwicket.service.units import BACKEND_REASON, STORE_REASONS, Unit, UnitState
 from mailwicket.timestamp import timestamp
 
@@ -159,7 +159,7 @@ def _of_outgoing(unit: Unit, now: datetime) -> Iterator[Alert]:
 
 
 def _of_ending(ending: Ending, now: datetime) -> Iterator[Alert]:
-    since = ending.ends_at - WARN[ending.what]
+    since = ending.told_from
     if now < since:
         return
     days = ending.days_left(now)
@@ -169,6 +169,10 @@ def _of_ending(ending: Ending, now: datetime) -> Iterator[Alert]:
         "certificate": "make a new one, register it with the provider, put it into certificate and key",
         "grant": f'nobody used it for long: "mailwicket oauth login {ending.name}", or take it out of conf.d',
     }[ending.what]
+    if ending.life is not None:
+        do = (
+            f'"mailwicket oauth login {ending.name}"; its provider ends it (Google: a project that stands on "Testing")'
+        )
     yield Alert(
         Cause.CREDENTIAL_ENDING, f"oauth/{ending.name}", since, f"the {ending.what} of oauth {ending.name} {when}", do
     )

@@ -27,7 +27,8 @@ from mailwicket.service.plan import Act, Change, Plan
 from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import STORE_REASONS, Unit, UnitState
 from mailwicket.store import journal, outbox, outlist
-from mailwicket.store.outbox import Attempt, Claimed, Noted
+from mailwicket.store.attempts import Attempt, Noted
+from mailwicket.store.outbox import Claimed
 from mailwicket.store.store import Store
 
 PREFIX: Final = "outgoing/"
@@ -136,7 +137,7 @@ class Couriers:
         for server in self._store.slips.servers():
             await self._store.write(partial(take_over, self._store, self._office, server))
             self._store.slips.clear(server)
-        await self._adopt_orphans()
+        await self._adopt_mail()
         for hired in self._hired.values():
             supervisor.start(hired.unit, hired.courier)
 
@@ -159,7 +160,7 @@ class Couriers:
                 tasks.start_soon(self._carry_out, change, hired.get(change.unit), supervisor)
         self._list(settings)
         if _ours(plan):
-            await self._adopt_orphans()
+            await self._adopt_mail()
         self.board.wake()
 
     async def _carry_out(self, change: Change, hired: Hired | None, supervisor: Supervisor) -> None:
@@ -171,12 +172,11 @@ class Couriers:
             hired.unit.failures = 0
             supervisor.start(hired.unit, hired.courier)
 
-    async def _adopt_orphans(self) -> None:
-        """What waits for a server that conf.d does not name any more goes by the primary."""
-        primary = self.board.map.primary
-        if primary is not None:
-            known = list(self.board.exchange.servers)
-            await self._store.write(lambda tx: outbox.adopt_orphans(tx, known, primary.name))
+    async def _adopt_mail(self) -> None:
+        """What waits, if anything does, goes by the servers that there are now."""
+        servers, primary = self.board.servers, self.board.map.primary
+        if self._store.read(outlist.backlog):
+            await self._store.write(lambda tx: outbox.adopt(tx, servers, primary.name if primary else None))
 
     def look(self) -> dict[str, outlist.Backlog]:
         """Have the units say how it is with them now; return what waits for each server (NAME).

@@ -19,6 +19,14 @@ class Ending:
     what: str
     """`secret`, `certificate` or `grant`."""
     ends_at: datetime
+    life: timedelta | None = None
+    """Of a sign-in whose end its provider has set: from when that was told until then."""
+
+    @property
+    def told_from(self) -> datetime:
+        """When people are told: of a short life not before half of it."""
+        span = WARN[self.what]
+        return self.ends_at - (span if self.life is None else min(span, self.life / 2))
 
     def days_left(self, now: datetime) -> int:
         """Return whole days until then, negative afterwards."""

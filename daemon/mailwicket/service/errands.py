@@ -15,16 +15,17 @@ from mailwicket.config.outgoing import Outgoing
 from mailwicket.errors import MailwicketError, PermanentError, StageError, TransientError
 from mailwicket.mail.compose import compose
 from mailwicket.model import Address, MessageId, SpooledMail
-from mailwicket.outgoing import Envelope, Event, Identity, Letter
+from mailwicket.outgoing import Envelope, Event, Letter
 from mailwicket.ports import Mailbox, Sender, Source
+from mailwicket.rules.identity import Answers, identity
 from mailwicket.service.trial import Trial
 
 SEND_S: Final = 60
 RETURN_S: Final = 180
 """How long a mail may be on its way back: greylisting takes minutes, and then this is no test of seconds."""
 
-LOOKED_INTO_BYTES: Final = 100_000
-"""Our mail is smaller; what is larger is not fetched."""
+LOOKED_INTO_BYTES: Final = 512 * 1024
+"""Our mail is smaller; what is larger is not fetched. Where sizes are not told (Graph), mails count as 256 KiB."""
 
 WORDS: Final = """\
 This is a test: "mailwicket test {unit}" sent it, to see that the server takes mail.
@@ -64,9 +65,9 @@ def test_mail(unit: str, config: Outgoing, to: str, now: datetime) -> TestMail:
         text=WORDS.format(unit=unit),
         html=None,
     )
-    name = (config.sender_name or "").replace("{technician}", "Test").replace("{desk}", config.title or "") or None
+    sent_as = identity(config, config.title or "", "Test", stands_in=False, answers=Answers())
     try:
-        return TestMail(compose(letter, Identity(config.email, name, config.reply_to)), mark.encode())
+        return TestMail(compose(letter, sent_as), mark.encode())
     except ValueError as error:
         raise StageError(
             f"the test mail cannot be written: {error}", fix="mend email, reply_to or --send-to"

@@ -13,17 +13,17 @@ import anyio
 import anyio.to_thread
 
 from mailwicket.config.incoming import Incoming
-from mailwicket.config.oauth import PLAIN_SCOPES, SIGNED_IN, OAuth
+from mailwicket.config.oauth import SIGNED_IN, OAuth, resource_of
 from mailwicket.config.outgoing import Outgoing
 from mailwicket.config.settings import Settings
 from mailwicket.errors import MailwicketError, UnknownError
 from mailwicket.model import Use
-from mailwicket.net.certificate import read_certificate
 from mailwicket.net.machine import Machine
+from mailwicket.net.oauth.bearer import Door
 from mailwicket.net.oauth.grant import Kept, Safe
 from mailwicket.net.oauth.question import query_of
-from mailwicket.net.oauth.signin import SignIn, SignIns
-from mailwicket.net.oauth.tokens import Door, Tokens
+from mailwicket.net.oauth.signin import Progress, SignIn, SignIns
+from mailwicket.net.oauth.tokens import Tokens
 from mailwicket.net.oauth.wire import Wire
 from mailwicket.service.ending import Ending
 from mailwicket.timestamp import timestamp
@@ -43,6 +43,9 @@ UNUSED: Final = {"microsoft": timedelta(days=90), "google": timedelta(days=180)}
 """So long a refresh token lives without use, by provider; of others nobody knows."""
 
 LOOK_S: Final = 600
+TRIED_S: Final = 15
+"""An administrator's browser waits so long for what his consent brought."""
+
 REASONS: Final = frozenset({"needs_sign_in", "needs_admin", "oauth_settings", "login_refused", "mailbox_refused"})
 """What blocks a unit until somebody signs in, consents or mends the application."""
 
@@ -149,8 +152,21 @@ class OAuthDesk:
             ConflictError: nobody waits for it.
         """
         found = await self._sign_ins.come_back(query_of(query) if isinstance(query, str) else query)
+        if found.is_consent and found.progress is Progress.DONE and found.oauth.grant not in SIGNED_IN:
+            found.said += f"; {await self._tried(found.name, found.oauth)}"
         self._look_soon()
         return {"name": found.name, "progress": found.progress, "said": found.said}
+
+    async def _tried(self, name: str, oauth: OAuth) -> str:
+        """Say what a token of the application's own allows, after an administrator consented."""
+        doors = {resource_of(use): Door(name, use, "", self.home(name)) for use in sorted(self.uses(name))}
+        try:
+            with anyio.fail_after(TRIED_S):
+                for door in doors.values():
+                    await self.tokens.access(door)
+        except (MailwicketError, TimeoutError) as error:
+            return f"no token can be had yet, which may take some minutes: {str(error) or 'no answer in time'}"
+        return str(self.tokens.compared(name, oauth, await self.tokens.kept(name, oauth)))
 
     async def renew(self, opens: Door) -> Mapping[str, Any]:
         """Have a good token in the safe; tell until when it is good.
@@ -184,10 +200,8 @@ class OAuthDesk:
             kept = await self.tokens.kept(name, oauth)
         except MailwicketError as error:
             said = str(error)
-        needed = [one for one in self.tokens.asked(name, oauth) if one not in PLAIN_SCOPES]
-        granted = {_scope(oauth, one) for one in kept.granted}
+        found = self.tokens.compared(name, oauth, kept)
         is_good = by_itself or kept.refresh is not None
-        missing = [one for one in needed if _scope(oauth, one) not in granted] if is_good and not by_itself else []
         now = datetime.now(UTC)
         ends = {one.what: one.days_left(now) for one in self.endings if one.name == name}
         refusal = self.tokens.refusal(name)
@@ -199,9 +213,9 @@ class OAuthDesk:
             "grant": oauth.grant,
             "state": "by_itself" if by_itself else "signed_in" if is_good else "needs_sign_in",
             "used_by": self._users(name),
-            "needed": needed,
-            "granted": list(kept.granted),
-            "missing": missing,
+            "needed": list(found.needed),
+            "granted": list(found.granted),
+            "missing": list(found.missing),
             "signed_in_at": _moment(kept.signed_in_at),
             "renewed_at": _moment(kept.renewed_at),
             "token_expires_at": _moment(max((one.expires_at for one in kept.access.values()), default=None)),
@@ -233,19 +247,22 @@ class OAuthDesk:
             if oauth.certificate is not None:
                 ends_at = await anyio.to_thread.run_sync(_certificate_ends, oauth.certificate, abandon_on_cancel=True)
                 found += [Ending(name, "certificate", ends_at)] if ends_at else []
-            life = UNUSED.get("microsoft" if oauth.is_microsoft else oauth.provider)
-            if life is not None and oauth.grant in SIGNED_IN:
-                found += await self._grant_ending(name, oauth, life)
+            if oauth.grant in SIGNED_IN:
+                found += await self._grant_ending(name, oauth)
         self.endings = tuple(found)
 
-    async def _grant_ending(self, name: str, oauth: OAuth, life: timedelta) -> list[Ending]:
+    async def _grant_ending(self, name: str, oauth: OAuth) -> list[Ending]:
         try:
             kept = await self.tokens.kept(name, oauth)
         except MailwicketError:
             return []  # the units say so
         if kept.refresh is None or kept.renewed_at is None:
             return []
-        return [Ending(name, "grant", datetime.fromtimestamp(kept.renewed_at, UTC) + life)]
+        if kept.ends_at is not None:
+            ends_at = datetime.fromtimestamp(kept.ends_at, UTC)
+            return [Ending(name, "grant", ends_at, timedelta(seconds=kept.life_s or 0))]
+        unused = UNUSED.get("microsoft" if oauth.is_microsoft else oauth.provider)
+        return [Ending(name, "grant", datetime.fromtimestamp(kept.renewed_at, UTC) + unused)] if unused else []
 
     async def close(self) -> None:
         """End what waits; a question that may bring a token is waited for."""
@@ -259,20 +276,15 @@ def _names(server: Incoming | Outgoing, name: str) -> bool:
     return server.oauth == name
 
 
-def _scope(oauth: OAuth, scope: str) -> str:
-    """Return *scope* as it compares: Microsoft leaves Graph's host out of what it grants."""
-    graph = f"{oauth.preset.graph}/".casefold()
-    folded = scope.casefold()
-    return folded.removeprefix(graph) if len(graph) > 1 else folded
-
-
 def _moment(seconds: float | None) -> str | None:
     return None if seconds is None else timestamp(datetime.fromtimestamp(seconds, UTC))
 
 
 def _certificate_ends(path: Path) -> datetime | None:
     """Return when the certificate in *path* ends; None where there is none: that is told where it is used. Blocking."""
+    from cryptography import x509  # noqa: PLC0415 - 20 ms, for the few that have one
+
     try:
-        return read_certificate(ssl.PEM_cert_to_DER_cert(path.read_text(encoding="ascii"))).ends
+        return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
     except (OSError, ValueError):
         return None

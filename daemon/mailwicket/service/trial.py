@@ -12,8 +12,7 @@ from typing import Final, Protocol
 import anyio
 
 from mailwicket.errors import BlockedError, MailwicketError, StageError, TransientError
-from mailwicket.model import ConnectionReport, Stage, StageState
-from mailwicket.ports import ProvesConnection
+from mailwicket.stages import ConnectionReport, ProvesConnection, Stage, StageState
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +26,7 @@ FIXES: Final[Mapping[str, str]] = {
     "timeout": "try again; if it lasts, look at the server, and at firewalls on the way to it",
     "connection_lost": "try again; if it lasts, the server's own log says why it hung up",
     "server_said": "time may mend it, as the server's words say; if it lasts, ask who runs the server",
+    "throttled": "wait some minutes, or as long as it says: it counts whoever asks for that application",
     "in_use": "another program has the mailbox open: end it, or wait some minutes where it hung up without a word",
     "unreachable": "try again; if it lasts, look at the network and at the server",
 }
@@ -69,7 +69,7 @@ class _Finding:
 
 
 class Trial:
-    """One unit's test as `ports.Probe`."""
+    """One unit's test as `stages.Probe`."""
 
     def __init__(self, begun: Callable[[str], None], stage_s: float = STAGE_S) -> None:
         """*begun* hears of each stage as it begins; *stage_s* is the deadline of each."""
@@ -79,7 +79,7 @@ class Trial:
 
     @contextmanager
     def stage(self, name: str, within_s: float | None = None) -> Iterator[_Finding]:
-        """Take down one stage; see `ports.Probe`. *within_s* is a deadline of its own."""
+        """Take down one stage; see `stages.Probe`. *within_s* is a deadline of its own."""
         limit_s = self._stage_s if within_s is None else within_s
         self._begun(name)
         finding = _Finding()

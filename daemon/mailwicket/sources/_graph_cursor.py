@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
 
-MARGIN: Final = timedelta(minutes=5)
-"""Servers that stamp mail are apart by so much at most. What came within it before the first look is told apart by
-id, the rest by time."""
+from mailwicket.sources._digests import digest, packed, unpacked
+
+OLD_MAX: Final = 20_000
+"""Of so many mails that lay there the ids are kept: 220 KiB of text, written whenever mail came. Of more the date
+decides, and what is moved in later and came before is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +24,15 @@ class Cursor:
     """As it is configured."""
     folder_id: str
     link: str | None = None
-    """The next page, or where the next round begins; None: everything is looked at anew, and our ledger tells twice."""
+    """The next page, or where the next round begins; None: all is looked at anew, and our journal knows the most."""
     since: str | None = None
-    """What came before this moment is left alone; None: nothing is."""
-    until: str | None = None
-    """In the first round of `start_from = "now"`: what came up to this moment lay there."""
-    old: tuple[str, ...] = ()
-    """The mails that lay there at the very first look and came after `since`."""
+    """What came up to this moment and lay there at the very first look is left alone; None: nothing is."""
+    walking: bool = False
+    """The very first round is under way: it shows what lay there."""
+    by_date: bool = False
+    """More lay there than OLD_MAX."""
+    old: frozenset[bytes] = field(default_factory=frozenset)
+    """Lay there at the first look. Kept for ever: no row of the journal remembers them."""
 
     @classmethod
     def read(cls, text: str) -> Cursor:
@@ -39,42 +43,39 @@ class Cursor:
         """
         try:
             known = json.loads(text)
-            return cls(**{**known, "old": tuple(known["old"])})
+            return cls(**{**known, "old": unpacked(known["old"])})
         except (TypeError, KeyError) as error:
             raise ValueError from error
 
     def write(self) -> str:
         """Write it down."""
-        return json.dumps({name: getattr(self, name) for name in self.__slots__}, separators=(",", ":"))
+        kept = {name: getattr(self, name) for name in self.__slots__}
+        return json.dumps({**kept, "old": packed(self.old)}, separators=(",", ":"))
 
     def needs_time(self) -> bool:
         """Tell whether `wants` must know when a mail came."""
-        return self.since is not None
+        return self.since is not None and (self.walking or self.by_date)
 
     def wants(self, message: str, received_at: datetime | None) -> bool:
         """Tell whether to take a mail. One without a usable date is: a mail too many is noticed, one too few is not."""
-        if self.since is None or received_at is None:
-            return message not in self.old
-        if received_at < datetime.fromisoformat(self.since) or message in self.old:
-            return False
-        return self.until is None or received_at > datetime.fromisoformat(self.until)
+        if self.since is None:
+            return True
+        if self.walking or self.by_date:
+            return received_at is None or received_at > datetime.fromisoformat(self.since)
+        return digest(message) not in self.old
 
-    def after(self, link: str, lay_there: Collection[str], *, more: bool) -> Cursor:
-        """Return the cursor behind a page that led to *link*; *lay_there* are mails of it that `is_old` names."""
-        old = tuple(dict.fromkeys([*self.old, *lay_there]))
-        return replace(self, link=link, old=old, until=self.until if more else None)
-
-    def is_old(self, received_at: datetime | None) -> bool:
-        """Tell whether a mail that is not wanted must be remembered by its id, beyond the first round."""
-        if self.since is None or self.until is None or received_at is None:
-            return False
-        return datetime.fromisoformat(self.since) <= received_at <= datetime.fromisoformat(self.until)
+    def after(self, link: str, left_alone: Iterable[str], *, more: bool) -> Cursor:
+        """Return the cursor behind a page that led to *link*; *left_alone* are the mails of it that are not wanted."""
+        if not self.walking:
+            return replace(self, link=link)
+        old = self.old | frozenset(map(digest, left_alone))
+        by_date = self.by_date or len(old) > OLD_MAX
+        return replace(self, link=link, walking=more, by_date=by_date, old=frozenset() if by_date else old)
 
     def anew(self) -> Cursor:
         """Return where to begin once the server forgot up to where we had looked.
 
-        Without bounds but `since`: what was moved in meanwhile is found, too, and what we know costs a look into our
-        ledger.
+        Without any bound: what was moved in meanwhile is found, too, and what we know costs a look into our journal.
         """
         return replace(self, link=None)
 
@@ -82,13 +83,12 @@ class Cursor:
 def first_cursor(
     mailbox: str, folder: str, folder_id: str, start_from: Literal["now", "all"] | date, server_now: datetime
 ) -> Cursor:
-    """Return where the first look ever starts; *server_now* is the server's clock, to the second, and aware."""
+    """Return where the first look ever starts; *server_now* is the server's clock, aware. It counts in seconds."""
     start = Cursor(mailbox, folder, folder_id)
     if start_from == "all":
         return start
-    if start_from == "now":
-        return replace(start, since=(server_now - MARGIN).isoformat(), until=server_now.isoformat())
-    return replace(start, since=datetime.combine(start_from, time(), UTC).isoformat())
+    before = datetime.combine(start_from, time(), UTC) - timedelta(seconds=1) if start_from != "now" else server_now
+    return replace(start, since=before.isoformat(), walking=True)
 
 
 def next_cursor(text: str | None, first: Cursor) -> Cursor:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
@@ -12,22 +10,15 @@ from datetime import date, datetime, timedelta
 from typing import Final, Literal
 
 from mailwicket.model import Renumbered
+from mailwicket.sources._digests import packed, unpacked
 
 FOLDER: Final = "INBOX"
 """What the one folder of POP3 is called in the journal."""
-
-DIGEST_BYTES: Final = 8
-"""Of an id. 100,000 of them meet by chance once in 3,000,000,000 maildrops, and a maildrop's cursor is 1 MiB."""
 
 CLOCK_ALLOWANCE: Final = timedelta(minutes=10)
 
 MANY: Final = 5
 """So few ids may all be gone at once without that anybody gave new ones out."""
-
-
-def digest(remote_id: str) -> bytes:
-    """Return what is remembered of an id."""
-    return hashlib.blake2b(remote_id.encode(), digest_size=DIGEST_BYTES).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +48,12 @@ class Cursor:
         kept = json.loads(text)
         if not isinstance(kept, dict) or "maildrop" not in kept:
             raise ValueError("the cursor of another protocol")
-        return cls(**{**kept, "old": _unpacked(kept["old"]), "told": _unpacked(kept["told"])})
+        return cls(**{**kept, "old": unpacked(kept["old"]), "told": unpacked(kept["told"])})
 
     def write(self) -> str:
         """Write it down."""
         kept = {name: getattr(self, name) for name in self.__slots__}
-        return json.dumps({**kept, "old": _packed(self.old), "told": _packed(self.told)}, separators=(",", ":"))
+        return json.dumps({**kept, "old": packed(self.old), "told": packed(self.told)}, separators=(",", ":"))
 
     @property
     def epoch_text(self) -> str:
@@ -122,12 +113,3 @@ def renumbered(cursor: Cursor, maildrop: str) -> tuple[Cursor, Renumbered]:
     """Return where to start with the new ids: from the beginning, but without what was old at the first look."""
     anew = Cursor(maildrop, cursor.epoch + 1, cursor.since, by_date=cursor.since is not None)
     return anew, Renumbered(FOLDER, cursor.epoch_text, anew.epoch_text)
-
-
-def _packed(digests: AbstractSet[bytes]) -> str:
-    return b64encode(b"".join(sorted(digests))).decode("ascii")
-
-
-def _unpacked(text: str) -> frozenset[bytes]:
-    joined = b64decode(text)
-    return frozenset(joined[start : start + DIGEST_BYTES] for start in range(0, len(joined), DIGEST_BYTES))

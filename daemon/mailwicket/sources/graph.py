@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Final
 
 import anyio
 import anyio.to_thread
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel
 
-from mailwicket.config.graph import GRAPH_SERVER, TLS_PORT, check_clear, port_of, take_apart
-from mailwicket.config.incoming import Incoming
-from mailwicket.config.model import HostName, Text
 from mailwicket.errors import BlockedError, PermanentError, TransientError
 from mailwicket.model import Fetched, Look, MailRef, Settlement
+from mailwicket.net.graph.access import Access
 from mailwicket.net.graph.client import Deadlines, GraphMailbox
 from mailwicket.net.graph.failure import ItemGoneError, SyncLostError, UnsureError
-from mailwicket.net.graph.place import SIGNED_IN, Place, folder_path, with_query
-from mailwicket.net.proxy import way_of
-from mailwicket.ports import Bearer, Lane, Net, Probe
+from mailwicket.net.graph.place import folder_path, with_query
+from mailwicket.net.spool import empty_spool
+from mailwicket.ports import Net
 from mailwicket.sources._graph_bodies import Bodies, Record, moment
+from mailwicket.sources._graph_config import Graph
 from mailwicket.sources._graph_cursor import Cursor, first_cursor, next_cursor
 from mailwicket.sources._graph_folders import Folders
-from mailwicket.sources._graph_proof import Proof, stages
+from mailwicket.sources._graph_proof import prove, stages
 from mailwicket.sources._graph_settling import Settling
+from mailwicket.stages import Probe
 
 PAGE_MAILS: Final = 500
 PAGE_MAILS_MIN: Final = 50
@@ -36,54 +38,13 @@ PAGE_MAILS_MIN: Final = 50
 TYPICAL_BYTES: Final = 256 * 1024
 """Graph tells no sizes. So few mails are a batch then that the first ticket does not wait for the last mail."""
 
+LINK_S: Final = 3600.0
+"""A link is forgotten by the server one day: so long, no newer one is noted where there is nothing else to note."""
+
 KNOWN_MAX: Final = 5000
 """Of so many mails it is remembered when they came: what we marked as seen comes again, without its date."""
 
 FIELDS: Final = "id,internetMessageId,receivedDateTime,isRead,parentFolderId"
-
-
-class Graph(Incoming):
-    """A mailbox at Microsoft 365, read by Microsoft Graph: tokens alone, TLS alone."""
-
-    wants_password: ClassVar[bool] = False
-    password: ClassVar[None] = None  # type: ignore[misc]  # it takes none: that is no key of the table
-    allow_plaintext: ClassVar[bool] = False  # type: ignore[misc]
-
-    protocol: Text = Field(default="graph", description='How to speak to the server; `"mapi"` is the same.')
-    server: HostName = Field(
-        default=GRAPH_SERVER,
-        description="Where Graph is: the host, or its URL as documentation names it; national clouds have their own.",
-    )
-    security: Literal["ssl", "none"] = Field(
-        default="ssl", description="`none` (http) is for this machine alone, as a stand-in for tests."
-    )
-    port: int = Field(
-        default_factory=lambda known: port_of(known.get("security")),
-        ge=1,
-        le=65535,
-        description="The server's TCP port.",
-        json_schema_extra={"default": str(TLS_PORT)},
-    )
-    auth: Literal["oauth"] = Field(default="oauth", description="By the tokens of the application in `oauth` alone.")
-    username: Text = Field(
-        default_factory=lambda known: str(known.get("email", "")),
-        description="Whose mailbox is opened: its sign-in name (UPN) or object id; a shared mailbox's, too. `me`: that "
-        "of who signed in.",
-        json_schema_extra={"default": "the value of email"},
-    )
-    folder: Text = Field(
-        default="INBOX",
-        description="The folder that is read: a well-known name in any language (`inbox`, `junkemail`, ...), or the "
-        "names that people see, as `Inbox/Support`.",
-    )
-    poll_s: int = Field(default=60, ge=1, le=86_400, description="Seconds between looks.")
-
-    _take_apart = model_validator(mode="before")(take_apart)
-
-    @model_validator(mode="after")
-    def _is_encrypted(self) -> Self:
-        check_clear(self.server, self.security)
-        return self
 
 
 class GraphSource:
@@ -98,15 +59,14 @@ class GraphSource:
         self._config = config
         self._net = net
         self._memory = Memory()
-        self._lane: Lane | None = None
-        self._bearer: Bearer | None = None
+        self._access = Access(config, net, "graph")
         self.chance: Callable[[], float] = random.random
         """In [0, 1); spreads the looks of many mailboxes."""
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[GraphFolder]:
         """Get a token and open the folder; see `ports.Source`."""
-        graph = await self._client()
+        graph = await self._access.mailbox(self.deadlines)
         try:
             async with self._net.entrance(self._config.server):
                 folder = await Folders(graph).open(self._config.folder)
@@ -114,39 +74,20 @@ class GraphSource:
         finally:
             with anyio.CancelScope(shield=True):
                 await graph.close()
-                await anyio.to_thread.run_sync(self._empty_spool)
+                await anyio.to_thread.run_sync(empty_spool, self._net.spool_dir, self._name)
 
     @property
     def stages(self) -> Sequence[str]:
-        """See `ports.ProvesConnection`."""
+        """See `stages.ProvesConnection`."""
         return stages(self._config)
 
     async def prove(self, probe: Probe) -> None:
-        """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._net, self.deadlines, probe, self._client).run()
-
-    async def _client(self) -> GraphMailbox:
-        config = self._config
-        if config.oauth is None:
-            raise BlockedError(f"{config.server}: no oauth is configured", reason="oauth_settings")
-        place = Place.at(config.server, config.port, config.username, encrypted=config.security != "none")
-        if self._lane is None or self._bearer is None:  # kept: a pause that the server asked for outlasts a connection
-            mailbox = f"{SIGNED_IN} of {config.oauth}" if config.username == SIGNED_IN else config.username
-            self._lane = self._net.lane(place.base, config.oauth, mailbox)
-            self._bearer = self._net.bearer(config.oauth, "graph", config.username, config.proxy)
-        tls = await self._net.trust(config.ca_file)
-        way = await way_of(config)
-        return GraphMailbox(place, config.oauth, self._bearer, self._lane, tls, way, self.deadlines)
+        """Test the connection in stages; see `stages.ProvesConnection`."""
+        await prove(self._config, self._net, self.deadlines, probe)
 
     def _bodies(self, graph: GraphMailbox) -> Bodies:
         limit = self._config.max_mail_bytes
         return Bodies(graph, self._net.spool_dir, f"{self._name}.graph", limit, self._memory.record)
-
-    def _empty_spool(self) -> None:
-        """Remove what was fetched and not taken over: it is fetched again, and a full disk wants the room."""
-        with suppress(OSError):  # a disk that does not take it back does not give a new one either
-            for path in self._net.spool_dir.glob(f"{self._name}.*"):  # a unit's name holds no dot
-                path.unlink(missing_ok=True)
 
 
 class Memory:
@@ -190,6 +131,11 @@ class GraphFolder:
         self._settling = Settling(graph, config.after)
         self._woken = anyio.Event()
         self._sweep_s = config.poll_s * (1 - chance())
+        self._cursor: tuple[str, Cursor] | None = None
+        """The last one that was told, and what it says."""
+        self._quiet: tuple[str, str] | None = None
+        """A cursor, and the link to which it led since, without any news: that is not worth a write."""
+        self._stale_at = -math.inf
 
     def silence_s(self) -> float:
         """Seconds since the last answer of the server."""
@@ -209,7 +155,7 @@ class GraphFolder:
     # --- what is there ----------------------------------------------------------------------------------------------
 
     async def look(self, cursor: str | None) -> Look:
-        """Tell one page of what is new or changed since *cursor*; our ledger knows what it has seen before.
+        """Tell one page of what is new or changed since *cursor*; our journal knows what it has seen before.
 
         Raises:
             TransientError, BlockedError: as `GraphMailbox.call`.
@@ -220,25 +166,42 @@ class GraphFolder:
         except SyncLostError:
             if start.link is None:
                 raise
-            return Look((), start.anew().write(), more=True)
+            return self._told((), start.anew())
         except PermanentError as error:
             raise BlockedError(f"{error}; the folder {self._config.folder} cannot be read") from error
         link, more = self._link(page, start)
-        refs, lay_there = await self._refs(start, page)
-        return Look(refs, start.after(link, lay_there, more=more).write(), more)
+        if cursor is not None and not page["value"] and not more and anyio.current_time() < self._stale_at:
+            self._quiet = cursor, link
+            return Look((), cursor)
+        refs, left_alone = await self._refs(start, page, all_old=cursor is None and start.walking)
+        return self._told(refs, start.after(link, left_alone, more=more), more=more)
+
+    def _told(self, refs: Sequence[MailRef], cursor: Cursor, *, more: bool = True) -> Look:
+        self._quiet = None
+        self._stale_at = anyio.current_time() + LINK_S
+        self._cursor = cursor.write(), cursor
+        return Look(refs, self._cursor[0], more)
 
     async def _start(self, text: str | None) -> Cursor:
+        if text is not None and self._cursor is not None and self._cursor[0] == text:
+            start = self._cursor[1]  # it may be long
+        else:
+            start = await self._read(text)
+        if self._quiet is not None and self._quiet[0] == text:
+            start = replace(start, link=self._quiet[1])
+        if start.link is not None and not self._graph.place.owns(start.link):  # the server was named otherwise before
+            return start.anew()
+        return start
+
+    async def _read(self, text: str | None) -> Cursor:
         config = self._config
         server_now = datetime.now(UTC)
-        if text is None:
+        if text is None and config.start_from == "now":
             path = with_query(folder_path(self._folder_id), {"$select": "id"})
             server_now = clock_of((await self._graph.call("GET", path)).headers.get("Date")) or server_now
         mailbox = f"{config.username}@{self._graph.place.peer}".casefold()
         first = first_cursor(mailbox, config.folder.casefold(), self._folder_id, config.start_from, server_now)
-        found = next_cursor(text, first)
-        if found.link is not None and not self._graph.place.owns(found.link):  # the server was named otherwise before
-            return found.anew()
-        return found
+        return next_cursor(text, first)
 
     async def _page(self, start: Cursor) -> dict[str, Any]:
         prefer = {"Prefer": f"odata.maxpagesize={self._memory.page_mails}"}
@@ -248,8 +211,9 @@ class GraphFolder:
                 answer = await self._graph.call("GET", path, headers=prefer)
             else:
                 answer = await self._graph.follow(start.link, prefer)
-        except UnsureError:
-            self._memory.page_mails = max(PAGE_MAILS_MIN, self._memory.page_mails // 2)
+        except UnsureError as error:
+            if error.reason != "connection_lost":
+                self._memory.page_mails = max(PAGE_MAILS_MIN, self._memory.page_mails // 2)
             raise
         if not isinstance(answer.json, dict) or not isinstance(answer.json.get("value"), list):
             raise TransientError(f"{self._graph.place.peer} answers with no page of mails", reason="server_said")
@@ -269,10 +233,15 @@ class GraphFolder:
             return link, more
         raise TransientError(f"{peer} does not say where its page leads on", reason="server_said")
 
-    async def _refs(self, start: Cursor, page: dict[str, Any]) -> tuple[Sequence[MailRef], Sequence[str]]:
-        """Return the mails of a page, oldest first, and those that lay there at the very first look."""
+    async def _refs(
+        self, start: Cursor, page: dict[str, Any], *, all_old: bool
+    ) -> tuple[Sequence[MailRef], Sequence[str]]:
+        """Return the mails of a page, oldest first, and those that are left alone: with *all_old*, all that it shows.
+
+        That is so of the very first page, whatever the clocks say: a server answers with what there is.
+        """
         refs: dict[str, MailRef] = {}
-        lay_there: list[str] = []
+        left_alone: list[str] = []
         for row in page["value"]:
             message = row.get("id") if isinstance(row, dict) else None
             if not isinstance(message, str) or not message or "@removed" in row:
@@ -282,12 +251,12 @@ class GraphFolder:
             except ItemGoneError:
                 continue
             self._memory.note(message, received_at)
-            if start.wants(message, received_at):
+            if (all_old and self._config.start_from == "now") or not start.wants(message, received_at):
+                left_alone.append(message)
+            else:
                 refs[message] = MailRef(self._config.folder.casefold(), "", message, TYPICAL_BYTES, received_at)
-            elif start.is_old(received_at):
-                lay_there.append(message)
         never = datetime.max.replace(tzinfo=UTC)
-        return sorted(refs.values(), key=lambda ref: ref.received_at or never), lay_there
+        return sorted(refs.values(), key=lambda ref: ref.received_at or never), left_alone
 
     async def _received_at(self, start: Cursor, message: str, row: dict[str, Any]) -> datetime | None:
         """Return when a mail came: a row that tells of a mark alone does not say it."""

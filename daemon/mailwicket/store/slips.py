@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from mailwicket.outgoing import RecipientStatus
-from mailwicket.store.outbox import Attempt, OutboxId, SentAs
+from mailwicket.store.attempts import Attempt
+from mailwicket.store.outbox import OutboxId, SentAs
 from mailwicket.store.raw import disk_error
 from mailwicket.timestamp import timestamp
 
@@ -36,6 +38,8 @@ class Slip:
             StoreError: the disk refuses.
         """
         self._path = path
+        self._lines: list[str] = []
+        """Lines that wait for the next one."""
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -49,20 +53,31 @@ class Slip:
         Raises:
             StoreError: the disk refuses.
         """
-        self._write(f"{_ENCODE(['begin', mail, sent_as])}\n".encode())
+        self._lines.append(f'["begin",{mail},{_written(sent_as)}]')
+        self.flush()
 
     def end(self, mail: OutboxId, attempt: Attempt) -> None:
-        """Note how it ended.
+        """Note how it ended; written with what begins next, or by `flush`.
+
+        Whoever dies before has it begun and not ended: one mail, as it would be if he had died a moment earlier.
+        """
+        statuses = {address: [one.code, one.text, one.enhanced] for address, one in attempt.statuses.items()}
+        told = [attempt.outcome, timestamp(attempt.next_attempt), attempt.said, statuses, attempt.counted]
+        self._lines.append(_ENCODE(["end", mail, told]))
+
+    def flush(self) -> None:
+        """Write what is not written yet.
 
         Raises:
             StoreError: the disk refuses.
         """
-        statuses = {address: [one.code, one.text, one.enhanced] for address, one in attempt.statuses.items()}
-        told = [attempt.outcome, timestamp(attempt.next_attempt), attempt.said, statuses, attempt.counted]
-        self._write(f"{_ENCODE(['end', mail, told])}\n".encode())
+        if self._lines:
+            lines, self._lines = self._lines, []
+            self._write("".join(f"{line}\n" for line in lines).encode())
 
     def clear(self) -> None:
         """The database knows it all."""
+        self._lines.clear()
         with suppress(OSError):  # to be told twice changes nothing
             os.ftruncate(self._fd, len(self._heading))
 
@@ -75,6 +90,11 @@ class Slip:
             os.write(self._fd, line)
         except OSError as error:
             raise disk_error(self._path, error) from error
+
+
+@lru_cache(maxsize=32)
+def _written(sent_as: SentAs) -> str:
+    return _ENCODE(sent_as)
 
 
 class Left:

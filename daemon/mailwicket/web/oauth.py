@@ -9,7 +9,7 @@ from aiohttp import web
 
 from mailwicket.errors import BlockedError, ConflictError, TransientError, UnknownError
 from mailwicket.model import Use
-from mailwicket.net.oauth.tokens import Door
+from mailwicket.net.oauth.bearer import Door
 from mailwicket.web.problem import answer, problem
 
 CALLBACK: Final = "/oauth/callback"

@@ -108,14 +108,14 @@ def _plain(item: Message) -> list[tuple[str, str]]:
 
 
 async def attachments(_: Lab, ask: Ask) -> Answer:
-    listed = [view.attachment(one) for one in view.attachments(found(ask))]
+    listed = [view.attachment(one, ask.options.select) for one in view.attachments(found(ask))]
     return Answer(body=view.page(ask, listed, {}, "attachments"))
 
 
 async def attachment(_: Lab, ask: Ask) -> Answer:
     for one in view.attachments(found(ask)):
         if one.id == ask.segments["attachment"]:
-            return Answer(body=view.attachment(one, base64.b64encode(one.content).decode()))
+            return Answer(body=view.attachment(one, ask.options.select, base64.b64encode(one.content).decode()))
     raise no_such_item()
 
 

@@ -24,7 +24,9 @@ WELL_KNOWN = {
     "recoverableitemsdeletions": "Deletions",
     "recoverableitemspurges": "Purges",
 }
-HIDDEN = ("msgfolderroot", "recoverableitemsdeletions", "recoverableitemspurges")
+PURGED = "recoverableitemspurges"
+"""What lies there nobody but an administrator gets hold of."""
+HIDDEN = ("msgfolderroot", "recoverableitemsdeletions", PURGED)
 
 
 @dataclass
@@ -153,7 +155,7 @@ class Mailbox:
     def message(self, name: str) -> Message:
         """By id of either form."""
         found = self._messages.get(self._by_rest.get(name, name))
-        if found is None:
+        if found is None or found.folder_id == self.folder(PURGED).id:
             raise no_such_item()
         return found
 

@@ -56,10 +56,12 @@ ROUTES: dict[str, dict[str, Route]] = {
     },
     "messages/{message}/$value": {"GET": Route(messages.get_value)},
     "messages/{message}/attachments": {
-        "GET": Route(drafts.attachments, options=("$filter", "$count", "$orderby", *ONE)),
+        "GET": Route(drafts.attachments, options=ONE, properties=view.ATTACHMENT),
         "POST": Route(drafts.attach, "write"),
     },
-    "messages/{message}/attachments/{attachment}": {"GET": Route(drafts.attachment, options=ONE)},
+    "messages/{message}/attachments/{attachment}": {
+        "GET": Route(drafts.attachment, options=ONE, properties=view.ATTACHMENT)
+    },
     "messages/{message}/attachments/createUploadSession": {"POST": Route(uploads.create_session, "write")},
     "messages/{message}/move": {"POST": Route(messages.move, "write")},
     "messages/{message}/createReply": {"POST": Route(drafts.create_reply, "write")},

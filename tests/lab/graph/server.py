@@ -94,7 +94,7 @@ class _Front:
                 answer = Answer(answer.status, content=fault.body.encode())
             lab.requests.append(Asked(request.method, request.raw_path, headers, content, answer.status))
             await anyio.sleep(fault.answer_delay_s)
-            with contextlib.suppress(_CutError):
+            with contextlib.suppress(_CutError, ConnectionError):
                 if not fault.drop:
                     return await self._send(request, answer, ids, fault)
         if request.transport is not None:

@@ -18,6 +18,7 @@ MESSAGE = (
     "flag",
 )  # fmt: skip
 SELECTABLE = (*MESSAGE, "internetMessageHeaders", "uniqueBody")
+ATTACHMENT = ("id", "name", "contentType", "size", "isInline", "lastModifiedDateTime", "contentId", "contentBytes")
 FOLDER = (
     "id", "displayName", "parentFolderId", "childFolderCount", "unreadItemCount", "totalItemCount", "sizeInBytes",
     "isHidden",
@@ -139,18 +140,22 @@ def attachments(item: Message) -> list[Attachment]:
     return [*inside, *item.attachments]
 
 
-def attachment(item: Attachment, content: str | None = None) -> dict[str, Any]:
+def attachment(item: Attachment, select: Sequence[str] = (), content: str | None = None) -> dict[str, Any]:
+    """Of a file; its *content*, in base64, comes with the attachment alone."""
     told = {
-        "@odata.type": "#microsoft.graph.fileAttachment",
-        "@odata.mediaContentType": item.content_type,
         "id": item.id,
         "name": item.name,
         "contentType": item.content_type,
         "size": len(item.content),
         "isInline": item.is_inline,
         "contentId": item.content_id,
+    } | ({} if content is None else {"contentBytes": content})
+    shown = {key: value for key, value in told.items() if not select or key in {"id", *select}}
+    return {
+        "@odata.type": "#microsoft.graph.fileAttachment",
+        "@odata.mediaContentType": item.content_type,
+        **shown,
     }
-    return told | ({} if content is None else {"contentBytes": content})
 
 
 def page(ask: Ask, value: list[dict[str, Any]], links: dict[str, str], name: str = "messages") -> dict[str, Any]:

@@ -15,12 +15,13 @@ import aiohttp
 import anyio
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from mailwicket.admission import Bearer, Lane
 from mailwicket.errors import BlockedError, MailwicketError, TransientError
+from mailwicket.failpoint import failpoint
 from mailwicket.net.graph.failure import Asked, ErrorAnswer, UnsureError, judge, read_error
 from mailwicket.net.graph.place import Place, is_upload_url
 from mailwicket.net.http import CutOffError, Http, read
 from mailwicket.net.proxy import Way
-from mailwicket.ports import Bearer, Lane
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,9 @@ ERROR_BYTES: Final = 64 * 1024
 SHOWN_CHARS: Final = 40
 """Longer words of a path are ids."""
 
+NO_MAIL: Final = frozenset({"application/json", "text/html"})
+"""What a mail's bytes never come as: an error that says 200, or a page of somebody who stands between."""
+
 PAUSING: Final = frozenset({429, 503, 504, 509})
 
 
@@ -44,9 +48,7 @@ class Deadlines:
     """Seconds: how long to wait for what."""
 
     answer_s: float = 60
-    """A whole exchange but for a mail's bytes; Graph itself gives up on one within that time (504)."""
-    silence_s: float = 30
-    """Between two pieces of an answer."""
+    """A whole exchange but for a mail's bytes, and between two pieces of these; Graph itself gives up by then (504)."""
     slowest_bytes_per_s: float = 8 * 1024
     """A mail that comes more slowly than this, `answer_s` added, is given up."""
 
@@ -93,7 +95,7 @@ class GraphMailbox:
         self._oauth = oauth
         self._bearer = bearer
         self._lane = lane
-        self._http = Http(tls, way, silence_s=max(self.deadlines.silence_s, self.deadlines.answer_s))
+        self._http = Http(tls, way, silence_s=self.deadlines.answer_s)
         self._heard_at = anyio.current_time()
 
     async def close(self) -> None:
@@ -179,6 +181,10 @@ class GraphMailbox:
             for renewed in (False, True):
                 async with self._open("GET", url, await self._headers({"Accept": "*/*"}), None, bulk=True) as response:
                     if response.status == 200:
+                        if response.content_type in NO_MAIL:
+                            response.close()
+                            words = f"{asked.peer} answers 200 to {asked.what} with {response.content_type}: no mail"
+                            raise UnsureError(words, reason="server_said")
                         marked = response.content_length is not None or "Transfer-Encoding" in response.headers
                         try:
                             return await take(Value(self._pieces(response), marked))
@@ -244,6 +250,7 @@ class GraphMailbox:
             UnsureError: it may have.
             BlockedError: the certificate does not stand the test.
         """
+        failpoint("graph.send")
         limit_s = None if bulk else self.deadlines.answer_s
         try:
             with anyio.fail_after(limit_s):
@@ -264,6 +271,8 @@ class GraphMailbox:
     async def _renews(self, asked: Asked, response: aiohttp.ClientResponse, *, renewed: bool) -> bool:
         """Have a refused token renewed; False where that was done before, or mends nothing."""
         answer = read_error(response.status, response.headers, await read(response, ERROR_BYTES))
+        if answer.claims:
+            self._bearer.challenged(answer.claims)
         if renewed or answer.claims or "insufficient_claims" in answer.codes:
             raise self._refused(asked, answer)
         self._bearer.invalidate()

@@ -5,17 +5,17 @@ Tokens are their server's own affair (RFC 6749 1.4): those of personal accounts 
 
 from __future__ import annotations
 
-import json
-from base64 import urlsafe_b64decode
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from mailwicket.config.graph import SERVERS
 from mailwicket.net.graph.place import SIGNED_IN
+from mailwicket.net.oauth.claims import GRAPH_ID, read_claims
 
-GRAPH_ID: Final = "00000003-0000-0000-c000-000000000000"
-"""Graph's own application id, in every cloud: an audience may be named by it."""
+CLOUDS: Final = frozenset(SERVERS.values())
+"""Tokens of one are nothing to another."""
 
 WRITES: Final = ("Mail.ReadWrite", "Mail.ReadWrite.Shared")
 SENDS: Final = ("Mail.Send", "Mail.Send.Shared")
@@ -28,6 +28,7 @@ class Ticket:
     """The claims of one token that matter here."""
 
     audience: str
+    """Empty: it does not say."""
     user: str | None
     """Who signed in; None of an application's own token."""
     application: str
@@ -63,10 +64,17 @@ class Ticket:
         """Whether it names a permission to send and none to keep drafts."""
         return bool(self.may_send) and not any(one in WRITES for one in self.permissions)
 
+    @property
+    def may_only_send(self) -> bool:
+        """Whether a refused draft may mean that: an application's right to send may stand in Exchange alone."""
+        keeps_drafts = any(one in WRITES for one in self.permissions)
+        return not keeps_drafts and (self.is_of_application or bool(self.may_send))
+
     def is_for(self, server: str) -> bool:
-        """Tell whether *server* is meant."""
+        """Tell whether *server* is meant, or the cloud that stands behind it where it is none itself."""
         named = urlsplit(self.audience).hostname if "://" in self.audience else self.audience
-        return named in {server.casefold(), GRAPH_ID}
+        stands_before = server.casefold() not in CLOUDS and named in CLOUDS
+        return stands_before or named in {server.casefold(), GRAPH_ID}
 
     def missing(self, mailbox: str, *, changes: bool) -> str | None:
         """Return the permission that a person's token lacks for *mailbox*; an application's may stand in Exchange."""
@@ -84,14 +92,8 @@ class Ticket:
 
 def read_ticket(token: str) -> Ticket | None:
     """Read *token*, unverified; None where it is no JWT."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        return None
-    try:
-        claims = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(claims, dict):
+    claims = read_claims(token)
+    if claims is None:
         return None
 
     def text(*names: str) -> str:

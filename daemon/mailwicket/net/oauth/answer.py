@@ -33,6 +33,8 @@ class TokenAnswer:
     refresh_token: str | None = field(default=None, repr=False)
     scopes: tuple[str, ...] | None = None
     """What was granted; None where it is what was asked for."""
+    refresh_ends_in_s: float | None = None
+    """Where the provider sets an end to the refresh token: Google for a project on "Testing", Microsoft for `spa`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class ErrorAnswer:
     description: str = ""
     numbers: tuple[int, ...] = ()
     trace_id: str = ""
+    claims: str = field(default="", repr=False)
+    """What a policy (conditional access) wants of the next sign-in."""
 
     @property
     def told(self) -> str:
@@ -78,6 +82,7 @@ def read_token(body: bytes) -> TokenAnswer:
         _seconds(told.get("expires_in"), LIFETIME_S, LIFETIME_MAX_S),
         None if refresh is None or refresh == "" else _token(refresh, "refresh_token"),
         tuple(scope.split()) if isinstance(scope, str) and scope.strip() else None,
+        _seconds(told.get("refresh_token_expires_in"), 0, LIFETIME_MAX_S) or None,
     )
 
 
@@ -130,6 +135,7 @@ def error_of(told: dict[str, Any]) -> ErrorAnswer | None:
         _line(words, 200),
         tuple(dict.fromkeys(numbers)),
         _line(trace, 60) if isinstance(trace, str) else "",
+        str(told.get("claims") or ""),
     )
 
 

@@ -47,15 +47,28 @@ class RefusedGrantError(BlockedError):
 class Client:
     """`[oauth.NAME]` in conversation."""
 
-    def __init__(
-        self, name: str, oauth: OAuth, wire: Posts, clock: Callable[[], datetime], proxy: str | None = None
+    def __init__(  # noqa: PLR0913 - who asks, for what, by what
+        self,
+        name: str,
+        oauth: OAuth,
+        wire: Posts,
+        clock: Callable[[], datetime],
+        *,
+        proxy: str | None = None,
+        challenged: Callable[[str], None] = lambda _: None,
+        sending: Callable[[], None] = lambda: None,
     ) -> None:
-        """Ask for *name*, by `[proxy.PROXY]` or straight; *clock* dates what is signed."""
+        """Ask for *name*, by `[proxy.PROXY]` or straight; *clock* dates what is signed.
+
+        *challenged* hears the claims that are wanted of the next sign-in, *sending* when a question goes out.
+        """
         self._name = name
         self._oauth = oauth
         self._wire = wire
         self._clock = clock
         self._proxy = proxy
+        self._challenged = challenged
+        self._sending = sending
 
     async def token(self, form: Mapping[str, str], grant_age_days: int | None = None) -> TokenAnswer:
         """Ask the token endpoint with *form* and our proof.
@@ -67,7 +80,7 @@ class Client:
             BlockedError: a human must act.
         """
         url = self._oauth.token_url or ""
-        reply = await self._wire.post(url, {**form, **await self._proof()}, self._proxy)
+        reply = await self._wire.post(url, {**form, **await self._proof()}, self._proxy, self._sending)
         if reply.status != 200:
             raise self._refusal(url, reply, grant_age_days)
         try:
@@ -155,6 +168,8 @@ class Client:
     def _judged(self, url: str, reply: Reply, answer: ErrorAnswer | None, age: int | None) -> Exception:
         if answer is not None and answer.error in PENDING and reply.status == 400:
             return PendingError(answer)
+        if answer is not None and answer.claims:
+            self._challenged(answer.claims)
         failure = judge_status(self.case(url, age), reply.status, reply.retry_after, answer)
         if answer is not None and answer.error == "invalid_grant" and isinstance(failure, BlockedError):
             return RefusedGrantError(REDACTOR.clean(str(failure)), reason=failure.reason, fix=failure.fix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from mailwicket.config.oauth import OAuth
@@ -62,6 +62,14 @@ class Kept:
     granted: tuple[str, ...] = ()
     signed_in_at: float | None = None
     renewed_at: float | None = None
+    ends_at: float | None = None
+    """Where the provider told so: the refresh token's end, which use does not put off."""
+    life_s: float | None = None
+    """From when that was told until then."""
+
+    def lasting(self, ends_in_s: float | None, at: float) -> Kept:
+        """Return it with the end of a new refresh token, told at *at*."""
+        return replace(self, ends_at=None if ends_in_s is None else at + ends_in_s, life_s=ends_in_s)
 
     def write(self) -> str:
         """Return it as text."""

@@ -10,9 +10,9 @@ from typing import Final
 
 import anyio
 
-from mailwicket.config.oauth import OAuth
+from mailwicket.config.oauth import SIGNED_IN, OAuth
 from mailwicket.errors import BlockedError, ConflictError, MailwicketError, TransientError
-from mailwicket.net.oauth.answer import DeviceAnswer, error_of
+from mailwicket.net.oauth.answer import DeviceAnswer, TokenAnswer, error_of
 from mailwicket.net.oauth.client import PendingError
 from mailwicket.net.oauth.question import (
     admin_consent_url,
@@ -22,7 +22,7 @@ from mailwicket.net.oauth.question import (
     new_verifier,
     sign_in_url,
 )
-from mailwicket.net.oauth.refusal import judge
+from mailwicket.net.oauth.refusal import GOOGLE_TESTING, judge
 from mailwicket.net.oauth.tokens import Tokens
 
 LIFE_S: Final = 15 * 60
@@ -57,6 +57,11 @@ class SignIn:
     """For a person: what came of it."""
     is_used: bool = False
     """Its state came back, which it does once."""
+
+    @property
+    def is_consent(self) -> bool:
+        """Whether an administrator's consent is asked for, and nobody signs in."""
+        return self.verifier is None and self.device is None
 
     def ends(self, progress: Progress, said: str) -> None:
         """Say what came of it."""
@@ -96,7 +101,8 @@ class SignIns:
             raise ConflictError(f"oauth {name}: there is no authorization_url")
         verifier = new_verifier()
         begun = self._begin(name, oauth, verifier)
-        return begun, sign_in_url(oauth, self._tokens.asked(name, oauth), begun.state, verifier)
+        claims = self._tokens.challenges.get(name, "")
+        return begun, sign_in_url(oauth, self._tokens.asked(name, oauth), begun.state, verifier, claims)
 
     async def type_in(self, name: str) -> SignIn:
         """Begin one by a code to type in elsewhere: `poll` it.
@@ -124,7 +130,7 @@ class SignIns:
         """
         oauth = self._tokens.application(name)
         begun = self._begin(name, oauth, None)
-        url = admin_consent_url(oauth, self._tokens.asked(name, oauth), begun.state)
+        url = admin_consent_url(oauth, self._tokens.asked(name, oauth), begun.state, self._tokens.uses(name))
         if url is None:
             del self._all[begun.state]
             raise ConflictError(f"oauth {name}: its provider has no page for an administrator's consent")
@@ -176,9 +182,13 @@ class SignIns:
         if query.get("admin_consent", "").casefold() != "true":
             raise BlockedError(f"oauth {found.name}: the answer says nothing of a consent", reason="needs_admin")
         self._tokens.forgive(found.name)
+        self._tokens.age({found.name})
         self._done(found.name)
         tenant = "".join(one for one in query.get("tenant", "") if one.isalnum() or one in "-.")[:80]
-        found.ends(Progress.DONE, f"an administrator consented{f' for the tenant {tenant}' if tenant else ''}")
+        said = f"an administrator consented{f' for the tenant {tenant}' if tenant else ''}"
+        if found.oauth.grant in SIGNED_IN and (granted := query.get("scope", "").split()):
+            said += f"; {self._tokens.consented(found.name, found.oauth, granted)}"
+        found.ends(Progress.DONE, said)
 
     async def _exchange(self, found: SignIn, verifier: str, code: str) -> None:
         if not 0 < len(code) <= CODE_CHARS_MAX:
@@ -190,9 +200,16 @@ class SignIns:
             answer = await client.token(code_form(found.oauth, code, verifier))
         except PendingError as error:
             raise BlockedError(f"oauth {found.name}: the server says {error}", reason="needs_sign_in") from error
+        await self._keep(found, answer, begun)
+
+    async def _keep(self, found: SignIn, answer: TokenAnswer, begun: float) -> None:
         kept = await self._tokens.signed_in(found.name, found.oauth, answer, begun)
         self._done(found.name)
-        found.ends(Progress.DONE, f"signed in; granted: {' '.join(kept.granted) or 'nothing named'}")
+        said = f"signed in; {self._tokens.compared(found.name, found.oauth, kept)}"
+        if kept.life_s is not None:
+            said += f"; ends in {kept.life_s / 86_400:.0f} days whatever it is used"
+            said += f": {GOOGLE_TESTING}" if found.oauth.provider == "google" else ""
+        found.ends(Progress.DONE, said)
 
     def _check_unchanged(self, found: SignIn) -> None:
         if self._tokens.application(found.name) != found.oauth:
@@ -223,8 +240,6 @@ class SignIns:
             except TransientError:
                 interval_s *= 2  # RFC 8628 3.5: exponentially, after a timeout
             else:
-                kept = await self._tokens.signed_in(found.name, found.oauth, answer, begun)
-                self._done(found.name)
-                found.ends(Progress.DONE, f"signed in; granted: {' '.join(kept.granted) or 'nothing named'}")
+                await self._keep(found, answer, begun)
                 return
         found.ends(Progress.FAILED, f"oauth {found.name}: nobody typed the code in in time; begin again")

@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from mailwicket.config.oauth import SIGNED_IN, OAuth, resource_of, scopes
-from mailwicket.errors import BlockedError, StoreError, TransientError
+from mailwicket.errors import BlockedError, TransientError
 from mailwicket.failpoint import failpoint
 from mailwicket.model import Use
 from mailwicket.net.oauth.answer import TokenAnswer
+from mailwicket.net.oauth.bearer import Bearer, Door
+from mailwicket.net.oauth.claims import asked_claims
 from mailwicket.net.oauth.client import Client, RefusedGrantError
 from mailwicket.net.oauth.grant import Access, Kept, Safe, client_of
+from mailwicket.net.oauth.granted import Compared, compared, of_person
 from mailwicket.net.oauth.question import refresh_form
 from mailwicket.net.oauth.wire import Posts
 from mailwicket.redact import REDACTOR
@@ -33,21 +36,17 @@ LEAVE_S: Final = 5
 """A stop waits so long for the answer to a refresh: a rotated token that nobody wrote down is lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
-    """What one token opens."""
+@dataclass(slots=True)
+class _Flight:
+    """A question under way."""
 
-    name: str
-    """NAME of `[oauth.NAME]`."""
-    use: Use
-    mailbox: str
-    proxy: str | None = None
-    """NAME of the `[proxy.NAME]` by which the server is reached that the token is for: it is asked for by the same."""
+    is_sent: bool = False
+    """A refresh token may be spent by now: its answer is waited for."""
+    task: asyncio.Task[Access] | None = None
 
-    def key(self, oauth: OAuth) -> str:
-        """Return under which name its token is kept: a service account has one for each mailbox."""
-        resource = resource_of(self.use)
-        return f"{resource} {self.mailbox}" if oauth.grant == "service_account" else resource
+    def sending(self) -> None:
+        """It goes out."""
+        self.is_sent = True
 
 
 @dataclass(slots=True)
@@ -93,10 +92,12 @@ class Tokens:
         self._kept: dict[str, Kept] = {}
         self._unsaved: set[str] = set()
         self._refused: dict[_Asker, _Refusal] = {}
-        self._flights: dict[_Asker, asyncio.Task[Access]] = {}
+        self._flights: dict[_Asker, _Flight] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self.refreshes: dict[tuple[str, str], int] = {}
         """How often was asked, by name and outcome (`ok`, `refused`, `failed`)."""
+        self.challenges: dict[str, str] = {}
+        """Claims that the next sign-in asks for, by name."""
 
     def bearer(self, name: str, use: Use, mailbox: str, proxy: str | None = None) -> Bearer:
         """Return who brings tokens of `[oauth.NAME]` for *use*, for *mailbox*, asked for by `[proxy.PROXY]`."""
@@ -107,10 +108,19 @@ class Tokens:
         oauth = self._applications().get(name)
         return "" if oauth is None else oauth.client_id
 
-    def client(self, name: str, oauth: OAuth, door: Door | None = None) -> Client:
+    def client(
+        self, name: str, oauth: OAuth, door: Door | None = None, sending: Callable[[], None] = lambda: None
+    ) -> Client:
         """Return the way to the endpoints of an application: for *door*, or for a person who signs in."""
         proxy = self._home(name) if door is None else door.proxy
-        return Client(name, oauth, self._wire, self._clock, proxy)
+        wire, clock = self._wire, self._clock
+        challenged = partial(self.challenge, name)
+        return Client(name, oauth, wire, clock, proxy=proxy, challenged=challenged, sending=sending)
+
+    def challenge(self, name: str, claims: str) -> None:
+        """Have the next sign-in ask for what a policy wants; see `admission.Bearer.challenged`."""
+        if asked := asked_claims(claims):
+            self.challenges[name] = asked
 
     def application(self, name: str) -> OAuth:
         """Return `[oauth.NAME]`.
@@ -123,9 +133,21 @@ class Tokens:
             raise BlockedError(f"there is no [oauth.{name}]", reason="oauth_settings")
         return oauth
 
+    def uses(self, name: str) -> frozenset[Use]:
+        """Return what is done with its tokens."""
+        return self._uses(name)
+
     def asked(self, name: str, oauth: OAuth) -> tuple[str, ...]:
         """Return every scope that a sign-in asks for."""
         return scopes(oauth, self._uses(name))
+
+    def compared(self, name: str, oauth: OAuth, kept: Kept) -> Compared:
+        """Return what *kept* lacks for what is needed of it."""
+        return compared(oauth, self._uses(name), kept)
+
+    def consented(self, name: str, oauth: OAuth, granted: Sequence[str]) -> Compared:
+        """Return what an administrator's consent to the scopes *granted* lacks."""
+        return of_person(oauth, self._uses(name), granted)
 
     # --- handing out ------------------------------------------------------------------------------------------------
 
@@ -148,16 +170,18 @@ class Tokens:
         asker = door.name, key, door.proxy
         flight = self._flights.get(asker)
         if flight is None:
-            flight = self._flights[asker] = asyncio.create_task(self._fly(door, key))
-            flight.add_done_callback(lambda done: self._landed(done, asker))
-        return await asyncio.shield(flight)
+            flight = self._flights[asker] = _Flight()
+            flight.task = asyncio.create_task(self._fly(door, key, flight))
+            flight.task.add_done_callback(lambda done: self._landed(done, asker))
+        assert flight.task is not None  # noqa: S101 - it was made with it
+        return await asyncio.shield(flight.task)
 
     def _landed(self, done: asyncio.Task[Access], flight: _Asker) -> None:
         del self._flights[flight]
         if not done.cancelled():
             done.exception()  # seen: who asked may have left
 
-    async def _fly(self, door: Door, key: str) -> Access:
+    async def _fly(self, door: Door, key: str, flight: _Flight) -> Access:
         async with self._lock(door.name):
             oauth = self.application(door.name)
             kept = await self.kept(door.name, oauth)
@@ -167,7 +191,7 @@ class Tokens:
                 return old
             try:
                 self._raise_refusal((door.name, key, door.proxy), oauth)
-                return await self._mint(door, oauth, kept, key)
+                return await self._mint(door, oauth, kept, flight)
             except TransientError:
                 if old is not None and self._is_good(old, old.expires_at) and door.name not in self._unsaved:
                     return old
@@ -195,11 +219,12 @@ class Tokens:
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
-    async def _mint(self, door: Door, oauth: OAuth, kept: Kept, key: str) -> Access:
+    async def _mint(self, door: Door, oauth: OAuth, kept: Kept, flight: _Flight) -> Access:
         """Ask for a token, write it and what came with it down, and only then return it."""
+        key = door.key(oauth)
         begun = self._clock().timestamp()
         try:
-            answer, spent = await self._ask(door, oauth, kept)
+            answer, spent = await self._ask(door, oauth, kept, flight)
         except (BlockedError, TransientError) as failure:
             pause_s = getattr(failure, "retry_after_s", None) or REFUSED_S
             if isinstance(failure, BlockedError) or getattr(failure, "retry_after_s", None):
@@ -218,12 +243,15 @@ class Tokens:
             granted=tuple(dict.fromkeys([*kept.granted, *access.scopes])),
             renewed_at=begun,
         )
+        if refresh != spent or answer.refresh_ends_in_s is not None:
+            new = new.lasting(answer.refresh_ends_in_s, begun)
         await self.adopt(door.name, new)
         return access
 
-    async def _ask(self, door: Door, oauth: OAuth, kept: Kept) -> tuple[TokenAnswer, str | None]:
+    async def _ask(self, door: Door, oauth: OAuth, kept: Kept, flight: _Flight) -> tuple[TokenAnswer, str | None]:
         """Ask by the grant; return the answer, and the refresh token that was spent on it."""
-        client = self.client(door.name, oauth, door)
+        sending = flight.sending if oauth.grant in SIGNED_IN else lambda: None
+        client = self.client(door.name, oauth, door, sending)
         wanted = scopes(oauth, {*self._uses(door.name), door.use}, resource_of(door.use))
         if oauth.grant == "client_credentials":
             return await client.of_application(wanted), None
@@ -318,7 +346,9 @@ class Tokens:
             # A token for two resources is one for the first of them: let the next question find out.
             in_use: dict[str, Access] = {resources.pop(): access} if len(resources) == 1 else {}
             kept = Kept(client_of(oauth), answer.refresh_token, None, in_use, access.scopes, begun, begun)
+            kept = kept.lasting(answer.refresh_ends_in_s, begun)
             await self.adopt(name, kept)
+            self.challenges.pop(name, None)
             self.forgive(name)
         return kept
 
@@ -355,40 +385,14 @@ class Tokens:
         return self._clock().timestamp()
 
     async def close(self) -> None:
-        """Wait for questions under way, LEAVE_S at most: their answers may be the only copy of a token."""
-        if self._flights:
-            with suppress(StoreError):
-                await asyncio.wait(list(self._flights.values()), timeout=LEAVE_S)
+        """End questions under way; those that may spend a refresh token are waited for, LEAVE_S at most.
 
-
-class Bearer:
-    """Brings the tokens of one mailbox; see `ports.Bearer`."""
-
-    def __init__(self, tokens: Tokens, door: Door) -> None:
-        """Bring what opens *door*. Asks for nothing yet."""
-        self._tokens = tokens
-        self._door = door
-        self._last: Access | None = None
-        self._is_new = False
-
-    async def token(self) -> str:
-        """Return a token that is good for minutes at least; see `Tokens.access` for errors."""
-        asked_at = self._tokens.now()
-        self._last = await self._tokens.access(self._door)
-        self._is_new = self._last.minted_at >= asked_at
-        return self._last.token
-
-    def invalidate(self) -> None:
-        """The server did not take the last token: the next one is another."""
-        if self._last is not None:
-            self._tokens.drop(self._door, self._last.token)
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether the last token was minted when it was asked for, not before."""
-        return self._is_new
-
-    @property
-    def left_s(self) -> float:
-        """Seconds until the last token ends; 0 where it has, or where there was none."""
-        return 0.0 if self._last is None else max(0.0, self._last.expires_at - self._tokens.now())
+        Their answers may be the only copy of the next one. What did not go out, and what is asked anew at no cost, ends
+        at once: a proxy that swallows everything holds up no stop.
+        """
+        flights = [(one, one.task) for one in self._flights.values() if one.task is not None]
+        for flight, task in flights:
+            if not flight.is_sent:
+                task.cancel()
+        if flights:
+            await asyncio.wait([task for _, task in flights], timeout=LEAVE_S)

@@ -28,8 +28,10 @@ class Reply:
 class Posts(Protocol):
     """What the rest of OAuth needs of the network."""
 
-    async def post(self, url: str, form: Mapping[str, str], proxy: str | None = None) -> Reply:
-        """Send *form* to *url*, by `[proxy.NAME]` or straight.
+    async def post(
+        self, url: str, form: Mapping[str, str], proxy: str | None = None, sending: Callable[[], None] = lambda: None
+    ) -> Reply:
+        """Send *form* to *url*, by `[proxy.NAME]` or straight; *sending* hears when the first byte may go out.
 
         Raises:
             TransientError: not reachable, too slow, cut off, too long.
@@ -52,10 +54,12 @@ class Wire:
         self._proxies = proxies
         self._answer_s = answer_s
 
-    async def post(self, url: str, form: Mapping[str, str], proxy: str | None = None) -> Reply:
+    async def post(
+        self, url: str, form: Mapping[str, str], proxy: str | None = None, sending: Callable[[], None] = lambda: None
+    ) -> Reply:
         """See `Posts`."""
         way = None if proxy is None else await way_by(proxy, self._proxies().get(proxy))
-        http = Http(await self._trust(), way, answer_s=self._answer_s, keep_open_s=0)
+        http = Http(await self._trust(), way, answer_s=self._answer_s, keep_open_s=0, connected=sending)
         try:
             async with http.ask("POST", url, content=form) as response:
                 return Reply(response.status, await read(response, ANSWER_BYTES), response.headers.get("Retry-After"))

@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -77,6 +76,12 @@ class SmtpClient:
 
     # --- the connection ---------------------------------------------------------------------------------------------
 
+    async def open(self, tls: ssl.SSLContext | None, *, plain: bool = False) -> None:
+        """Connect, read the greeting and learn what is offered: `attach`, `greet`, then `introduce`."""
+        await self.attach(tls)
+        await self.greet()
+        await self.introduce(plain=plain)
+
     async def attach(self, tls: ssl.SSLContext | None, sock: socket.socket | None = None) -> None:
         """Connect; with *tls* the first byte is TLS already. *sock* is connected, by `dial` or a proxy.
 
@@ -94,7 +99,7 @@ class SmtpClient:
             TransientError: there is none, or it says "later".
             BlockedError: it will have nobody.
         """
-        reply = await self.answer("greet", self.deadlines.greeting_s)
+        reply = await self.answer("", self.deadlines.greeting_s)
         if reply.code == 220:
             return reply
         self.abort()
@@ -174,11 +179,6 @@ class SmtpClient:
         return None if self._wire is None else tls_of(self._wire.transport)
 
     @property
-    def encrypted(self) -> bool:
-        """Whether what is sent now goes over TLS."""
-        return self.tls is not None
-
-    @property
     def local(self) -> bool:
         """Whether the other end is this machine."""
         return self._line.is_local(self.transport)
@@ -229,8 +229,10 @@ class SmtpClient:
         wire = self.wire
         if wire.unasked:
             raise self._out_of_step()
-        with self._answering(verb):
+        try:
             wire.ask(commands)
+        except (SMTPException, OSError) as error:
+            raise self._fault(verb, error) from error
 
     async def answer(self, verb: str, within_s: float) -> Reply:
         """Return the next answer, to *verb*, whatever it is.
@@ -246,8 +248,13 @@ class SmtpClient:
             wire = self.wire  # raises; a connection that was lost may have answered all the same
         if (ready := wire.take()) is not None and 200 <= ready.code < 600:  # of a group, most are there at once
             return ready
-        with self._answering(verb):
+        try:
             return _checked(ready or await wire.read_response(within_s))
+        except (SMTPException, OSError) as error:
+            raise self._fault(verb, error) from error
+        except BaseException:
+            self.abort()
+            raise
 
     async def transmit(self, body: bytes) -> Reply:
         """Send *body* behind the answer to DATA, and return what the server says of it.
@@ -292,23 +299,18 @@ class SmtpClient:
                 raise TransientError(words, reason="server_said")
         return reply
 
-    @contextmanager
-    def _answering(self, verb: str) -> Iterator[None]:
-        """Say what became of an answer that does not come."""
-        try:
-            yield
-        except SMTPResponseException as error:
+    def _fault(self, verb: str, error: Exception) -> TransientError:
+        """End the connection, and return what became of an answer to *verb* that does not come."""
+        if isinstance(error, SMTPResponseException):
             self.abort()
-            words = f'{self.peer} answered {verb} with what is no SMTP ("{self.shown(error.message)}")'
-            raise TransientError(words, reason="server_said") from error
-        except TimeoutError as error:
+            answered = f"answered {verb}" if verb else "greets"
+            words = f'{self.peer} {answered} with what is no SMTP ("{self.shown(error.message)}")'
+            return TransientError(words, reason="server_said")
+        if isinstance(error, TimeoutError):
             self.abort()
-            raise TransientError(f"{self.peer} did not answer {verb} in time", reason="timeout") from error
-        except (SMTPException, OSError) as error:
-            raise self._lost(verb) from error
-        except BaseException:
-            self.abort()
-            raise
+            did_not = f"answer {verb}" if verb else "greet"
+            return TransientError(f"{self.peer} did not {did_not} in time", reason="timeout")
+        return self._lost(verb)
 
     def _lost(self, verb: str = "") -> TransientError:
         where = f" at {verb}" if verb else ""

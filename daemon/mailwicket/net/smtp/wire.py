@@ -7,6 +7,7 @@ them for the next command's answer.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections import deque
 from collections.abc import Sequence
@@ -23,9 +24,13 @@ UNASKED_BYTES: Final = 512
 ANSWER_BYTES: Final = 64 * 1024
 """So much of an answer may lie unread: no line of one may be longer than 512 (RFC 5321 4.5.3.1.5)."""
 
+WATCH_S: Final = 5.0
+"""At the latest."""
+
 CHUNK_BYTES: Final = 64 * 1024
 """A mail goes out in pieces, each with a deadline of its own (RFC 5321 4.5.3.2.5)."""
 
+NEVER_SAID: Final = re.compile(r"[\r\0]")
 DOT: Final = re.compile(rb"(?m)^\.")
 END: Final = b".\r\n"
 
@@ -46,6 +51,10 @@ class Wire(SMTPProtocol):
         self._failure: SMTPException | None = None
         """Why no more will come."""
         self._reader: asyncio.Future[None] | None = None
+        self._end_at = math.inf
+        """Until when it waits."""
+        self._timer: asyncio.TimerHandle | None = None
+        """Looks for that now and then: a timer for every answer would cost as much as reading it."""
 
     # --- bytes in ---------------------------------------------------------------------------------------------------
 
@@ -79,6 +88,8 @@ class Wire(SMTPProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Whoever waits learns it now."""
         super().connection_lost(exc)
+        if self._timer is not None:
+            self._timer.cancel()
         failure = SMTPServerDisconnected("Connection lost")
         failure.__cause__ = exc
         self._fail(failure)
@@ -91,6 +102,24 @@ class Wire(SMTPProtocol):
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
+
+    def _watch(self) -> None:
+        """Look again at the end of the wait, or in WATCH_S where that is sooner: the timer that is set may do."""
+        at = min(self._end_at, self._loop.time() + WATCH_S)
+        if self._timer is not None:
+            if self._timer.when() <= at:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(at, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._reader is None:
+            return
+        if self._loop.time() >= self._end_at:
+            self._wake()
+        else:
+            self._watch()
 
     def _note(self, data: bytes) -> None:
         self.unasked += data[: UNASKED_BYTES - len(self.unasked)]
@@ -113,10 +142,11 @@ class Wire(SMTPProtocol):
             SMTPServerDisconnected: the connection is lost.
             ValueError: a line end in a command.
         """
-        if any(one in command for command in commands for one in "\r\n\0"):
+        text = "\n".join(commands)
+        if NEVER_SAID.search(text) or text.count("\n") != len(commands) - 1:
             raise ValueError("a line end in a command")
         self._due += len(commands)
-        self.write("".join(f"{command}\r\n" for command in commands).encode())
+        self.write(text.replace("\n", "\r\n").encode() + b"\r\n")
 
     def secured(self, transport: asyncio.Transport) -> None:
         """Go on over *transport*, which encrypts."""
@@ -160,13 +190,12 @@ class Wire(SMTPProtocol):
         """
         if not self._answers and self._failure is None:
             self._reader = reader = self._loop.create_future()
-            timer = None if timeout is None else self._loop.call_later(timeout, self._wake)
+            self._end_at = math.inf if timeout is None else self._loop.time() + timeout
+            self._watch()
             try:
                 await reader
             finally:
                 self._reader = None
-                if timer is not None:
-                    timer.cancel()
         if self._answers:
             return self._answers.popleft()
         if self._failure is None:
