@@ -298,6 +298,20 @@ class Wakes(Protocol):
 
 
 @runtime_checkable
+class KnowsLogin(Protocol):
+    """A sender that can tell without its server whether there is something to log in with."""
+
+    async def check_login(self) -> None:
+        """Resolve the secrets, and have a token where one is wanted.
+
+        Raises:
+            TransientError: nobody can tell now.
+            BlockedError: a human must act: a secret, a sign-in, a certificate.
+        """
+        ...
+
+
+@runtime_checkable
 class Rests(Protocol):
     """A submission that may rest between mails."""
 

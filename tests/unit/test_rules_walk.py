@@ -275,7 +275,7 @@ class Walk:
 @pytest.mark.parametrize(
     ("seed", "steps"),
     [
-        *((seed, 1000) for seed in range(3)),
+        (0, 1000),
         *(
             pytest.param(seed, 10_000, marks=[pytest.mark.torture, pytest.mark.timeout(3600)])
             for seed in range(100, 110)
@@ -314,8 +314,8 @@ keywords = ["lottery", "re:^x"]
 @pytest.mark.parametrize(
     ("more", "each"),
     [
-        ("", 4),
-        (ALL_ON, 4),
+        ("", 8),
+        (ALL_ON, 8),
         pytest.param("", 1, marks=pytest.mark.torture),
         pytest.param(ALL_ON, 1, marks=pytest.mark.torture),
     ],

@@ -24,6 +24,7 @@ from mailwicket.model import Address, MessageId
 from mailwicket.outgoing import ANY_SERVER, Event, Notice
 from mailwicket.ports import Transaction
 from mailwicket.rules.acknowledge import DAY, Acknowledged, may_acknowledge
+from mailwicket.rules.directory import Role
 from mailwicket.rules.notify import Happened, is_sent, notices
 from mailwicket.rules.own import canonical, domain_of
 from mailwicket.rules.policy import Policy
@@ -119,9 +120,10 @@ class Posting:
         """The transaction is over: have what it queued sent."""
         self._board.wake()
 
-    def is_technician(self, author: Address) -> bool:
-        """Tell whether *author* is one."""
-        return self.policy.directory.is_technician(author.address)
+    def answers_for_the_desk(self, author: Address, facts: TicketFacts) -> bool:
+        """Tell whether *author* is a technician, and not the one who asks in *facts*."""
+        person = self.policy.directory.find(author.address)
+        return person.role is Role.TECHNICIAN and facts.requester not in person.addresses | {person.address}
 
     def may_acknowledge(self, moment: Moment, address: str, *, verified: bool) -> bool:
         """Tell whether the caps let *address* be told by itself that his mail arrived."""

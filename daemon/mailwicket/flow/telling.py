@@ -119,7 +119,7 @@ class Telling:
         mail, author = told.read.mail, outcome.author
         assert mail is not None  # noqa: S101 - asked before
         assert author is not None  # noqa: S101 - asked before
-        event = _event(outcome, is_technician=self.posting.is_technician(author))
+        event = _event(outcome, of_the_desk=self.posting.answers_for_the_desk(author, facts))
         answers_all = event is Event.TECHNICIAN_REPLIED
         reached = frozenset(canonical(one.address) for one in (*mail.to, *mail.cc))
         happened = Happened(
@@ -221,14 +221,14 @@ def _lost(mail: Claimed, addresses: Sequence[str], said: str, paused: Sequence[s
     return f"{text}\nNothing is sent to {', '.join(paused)} any more." if paused else text
 
 
-def _event(outcome: Append, *, is_technician: bool) -> Event:
+def _event(outcome: Append, *, of_the_desk: bool) -> Event:
     if outcome.reason is Reason.REOPENED:
         return Event.REOPENED
     if outcome.reason is Reason.ADDED_CLOSED:
         return Event.ADDED_TO_CLOSED
     if not outcome.public:
         return Event.COLLABORATION_ADDED
-    return Event.TECHNICIAN_REPLIED if is_technician else Event.REQUESTER_REPLIED
+    return Event.TECHNICIAN_REPLIED if of_the_desk else Event.REQUESTER_REPLIED
 
 
 def _names(people: Iterable[Address]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from mailwicket.mail.automatic import open_to_all
 from mailwicket.mail.header import Header, ids, parameters, words
 from mailwicket.mail.notice import Notice, addresses, read
 from mailwicket.mail.postmaster import nowhere, server, unnamed
-from mailwicket.mail.report_words import DIGESTS, FAILED, LATE, PASSED, PASSED_TITLES, REASONS, SUBJECTS
+from mailwicket.mail.report_words import DIGESTS, FAILED, GREETINGS, LATE, PASSED, PASSED_TITLES, REASONS, SUBJECTS
 from mailwicket.mail.status import Fate, Fields, fields
 from mailwicket.model import Bounce, MessageId
 
@@ -133,7 +133,7 @@ class _Report:
         if passed or not (late or failed or self.sure or found.failed):
             return None
         who = found.failed or found.late or self._recipients(notice)
-        if self.may_be_human and not who:
+        if self.may_be_human and (not who or "?" in notice.words or notice.words.startswith(GREETINGS)):
             return None
         permanent: bool | None = False if late else (failed or self.sure) or None
         if Fate.FAILED in found.fates:

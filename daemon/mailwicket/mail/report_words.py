@@ -213,3 +213,11 @@ RETURNED: Final = (
     "text of your message", "headers of the original message", "the text of the original", "the first lines of the",
 )  # fmt: skip
 """The same at the beginning of any line."""
+
+GREETINGS: Final = (
+    "hi ", "hi,", "hi!", "hello ", "hello,", "hello!", "good morning", "good afternoon", "good evening", "hey ", "hey,",
+    "hallo ", "hallo,", "guten ", "moin", "bonjour", "salut", "hola", "buenos ", "buenas ", "ciao", "buongiorno",
+    "olá", "bom dia", "boa tarde", "goedemorgen", "goedemiddag", "beste ", "hej ", "hej,", "hei ", "hei,",
+    "cześć", "dzień dobry", "ahoj", "dobrý den", "здравствуйте", "добрый день", "привет", "добрий день", "merhaba",
+)  # fmt: skip
+"""How people begin, and hardly a server that has a person's name."""

@@ -69,6 +69,10 @@ class GraphSender:
         ticket = read_ticket(await self._access.bearer.token())
         return ticket is None or ticket.may_only_send
 
+    async def check_login(self) -> None:
+        """See `ports.KnowsLogin`."""
+        await self._access.bearer.token()
+
     @property
     def stages(self) -> Sequence[str]:
         """See `stages.ProvesConnection`."""

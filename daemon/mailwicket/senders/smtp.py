@@ -71,6 +71,10 @@ class SmtpSender:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
                 await client.say_goodbye()
 
+    async def check_login(self) -> None:
+        """See `ports.KnowsLogin`."""
+        await self._credentials.account()
+
     @property
     def stages(self) -> Sequence[str]:
         """See `stages.ProvesConnection`."""

@@ -260,7 +260,7 @@ def _due(tx: Transaction, server: str, covers: Sequence[str], now: datetime, lim
     found: list[int] = []
     queries = [(SQL.due_uncertain, server, 0), *((SQL.due, one, last) for last in (0, 1) for one in covers)]
     for query, name, last in queries:
-        asked = {"server": name, "now": timestamp(now), "limit": limit - len(found), "announced": last}
+        asked = {"server": name, "by": server, "now": timestamp(now), "limit": limit - len(found), "announced": last}
         found += [outbox_id for (outbox_id,) in tx.execute(query, asked).fetchall()]
         if len(found) >= limit:
             break

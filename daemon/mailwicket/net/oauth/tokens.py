@@ -133,6 +133,10 @@ class Tokens:
             raise BlockedError(f"there is no [oauth.{name}]", reason="oauth_settings")
         return oauth
 
+    def uses(self, name: str) -> frozenset[Use]:
+        """Return what is done with its tokens."""
+        return self._uses(name)
+
     def asked(self, name: str, oauth: OAuth) -> tuple[str, ...]:
         """Return every scope that a sign-in asks for."""
         return scopes(oauth, self._uses(name))
