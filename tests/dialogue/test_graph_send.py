@@ -349,8 +349,9 @@ async def test_a_draft_whose_making_was_never_answered_goes_before_the_mail_is_l
     assert (at.sent, at.drafts) == ([ID], [])
 
 
-async def test_a_server_that_does_not_tell_of_old_drafts_sends_all_the_same(at: Post) -> None:
-    at.lab.faults.add("GET */mailFolders/*/messages", status=400, code="InefficientFilter")
+@pytest.mark.parametrize("fault", [{"status": 400, "code": "InefficientFilter"}, {"lies": 200}, {"status": 500}])
+async def test_a_server_that_does_not_tell_of_old_drafts_sends_all_the_same(at: Post, fault: dict[str, object]) -> None:
+    at.lab.faults.add("GET */mailFolders/*/messages", **fault)
     await submit(at, mail())
     assert at.sent == [ID]
 
