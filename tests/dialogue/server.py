@@ -13,7 +13,6 @@ When the script has ended, LOGOUT is answered and all else is read and ignored.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.lab.listener import listening
 
 from mailwicket.config.incoming import Incoming
 from mailwicket.errors import MailwicketError
@@ -180,32 +180,18 @@ async def scripted(
     *scripts: str, tls: ssl.SSLContext | None = None, implicit: bool = False, piece_bytes: int = 1 << 20
 ) -> AsyncIterator[Scripted]:
     """Serve one connection a script, the last one for all that follow; fails when a client leaves its script."""
-    sessions: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        sessions.add(task)
         script = scripts[min(running.connections, len(scripts) - 1)]
         running.connections += 1
         steps = [line.strip() for line in script.splitlines() if line.strip()]
-        with contextlib.suppress(ConnectionError, ssl.SSLError, asyncio.CancelledError):
-            await _Session(running, reader, writer).follow(steps, tls, piece_bytes)
-        writer.close()
-        with contextlib.suppress(OSError, asyncio.CancelledError):
-            await asyncio.wait_for(writer.wait_closed(), 0.2)  # after a failed handshake it would wait for ever
+        await _Session(running, reader, writer).follow(steps, tls, piece_bytes)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls if implicit else None)
-    running = Scripted(server.sockets[0].getsockname()[1])
+    running = Scripted(0)
     try:
-        yield running
+        async with listening(serve, tls=tls if implicit else None) as running.port:
+            yield running
     finally:
-        server.close()
-        await asyncio.sleep(0.01)  # who was let in a moment ago has not begun
-        for session in sessions:
-            session.cancel()
-        await asyncio.gather(*sessions, return_exceptions=True)
-        await server.wait_closed()
         assert not running.problem, running.problem
 
 

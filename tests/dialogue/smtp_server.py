@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 import trustme
+from tests.lab.listener import listening
 
 from mailwicket.config.outgoing import Outgoing
 from mailwicket.errors import MailwicketError
@@ -169,30 +170,15 @@ async def odd(
     script: Script | None = None, /, tls: ssl.SSLContext | None = None, *, implicit: bool = False, **more: str
 ) -> AsyncIterator[Odd]:
     """Serve by *script* and *more* of it, else as a good server does."""
-    sessions: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        sessions.add(task)
         running.connections += 1
-        with contextlib.suppress(_EndError, ConnectionError, ssl.SSLError, asyncio.CancelledError):
+        with contextlib.suppress(_EndError):
             await _Session(running, reader, writer).run()
-        writer.close()
-        with contextlib.suppress(OSError, asyncio.CancelledError):
-            await asyncio.wait_for(writer.wait_closed(), 0.2)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls if implicit else None)
-    running = Odd(server.sockets[0].getsockname()[1], {**(script or {}), **more}, tls)
-    try:
+    running = Odd(0, {**(script or {}), **more}, tls)
+    async with listening(serve, tls=tls if implicit else None) as running.port:
         yield running
-    finally:
-        server.close()
-        await asyncio.sleep(0.01)  # who was let in a moment ago has not begun
-        for session in sessions:
-            session.cancel()
-        await asyncio.gather(*sessions, return_exceptions=True)
-        await server.wait_closed()
 
 
 def certificate(directory: Path, name: str = "localhost") -> tuple[ssl.SSLContext, Path]:

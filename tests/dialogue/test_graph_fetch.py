@@ -100,7 +100,7 @@ async def test_over_the_limit_no_more_is_read_than_the_limit(bench: GraphBench) 
         refs, _ = await look_all(mailbox)
         (one,) = await mailbox.fetch(refs)
         assert (one.raw, one.headers_only) == (mail(1, b""), True)
-        assert list(mailbox._bodies._spool_dir.glob("*")) == []  # type: ignore[attr-defined]
+        assert list(mailbox._bodies._receiver._directory.glob("*")) == []  # type: ignore[attr-defined]
         assert len((await look_all(mailbox))[0]) == 1, "the mailbox goes on"
 
 

@@ -14,6 +14,7 @@ from tests.dialogue.server import scripted
 
 from mailwicket.errors import TransientError
 from mailwicket.model import Fetched, MailRef, SpooledMail
+from mailwicket.net import receiver
 from mailwicket.sources import _pop3_bodies
 
 HEAD = ("Subject: hello", "")
@@ -132,7 +133,7 @@ async def test_mails_larger_than_announced_go_to_files(tmp_path: Path, monkeypat
 
 
 async def test_a_file_that_grows_too_large_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_pop3_bodies, "WHOLE_BYTES", 100)
+    monkeypatch.setattr(receiver, "WHOLE_BYTES", 100)
     first = opened("a", sizes=[5]) + "C| RETR 1\nS: +OK\nS: x\nX: pause\n" + "S: 0123456789abcdef\n" * 300 + "X: hang"
     second = opened("a", sizes=[5]) + "C| TOP 1 0\n" + lines(*HEAD) + bye()
     (found,) = await fetch(tmp_path, first, second, max_mail_bytes=1000)

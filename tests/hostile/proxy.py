@@ -6,10 +6,11 @@ It also keeps all that passed, to be searched for what should not have.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+
+from tests.lab.listener import listening
 
 
 @dataclass
@@ -69,24 +70,8 @@ class Proxy:
 async def proxy(target: int) -> AsyncIterator[Proxy]:
     """A running proxy to the server on *target*."""
     one = Proxy(target)
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
-            await one.serve(reader, writer)
-
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
-    one.port = listener.sockets[0].getsockname()[1]
     try:
-        yield one
+        async with listening(one.serve) as one.port:
+            yield one
     finally:
-        listener.close()
-        await asyncio.sleep(0.01)  # who was let in a moment ago has not begun
-        for task in tuple(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0.01)  # for what the transports have left to do

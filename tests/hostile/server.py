@@ -17,6 +17,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tests.lab.listener import listening
+
 from mailwicket.net.imap.tokens import read_set
 
 VERBS: Final = (
@@ -271,23 +273,11 @@ class MailServer:
 async def mail_server(tls: ssl.SSLContext | None = None, **keys: Any) -> AsyncIterator[MailServer]:
     """A running server on a port of its own."""
     server = MailServer(tls=tls, **keys)
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-        await server.serve(reader, writer)
-
-    listener = await asyncio.start_server(serve, "127.0.0.1", server.port, limit=1 << 20, backlog=1000)
-    server.port = listener.sockets[0].getsockname()[1]
     try:
-        yield server
+        async with listening(server.serve, port=server.port, limit=1 << 20, backlog=1000) as server.port:
+            try:
+                yield server
+            finally:
+                await server.end()
     finally:
-        listener.close()
-        await server.end()
-        for task in tuple(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0.01)  # for what the transports have left to do

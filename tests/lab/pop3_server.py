@@ -7,12 +7,13 @@ deleted nothing. `Odd` in `tests/dialogue` is where servers lie.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 from base64 import b64decode
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+
+from tests.lab.listener import listening
 
 ENOUGH_TIME_S = 30
 
@@ -185,27 +186,9 @@ async def maildrop(
 ) -> AsyncIterator[Maildrop]:
     """Run one: with *tls* it offers STLS, or speaks TLS from the first byte where that is *implicit*."""
     drop = Maildrop(user, password)
-    tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-        with contextlib.suppress(ConnectionError, ssl.SSLError, asyncio.CancelledError):
-            await _Session(drop, reader, writer, None if implicit else tls).serve()
-        writer.close()
-        with contextlib.suppress(OSError, asyncio.CancelledError):
-            await asyncio.wait_for(writer.wait_closed(), 0.2)
+        await _Session(drop, reader, writer, None if implicit else tls).serve()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls if implicit else None, limit=1 << 20)
-    drop.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(serve, tls=tls if implicit else None, limit=1 << 20) as drop.port:
         yield drop
-    finally:
-        server.close()
-        await asyncio.sleep(0.01)  # who was let in a moment ago has not begun
-        for task in tuple(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await server.wait_closed()

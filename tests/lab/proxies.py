@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
 import signal
@@ -16,6 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.lab.listener import listening
 from tests.lab.needs import lacking
 from tests.lab.processes import free_ports, mortal, until
 
@@ -199,28 +199,15 @@ class _Client:
 async def proxy_double(kind: str, **traits: object) -> AsyncIterator[ProxyDouble]:
     """Run one: `socks5` or `http`."""
     double = ProxyDouble(kind, **traits)  # type: ignore[arg-type]
-    tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-        with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):
+        try:
             await _Client(double, reader, writer).serve()
-        writer.transport.abort()
+        finally:
+            writer.transport.abort()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    double.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(serve) as double.port:
         yield double
-    finally:
-        server.close()
-        await asyncio.sleep(0.01)  # who was let in a moment ago has not begun
-        for task in tuple(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0.01)
 
 
 # --- real ones ------------------------------------------------------------------------------------------------------

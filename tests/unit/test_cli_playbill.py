@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from mailwicket.cli import playbill, tickets
+from mailwicket.cli import playbill, table
 from mailwicket.demo.verdict import Verdict
 from mailwicket.model import IntakeId, MessageId, Reason, Step, TicketNumber
 
@@ -28,8 +28,7 @@ def verdict(**changes: Any) -> Verdict:
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> int:
-    for module in (playbill, tickets):
-        monkeypatch.setattr(module, "PIPE_WIDTH", 80)
+    monkeypatch.setattr(table, "PIPE_WIDTH", 80)
     return 80
 
 

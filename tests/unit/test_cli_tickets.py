@@ -74,7 +74,7 @@ def test_a_list_shows_the_open_tickets(conf: Path) -> None:
 def test_on_a_narrow_terminal_words_are_cut_and_numbers_and_times_are_not(
     conf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailwicket.cli.tickets.PIPE_WIDTH", 80)
+    monkeypatch.setattr("mailwicket.cli.table.PIPE_WIDTH", 80)
     heading, _, row = (line.split() for line in tickets(conf, "list").stdout.splitlines()[1:4])
     assert heading == ["No.", "Status", "Subject", "Requester", "Entries", "Updated", "(UTC)"]
     assert [row[0], row[1], row[2], *row[-3:]] == ["1", "open", "Printer", "2", "2026-01-01", "09:00"]

@@ -14,9 +14,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from mailwicket.cli import books
 from mailwicket.cli.asking import Door, door
 from mailwicket.cli.run import Conf
-from mailwicket.cli.terminal import be_lenient, block, give_up, one_line
+from mailwicket.cli.table import Shown
+from mailwicket.cli.terminal import be_lenient, block, give_up, minute, one_line
 
 app = typer.Typer(
     help="What was written to many: list and show work with and without a running daemon.", no_args_is_help=True
@@ -27,7 +29,6 @@ USAGE: Final = 2
 LOOK_S: Final = 0.5
 SHOWN_MAX: Final = 20
 
-Shown = dict[str, Any]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs; its keys are a contract.")]
 Number = Annotated[int, typer.Argument(metavar="ID", help="The announcement's number.", min=1, max=2**63 - 1)]
 
@@ -106,18 +107,16 @@ def announce(  # noqa: PLR0913 - options of a command
 @app.command("list")
 def list_(*, as_json: Json = False, conf: Conf = None) -> None:
     """List the newest 200 announcements and how they stand, the newest last."""
-    from mailwicket.cli.books import reading
-    from mailwicket.cli.settings import settings_or_exit
     from mailwicket.store.announcements import listed
 
-    with reading(settings_or_exit(conf, exit_code=1)) as tx:
+    with books.reading(conf) as tx:
         found = listed(tx)
     be_lenient()
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
         return
     for one in found:
-        print(f"{one['id']:>4}  {_minute(one['at'])} UTC  {_standing(one)}  {one_line(one['subject'])}")
+        print(f"{one['id']:>4}  {minute(one['at'])} UTC  {_standing(one)}  {one_line(one['subject'])}")
     if not found:
         print("no announcements")
 
@@ -125,22 +124,10 @@ def list_(*, as_json: Json = False, conf: Conf = None) -> None:
 @app.command("show")
 def show(number: Number, *, as_json: Json = False, conf: Conf = None) -> None:
     """Show one announcement: its words, and how it stands with each person."""
-    from mailwicket.cli.books import reading
-    from mailwicket.cli.settings import settings_or_exit
-    from mailwicket.errors import UnknownError
     from mailwicket.store.announcements import AnnouncementId, people, shown
 
-    with reading(settings_or_exit(conf, exit_code=1)) as tx:
-        try:
-            told = {**shown(tx, AnnouncementId(number)), "people": people(tx, AnnouncementId(number))}
-        except UnknownError as error:
-            give_up(str(error))
-    be_lenient()
-    if as_json:
-        print(json.dumps(told, ensure_ascii=False))
-    else:
-        for line in _sheet(told):
-            print(line)
+    one = AnnouncementId(number)
+    books.show(conf, lambda tx: {**shown(tx, one), "people": people(tx, one)}, _sheet, as_json=as_json)
 
 
 @app.command("cancel")
@@ -261,7 +248,7 @@ def _sheet(told: Shown) -> Iterator[str]:
         "state": _standing(told),
         "to": ", ".join(told["to"]),
         "by": told["by"] or "",
-        "asked": f"{_minute(told['at'])} UTC by {told['actor']}",
+        "asked": f"{minute(told['at'])} UTC by {told['actor']}",
     }
     yield from (f"{key:<6} {one_line(value)}" for key, value in facts.items() if value)
     yield ""
@@ -279,7 +266,3 @@ def _people(people: Sequence[Shown]) -> Iterator[str]:
         yield f"  and {len(people) - SHOWN_MAX} more: --json has all"
     if people:
         yield ""
-
-
-def _minute(timestamp: str) -> str:
-    return timestamp[:16].replace("T", " ")

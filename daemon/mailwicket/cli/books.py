@@ -1,35 +1,47 @@
-"""Reading the store itself, with or without a running daemon."""
+"""What the store holds of one noun, for commands that work with and without a running daemon."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mailwicket.cli.terminal import give_up
-
-if TYPE_CHECKING:  # reading a configuration takes longer than printing help
-    from mailwicket.config.settings import Settings
+from mailwicket.cli import storeroom
+from mailwicket.cli.table import Shown
+from mailwicket.cli.terminal import be_lenient, give_up
+from mailwicket.errors import UnknownError
 
 
 @contextmanager
-def reading(settings: Settings) -> Iterator[sqlite3.Connection]:
-    """Open the store of *settings* for what is committed at one moment; on failure end with a line that says why."""
-    from mailwicket.errors import StoreError
-    from mailwicket.store.database import FILE_NAME, open_reader
+def reading(conf: Path | None) -> Iterator[sqlite3.Connection]:
+    """Open the store that *conf* names for what is committed at one moment; failing, end with a line that says why."""
+    from mailwicket.cli.settings import settings_or_exit
 
-    path: Path = settings.daemon.state_dir / FILE_NAME
-    try:
-        if not path.exists():
-            give_up(f"nothing yet: the daemon has not run here, there is no {path}")
-        with closing(open_reader(settings.daemon.state_dir)) as connection:
-            connection.execute("BEGIN")
-            yield connection
-    except OSError as error:
-        give_up(f"cannot read {path}: {error.strerror}")
-    except StoreError as error:
-        give_up(str(error))
-    except sqlite3.Error as error:
-        give_up(f"store {path}: {error}")
+    with storeroom.reading(settings_or_exit(conf, exit_code=1).daemon.state_dir) as tx:
+        yield tx
+
+
+def show(
+    conf: Path | None,
+    look: Callable[[sqlite3.Connection], Shown],
+    sheet: Callable[[Shown], Iterable[str]],
+    *,
+    as_json: bool,
+) -> None:
+    """Print what *look* finds in the store that *conf* names, as JSON or by the lines of its *sheet*.
+
+    Where *look* finds nothing (UnknownError) the command ends with what it says.
+    """
+    with reading(conf) as tx:
+        try:
+            found = look(tx)
+        except UnknownError as error:
+            give_up(str(error))
+    be_lenient()
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False))
+    else:
+        for line in sheet(found):
+            print(line)

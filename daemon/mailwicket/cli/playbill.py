@@ -14,8 +14,9 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from mailwicket.cli.table import console
 from mailwicket.cli.terminal import one_line
-from mailwicket.cli.tickets import PIPE_WIDTH, print_table
+from mailwicket.cli.tickets import TICKETS
 from mailwicket.demo.samples import DIRECTORY
 from mailwicket.demo.stage import ADDRESS
 from mailwicket.demo.verdict import Verdict
@@ -49,7 +50,7 @@ def show_result(tickets: list[dict[str, Any]], decided: Sequence[Verdict]) -> No
     """Print *tickets* as a table, and how each mail came to its end."""
     console = _console()
     _say(console, f"{len(decided)} mails lay in the mailbox {ADDRESS}. They became {len(tickets)} tickets.", "bold")
-    print_table(tickets, without=ALL_ALIKE)
+    TICKETS.show(tickets, without=ALL_ALIKE)
     _say(console, "What became of each mail, and why", "bold")
     print()
     width = min(console.width, READABLE_COLUMNS)
@@ -143,7 +144,7 @@ def _command() -> str:
 
 
 def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    return console()
 
 
 def _say(console: Console, words: str | Text, style: str = "") -> None:

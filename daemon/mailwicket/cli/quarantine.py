@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -13,7 +13,8 @@ import typer
 from mailwicket.cli.asking import Door, door
 from mailwicket.cli.run import Conf
 from mailwicket.cli.storeroom import database, is_there, reading, state_dir_of
-from mailwicket.cli.terminal import be_lenient, block, give_up, one_line
+from mailwicket.cli.table import Shown, Table
+from mailwicket.cli.terminal import be_lenient, block, give_up, minute, one_line
 from mailwicket.model import IntakeId
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ app = typer.Typer(
 ROUTE: Final = "/api/v1/quarantine"
 USAGE: Final = 2
 OUT: Final = 503  # RFC 9110 15.6.4
-PIPE_WIDTH: Final = 160  # columns, where no terminal says how many it has
 
-Shown = Mapping[str, Any]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs; its keys are a contract.")]
 Id = Annotated[int, typer.Argument(metavar="ID", help="As the list has it.", min=1, max=2**63 - 1)]
@@ -52,7 +51,7 @@ def list_(*, reason: Reason = "", as_json: Json = False, conf: Conf = None) -> N
     if as_json:
         print(json.dumps(mails))
     elif mails:
-        _print_table(mails)
+        TABLE.show(mails)
     else:
         print(f"nothing is parked for {reason}" if reason else "nothing is parked")
 
@@ -187,20 +186,15 @@ def _parked(conf: Path | None, number: int) -> tuple[Path, Parked]:
     return state_dir, found
 
 
-def _print_table(mails: Sequence[Shown]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("ID", justify="right", no_wrap=True)
-    for heading in ("Reason", "Received (UTC)", "Unit"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("From", "Subject"):
-        table.add_column(heading)
-    for mail in mails:
-        known = [str(mail["id"]), mail["reason"], mail["received"][:16].replace("T", " "), mail["unit"]]
-        cells = [*known, one_line(mail["from"] or ""), one_line(mail["subject"])]
-        table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells))  # Text: mail is no markup
-    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
+TABLE: Final = Table(
+    cells={
+        "ID": lambda mail: str(mail["id"]),
+        "Reason": lambda mail: mail["reason"],
+        "Received (UTC)": lambda mail: minute(mail["received"]),
+        "Unit": lambda mail: mail["unit"],
+        "From": lambda mail: one_line(mail["from"] or ""),
+        "Subject": lambda mail: one_line(mail["subject"]),
+    },
+    numbers=("ID",),
+    shrinks=("From", "Subject"),
+)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
+from mailwicket.cli import books
 from mailwicket.cli.run import Conf
-from mailwicket.cli.terminal import be_lenient, give_up, one_line
+from mailwicket.cli.table import Shown
+from mailwicket.cli.terminal import one_line
 
 
 def route(
@@ -18,25 +20,19 @@ def route(
     conf: Conf = None,
 ) -> None:
     """Tell for every mail of a ticket why it went by its server: rules that lost, servers that were skipped, health."""
-    from mailwicket.cli.books import reading
-    from mailwicket.cli.outbox import route_lines
-    from mailwicket.cli.settings import settings_or_exit
-    from mailwicket.errors import UnknownError
     from mailwicket.model import TicketNumber
     from mailwicket.store.outlist import routes
 
-    with reading(settings_or_exit(conf, exit_code=1)) as tx:
-        try:
-            mails = routes(tx, TicketNumber(ticket))
-        except UnknownError as error:
-            give_up(str(error))
-    be_lenient()
-    if as_json:
-        print(json.dumps({"ticket": ticket, "mails": mails}, ensure_ascii=False))
-        return
-    for mail in mails:
+    number = TicketNumber(ticket)
+    books.show(conf, lambda tx: {"ticket": ticket, "mails": routes(tx, number)}, _sheet, as_json=as_json)
+
+
+def _sheet(told: Shown) -> Iterator[str]:
+    """The lines of a ticket's mails for a person to read."""
+    from mailwicket.cli.outbox import route_lines
+
+    for mail in told["mails"]:
         to = one_line(", ".join(mail["to"]))
         instead = "" if mail["via"] == mail["meant"] else f" instead of outgoing/{mail['meant']}"
-        print(f"mail {mail['id']} ({mail['event']}) to {to}: {mail['state']}, outgoing/{mail['via']}{instead}")
-        for line in route_lines(mail["route"]):
-            print(line)
+        yield f"mail {mail['id']} ({mail['event']}) to {to}: {mail['state']}, outgoing/{mail['via']}{instead}"
+        yield from route_lines(mail["route"])

@@ -56,16 +56,16 @@ def database(state_dir: Path) -> Path:
 
 
 @contextmanager
-def reading(state_dir: Path, what: str) -> Iterator[sqlite3.Connection]:
+def reading(state_dir: Path, what: str = "") -> Iterator[sqlite3.Connection]:
     """Open the store for reading what is committed at one moment; on failure end with a line that says why.
 
-    *what* is there none of, where the daemon has not run yet.
+    *what* is there none of, where the daemon has not run yet; unsaid: nothing is there.
     """
     from mailwicket.store.database import open_reader
 
     path = database(state_dir)
     if not is_there(path):
-        give_up(f"no {what} yet: the daemon has not run here, there is no {path}")
+        give_up(f"{f'no {what}' if what else 'nothing'} yet: the daemon has not run here, there is no {path}")
     try:
         with closing(open_reader(state_dir)) as connection:
             connection.execute("BEGIN")

@@ -33,6 +33,11 @@ def block(text: str) -> str:
     return "\n".join("".join(c if c == "\t" else _harmless(c) for c in line) for line in lines)
 
 
+def minute(timestamp: str) -> str:
+    """Return a *timestamp* of ours, as JSON shows it, to the minute."""
+    return timestamp[:16].replace("T", " ")
+
+
 def _harmless(character: str) -> str:
     """Return *character*, or what may stand for it: control characters, overrides of direction, odd line ends."""
     if character.isprintable() or unicodedata.category(character) == "Zs":

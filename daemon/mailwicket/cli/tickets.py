@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from mailwicket.cli.run import Conf
 from mailwicket.cli.storeroom import database, is_there, reading, state_dir_of
-from mailwicket.cli.terminal import be_lenient, block, give_up, one_line
+from mailwicket.cli.table import Shown, Table
+from mailwicket.cli.terminal import be_lenient, block, give_up, minute, one_line
 from mailwicket.model import TicketNumber
 
 app = typer.Typer(
@@ -20,11 +20,8 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Shown = dict[str, Any]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs; its keys are a contract.")]
-
-PIPE_WIDTH = 160  # columns, where no terminal says how many it has
 
 
 @app.command("list")
@@ -39,7 +36,7 @@ def list_(
 
     state_dir = _state_dir(conf)
     if as_json and not is_there(database(state_dir)):
-        tickets: list[Shown] = []
+        tickets: Sequence[Shown] = []
     else:
         with reading(state_dir, "tickets") as tx:
             tickets = list_tickets(tx, all=every)
@@ -47,7 +44,7 @@ def list_(
     if as_json:
         print(json.dumps(tickets))
     elif tickets:
-        print_table(tickets)
+        TICKETS.show(tickets)
     else:
         print("no tickets" if every else "no open tickets (the others: --all)")
 
@@ -90,36 +87,19 @@ def _state_dir(conf: Path | None) -> Path:
 
 # --- how a person sees them
 
-COLUMNS: Final[Mapping[str, Callable[[Shown], str]]] = {
-    "No.": lambda ticket: str(ticket["number"]),
-    "Status": lambda ticket: ticket["status"],
-    "Subject": lambda ticket: one_line(ticket["subject"]),
-    "Requester": lambda ticket: one_line(ticket["requester"]),
-    "Group": lambda ticket: one_line(ticket["group"] or ""),
-    "Entries": lambda ticket: str(ticket["entries"]),
-    "Updated (UTC)": lambda ticket: _minute(ticket["updated"]),
-}
-SHRINKS: Final = ("Subject", "Requester", "Group")  # on a narrow terminal; half a number or half a time tells nothing
-
-
-def print_table(tickets: Sequence[Shown], *, without: Collection[str] = ()) -> None:
-    """Print *tickets* as `tickets list` does; columns that are named in *without*, or empty, are left out."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD)
-    cells: list[list[str]] = []
-    for heading, cell in COLUMNS.items():
-        column = [cell(ticket) for ticket in tickets]
-        if heading not in without and any(column):
-            justify: Any = "right" if heading in {"No.", "Entries"} else "left"
-            table.add_column(heading, justify=justify, no_wrap=heading not in SHRINKS)
-            cells.append(column)
-    for row in zip(*cells, strict=True):
-        table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))  # Text: mail is no markup
-    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
+TICKETS: Final = Table(
+    cells={
+        "No.": lambda ticket: str(ticket["number"]),
+        "Status": lambda ticket: ticket["status"],
+        "Subject": lambda ticket: one_line(ticket["subject"]),
+        "Requester": lambda ticket: one_line(ticket["requester"]),
+        "Group": lambda ticket: one_line(ticket["group"] or ""),
+        "Entries": lambda ticket: str(ticket["entries"]),
+        "Updated (UTC)": lambda ticket: minute(ticket["updated"]),
+    },
+    numbers=("No.", "Entries"),
+    shrinks=("Subject", "Requester", "Group"),
+)
 
 
 def _sheet(ticket: Shown) -> Iterator[str]:
@@ -130,8 +110,8 @@ def _sheet(ticket: Shown) -> Iterator[str]:
         "requester": ticket["requester"],
         "cc": ", ".join(ticket["cc"]),
         **{key: ticket[key] for key in ("group", "category", "company", "assignee")},
-        "created": f"{_minute(ticket['created'])} UTC",
-        "updated": f"{_minute(ticket['updated'])} UTC",
+        "created": f"{minute(ticket['created'])} UTC",
+        "updated": f"{minute(ticket['updated'])} UTC",
     }
     yield from (f"{key:<10} {one_line(value)}" for key, value in facts.items() if value)
     for position, entry in enumerate(ticket["entries"], 1):
@@ -140,13 +120,9 @@ def _sheet(ticket: Shown) -> Iterator[str]:
         author = one_line(entry["author"] or "nobody named")
         marks = ", ".join([*([entry["reason"]] if entry["reason"] else []), *entry["flags"]])
         told = f" ({marks})" if marks else ""
-        yield f"--- {position}. {entry['kind']} of {author}, {_minute(entry['received'])} UTC{seen_by}{told}"
+        yield f"--- {position}. {entry['kind']} of {author}, {minute(entry['received'])} UTC{seen_by}{told}"
         yield block(entry["text"]).strip("\n")
         for attachment in entry["attachments"]:
             how = "inline" if attachment["inline"] else "attached"
             name, kind = one_line(attachment["filename"] or "without a name"), one_line(attachment["content_type"])
             yield f"    [{how}] {name} ({kind}, {attachment['size']} bytes)"
-
-
-def _minute(timestamp: str) -> str:
-    return timestamp[:16].replace("T", " ")

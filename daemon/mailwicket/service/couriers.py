@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
-import anyio
-
 from mailwicket.config.outgoing import Outgoing
 from mailwicket.config.settings import Settings
 from mailwicket.errors import BlockedError
@@ -23,10 +21,11 @@ from mailwicket.flow.telling import Telling
 from mailwicket.flow.writing import Writing
 from mailwicket.ports import Net, Sender, Transaction
 from mailwicket.rules.policy import Policy
-from mailwicket.service.plan import Act, Change, Plan
+from mailwicket.service.plan import Plan
+from mailwicket.service.roster import Roster
 from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import STORE_REASONS, Unit, UnitState
-from mailwicket.store import journal, outbox, outlist
+from mailwicket.store import outbox, outlist
 from mailwicket.store.attempts import Attempt, Noted
 from mailwicket.store.outbox import Claimed
 from mailwicket.store.store import Store
@@ -81,7 +80,7 @@ class Hired:
     """Who works for one server."""
 
     unit: Unit
-    courier: Courier
+    work: Courier
 
 
 class Couriers:
@@ -99,7 +98,8 @@ class Couriers:
 
         *desk* shows what becomes of the mail, where it lives in our store.
         """
-        self.units: dict[str, Unit] = {}
+        self._roster: Roster[Hired] = Roster(PREFIX, store)
+        self.units = self._roster.units
         """By name, as `status` shows them; disabled servers too."""
         self.board = Switchboard(Exchange(), is_fetched)
         self.telling = Telling(Posting(Policy(), {}, self.board))
@@ -110,7 +110,6 @@ class Couriers:
         self._net = net
         self._writing = Writing(store.raw, net.attachment_dir)
         self._office = Office(self.board, self._writing, self)
-        self._hired: dict[str, Hired] = {}
 
     def ended(self, tx: Transaction, mail: Claimed, attempt: Attempt, noted: Noted, now: datetime) -> None:
         """See `flow.handing.Aftermath`: by the configuration of the moment."""
@@ -119,11 +118,7 @@ class Couriers:
     def man(self, settings: Settings) -> None:
         """Make a courier for every enabled server of *settings*; none is started."""
         self.adopt(settings)
-        held = self._store.read(journal.held_units)
-        for name, config in settings.outgoing.items():
-            if config.enabled:
-                hired = self._hired[PREFIX + name] = self._hire(name, config)
-                hired.unit.held = hired.unit.name in held
+        self._roster.man([self._hire(name, config) for name, config in settings.outgoing.items() if config.enabled])
         self._list(settings)
 
     def adopt(self, settings: Settings) -> None:
@@ -138,8 +133,7 @@ class Couriers:
             await self._store.write(partial(take_over, self._store, self._office, server))
             self._store.slips.clear(server)
         await self._adopt_mail()
-        for hired in self._hired.values():
-            supervisor.start(hired.unit, hired.courier)
+        await self._roster.start(supervisor)
 
     def recruit(self, plan: Plan, settings: Settings) -> Mapping[str, Hired]:
         """Return the couriers, by unit, that *plan* wants for *settings*. Nobody notices yet.
@@ -147,30 +141,15 @@ class Couriers:
         Raises:
             Exception: an adapter could not be made.
         """
-        names = [change.unit.removeprefix(PREFIX) for change in _ours(plan) if change.act is not Act.STOP]
-        return {PREFIX + name: self._hire(name, settings.outgoing[name]) for name in names}
+        return {PREFIX + name: self._hire(name, settings.outgoing[name]) for name in self._roster.wanted(plan)}
 
     async def follow(self, plan: Plan, settings: Settings, hired: Mapping[str, Hired], supervisor: Supervisor) -> None:
         """Carry out *plan*, which leads to *settings*; `adopt` came before."""
-        held = self._store.read(journal.held_units) if hired else ()
-        for unit, one in hired.items():
-            one.unit.held = unit in held
-        async with anyio.create_task_group() as tasks:
-            for change in _ours(plan):
-                tasks.start_soon(self._carry_out, change, hired.get(change.unit), supervisor)
+        await self._roster.follow(plan, hired, supervisor)
         self._list(settings)
-        if _ours(plan):
+        if self._roster.concerns(plan):
             await self._adopt_mail()
         self.board.wake()
-
-    async def _carry_out(self, change: Change, hired: Hired | None, supervisor: Supervisor) -> None:
-        await supervisor.stop(change.unit)
-        if hired is None:
-            self._hired.pop(change.unit, None)
-        else:
-            self._hired[change.unit] = hired
-            hired.unit.failures = 0
-            supervisor.start(hired.unit, hired.courier)
 
     async def _adopt_mail(self) -> None:
         """What waits, if anything does, goes by the servers that there are now."""
@@ -196,7 +175,7 @@ class Couriers:
         return waiting
 
     def _hire(self, name: str, config: Outgoing) -> Hired:
-        unit = self._unit(name, config)
+        unit = self._roster.unit(name, config)
         sender = self._senders[config.protocol](name, config, self._net)
         courier = Courier(
             name,
@@ -209,22 +188,5 @@ class Couriers:
         )
         return Hired(unit, courier)
 
-    def _unit(self, name: str, config: Outgoing) -> Unit:
-        """Return the unit of this name; one that there was keeps what it counted."""
-        return self.units.get(PREFIX + name) or Unit(PREFIX + name, f"{config.server}:{config.port}")
-
     def _list(self, settings: Settings) -> None:
-        listed: dict[str, Unit] = {}
-        for name, config in settings.outgoing.items():
-            hired = self._hired.get(PREFIX + name)
-            unit = hired.unit if hired else self._unit(name, config)
-            unit.server = f"{config.server}:{config.port}"
-            if hired is None:
-                unit.become(UnitState.STOPPED, "disabled")
-            listed[unit.name] = unit
-        self.units.clear()
-        self.units.update(listed)
-
-
-def _ours(plan: Plan) -> list[Change]:
-    return [change for change in plan.changes if change.unit.startswith(PREFIX)]
+        self._roster.list(settings.outgoing, lambda _: "disabled")

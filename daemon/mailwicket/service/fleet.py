@@ -30,10 +30,10 @@ from mailwicket.flow.telling import Telling
 from mailwicket.model import Reason
 from mailwicket.ports import JoinsTransaction, Net, Source
 from mailwicket.rules.policy import Policy
-from mailwicket.service.plan import BACKEND, Act, Change, Plan, enabled, servers
+from mailwicket.service.plan import BACKEND, Plan, enabled, servers
+from mailwicket.service.roster import Roster
 from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import Unit, UnitState
-from mailwicket.store import journal
 from mailwicket.store.parked import IMPORT
 from mailwicket.store.store import Store
 
@@ -45,7 +45,7 @@ class Crew:
     """What works for one mailbox."""
 
     unit: Unit
-    intake: Intake
+    work: Intake
     judge: Judge
 
 
@@ -61,14 +61,14 @@ class Fleet:
         desk: JoinsTransaction | Door,
     ) -> None:
         """Bring mail to *desk* by the adapters in *sources*. Starts nothing."""
-        self.units: dict[str, Unit] = {}
+        self._roster: Roster[Crew] = Roster(PREFIX, store)
+        self.units = self._roster.units
         """By name, as `status` shows them; disabled mailboxes too."""
         self.desk = desk
         self._store = store
         self._reading = reading
         self._net = net
         self._sources = sources
-        self._crews: dict[str, Crew] = {}
         self.telling: Telling | None = None
         """Who tells people of what mail does."""
         self._budget = Budget()
@@ -78,18 +78,13 @@ class Fleet:
 
     def man(self, settings: Settings) -> None:
         """Make a crew for every enabled mailbox of *settings*; none is started."""
-        held = self._store.read(journal.held_units)
         policy = self.policy(settings)
-        for name, config in enabled(settings).items():
-            crew = self._crews[PREFIX + name] = self._make(name, config, policy)
-            crew.unit.held = crew.unit.name in held
+        self._roster.man([self._make(name, config, policy) for name, config in enabled(settings).items()])
         self._list(settings)
 
     async def start(self, supervisor: Supervisor) -> None:
-        """Start every crew; the endpoint answers while a thousand begin."""
-        for crew in self._crews.values():
-            supervisor.start(crew.unit, crew.intake)
-            await anyio.lowlevel.checkpoint()
+        """Start every crew."""
+        await self._roster.start(supervisor)
 
     def recruit(self, plan: Plan, settings: Settings) -> Mapping[str, Crew]:
         """Return the crews, by unit, that *plan* wants for *settings*. Nobody notices yet.
@@ -98,21 +93,15 @@ class Fleet:
             Exception: an adapter could not be made.
         """
         policy, mailboxes = self.policy(settings), enabled(settings)
-        names = [change.unit.removeprefix(PREFIX) for change in _ours(plan) if change.act is not Act.STOP]
-        return {PREFIX + name: self._make(name, mailboxes[name], policy) for name in names}
+        return {PREFIX + name: self._make(name, mailboxes[name], policy) for name in self._roster.wanted(plan)}
 
     async def follow(self, plan: Plan, settings: Settings, crews: Mapping[str, Crew], supervisor: Supervisor) -> None:
         """Carry out *plan*, which leads to *settings*, with *crews*. Who is not named in it notices nothing."""
         policy, mailboxes = self.policy(settings), enabled(settings)
-        for unit, crew in {**self._crews, **crews}.items():
+        for unit, crew in {**self._roster.hands, **crews}.items():
             if (name := unit.removeprefix(PREFIX)) in mailboxes:
                 crew.judge.adopt(self._rulebook(name, policy, self.telling), self.desk)
-        held = self._store.read(journal.held_units) if crews else ()
-        for unit, crew in crews.items():
-            crew.unit.held = unit in held
-        async with anyio.create_task_group() as tasks:
-            for change in _ours(plan):
-                tasks.start_soon(self._carry_out, change, crews.get(change.unit), supervisor)
+        await self._roster.follow(plan, crews, supervisor)
         self._list(settings)
 
     def way(self, name: str, settings: Settings) -> Way:
@@ -129,7 +118,7 @@ class Fleet:
             return Way(judge, Incoming.model_fields["max_mail_bytes"].default)
         if (config := settings.incoming.get(name)) is None:
             raise UnknownError(f"there is no mailbox {name}; there are: {', '.join(settings.incoming) or 'none'}")
-        judge = Judge(self._store, self.desk, self._rulebook(name, policy), self._unit(name, config))
+        judge = Judge(self._store, self.desk, self._rulebook(name, policy), self._roster.unit(name, config))
         return Way(judge, config.max_mail_bytes)
 
     def judge(self, name: str) -> Judge:
@@ -140,8 +129,8 @@ class Fleet:
 
     def settle(self, name: str) -> None:
         """Have the server's copies of the mailbox *name* say soon what we know, if it is connected."""
-        if (crew := self._crews.get(PREFIX + name)) is not None:
-            crew.intake.wake()
+        if (crew := self._roster.hands.get(PREFIX + name)) is not None:
+            crew.work.wake()
 
     def done(self, name: str, reason: Reason) -> None:
         """Count a mail of the mailbox *name* that ended by *reason* without being decided."""
@@ -153,25 +142,11 @@ class Fleet:
         unit = self.units.get(PREFIX + name)
         return unit is not None and unit.state is UnitState.RUNNING
 
-    async def _carry_out(self, change: Change, crew: Crew | None, supervisor: Supervisor) -> None:
-        """Stop the old crew first: two of them would fetch every mail twice."""
-        await supervisor.stop(change.unit)
-        if crew is None:
-            self._crews.pop(change.unit, None)
-        else:
-            self._crews[change.unit] = crew
-            crew.unit.failures = 0
-            supervisor.start(crew.unit, crew.intake)
-
     def _make(self, name: str, config: Incoming, policy: Policy) -> Crew:
-        unit = self._unit(name, config)
+        unit = self._roster.unit(name, config)
         source = self._sources[config.protocol](name, config, self._net)
         judge = Judge(self._store, self.desk, self._rulebook(name, policy, self.telling), unit)
         return Crew(unit, Intake(name, source, self._store, self._reading, judge, unit), judge)
-
-    def _unit(self, name: str, config: Incoming) -> Unit:
-        """Return the unit of this name; one that there was keeps what it counted."""
-        return self.units.get(PREFIX + name) or Unit(PREFIX + name, f"{config.server}:{config.port}")
 
     def policy(self, settings: Settings) -> Policy:
         """Return what *settings* say to the rules."""
@@ -189,20 +164,7 @@ class Fleet:
     def _list(self, settings: Settings) -> None:
         """Have `units` say what the configuration says, in its order."""
         self._settings = settings
-        listed: dict[str, Unit] = {}
-        for name, config in settings.incoming.items():
-            crew = self._crews.get(PREFIX + name)
-            unit = crew.unit if crew else self._unit(name, config)
-            unit.server = f"{config.server}:{config.port}"
-            if crew is None:
-                unit.become(UnitState.STOPPED, "email_to_ticket_paused" if config.enabled else "disabled")
-            listed[unit.name] = unit
-        self.units.clear()
-        self.units.update(listed)
-
-
-def _ours(plan: Plan) -> list[Change]:
-    return [change for change in plan.changes if change.unit.startswith(PREFIX)]
+        self._roster.list(settings.incoming, lambda config: "email_to_ticket_paused" if config.enabled else "disabled")
 
 
 def _secrets_of(settings: Settings, config: Incoming | Outgoing) -> Iterator[tuple[str, Secret]]:

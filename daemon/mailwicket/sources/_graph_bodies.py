@@ -9,24 +9,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import anyio
-import anyio.to_thread
-
 from mailwicket.errors import PermanentError, TransientError
 from mailwicket.model import Fetched, MailRef, SpooledMail
 from mailwicket.net.graph.client import GraphMailbox, Value
 from mailwicket.net.graph.failure import ItemGoneError, UnsureError
 from mailwicket.net.graph.place import message_path, with_query
-from mailwicket.net.spool import Spool
-
-WHOLE_BYTES: Final = 8 * 1024 * 1024
-"""A mail over this goes to a file and is never in memory as a whole."""
+from mailwicket.net.receiver import Receiver, TooLarge
 
 ROOM_BYTES: Final = 16 * 1024 * 1024
 """Nobody announces sizes: of one fetch so much stays in memory, the rest goes to files."""
-
-HEADER_BYTES: Final = 1024 * 1024
-"""So much is taken of the header of a mail that is too large."""
 
 REFUSALS_MAX: Final = 3
 CUTS_MAX: Final = 8
@@ -54,24 +45,14 @@ class Record:
         return self.troubles.get(message, 0) >= 100
 
 
-@dataclass(frozen=True, slots=True)
-class _Start:
-    """A mail over the limit: what was read of it."""
-
-    content: bytes
-
-
 class Bodies:
     """Fetches mails one after another; changes nothing on the server."""
 
     def __init__(self, graph: GraphMailbox, spool_dir: Path, label: str, max_mail_bytes: int, record: Record) -> None:
         """Spool large mails to *spool_dir*, their names beginning with *label*; carry *record* on."""
         self._graph = graph
-        self._spool_dir = spool_dir
-        self._label = label
-        self._max_mail_bytes = max_mail_bytes
+        self._receiver = Receiver(spool_dir, label, max_mail_bytes)
         self._record = record
-        self._room_bytes = 0
 
     async def fetch(self, refs: Sequence[MailRef]) -> Sequence[Fetched]:
         """Return the mails of *refs*; those that the server no longer has are left out.
@@ -81,7 +62,7 @@ class Bodies:
             BlockedError: a human must act.
             StoreError: our disk does not take a large mail.
         """
-        self._room_bytes = ROOM_BYTES
+        self._receiver.room_bytes = ROOM_BYTES
         found: list[Fetched] = []
         for ref in refs:
             try:
@@ -98,15 +79,15 @@ class Bodies:
         if raw is None:
             return await self._header(ref)
         self._record.troubles.pop(ref.remote_id, None)
-        if isinstance(raw, _Start):
-            return Fetched(ref, header_of(raw.content), headers_only=True, received_at=received_at)
+        if isinstance(raw, TooLarge):
+            return Fetched(ref, header_of(raw.start), headers_only=True, received_at=received_at)
         return Fetched(ref, raw, received_at=received_at)
 
-    async def _raw(self, message: str) -> bytes | SpooledMail | _Start | None:
+    async def _raw(self, message: str) -> bytes | SpooledMail | TooLarge | None:
         """Return a mail; None where it was refused too often."""
         begun = False
 
-        async def take(value: Value) -> bytes | SpooledMail | _Start:
+        async def take(value: Value) -> bytes | SpooledMail | TooLarge:
             nonlocal begun
             begun = True
             return await self._take(value)
@@ -127,37 +108,18 @@ class Bodies:
                 raise
         return None
 
-    async def _take(self, value: Value) -> bytes | SpooledMail | _Start:
+    async def _take(self, value: Value) -> bytes | SpooledMail | TooLarge:
         if not value.is_marked:
             words = f"{self._graph.place.peer} does not say where a mail ends: whether it is whole cannot be told"
             raise UnsureError(words, reason="server_said")
-        content = bytearray()
-        limit = min(WHOLE_BYTES, max(0, self._room_bytes))
-        async for piece in value.pieces:
-            content += piece
-            if len(content) > self._max_mail_bytes:
-                return _Start(bytes(content[:HEADER_BYTES]))
-            if len(content) > limit:
-                return await self._spool(value, content)
-        if not content:
-            raise UnsureError(f"{self._graph.place.peer} gives a mail without a byte", reason="server_said")
-        self._room_bytes -= len(content)
-        return bytes(content)
 
-    async def _spool(self, value: Value, begun: bytearray) -> SpooledMail | _Start:
-        spool = await anyio.to_thread.run_sync(Spool, self._spool_dir, self._label)
-        start = bytes(begun[:HEADER_BYTES])
-        try:
-            await anyio.to_thread.run_sync(spool.write, begun)
-            async for piece in value.pieces:
-                if spool.size_bytes + len(piece) > self._max_mail_bytes:
-                    return _Start(start)
-                await anyio.to_thread.run_sync(spool.write, piece)
-            return await anyio.to_thread.run_sync(spool.finish)
-        finally:
-            if not spool.finished:
-                with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(spool.discard)
+        async def piece() -> bytes:
+            return await anext(value.pieces, b"")
+
+        raw = await self._receiver.receive(piece)
+        if not raw:
+            raise UnsureError(f"{self._graph.place.peer} gives a mail without a byte", reason="server_said")
+        return raw
 
     # --- what the server says of a mail -----------------------------------------------------------------------------
 

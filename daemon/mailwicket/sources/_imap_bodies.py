@@ -19,10 +19,8 @@ from mailwicket.net.imap.login import PASSING_CODES
 from mailwicket.net.imap.protocol import Exchange
 from mailwicket.net.imap.reader import Room, Skipped
 from mailwicket.net.imap.tokens import FetchAnswer, hides_a_mail, read_fetch, write_sets
+from mailwicket.net.receiver import WHOLE_BYTES
 from mailwicket.net.spool import Spool
-
-WHOLE_BYTES: Final = 8 * 1024 * 1024
-"""A mail over this is a file from the start, and never in memory as a whole. Measured in docs/decisions.md."""
 
 SLICE_BYTES: Final = 1024 * 1024
 """What is in memory of such a mail."""

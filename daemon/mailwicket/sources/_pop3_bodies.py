@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-import anyio
 import anyio.to_thread
 
 from mailwicket.errors import TransientError
@@ -17,14 +16,11 @@ from mailwicket.mail.trace import fields
 from mailwicket.model import Fetched, MailRef, SpooledMail
 from mailwicket.net.pop3.answer import Answer, refused
 from mailwicket.net.pop3.client import Lines
-from mailwicket.net.spool import Spool
+from mailwicket.net.receiver import Receiver, TooLarge
 from mailwicket.sources._pop3_session import Listed, Session
 
-WHOLE_BYTES: Final = 8 * 1024 * 1024
-"""A mail over this goes to a file and is never in memory as a whole."""
-
 HEADER_BYTES: Final = 1024 * 1024
-"""So much is taken of the header of a mail that is too large."""
+"""So much is taken of a header."""
 
 DATED_BYTES: Final = 64 * 1024
 """The topmost fields of a header are in these."""
@@ -60,11 +56,9 @@ class Bodies:
     ) -> None:
         """Ask *session* for it before each mail; spool to *spool_dir*, names beginning with *label*."""
         self._session = session
-        self._spool_dir = spool_dir
-        self._label = label
+        self._receiver = Receiver(spool_dir, label, max_mail_bytes)
         self._max_mail_bytes = max_mail_bytes
         self._record = record
-        self._room_bytes = 0
 
     async def fetch(self, refs: Sequence[MailRef]) -> Sequence[Fetched]:
         """Return the mails of *refs*; those that the maildrop no longer holds are left out.
@@ -73,7 +67,7 @@ class Bodies:
             TransientError: the connection ended, or the server does not give what it has.
             StoreError: our disk does not take a large mail.
         """
-        self._room_bytes = 2 * sum(ref.size_bytes for ref in refs) + SPARE_BYTES
+        self._receiver.room_bytes = 2 * sum(ref.size_bytes for ref in refs) + SPARE_BYTES
         return [one for ref in refs if (one := await self._fetch(ref)) is not None]
 
     async def _fetch(self, ref: MailRef) -> Fetched | None:
@@ -87,8 +81,8 @@ class Bodies:
             answer, lines = await session.client.begin(f"RETR {mail.number}")
             if not answer.ok:
                 raise self._refused(session, name, answer)
-            raw = await self._whole(lines)
-            if raw is not None:
+            raw = await self._receiver.receive(lines.piece)
+            if not isinstance(raw, TooLarge):
                 start = await anyio.to_thread.run_sync(_start, raw.path) if isinstance(raw, SpooledMail) else raw
                 return Fetched(ref, raw, received_at=received_at(start))
             record.oversize.add(name)
@@ -103,34 +97,6 @@ class Bodies:
         self._record.refusals[name] = self._record.refusals.get(name, 0) + 1
         error = refused(session.client.peer, "RETR", answer)
         return TransientError(str(error), reason="server_said")
-
-    async def _whole(self, lines: Lines) -> bytes | SpooledMail | None:
-        """Take a mail in; None where it is over `max_mail_bytes`."""
-        content = bytearray()
-        limit = min(WHOLE_BYTES, max(0, self._room_bytes))
-        while piece := await lines.piece():
-            content += piece
-            if len(content) > self._max_mail_bytes:
-                return None
-            if len(content) > limit:
-                return await self._spool(lines, content)
-        self._room_bytes -= len(content)
-        return bytes(content)
-
-    async def _spool(self, lines: Lines, begun: bytearray) -> SpooledMail | None:
-        spool = await anyio.to_thread.run_sync(Spool, self._spool_dir, self._label)
-        try:
-            piece: bytes | bytearray = begun
-            while piece:
-                await anyio.to_thread.run_sync(spool.write, piece)
-                piece = await lines.piece()
-                if spool.size_bytes + len(piece) > self._max_mail_bytes:
-                    return None
-            return await anyio.to_thread.run_sync(spool.finish)
-        finally:
-            if not spool.finished:
-                with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(spool.discard)
 
     async def _headers(self, session: Session, mail: Listed, ref: MailRef) -> Fetched:
         header = await header_of(session, mail)

@@ -44,9 +44,10 @@ if "LAB_GRAPH_PATIENCE_S" in os.environ:
     carrying.IDLE_S = GraphSubmission.patience_s / 2
     handing.UNCERTAIN = timedelta(seconds=carrying.IDLE_S)
 if "LAB_WHOLE_BYTES" in os.environ:
-    from mailwicket.sources import _imap_bodies, _pop3_bodies
+    from mailwicket.net import receiver
+    from mailwicket.sources import _imap_bodies
 
-    _imap_bodies.WHOLE_BYTES = _pop3_bodies.WHOLE_BYTES = int(os.environ["LAB_WHOLE_BYTES"])
+    _imap_bodies.WHOLE_BYTES = receiver.WHOLE_BYTES = int(os.environ["LAB_WHOLE_BYTES"])
 if "LAB_LOGINS_AT_ONCE" in os.environ:
     from mailwicket.net.entrance import Entrance
 
