@@ -55,7 +55,7 @@ def announce(  # noqa: PLR0913 - options of a command
         str,
         typer.Argument(
             metavar="FILE",
-            help='Markdown; its first line is "Subject: ...", a heading, or the subject as it is. "-" is standard input.',
+            help='Markdown; its first line is "Subject: ...", a heading or the subject. "-" is standard input.',
         ),
     ],
     *,
