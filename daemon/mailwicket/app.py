@@ -378,6 +378,8 @@ class Daemon:
             return said
         if unit not in self.units:
             raise UnknownError(f"there is no unit {unit}; there are: {', '.join(self.units) or 'none'}")
+        if action == "unblock":
+            self.oauth.forgive(unit)
         said = self._supervisor.keeper(unit).act(action)
         if action == "pause":
             await self.store.write(lambda tx: journal.hold_unit(tx, unit, timestamp(utc_now())))

@@ -171,6 +171,10 @@ def test_a_revoked_sign_in_blocks_its_mailbox_once_and_a_new_one_mends_it(tmp_pa
         daemon.wait_until(lambda unit: unit["reason"] == "needs_sign_in")
         assert "AADSTS70000" in daemon.unit()["said"]
         assert daemon.command("oauth", "status").returncode == 1
+        asked = len(issuer.asked)
+        assert daemon.command("unblock", "incoming/box").returncode == 0
+        until(lambda: len(issuer.asked) > asked, 20, 0.05, "a question, though the refusal would stand for a minute")
+        daemon.wait_until(lambda unit: unit["reason"] == "needs_sign_in")
         issuer.expires_in = 3600
         sign_in(daemon, issuer)
         dovecot.deliver("tokens", MAIL % 1)

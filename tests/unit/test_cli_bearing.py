@@ -15,7 +15,7 @@ from tests.lab.proxies import proxy_double
 from tests.unit.test_oauth_desk import MAILBOX, settings
 
 from mailwicket.admission import Bearer
-from mailwicket.cli.bearing import CliBearer, CliTokens
+from mailwicket.cli.bearing import CliBearer, CliTokens, Keeper
 from mailwicket.config.proxy import Proxy
 from mailwicket.errors import BlockedError
 from mailwicket.net.machine import Machine
@@ -25,9 +25,9 @@ BY_ITSELF = {"grant": "client_credentials", "client_secret": "secret-canary"}
 
 async def test_an_application_by_itself_is_asked_by_the_servers_proxy_and_no_daemon_is_wanted(tmp_path: Path) -> None:
     async with issuing() as issuer, proxy_double("http") as proxy:
-        plain = settings(issuer, MAILBOX, **BY_ITSELF)
-        known = plain.model_copy(update={"proxy": {"way": Proxy(url=f"http://127.0.0.1:{proxy.port}")}})
-        tokens = CliTokens(None, known, lambda: Machine(tmp_path).trust(None))
+        known = settings(issuer, MAILBOX, **BY_ITSELF).oauth
+        ways = {"way": Proxy(url=f"http://127.0.0.1:{proxy.port}")}
+        tokens = CliTokens(None, known, ways, lambda: Machine(tmp_path).trust(None))
         bearer: Bearer = tokens.bearer("office", "imap", "desk@example.org", "way")
         assert await bearer.token() in issuer.given
         assert bearer.left_s > 3500
@@ -41,7 +41,8 @@ async def test_an_application_by_itself_is_asked_by_the_servers_proxy_and_no_dae
 async def test_what_a_person_signed_in_to_has_its_one_keeper(tmp_path: Path) -> None:
     async with issuing() as issuer:
         desk: Any = object()
-        tokens = CliTokens(desk, settings(issuer), lambda: Machine(tmp_path).trust(None))
+        keeper = Keeper(desk, tmp_path)
+        tokens = CliTokens(keeper, settings(issuer).oauth, {}, lambda: Machine(tmp_path).trust(None))
         assert isinstance(tokens.bearer("office", "imap", "desk@example.org"), CliBearer)
 
 
@@ -59,3 +60,24 @@ async def test_a_server_that_no_daemon_knows_yet_is_tested_with_its_token(tmp_pa
         assert len(issuer.asked) == 1
         assert not any(token in ended.stdout.decode() for token in issuer.given)
         assert not daemon.state_dir.exists()
+
+
+async def test_errors_elsewhere_in_conf_d_keep_no_token_from_a_table_that_is_good(tmp_path: Path) -> None:
+    with issuing_aside() as issuer:
+        box = {**MAILBOX, "server": "127.0.0.1", "port": 1}
+        boxes = {"good": box, "lost": {**box, "oauth": "offic"}, "person": {**box, "oauth": "person"}, "bad": {}}
+        keys = {"client_id": "c", "token_url": f"{issuer.url}/token", "authorization_url": f"{issuer.url}/authorize"}
+        daemon = Daemon(tmp_path, boxes, **{"oauth.office": {**keys, **BY_ITSELF}, "oauth.person": keys})
+        command = [sys.executable, "-m", "mailwicket", "test", "--json", "--conf", str(daemon.conf)]
+        ended = await anyio.run_process(command, check=False)
+        found = {
+            one["unit"].partition("/")[2]: next(stage for stage in one["stages"] if stage["name"] == "token")
+            for one in json.loads(ended.stdout)
+        }
+        assert {name: stage["state"] for name, stage in found.items()} == {
+            "good": "ok",
+            "lost": "failed",
+            "person": "failed",
+        }
+        assert found["lost"]["detail"] == "conf.d has no good [oauth.offic]"
+        assert found["person"]["fix"] == "mend the errors that were told"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailwicket.mail.address import PEOPLE_MAX, people
+from mailwicket.mail.address import PEOPLE_MAX, here, people
 from mailwicket.mail.header import Header
 
 
@@ -164,3 +164,25 @@ def test_whatever_stands_in_a_field_the_addresses_are_some(value: str) -> None:
         local, at, domain = address.rpartition("@")
         assert (bool(local), at, bool(domain)) == (True, "@", True)
         assert name != ""
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("MAILER-DAEMON", [(None, "MAILER-DAEMON")]),
+        ("MAILER-DAEMON (Mail Delivery System)", [("Mail Delivery System", "MAILER-DAEMON")]),
+        ('"Ada, the Countess" <ada>', []),
+        ("Ada Lovelace", []),
+        ("undisclosed-recipients", []),
+        ("undisclosed-recipients:;", []),
+        ("root, ada", [(None, "root"), (None, "ada")]),
+        ("ada, grace@example.com", []),
+        ("<>", []),
+        ("", []),
+    ],
+)
+def test_users_of_the_host_are_told_where_nobody_has_a_domain(
+    value: str, expected: list[tuple[str | None, str]]
+) -> None:
+    assert [(one.name, one.address) for one in here(value)] == expected
+    assert people(value.replace("grace@example.com", "grace")) == ()

@@ -149,3 +149,19 @@ def test_no_leaf_reaches_over_another(lines: list[bytes]) -> None:
     for one in found(raw)[0]:
         assert at <= one.begin <= one.end <= len(raw)
         at = one.end
+
+
+def test_a_text_that_shows_the_source_of_a_mail_has_no_parts() -> None:
+    source = b"Look:\n\n" + MIXED + b"\n\n--a\nContent-Type: text/plain\n\nwords\n--a--\n"
+    parts_of_it, damage = found(heads(b"From: ada@example.org") + source)
+    assert [one.content_type for one in parts_of_it] == ["text/plain"]
+    assert not damage
+    unnamed = b"--a\nContent-Type: text/plain\n\nwords\n--a\nContent-Type: text/html\n\nwords\n--a--\n"
+    assert len(found(heads(b"From: ada@example.org") + unnamed)[0]) == 2
+
+
+def test_words_before_a_guessed_boundary_are_a_part_unless_they_are_what_programs_write_there() -> None:
+    below = b"\n--b\nContent-Type: text/plain\n\nwords\n--b--\n"
+    stock = b"This is a multi-part message in MIME format.\n"
+    assert len(found(heads(MIXED) + stock + below)[0]) == 1
+    assert len(found(heads(MIXED) + b"I know MIME. " * 40 + below)[0]) == 2

@@ -53,6 +53,14 @@ async def test_a_unit_shows_state_backlog_silence_success_and_reasons() -> None:
         assert abs(found[f"mailwicket_unit_{name}_timestamp_seconds", "incoming/box"] - time.time()) < 10
 
 
+async def test_a_mailbox_is_asked_for_its_silence_where_its_clock_is() -> None:
+    unit = Unit("incoming/box", "graph.example.org:443")
+    unit.become(UnitState.STARTING)
+    begun_at = anyio.current_time() - 7
+    unit.connected(lambda: anyio.current_time() - begun_at)  # raises in any thread but the event loop's
+    assert 7 <= (await scrape(report(unit)))["mailwicket_unit_silence_seconds", "incoming/box"] < 60
+
+
 async def test_what_is_not_known_of_a_unit_is_not_told_and_its_beginning_is() -> None:
     unit = Unit("incoming/box", "imap.example.org:993")
     unit.become(UnitState.STARTING)

@@ -20,7 +20,7 @@ from mailwicket.outgoing import Answer, Audience, Event, Notice
 from mailwicket.rules.directory import Directory, Person, Role
 from mailwicket.rules.notify import AUDIENCE, Happened, notices
 from mailwicket.rules.own import OwnAddresses
-from mailwicket.rules.policy import Policy
+from mailwicket.rules.policy import Home, Policy
 
 ADA: Final = "ada@customer.example"
 BOB: Final = "bob@customer.example"
@@ -31,7 +31,7 @@ GONE: Final = "gone@desk.example"
 DESK: Final = "help@desk.example"
 
 TICKET: Final = TicketFacts(
-    TicketNumber(7), TicketStatus.OPEN, requester=ADA, cc=frozenset({BOB}), assignee=TESS, group="it"
+    TicketNumber(7), TicketStatus.OPEN, requester=ADA, cc=frozenset({BOB}), assignee=TESS, group="it", source="help"
 )
 UNASSIGNED: Final = replace(TICKET, assignee=None)
 
@@ -47,6 +47,7 @@ def policy(**preferences: Any) -> Policy:
         own=OwnAddresses([DESK]),
         directory=Directory(people),
         preferences=Preferences.model_validate(preferences),
+        homes={"help": Home("help", DESK, trusted_authserv_ids={"mx.desk.example"}), "open": Home("open")},
     )
 
 
@@ -218,6 +219,10 @@ def test_what_is_for_technicians_only_is_marked_so() -> None:
     ("event", "ticket", "preferences", "answers"),
     [
         (Event.REQUESTER_REPLIED, TICKET, {}, [Answer.PUBLIC]),
+        (Event.REQUESTER_REPLIED, replace(TICKET, source="open"), {}, [Answer.INTERNAL]),
+        (Event.REQUESTER_REPLIED, replace(TICKET, source=None), {}, [Answer.INTERNAL]),
+        (Event.REQUESTER_REPLIED, replace(TICKET, source="open"), {"check_dkim": True}, [Answer.PUBLIC]),
+        (Event.REQUESTER_REPLIED, replace(TICKET, source="open"), {"technician_proof": "none"}, [Answer.PUBLIC]),
         (Event.REQUESTER_REPLIED, UNASSIGNED, {}, [Answer.INTERNAL, Answer.INTERNAL]),
         (Event.REQUESTER_REPLIED, UNASSIGNED, {"reply_from_other_technician": "reply"}, [Answer.PUBLIC, Answer.PUBLIC]),
         (Event.COLLABORATION_ADDED, TICKET, {"reply_from_other_technician": "reply"}, [Answer.INTERNAL]),

@@ -24,7 +24,7 @@ from mailwicket.backends.desk import EmbeddedDesk
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.oauth import OAuth
 from mailwicket.config.settings import BackendChoice, Settings
-from mailwicket.errors import UnknownError
+from mailwicket.errors import BlockedError, UnknownError
 from mailwicket.net.machine import Machine
 from mailwicket.net.oauth.bearer import Door
 from mailwicket.net.oauth.question import query_of
@@ -165,6 +165,21 @@ async def test_the_roles_of_an_application_by_itself_are_read_from_its_token(
     (told,) = await desk.told()
     assert told["needed"] == ["POP.AccessAsApp" if uses else "IMAP.AccessAsApp"]
     assert (told["granted"], told["missing"]) == (roles or [], missing)
+
+
+async def test_who_unblocks_a_unit_has_its_application_asked_anew(issuer: Issuer, tmp_path: Path) -> None:
+    issuer.answers = [refusal("invalid_client", "AADSTS7000222: expired", [7000222])]
+    desk = house(issuer, tmp_path, grant="client_credentials", client_secret="canary")
+    opens = Door("office", "imap", "desk@example.org")
+    for _ in range(2):
+        with pytest.raises(BlockedError, match="7000222"):
+            await desk.renew(opens)
+    desk.forgive("incoming/another")
+    assert len(issuer.asked) == 1
+    with pytest.raises(BlockedError, match="7000222"):
+        await desk.renew(opens)
+    desk.forgive("incoming/support")
+    assert (await desk.renew(opens))["name"] == "office"
 
 
 async def test_a_consent_for_an_application_by_itself_tells_what_its_token_allows(

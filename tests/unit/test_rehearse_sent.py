@@ -126,6 +126,10 @@ def test_a_mail_is_compared_key_by_key(tmp_path: Path, told: str, is_so: bool) -
     assert [one.key for one in result.steps[1].differences] == ([] if is_so else ["sent"])
 
 
+def test_one_mail_may_stand_without_a_list(tmp_path: Path) -> None:
+    outcomes(tmp_path, f'{ASKS}[[step]]\n{ANSWER}expect = {{sent = {{to = "ann@example.com"}}}}\n')
+
+
 def test_words_are_told_where_they_were_compared(tmp_path: Path) -> None:
     result = played(tmp_path, f"{ASKS}[[step]]\n{ANSWER}expect = {{sent = [{{contains = 'CANARY'}}]}}\n")
     assert "text" not in result.steps[0].outcome["sent"][0]

@@ -258,6 +258,12 @@ def test_with_both_broken_it_waits_for_its_own() -> None:
     assert (found.meant, found.via, found.is_failover) == ("support", "support", False)
 
 
+def test_each_server_is_told_with_its_health_where_it_would_have_been_taken() -> None:
+    found = decided(asked(), where(servers=(MAIN, replace(SUPPORT, healthy=False))))
+    told = {one.by: one.why for one in found.candidates if one.verdict is not Verdict.SKIPPED}
+    assert [by for by, why in told.items() if "outgoing/support does not work now" in why] == [found.by]
+
+
 def test_the_primary_broken_alone_concerns_nobody_else() -> None:
     broken = (replace(MAIN, healthy=False), SUPPORT)
     assert decided(asked(), where(servers=broken)).via == "support"

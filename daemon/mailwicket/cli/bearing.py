@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ import anyio.to_thread
 import typer
 
 from mailwicket.admission import Bearer
-from mailwicket.config.oauth import SIGNED_IN
+from mailwicket.config.oauth import SIGNED_IN, OAuth
 from mailwicket.errors import BlockedError, TransientError
+from mailwicket.net.machine import NoBearer
 from mailwicket.net.oauth.bearer import Door
 from mailwicket.net.oauth.grant import Access, Kept
 from mailwicket.net.oauth.tokens import Tokens
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from mailwicket.cli.signing import Signing
-    from mailwicket.config.settings import Settings
+    from mailwicket.config.proxy import Proxy
     from mailwicket.model import Use
 
 
@@ -62,6 +64,16 @@ class Forgetful:
         self._texts[name] = text
 
 
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Who keeps the tokens that people signed in to."""
+
+    desk: Signing
+    """Has good ones in the safe."""
+    state_dir: Path
+    """Where that is read."""
+
+
 class CliTokens:
     """Brings tokens to the adapters of a command.
 
@@ -69,23 +81,34 @@ class CliTokens:
     kept. What a person signed in to has one keeper alone.
     """
 
-    def __init__(self, desk: Signing | None, settings: Settings, trust: Callable[[], Awaitable[SSLContext]]) -> None:
-        """Have *desk* keep good tokens in the safe, and read them there; None where nobody signed in to anything."""
-        self._desk = desk
-        self._settings = settings
-        wire = Wire(trust, lambda: settings.proxy)
-        self._own = Tokens(lambda: settings.oauth, lambda _: frozenset(), Forgetful(), wire)
+    def __init__(
+        self,
+        keeper: Keeper | None,
+        applications: Mapping[str, OAuth],
+        proxies: Mapping[str, Proxy],
+        trust: Callable[[], Awaitable[SSLContext]],
+    ) -> None:
+        """Bring tokens of *applications*, `[oauth.NAME]`; *keeper* has those that people signed in to."""
+        self._keeper = keeper
+        self._applications = applications
+        self._own = Tokens(lambda: applications, lambda _: frozenset(), Forgetful(), Wire(trust, lambda: proxies))
 
     def bearer(self, name: str, use: Use, mailbox: str, proxy: str | None = None) -> Bearer:
         """Return who brings tokens of `[oauth.NAME]`."""
-        oauth = self._settings.oauth.get(name)
-        if self._desk is None or (oauth is not None and oauth.grant not in SIGNED_IN):
+        oauth = self._applications.get(name)
+        if oauth is None:
+            fix = f"mend the errors that were told; good ones: {', '.join(self._applications) or 'none'}"
+            return NoBearer(BlockedError(f"conf.d has no good [oauth.{name}]", reason="oauth_settings", fix=fix))
+        if oauth.grant not in SIGNED_IN:
             return self._own.bearer(name, use, mailbox, proxy)
-        return CliBearer(self._desk, self._settings, Door(name, use, mailbox, proxy))
+        if self._keeper is None:
+            words = "conf.d has errors, and until these are mended nobody looks for what people signed in to"
+            return NoBearer(BlockedError(words, reason="oauth_settings", fix="mend the errors that were told"))
+        return CliBearer(self._keeper, oauth, Door(name, use, mailbox, proxy))
 
     def client_id(self, name: str) -> str:
         """Return which application `[oauth.NAME]` is."""
-        oauth = self._settings.oauth.get(name)
+        oauth = self._applications.get(name)
         return "" if oauth is None else oauth.client_id
 
 
@@ -94,22 +117,20 @@ class CliBearer:
 
     is_fresh = True
 
-    def __init__(self, desk: Signing, settings: Settings, door: Door) -> None:
-        """Bring what opens *door*."""
-        self._desk = desk
-        self._settings = settings
+    def __init__(self, keeper: Keeper, oauth: OAuth, door: Door) -> None:
+        """Bring what opens *door*, of the application *oauth*."""
+        self._keeper = keeper
+        self._oauth = oauth
         self._door = door
         self.left_s = 0.0
 
     async def token(self) -> str:
         """See `admission.Bearer`."""
         await anyio.to_thread.run_sync(self._renew, abandon_on_cancel=True)
-        safe = TokenSafe(self._settings.daemon.state_dir, ReadOnly(self._settings.daemon.state_dir))
-        name = self._door.name
-        text = await safe.load(name)
-        oauth = self._settings.oauth.get(name)
+        state_dir, name = self._keeper.state_dir, self._door.name
+        text = await TokenSafe(state_dir, ReadOnly(state_dir)).load(name)
         kept: Mapping[str, Access] = {} if text is None else Kept.read(text).access
-        found = None if oauth is None else kept.get(self._door.key(oauth))
+        found = kept.get(self._door.key(self._oauth))
         if found is None:
             raise BlockedError(f"oauth {name}: no token is kept for that", reason="needs_sign_in")
         self.left_s = max(0.0, found.expires_at - found.minted_at)
@@ -118,7 +139,7 @@ class CliBearer:
     def _renew(self) -> None:
         """Have a good token in the safe."""
         try:
-            self._desk.renew(self._door)
+            self._keeper.desk.renew(self._door)
         except typer.Exit:
             words = f"oauth {self._door.name}: the daemon that keeps the tokens did not answer"
             raise TransientError(words, reason="unreachable") from None

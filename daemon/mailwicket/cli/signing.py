@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from urllib.parse import quote, urlencode
@@ -80,6 +81,9 @@ class Remote:
         reason = str(told.get("reason", "oauth_settings"))
         if told.get("passes"):
             raise TransientError(answer.problem, reason=reason)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            words = f"the running daemon does not know it yet: {answer.problem}"
+            raise BlockedError(words, reason=reason, fix='"mailwicket reload", then sign in where nobody has')
         raise BlockedError(answer.problem, reason=reason, fix=told.get("fix"))
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mailwicket.config.incoming import Incoming
     from mailwicket.config.load import Loaded
     from mailwicket.config.outgoing import Outgoing
-    from mailwicket.config.settings import Settings
     from mailwicket.net.machine import BringsTokens
     from mailwicket.ports import Net
     from mailwicket.service.trial import Errand
@@ -85,7 +84,7 @@ def run_test(
         give_up("there is no outgoing server to send by", 2)
     more = dict.fromkeys(senders, sending) if send_to or roundtrip else {}
     with ExitStack() as stack:
-        tokens = None if result.settings is None else _tokens(result.settings, ready.values(), conf, stack)
+        tokens = _tokens(result, ready.values(), conf, stack)
         reports = report(ready, more, tokens, quiet=as_json)
     if as_json:
         print(json.dumps([_as_json(one) for one in reports], ensure_ascii=False))
@@ -95,19 +94,21 @@ def run_test(
     raise typer.Exit(0 if good else 1)
 
 
-def _tokens(settings: Settings, ready: Iterable[Server], conf: Path | None, stack: ExitStack) -> BringsTokens | None:
+def _tokens(result: Loaded, ready: Iterable[Server], conf: Path | None, stack: ExitStack) -> BringsTokens | None:
     """Return who brings tokens to *ready*; a daemon, or its store, is wanted for what people signed in to alone."""
-    named = [settings.oauth[one.oauth] for one in ready if one.auth == "oauth" and one.oauth in settings.oauth]
+    named = {one.oauth for one in ready if one.auth == "oauth" and one.oauth is not None}
     if not named:
         return None
-    from mailwicket.cli.bearing import CliTokens
+    from mailwicket.cli.bearing import CliTokens, Keeper
     from mailwicket.cli.signing import signing
     from mailwicket.config.oauth import SIGNED_IN
     from mailwicket.net.machine import Machine
 
-    machine = Machine(settings.daemon.state_dir)
-    desk = stack.enter_context(signing(conf)) if any(one.grant in SIGNED_IN for one in named) else None
-    return CliTokens(desk, settings, lambda: machine.trust(None))
+    keeper = None
+    if result.settings is not None and any(result.applications[one].grant in SIGNED_IN for one in named):
+        keeper = Keeper(stack.enter_context(signing(conf)), result.settings.daemon.state_dir)
+    machine = Machine(Path("/nonexistent"))  # it lends trust alone
+    return CliTokens(keeper, result.applications, result.proxies, lambda: machine.trust(None))
 
 
 def _chosen(result: Loaded, units: Sequence[str]) -> dict[str, Server]:

@@ -12,7 +12,9 @@ from mailwicket.config.exposed import exposed
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.merge import Merged
 from mailwicket.config.mistake import ConfigError
+from mailwicket.config.oauth import OAuth
 from mailwicket.config.outgoing import Outgoing
+from mailwicket.config.proxy import Proxy
 from mailwicket.config.read import Reading
 from mailwicket.config.settings import Settings
 from mailwicket.config.tables import Tables
@@ -35,6 +37,10 @@ class Loaded:
     """SHA-256 of each file that could be read, by its name."""
     outgoing: Mapping[str, Outgoing]
     """The same of the servers that send."""
+    applications: Mapping[str, OAuth] = field(repr=False)
+    """The same of what they log in by."""
+    proxies: Mapping[str, Proxy] = field(repr=False)
+    """The same of the ways there."""
     merged: Merged = field(repr=False)
     """Where each key stands. Holds secrets."""
 
@@ -73,5 +79,7 @@ def load(
         validation.incoming,
         reading.hashes,
         validation.outgoing,
+        validation.applications,
+        validation.proxies,
         reading.merged,
     )

@@ -15,6 +15,7 @@ from mailwicket.config.locate import TreePath
 from mailwicket.config.merge import Merged
 from mailwicket.config.mistake import ConfigError, dotted, mistakes, unknown, with_allowed
 from mailwicket.config.model import UNIT_NAME, is_addr_spec, is_unit_name
+from mailwicket.config.oauth import OAuth
 from mailwicket.config.outgoing import Outgoing, OutgoingRule
 from mailwicket.config.providers import filled, refuses_passwords
 from mailwicket.config.proxy import Proxy, Via
@@ -60,6 +61,8 @@ class Validation:
         """Every mailbox whose own table is good."""
         self.outgoing: Mapping[str, Outgoing] = {}
         """Every server that sends, the same."""
+        self.applications: Mapping[str, OAuth] = {}
+        self.proxies: Mapping[str, Proxy] = {}
         self._merged = merged
         self._tables = tables
         self._environ = environ
@@ -79,6 +82,8 @@ class Validation:
         rules = self._rules(values.get("outgoing_rule", []))
         self._agree(rules)
         named = {name: self._named(name, values.get(name, {}), model) for name, model in ENTRIES.items()}
+        self.applications = {name: one for name, one in named["oauth"].items() if isinstance(one, OAuth)}
+        self.proxies = {name: one for name, one in named["proxy"].items() if isinstance(one, Proxy)}
         for table, units in (("incoming", self.incoming), ("outgoing", self.outgoing)):
             self._bind(table, units, named["proxy"])
             self._check_logins(table, units)

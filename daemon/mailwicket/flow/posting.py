@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -154,8 +154,8 @@ class Posting:
             "choices": [name for name in where.servers if refusal(name, facts.group, where, own) is None],
         }
 
-    def post(self, moment: Moment, post: Post, *, but: Iterable[str] = ()) -> set[str]:
-        """Queue every mail that tells of what *post* says happened, but to those of *but*; return who gets one.
+    def post(self, moment: Moment, post: Post) -> set[str]:
+        """Queue every mail that tells of what *post* says happened; return who gets one.
 
         Raises:
             ConflictError: the server that was chosen may not be.
@@ -166,10 +166,8 @@ class Posting:
         if facts is not None and post.chosen is not None:
             author = post.happened.author
             self.check_choice(post.chosen, facts, author.address if author is not None else "")
-        heard, left_out = set(but), set(but)
+        heard: set[str] = set()
         for notice in notices(post.happened, self.policy, self._notifications):
-            if left_out & {*notice.to, *notice.cc}:
-                continue
             if self._queue(moment, notice, post):
                 heard |= {*notice.to, *notice.cc}
         return heard

@@ -141,7 +141,7 @@ class Telling:
         if outcome.cc and outcome.public:
             added = tuple(Person(one.name or one.address, one.address) for one in outcome.cc)
             news = Happened(Event.CC_ADDED, facts, facts.subject, author=author)
-            self.posting.post(moment, Post(news, Context(added=added), names, mail.message_id), but=heard)
+            self.posting.post(moment, Post(news, Context(added=added), names, mail.message_id))
 
     def _bounced(self, moment: Moment, mail: Mail, facts: TicketFacts | None) -> None:
         """A delivery report, about a mail of a ticket or of none."""

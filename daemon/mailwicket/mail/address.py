@@ -15,11 +15,15 @@ PEOPLE_MAX: Final = 2000
 ADDRESS_MAX_CHARS: Final = 998
 HELD_MAX_CHARS: Final = 200
 NOTES_DEPTH: Final = 3
+HERE_MAX_CHARS: Final = 1000
 
 _ATOM: Final = r"[^\s<>,;:\"()\[\]\\@]"
 _CONTROL: Final = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _PLAIN: Final = re.compile(rf'(?:"?([^"<>,;:@()\[\]\\]*+)"?\s{{0,20}}<({_ATOM}++@{_ATOM}++)>|({_ATOM}++@{_ATOM}++))')
 _ANYWHERE: Final = re.compile(rf"(?<!{_ATOM}){_ATOM}{{1,200}}@{_ATOM}{{1,255}}(?!{_ATOM})")
+_HERE: Final = re.compile(
+    r"(?:\"?([^\"<>,;:@]{0,200}?)\"?\s{0,9}<([A-Za-z0-9._+/-]{1,64})>|([A-Za-z0-9._+/-]{1,64})(?:\s{1,9}\(([^()]{0,200})\))?)"
+)
 _BLANKS: Final = frozenset(" \t\r\n")  # a blank of another script belongs to the name
 _NAMES_BEGIN: Final = re.compile(r"['A-Z]|[^\W\d_a-z]")
 _TOKEN: Final = re.compile(
@@ -62,6 +66,20 @@ def people(value: str) -> Sequence[Address]:
     if not found and (bare := _ANYWHERE.search(value)):
         found = [Address(None, clean(bare[0]))]
     return found
+
+
+def here(value: str) -> Sequence[Address]:
+    """Return whom a field without any domain names: users of the host where it was written, such as `MAILER-DAEMON`.
+
+    For people to read: no mail reaches them from elsewhere.
+    """
+    if not value or "@" in value or len(value) > HERE_MAX_CHARS:
+        return ()
+    found = [_HERE.fullmatch(one.strip()) for one in value.split(",")]
+    if not all(found):
+        return ()
+    told = [(one[1] or one[4] or "", one[2] or one[3]) for one in found if one]
+    return [Address(_name(name.strip()), user) for name, user in told if "undisclosed" not in user.casefold()]
 
 
 class _Reader:

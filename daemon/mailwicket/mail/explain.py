@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from mailwicket.mail.address import here
 from mailwicket.mail.forwarded import passed_on
+from mailwicket.mail.header import Header
 from mailwicket.mail.html import sanitised
 from mailwicket.mail.quoted import reply_text
 from mailwicket.model import Address, Mail
@@ -20,10 +22,15 @@ QUOTE_WORDS: Final = (
 def explain(mail: Mail) -> dict[str, Any]:
     """Return every field that JSON consumers are promised, without `file`."""
     inner = passed_on(mail)
+    author, to = mail.author, mail.to
+    if author is None or not to:  # a mail that never left its host, of a user there or to one
+        header = Header(mail.header)
+        author = author or next(iter(here(header.get("from"))), None)
+        to = to or here(header.get("to"))
     return {
         "subject": mail.subject,
-        "from": None if mail.author is None else _person(mail.author),
-        "to": _people(mail.to),
+        "from": None if author is None else _person(author),
+        "to": _people(to),
         "cc": _people(mail.cc),
         "reply_to": _people(mail.reply_to),
         "message_id": mail.message_id,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from mailwicket.mail.attribution import WHITE, ends_in_verb
-from mailwicket.mail.labels import announced_block, header_block, quoted_header
+from mailwicket.mail.labels import announced_block, header_block, quoted_header, run_on
 from mailwicket.mail.marks import is_groupwise
 from mailwicket.mail.phrases import phrases
 
@@ -90,6 +90,13 @@ def _header(lines: Sequence[str], at: int, *, is_ruled: bool = False) -> int:
     return block.end - at
 
 
+def _in_one_line(line: str) -> int:
+    """Return 1 where *line*, under a rule, tells an author's address and when he wrote, else 0."""
+    pieces = run_on(line) if line.count(":") > 1 and "@" in line else ()
+    block = announced_block(pieces, 0) if len(pieces) > 1 else None
+    return int(block is not None and block.author is not None and _TIME.search(block.date or "") is not None)
+
+
 def _begins_dated(line: str) -> bool:
     return line.strip(WHITE + "*").casefold().startswith("date")
 
@@ -101,7 +108,7 @@ def _ruled(lines: Sequence[str], at: int, least: int) -> int:
         below += 1
     if below == len(lines):
         return least
-    head = _header(lines, below, is_ruled=True)
+    head = _header(lines, below, is_ruled=True) or _in_one_line(lines[below])
     if not head and len(lines[at].strip(WHITE)) >= RULE_MIN_CHARS:
         block = header_block(lines, below)  # under a rule, an author and one label more will do
         head = block.end - below if block is not None and block.author is not None else 0

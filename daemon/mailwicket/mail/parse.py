@@ -37,6 +37,8 @@ class _Content:
     enclosed: list[Enclosed] = field(default_factory=list)
     status: list[str] = field(default_factory=list)
     returned: list[Header] = field(default_factory=list)
+    wrapped: tuple[Header, int, int] | None = None
+    """The first mail inside, and where its body stands."""
     last_resort: tuple[Leaf, Attachment] | None = None
     packed: tuple[str, str | None] = "", None
     """The text and the HTML in the first winmail.dat."""
@@ -59,6 +61,8 @@ def parse(raw: Raw) -> Mail:
     text, html = content.body.read() if content.body.pieces else ("", None)
     if content.packed != ("", None) and not text.strip():
         text, html = content.packed[0] or to_plain(content.packed[1] or ""), html or content.packed[1]
+    if content.wrapped is not None and not content.status and "delivery-status" in header.get("content-type"):
+        _unwrap(raw, content, content.wrapped)
     author = next(iter(people(header.get("from"))), None)
     subject = words(header.get("subject"))
     date = moment(header.get("date"))
@@ -126,9 +130,20 @@ def _look_at(raw: Raw, one: Leaf, content: _Content) -> None:
             head = decode(raw[part.begin : min(part.end, part.begin + HEADER_MAX_BYTES)], one.encoding)
             content.returned.append(split_header(head, 0, len(head))[0])
         else:
-            content.returned.append(split_header(raw, part.begin, part.end)[0])
+            header, begin = split_header(raw, part.begin, part.end)
+            content.returned.append(header)
+            content.wrapped = content.wrapped or (header, begin, part.end)
     if len(content.enclosed) < ENCLOSED_MAX and is_mail(one) and (inner := enclosed(raw, one)):
         content.enclosed.append(inner)
+
+
+def _unwrap(raw: Raw, content: _Content, wrapped: tuple[Header, int, int]) -> None:
+    """Read the report inside the mail that a gateway put around it, and left its type."""
+    header, begin, end = wrapped
+    for part in leaves(raw, header, begin, end, []):
+        if part.content_type in STATUS_TYPES or part.content_type in RETURNED_TYPES:
+            _look_at(raw, leaf(raw, part), content)
+    del content.returned[0]  # the report itself
 
 
 def _take_body(raw: Raw, one: Leaf, content: _Content) -> None:

@@ -80,8 +80,8 @@ def evidence(header: Header, subject: str) -> Evidence:
     by_server = weight > 0 or failed
     weight += SURE * failed + nowhere(header)
     said = header.get("auto-submitted")[:5].casefold() == "auto-"
-    may_be_human = by_server and weight == 1 and not said
     bulk = header.get("precedence").strip().casefold() in {"bulk", "junk"} and not open_to_all(header)
+    may_be_human = not said and ((by_server and weight == 1) or (bulk and not weight))
     if (not weight and not said and not bulk) or answers(subject) or absent(subject):
         return Evidence(weight if weight >= ENOUGH else 0, by_server, failed)
     title = subject.casefold().strip(" *[]-!").replace("\u2019", "'")

@@ -78,14 +78,18 @@ class Machine:
 
 
 class NoBearer:
-    """Where nothing is kept there are no tokens."""
+    """Where there are no tokens, and why."""
 
     is_fresh = False
     left_s = 0.0
 
+    def __init__(self, why: BlockedError | None = None) -> None:
+        """Say *why*; else that nothing is kept."""
+        self._why = why or BlockedError("there is no place where tokens are kept", reason="needs_sign_in")
+
     async def token(self) -> str:
         """See `admission.Bearer`."""
-        raise BlockedError("there is no place where tokens are kept", reason="needs_sign_in")
+        raise self._why
 
     def invalidate(self) -> None:
         """There was none."""

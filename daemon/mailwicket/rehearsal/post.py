@@ -116,8 +116,9 @@ class Post:
         outbox.adopt(self._tx, self.board.servers, primary.name if primary else None)
 
     def _hire(self, name: str, config: Outgoing) -> Works:
-        told = Round(name, self._office), Handing(name, self._office), Pace(config.rate_per_minute, config.connections)
-        return Works(config, self.wire(name), *told)
+        is_asked = "rate_per_minute" in config.model_fields_set  # not the one that a kind of server has by itself
+        pace = Pace(config.rate_per_minute if is_asked else None, config.connections)
+        return Works(config, self.wire(name), Round(name, self._office), Handing(name, self._office), pace)
 
     def wire(self, name: str) -> Wire:
         """Return the double of the server *name*; it stays as it is whatever the configuration says."""

@@ -163,6 +163,8 @@ def _step(number: int, told: Mapping[str, Any]) -> Step:
         if action.get("name") == "sent":
             raise ScenarioError(f"{where}: mail: name: @sent is the last mail that was sent")
     expect = told.get("expect", {})
+    if isinstance(expect, dict) and isinstance(expect.get("sent"), dict):  # one mail
+        expect = {**expect, "sent": [expect["sent"]]}
     _check(f"{where}: expect", expect, EXPECTATIONS)
     _check_expected(where, expect)
     at = moment(told["at"], f"{where}: at") if "at" in told else None

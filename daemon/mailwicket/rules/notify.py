@@ -213,7 +213,15 @@ class _Round:
         """Whether what this technician answers goes to the requester (`rules.reply`)."""
         person = self._policy.directory.find(address)
         is_assigned = ticket.assignee in person.addresses | {person.address}
-        return is_assigned or self._policy.preferences.reply_from_other_technician == "reply"
+        may = is_assigned or self._policy.preferences.reply_from_other_technician == "reply"
+        return may and self._can_prove(ticket)
+
+    def _can_prove(self, ticket: TicketFacts) -> bool:
+        """Whether anybody tells by mail who is a technician: of no other does the requester see what he answers."""
+        preferences = self._policy.preferences
+        home = self._policy.homes.get(ticket.source or self._policy.primary or "")
+        is_looked_at = preferences.check_dkim or (home is not None and bool(home.trusted_authserv_ids))
+        return is_looked_at or preferences.technician_proof == "none"
 
     def _answer_of_people(self, ticket: TicketFacts) -> Answer:
         if not ticket.is_closed:

@@ -8,7 +8,7 @@ Source: behaviour.md 3.7 to 3.9.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
@@ -207,8 +207,8 @@ def route(asked: Question, where: Map) -> Route | None:
     """Return by which server the mail *asked* goes; None where no server is enabled: then nothing is sent."""
     candidates: list[Candidate] = []
     taken: Candidate | None = None
-    for one in _ways(asked, where):
-        settled = one
+    for way in _ways(asked, where):
+        settled = one = _with_health(way, where)
         if one.verdict is Verdict.TAKEN and taken is not None:
             settled = Candidate(one.by, Verdict.LATER, f"{one.why}; {_after(taken)}", one.outgoing, one.rule)
         elif one.verdict is Verdict.TAKEN:
@@ -222,6 +222,13 @@ def route(asked: Question, where: Map) -> Route | None:
     if not meant.healthy and primary is not None and primary.healthy:
         via = primary
     return Route(meant.name, via.name, taken.by, tuple(candidates), taken.rule)
+
+
+def _with_health(way: Candidate, where: Map) -> Candidate:
+    server = where.servers.get(way.outgoing or "")
+    if way.verdict is not Verdict.TAKEN or server is None or server.healthy:
+        return way
+    return replace(way, why=f"{way.why}; outgoing/{server.name} does not work now")
 
 
 def _after(taken: Candidate) -> str:

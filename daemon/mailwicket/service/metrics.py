@@ -69,9 +69,13 @@ class Figures(Collector):
     """Our own figures at one moment; the process' own bear Prometheus' usual names."""
 
     def __init__(self, report: Report, lag_s: float, lag_max_s: float, waiting: Sequence[Waiting] = ()) -> None:
-        """Show what *report* tells, how late the event loop was, last and at worst, and what is *waiting*."""
+        """Show what *report* tells, how late the event loop was, last and at worst, and what is *waiting*.
+
+        Made in the event loop, whose clock mailboxes go by.
+        """
         self._report = report
         self._waiting = waiting
+        self._silences_s = {unit.name: unit.silence_s for unit in report.all_units}
         self._lag_s = lag_s
         self._lag_max_s = lag_max_s
 
@@ -79,6 +83,8 @@ class Figures(Collector):
         """Yield every family. Units may change meanwhile."""
         report = self._report
         yield from _of_units(report.all_units)
+        what, silences_s = "Seconds since the server's last byte", self._silences_s
+        yield _each(report.all_units, "silence_seconds", what, lambda unit: silences_s.get(unit.name))
         yield from _of_the_house(report)
         yield from _of_quarantine(self._waiting)
         yield _of_filters(report.filter_hits)
@@ -185,7 +191,6 @@ def _of_units(units: Collection[Unit]) -> Iterator[Metric]:
         units, "unread_mails", "Unread on the server, of those that are ours to take", lambda unit: unit.unread_mails
     )
     yield _each(units, "untaken_mails", "Those of them that were never taken", lambda unit: unit.untaken_mails)
-    yield _each(units, "silence_seconds", "Seconds since the server's last byte", lambda unit: unit.silence_s)
     yield _each(
         units,
         "last_success_timestamp_seconds",

@@ -88,6 +88,12 @@ class OAuthDesk:
             *(f"outgoing/{unit}" for unit, one in settings.outgoing.items() if one.oauth == name),
         ]
 
+    def forgive(self, unit: str) -> None:
+        """Ask anew for the tokens of *unit* that were refused: a person says that this is mended."""
+        for name in self._settings().oauth:
+            if unit in self._users(name):
+                self.tokens.forgive(name)
+
     def home(self, name: str) -> str | None:
         """Return the proxy by which people's questions of an application go: that of the first server that names it.
 
