@@ -18,7 +18,8 @@ from click.testing import Result
 from tests.flow.test_outbox_kills import Sink, sink
 from tests.lab.daemon import Daemon
 from tests.lab.terminal import Terminal
-from tests.postoffice import field_of, until
+from tests.postoffice import field_of
+from tests.waiting import becomes
 from typer.testing import CliRunner
 
 from mailwicket.cli import app
@@ -69,13 +70,13 @@ class House:
 
     async def sent(self, count: int) -> list[str]:
         """To whom the mails went, once there are *count*."""
-        await until(lambda: len(self.sink.taken) >= count)
+        await becomes(lambda: len(self.sink.taken) >= count)
         return sorted(field_of(raw, "To") for raw in self.sink.taken)
 
 
 async def start(daemon: Daemon) -> None:
     daemon.start()  # by this thread: it ends with the one that began it
-    await until(daemon.answers)
+    await becomes(daemon.answers)
 
 
 @asynccontextmanager
@@ -192,7 +193,7 @@ async def test_a_daemon_that_is_killed_goes_on_where_it_was(house: House, people
         assert goal <= len(house.sink.taken) < people + len(kills)
         await start(house.daemon)
     await house.sent(people)
-    await until(lambda: json.loads(house.daemon.get(f"{ROUTE}/1"))["state"] == "done")
+    await becomes(lambda: json.loads(house.daemon.get(f"{ROUTE}/1"))["state"] == "done")
     ids = [one["message_id"] for one in await house.told("outbox", "list", "--all")]
     assert len(ids) == people
     house.sink.assert_whole(ids, kills=len(kills))
