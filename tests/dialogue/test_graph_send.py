@@ -281,20 +281,6 @@ async def test_a_draft_that_could_not_be_sent_yet_is_the_one_that_is_sent(at: Po
     assert (at.sent, at.drafts) == ([ID], [])
 
 
-async def test_a_draft_that_was_removed_before_it_could_be_sent_is_laid_down_anew(at: Post) -> None:
-    at.lab.faults.busy("POST */send")
-    with pytest.raises(TransientError):
-        await submit(at, mail())
-    (draft,) = at.box.messages("drafts")
-    at.box.take(draft)
-    at.rested()
-    with pytest.raises(TransientError) as caught:
-        await submit(at, mail())
-    assert not isinstance(caught.value, UncertainError)
-    await submit(at, mail())
-    assert at.sent == [ID]
-
-
 async def test_a_token_that_is_refused_is_renewed_once_and_the_order_to_send_is_given_once(at: Post) -> None:
     at.lab.faults.add("POST */send", status=401, code="InvalidAuthenticationToken")
     await submit(at, mail())

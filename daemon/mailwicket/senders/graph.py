@@ -15,9 +15,9 @@ from mailwicket.net.graph.client import Deadlines, GraphMailbox
 from mailwicket.net.graph.ticket import read_ticket
 from mailwicket.ports import Net, Probe
 from mailwicket.senders._graph_config import GraphOutgoing
-from mailwicket.senders._graph_looking import Traces
 from mailwicket.senders._graph_proof import DRAFTS, Proof, stages
 from mailwicket.senders._graph_submission import GraphSubmission
+from mailwicket.senders._graph_traces import Traces
 
 
 class GraphSender:
