@@ -163,7 +163,7 @@ async def test_a_draft_that_was_there_and_then_once_was_not_is_no_sign_that_it_w
 async def test_an_order_that_arrives_while_its_draft_is_being_removed_sends_the_mail_and_nobody_else_does(
     at: Post, tmp_path: Path
 ) -> None:
-    at.lab.sending.copy_delay_s = 40
+    at.lab.sending.copy_delay_s = MINUTE_S + 40
     with anyio.CancelScope() as life:
         at.lab.faults.add("POST */send", does=life.cancel, held_s=PATIENCE_S + 1)
         async with at.sender.connect() as submission:
@@ -174,7 +174,9 @@ async def test_an_order_that_arrives_while_its_draft_is_being_removed_sends_the_
     arrives = at.lab.faults.add("DELETE *", delay_s=0.05, does=lambda: at.lab.clock.advance(5))
     assert not await resumed(at)
     assert (arrives.hit, at.sent) == (1, [ID])
-    await at.passes(PATIENCE_S)
+    await at.passes(MINUTE_S)
+    assert not await resumed(at)
+    await at.passes(MINUTE_S)
     assert await resumed(at)
     assert at.sent == [ID]
 
