@@ -370,7 +370,7 @@ async def test_whoever_waits_for_a_server_that_says_nothing_can_leave_at_once(at
 async def test_a_server_that_says_nothing_is_given_up_in_time(
     at: Post, monkeypatch: pytest.MonkeyPatch, where: str, expected: type[TransientError]
 ) -> None:
-    monkeypatch.setattr(GraphSender, "deadlines", Deadlines(answer_s=0.3))
+    monkeypatch.setattr(GraphSender, "deadlines", Deadlines(answer_s=0.3, slowest_bytes_per_s=1e9))
     at.lab.faults.add(where, delay_s=60, times=9)
     with anyio.fail_after(5), pytest.raises(TransientError) as caught:
         await submit(at, large(TWO_SLICES))
