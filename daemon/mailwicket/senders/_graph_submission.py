@@ -35,6 +35,10 @@ SWEEP_S: Final = 3600
 """A draft of ours that lies so long is never sent, and so often they are looked for."""
 
 
+CLEARING_S: Final = 60
+"""What is left of them then waits for the next time: mail goes first."""
+
+
 class GraphSubmission:
     """One mailbox; see `ports.Submission` and `ports.LooksFirst`."""
 
@@ -81,8 +85,10 @@ class GraphSubmission:
     async def _laid_down(self, mail: bytes, message_id: str | None) -> tuple[str, bool]:
         """Return a draft that is whole, and whether it is new: one was perhaps laid down for the same bytes before."""
         laid = self._traces.take_laid(message_id)
-        if laid is not None and laid.digest == _digest(mail):
-            return laid.draft, False
+        if laid is not None:
+            if laid.digest == await _aside(mail, _digest, mail):
+                return laid.draft, False
+            await self._discard(laid.draft, message_id)  # its words or its recipients are others by now
         parts = await _aside(mail, load, mail)
         try:
             return await self._lay_down(parts, message_id), True
@@ -93,9 +99,10 @@ class GraphSubmission:
         return await self._lay_down(lighter, message_id), True
 
     async def _lay_down(self, parts: Load, message_id: str | None) -> str:
-        if message_id is not None and self._folder is not None and self._traces.doubted(message_id):
+        if message_id is not None and self._folder is not None and self._traces.is_doubtful(message_id):
             for old in (await look(self._mailbox, self._folder, message_id, None)).drafts:
                 await self._drafts.discard(old)
+            self._traces.end_doubt(message_id)
         try:
             draft = await self._drafts.create(parts.mime, message_id)
         except UnsureError:
@@ -127,7 +134,7 @@ class GraphSubmission:
             self._traces.remove(draft)  # by somebody; or it was sent by an earlier order, though that was answered 503
             raise self._unknown(str(error), message_id, draft, "server_said") from error
         except TransientError:
-            self._traces.put_laid(message_id, Laid(draft, _digest(mail)))
+            self._traces.put_laid(message_id, Laid(draft, await _aside(mail, _digest, mail)))
             raise
         except Exception:
             await self._discard(draft, message_id)
@@ -178,6 +185,8 @@ class GraphSubmission:
         accepted = dict.fromkeys(envelope.forward_paths, ACCEPTED)
         if seen.fate is Fate.SENT:
             self._traces.forget(message_id)
+            for draft in seen.drafts:  # nobody may find it and send it as well
+                await self._drafts.discard(draft)
             return accepted
         if waited_s < self.patience_s:
             return None
@@ -199,8 +208,9 @@ class GraphSubmission:
             return
         before = datetime.now(UTC) - timedelta(seconds=SWEEP_S)
         try:
-            for draft in await orphans(self._mailbox, self._folder, before):
-                await self._drafts.discard(draft)
+            with anyio.move_on_after(CLEARING_S):
+                for draft in await orphans(self._mailbox, self._folder, before):
+                    await self._drafts.discard(draft)
         except PermanentError as error:
             log.warning("graph does not tell of old drafts server=%s: %s", self._mailbox.place.peer, error)
 

@@ -77,9 +77,13 @@ class Traces:
             self._doubtful[message_id] = None
             _bound(self._doubtful)
 
-    def doubted(self, message_id: str) -> bool:
-        """Tell whether that was so, once."""
-        return self._doubtful.pop(message_id, ...) is None
+    def is_doubtful(self, message_id: str) -> bool:
+        """Tell whether that is so."""
+        return message_id in self._doubtful
+
+    def end_doubt(self, message_id: str) -> None:
+        """It was looked for."""
+        self._doubtful.pop(message_id, None)
 
     def put_laid(self, message_id: str | None, laid: Laid) -> None:
         """Keep a draft for the next attempt; of a mail without an id it is found by none."""
