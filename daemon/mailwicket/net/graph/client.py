@@ -50,7 +50,7 @@ class Deadlines:
     """A mail that comes or goes more slowly than this, `answer_s` added, is given up."""
 
     def exchange_s(self, body_bytes: int) -> float:
-        """How long an exchange may take whose request has so many bytes."""
+        """How long an exchange may take that carries so many bytes."""
         return self.answer_s + body_bytes / self.slowest_bytes_per_s
 
 
@@ -195,11 +195,11 @@ class GraphMailbox:
 
     async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """Yield the body; it must keep a pace, as a server may give it byte by byte."""
-        limits, begun_at, size = self.deadlines, anyio.current_time(), 0
+        begun_at, size = anyio.current_time(), 0
         async for piece in response.content.iter_any():
             self._heard_at = anyio.current_time()
             size += len(piece)
-            if self._heard_at - begun_at > limits.answer_s + size / limits.slowest_bytes_per_s:
+            if self._heard_at - begun_at > self.deadlines.exchange_s(size):
                 words = f"{self.place.peer} took {self._heard_at - begun_at:.0f} s for {size} bytes of a mail"
                 raise TransientError(words, reason="timeout")
             yield piece
