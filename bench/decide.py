@@ -20,9 +20,10 @@ from typing import Any, Final
 from tests.lab import mailmix
 
 from mailwicket.config.filter import Filter
+from mailwicket.facts import Facts, TicketFacts
 from mailwicket.mail.parse import parse
 from mailwicket.mail.token import Keyring, Token
-from mailwicket.model import Facts, Mail, TicketFacts, TicketNumber, TicketStatus
+from mailwicket.model import Mail, TicketNumber, TicketStatus
 from mailwicket.rules.decide import Arrival, decide
 from mailwicket.rules.directory import Directory, Person, Role
 from mailwicket.rules.own import OwnAddresses, canonical

@@ -24,7 +24,8 @@ from mailwicket.outgoing import Envelope, Event, RecipientStatus
 from mailwicket.ports import Transaction
 from mailwicket.rules.route import Mailbox
 from mailwicket.store import outbox, outlist
-from mailwicket.store.outbox import Attempt, Claimed, Draft, Noted, Queued
+from mailwicket.store.attempts import Attempt, Noted
+from mailwicket.store.outbox import Claimed, Draft, Queued
 from mailwicket.store.store import Store
 from tests.fakes import NOON
 

@@ -12,9 +12,10 @@ from typing import Self
 from mailwicket.cli.settings import load_with
 from mailwicket.config.plugins import installed
 from mailwicket.config.settings import Settings
+from mailwicket.facts import TicketFacts
 from mailwicket.flow.actions import Action
 from mailwicket.mail.token import Token
-from mailwicket.model import Flag, MessageId, Reason, Step, TicketFacts, TicketNumber
+from mailwicket.model import Flag, MessageId, Reason, Step, TicketNumber
 from mailwicket.rehearsal.world import KEYS, Delivered, World
 from mailwicket.rules.outcome import Append, Create, Outcome
 

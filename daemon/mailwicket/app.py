@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -19,7 +18,7 @@ from aiohttp.web import RouteDef
 from mailwicket import __version__
 from mailwicket.config.load import Loaded
 from mailwicket.config.settings import Settings
-from mailwicket.errors import ConflictError, StoreError, UnknownError
+from mailwicket.errors import UnknownError
 from mailwicket.flow.acting import Acting
 from mailwicket.flow.backend import Door
 from mailwicket.flow.configured import policy_of
@@ -34,7 +33,7 @@ from mailwicket.net.machine import Machine
 from mailwicket.ports import Desk, HoldsConnections, JoinsTransaction, Sender, Source
 from mailwicket.service import footprint, logs
 from mailwicket.service.alertmail import AlertMail, Watched
-from mailwicket.service.clock import ClockWatch, TimeOfDay
+from mailwicket.service.clock import ClockWatch
 from mailwicket.service.couriers import Couriers
 from mailwicket.service.crier import Crier
 from mailwicket.service.desk import DeskUnit
@@ -46,16 +45,15 @@ from mailwicket.service.notify import Notifier
 from mailwicket.service.oauth import REASONS as LOGIN_REASONS
 from mailwicket.service.oauth import OAuthDesk
 from mailwicket.service.outgoing import Outgoing
+from mailwicket.service.overview import Overview, Scene
 from mailwicket.service.plan import BACKEND, Plan, adopted, applications, compare, servers
 from mailwicket.service.record import Record
 from mailwicket.service.reload import FILES, ConfDir, Reloaded, Reloader
-from mailwicket.service.report import ParkedLately, Report, disk_of
+from mailwicket.service.report import Report
 from mailwicket.service.supervisor import Supervisor
-from mailwicket.service.units import Unit, UnitState
-from mailwicket.store import journal, outlist, tokens
+from mailwicket.service.units import Unit
+from mailwicket.store import journal, tokens
 from mailwicket.store.audit import Deed
-from mailwicket.store.database import FILE_NAME as DATABASE
-from mailwicket.store.outlist import Backlog
 from mailwicket.store.parked import waiting
 from mailwicket.store.store import Store
 from mailwicket.timestamp import timestamp
@@ -83,14 +81,9 @@ SLOW_SECRETS = frozenset({"command"})
 
 KEEP_DAYS = frozenset({"store.raw_keep_days", "store.quarantine_keep_days"})
 
-DISK_PERIOD_S = 5
-"""So often the room on the disk is looked at."""
-
 
 class Daemon:
     """Everything wired for one state directory; its configuration may change while it runs."""
-
-    _store_waits_since = TimeOfDay()
 
     def __init__(  # noqa: PLR0913 - each kind of adapter, and who watches
         self,
@@ -123,7 +116,7 @@ class Daemon:
         if joined:
             joined.bind(self.store.write)
         self.reading = Reading(self.store)
-        _empty_spool(self.machine)
+        self.machine.clear_spool()
         self.lag = LoopLag()
         self._desk_unit = None if joined else DeskUnit(Unit(BACKEND, settings.backend.type))
         self._door = Door(self._desk, self._desk_unit) if self._desk_unit else None
@@ -147,16 +140,23 @@ class Daemon:
         recorded = partial(self._record.reloaded, where)
         self._reloader = Reloader(conf, self._apply, self.notifier.reloading, self._tell_ready, record=recorded)
         self._slow_secrets_asked = anyio.Event()
-        self._parked = 0
-        self._waiting: Mapping[str, Backlog] = {}
-        self._paused_addresses = 0
-        self._disk = disk_of(state_dir, DATABASE)
         self._access = Access()
+        self._scene = Scene(
+            lambda: self.settings,
+            self.store,
+            self._fleet,
+            self._couriers,
+            self.oauth,
+            self._reloader,
+            self._chores,
+            None if self._desk_unit is None else self._desk_unit.unit,
+        )
+        self._overview = Overview(self._scene, utc_now)
 
     @property
     def units(self) -> Mapping[str, Unit]:
         """The servers by name, as `incoming/NAME` and `outgoing/NAME`."""
-        return {**self._fleet.units, **self._couriers.units}
+        return self._scene.units
 
     @property
     def _way(self) -> JoinsTransaction | Door:
@@ -183,7 +183,7 @@ class Daemon:
             tasks.start_soon(self.lag.run)
             tasks.start_soon(footprint.settle)
             tasks.start_soon(ClockWatch().run)
-            tasks.start_soon(self._measure_disk)
+            tasks.start_soon(self._overview.watch_disk)
             self._supervisor = Supervisor(tasks)
             self._start_chores(self._supervisor, self.settings)
             self._start_telling(self._supervisor)
@@ -224,13 +224,6 @@ class Daemon:
         herald = Herald(self.report, [tell_log, mail.tell], utc_now)
         supervisor.start(Unit("alerts", "people"), herald)
         supervisor.start(Unit("alerts by mail", "people"), mail)
-
-    async def _measure_disk(self) -> None:
-        """Look aside how much room there is: a file system that hangs does not answer that either."""
-        while True:
-            await anyio.sleep(DISK_PERIOD_S)
-            where = self.settings.daemon.state_dir, DATABASE
-            self._disk = await anyio.to_thread.run_sync(disk_of, *where, abandon_on_cancel=True)
 
     def _tell_ready(self) -> None:
         self.notifier.ready(self.report().line())
@@ -341,39 +334,7 @@ class Daemon:
 
     def report(self) -> Report:
         """Return how everything is now, also where the store cannot be asked."""
-        reloader, now = self._reloader, utc_now()
-        a_day_ago = timestamp(now - timedelta(days=1))
-        try:
-            lately, first_at = self.store.read(lambda tx: journal.parked_since(tx, a_day_ago))
-            self._parked, trouble = self.store.read(journal.count_parked), self.store.trouble()
-            self._waiting = self._couriers.look()
-            self._paused_addresses = self.store.read(outlist.count_paused)
-        except StoreError as error:
-            lately, first_at, trouble = 0, None, error
-        self._store_waits_since = (self._store_waits_since or now) if trouble else None
-        return Report(
-            version=__version__,
-            generation=reloader.generation,
-            units=list(self.units.values()),
-            chores=self._chores,
-            backend=self.settings.backend.type,
-            desk=None if self._desk_unit is None else self._desk_unit.unit,
-            parked=self._parked,
-            store_waits=trouble,
-            store_waits_since=self._store_waits_since,
-            errors=tuple(map(str, reloader.errors)),
-            refused_since=reloader.refused_since,
-            after_restart=reloader.after_restart,
-            parked_lately=ParkedLately(lately, first_at) if first_at else None,
-            parked_keep_days=self.settings.store.quarantine_keep_days,
-            disk=self._disk,
-            filter_hits=self._fleet.filter_hits(),
-            waiting=self._waiting,
-            paused_addresses=self._paused_addresses,
-            endings=self.oauth.endings,
-            tokens=dict(self.oauth.tokens.refreshes),
-            at=now,
-        )
+        return self._overview.report()
 
     def status(self) -> Mapping[str, Any]:
         """What `mailwicket status --json` prints."""
@@ -411,32 +372,19 @@ class Daemon:
             ConflictError: it cannot be done as the unit is.
         """
         assert self._supervisor is not None  # noqa: S101 - the endpoint is served beside it
-        if unit == BACKEND and self._door is not None:
-            said = self._act_on_backend(action)
+        if unit == BACKEND and self._desk_unit is not None and self._door is not None:
+            said = self._desk_unit.act(action, self._door)
             await self._record.note(Deed(who, f"unit.{action}", unit))
             return said
         if unit not in self.units:
             raise UnknownError(f"there is no unit {unit}; there are: {', '.join(self.units) or 'none'}")
-        keeper = self._supervisor.keeper(unit)
-        said = {"poll": keeper.poll, "pause": keeper.pause, "resume": keeper.resume, "unblock": keeper.unblock}[
-            action
-        ]()
+        said = self._supervisor.keeper(unit).act(action)
         if action == "pause":
             await self.store.write(lambda tx: journal.hold_unit(tx, unit, timestamp(utc_now())))
         elif action == "resume":
             await self.store.write(lambda tx: journal.release_unit(tx, unit))
         await self._record.note(Deed(who, f"unit.{action}", unit))
         return said
-
-    def _act_on_backend(self, action: str) -> str:
-        assert self._door is not None  # noqa: S101 - or it would be no unit
-        assert self._desk_unit is not None  # noqa: S101 - it stands beside the door
-        if action in {"pause", "resume"}:
-            raise ConflictError(f"backend cannot be {action}d; {action} the mailboxes")
-        if action == "unblock" and self._desk_unit.unit.state is not UnitState.BLOCKED:
-            raise ConflictError(f"backend is not blocked, it is {self._desk_unit.unit.state}")
-        self._door.unblock()
-        return "is tried with the next mail"
 
 
 async def _let_go(desk: Desk) -> None:
@@ -447,9 +395,3 @@ async def _let_go(desk: Desk) -> None:
 def _told(generation: int, plan: Plan, read: Loaded | Reloaded) -> Mapping[str, Any]:
     errors, notes = [str(error) for error in read.errors], [str(note) for note in read.notes]
     return {"generation": generation, **plan.told(), "errors": errors, "notes": notes}
-
-
-def _empty_spool(machine: Machine) -> None:
-    """What lies there was never named by a row: the mail is fetched again."""
-    shutil.rmtree(machine.spool_dir, ignore_errors=True)
-    machine.spool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -6,9 +6,8 @@ Words follow the standards: RFC 5322 (author, Message-ID, References), RFC 9051
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -357,119 +356,8 @@ class TicketChange:
 
 
 @dataclass(frozen=True, slots=True)
-class TicketFacts:
-    """What the rules need to know of a ticket, whichever desk keeps it. Addresses are canonical (`rules.own`)."""
-
-    number: TicketNumber
-    status: TicketStatus
-    requester: str = ""
-    cc: frozenset[str] = frozenset()
-    followers: frozenset[str] = frozenset()
-    removed: frozenset[str] = frozenset()
-    """CCs that a technician took off: they come back by nobody's mail."""
-    assignee: str | None = None
-    group: str | None = None
-    category: str | None = None
-    company: str | None = None
-    source: str | None = None
-    """The mailbox (`incoming/NAME` without `incoming/`) that it is at home in."""
-    closed_at: datetime | None = None
-    """When it was closed last, aware; None where it never was."""
-    merged_into: TicketNumber | None = None
-    subject: str = ""
-    root: MessageId | None = None
-    """The id of the mail that opened it; None where none did, or it bore none."""
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether it is: the one state that a reply can be too late for."""
-        return self.status is TicketStatus.CLOSED
-
-    def involves(self, people: AbstractSet[str]) -> bool:
-        """Tell whether one of *people* (canonical addresses) asked, or gets copies."""
-        return self.requester in people or not people.isdisjoint(self.cc - self.removed)
-
-
-@dataclass(frozen=True, slots=True)
-class KnownMail:
-    """An earlier mail that bears the same Message-ID, or no id and the same content."""
-
-    intake_id: IntakeId
-    content_digest: Sha256
-    ticket: TicketNumber | None
-    source: str = ""
-    """The mailbox that it came by."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lately:
-    """How much one correspondent sent within the time that a budget looks at."""
-
-    opened: int = 0
-    """Tickets that his mail opened."""
-    joined: int = 0
-    """Entries that his mail added to the ticket that this one would join."""
-    reopened: int = 0
-    """How often anybody's mail opened that ticket again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """Everything from our store that `rules.decide` may look at for one mail."""
-
-    borne: Mapping[MessageId, Sequence[TicketNumber]] = field(default_factory=dict)
-    """Tickets that hold a mail with an id which this mail cites, the newest first."""
-    awaited_by: Sequence[TicketNumber] = ()
-    """Tickets whose mails cite this mail's own id: the answer came before the question. The newest first."""
-    tickets: Mapping[TicketNumber, TicketFacts] = field(default_factory=dict)
-    """Every ticket that is named above or by a proof or tag in the mail, and into which these were merged."""
-    same_id: Sequence[KnownMail] = ()
-    same_content: Sequence[KnownMail] = ()
-    lately: Lately = Lately()
-    dkim: bool | None = None
-    """Whether a DKIM signature of the author's domain was verified by ourselves; None: not looked at."""
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """One rule's answer in the trace of a decision."""
 
     rule: str
     answer: str
-
-
-# --- the test of a connection ---------------------------------------------------------------------------------------
-
-
-class StageState(StrEnum):
-    """How a stage of a connection's test ended."""
-
-    OK = "ok"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One step on the way to a mail: what was found there, and what to do where it failed."""
-
-    name: str
-    state: StageState
-    ms: int = 0
-    detail: str = ""
-    fix: str | None = None
-    """In plain words; None unless it failed."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionReport:
-    """How far a unit's connection works. No "report", which is RFC 3464's."""
-
-    unit: str
-    server: str
-    stages: Sequence[Stage]
-
-    @property
-    def ok(self) -> bool:
-        """Whether every stage is."""
-        return all(stage.state is StageState.OK for stage in self.stages)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
+from mailwicket.admission import Bearer, Lane
 from mailwicket.model import (
     AttachmentPlace,
     EntryDraft,
@@ -36,55 +37,6 @@ from mailwicket.model import (
 from mailwicket.outgoing import Envelope, RecipientStatus
 
 T = TypeVar("T")
-
-
-class Bearer(Protocol):
-    """Brings the tokens (RFC 6750) by which one mailbox logs in in place of a password."""
-
-    async def token(self) -> str:
-        """Return a token that is good for some minutes at least.
-
-        Never log it, put it into no error, say it to no other server than the mailbox's own.
-
-        Raises:
-            TransientError: time mends it.
-            BlockedError: a human must act: sign in, consent, settings.
-        """
-        ...
-
-    def invalidate(self) -> None:
-        """The server did not take the last token: the next one is another."""
-        ...
-
-    def challenged(self, claims: str) -> None:
-        """The server wants a token with *claims* (OpenID Connect Core 5.5): the next sign-in asks for them."""
-        ...
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether the last token was minted when it was asked for: where that is refused, a new one mends nothing."""
-        ...
-
-    @property
-    def left_s(self) -> float:
-        """Seconds until the last token ends, and with it the session that some servers opened by it."""
-        ...
-
-
-class Lane(Protocol):
-    """The turns of one mailbox at a server that counts requests: its own, and those of its application together."""
-
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Wait for a turn, and hold it while one request is made and its answer read.
-
-        Raises:
-            TransientError: the server asked for a pause that is not over (`throttled`, `retry_after_s`).
-        """
-        ...
-
-    def rest(self, for_s: float | None, *, application: bool) -> None:
-        """The server asked for a pause of *for_s* seconds: for this mailbox, and with *application* for all of it."""
-        ...
 
 
 class Net(Protocol):
@@ -346,6 +298,20 @@ class Wakes(Protocol):
 
 
 @runtime_checkable
+class KnowsLogin(Protocol):
+    """A sender that can tell without its server whether there is something to log in with."""
+
+    async def check_login(self) -> None:
+        """Resolve the secrets, and have a token where one is wanted.
+
+        Raises:
+            TransientError: nobody can tell now.
+            BlockedError: a human must act: a secret, a sign-in, a certificate.
+        """
+        ...
+
+
+@runtime_checkable
 class Rests(Protocol):
     """A submission that may rest between mails."""
 
@@ -398,47 +364,12 @@ class KeepsAttachments(Protocol):
         ...
 
 
-class Finding(Protocol):
-    """A stage under way."""
-
-    detail: str
-    """What was found, in a line for a person. Never a secret, nothing of a mail's content."""
-
-
-class Probe(Protocol):
-    """Takes down the stages of a test, in their order."""
-
-    def stage(self, name: str) -> AbstractContextManager[Finding]:
-        """Measure and judge what happens inside: an error fails the stage, and goes on to end the test.
-
-        It has a deadline of its own, which fails it as well. `StageError` brings the fix along; for others it is told
-        from the reason.
-        """
-        ...
-
-
 @runtime_checkable
 class HoldsConnections(Protocol):
     """A desk that opens something at its first call and keeps it."""
 
     async def close(self) -> None:
         """Close what is open. Called when the daemon stops and when another desk takes its place; repeatable."""
-        ...
-
-
-@runtime_checkable
-class ProvesConnection(Protocol):
-    """A source or sender that can be tested in stages, without changing anything on the server."""
-
-    stages: Sequence[str]
-    """Names of all stages that this configuration takes, in order. Public: `mailwicket test --json`."""
-
-    async def prove(self, probe: Probe) -> None:
-        """Go through `stages`, one `probe.stage` each. Reads only: nothing is marked, moved, deleted or sent.
-
-        Raises:
-            MailwicketError: the stage that failed; those behind it were not begun.
-        """
         ...
 
 

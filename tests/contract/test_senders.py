@@ -15,8 +15,9 @@ from tests.contract.senders import HARNESSES, PASSWORD, REFUSED, USER, Bench
 
 from mailwicket.errors import BlockedError, TransientError
 from mailwicket.outgoing import Envelope
-from mailwicket.ports import ProvesConnection, Rests
+from mailwicket.ports import Rests
 from mailwicket.service.trial import Candidate, try_connection
+from mailwicket.stages import ProvesConnection
 
 INSTALLED = sorted(entry_points(group="mailwicket.senders"), key=lambda point: point.name)
 KINDS = list({point.value: point for point in reversed(INSTALLED)}.values())

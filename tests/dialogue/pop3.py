@@ -11,8 +11,8 @@ from tests.dialogue.server import PASSWORD, Scripted
 
 from mailwicket.errors import MailwicketError
 from mailwicket.model import MailRef
+from mailwicket.net.deadlines import Deadlines
 from mailwicket.net.machine import Machine
-from mailwicket.net.pop3.client import Deadlines
 from mailwicket.sources.pop3 import Pop3Source
 
 USER = "desk@example.org"

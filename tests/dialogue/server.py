@@ -28,7 +28,7 @@ import pytest
 from mailwicket.config.incoming import Incoming
 from mailwicket.errors import MailwicketError
 from mailwicket.model import MailRef
-from mailwicket.net.imap.client import Deadlines
+from mailwicket.net.deadlines import Deadlines
 from mailwicket.net.machine import Machine
 from mailwicket.sources.imap import ImapSource
 
@@ -201,6 +201,7 @@ async def scripted(
         yield running
     finally:
         server.close()
+        await asyncio.sleep(0.01)  # who was let in a moment ago has not begun
         for session in sessions:
             session.cancel()
         await asyncio.gather(*sessions, return_exceptions=True)

@@ -188,6 +188,7 @@ async def odd(
         yield running
     finally:
         server.close()
+        await asyncio.sleep(0.01)  # who was let in a moment ago has not begun
         for session in sessions:
             session.cancel()
         await asyncio.gather(*sessions, return_exceptions=True)

@@ -243,6 +243,16 @@ async def test_the_bytes_of_a_mail_come_as_they_are_and_may_be_left_early() -> N
     assert size > 0
 
 
+@pytest.mark.parametrize("kind", ["text/html", "application/json"])
+async def test_an_answer_of_another_kind_is_not_taken_for_the_bytes_of_a_mail(kind: str) -> None:
+    async def page(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=b"Subject: no mail\r\n\r\n", content_type=kind)
+
+    async with scripted(page) as script, mailbox(script) as graph:
+        with pytest.raises(UnsureError, match=f"with {kind}: no mail"):
+            await graph.read_value("messages/x/$value", whole)
+
+
 async def test_a_mail_that_drips_is_given_up() -> None:
     async def drip(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()

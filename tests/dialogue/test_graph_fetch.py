@@ -153,6 +153,13 @@ async def test_a_mail_whose_end_nobody_marks_may_be_cut_off_and_is_not_taken_as_
         await Bodies(graph, Path(), "", 100, Record())._take(Value(nothing(), is_marked=False))
 
 
+async def test_no_byte_is_no_mail(bench: GraphBench) -> None:
+    await bench.deliver(mail(1))
+    bench.lab.faults.add("GET */$value", lies=200)
+    (one,) = await fetched(bench.source(), 1)
+    assert (one.raw, one.headers_only) == (mail(1), False)
+
+
 async def test_an_outage_blames_no_mail(bench: GraphBench) -> None:
     await bench.deliver(mail(1))
     bench.lab.faults.add("GET */$value", drop="before", times=20)

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from tests.dialogue.graph_send import ADA, DESK, ID, TO_ADA, TWO_SLICES, Post, large, mail, post, scale_down, sender
 
-from mailwicket.errors import PermanentError, TransientError, UncertainError
+from mailwicket.errors import BlockedError, PermanentError, TransientError, UncertainError
 from mailwicket.model import Address
 from mailwicket.outgoing import Envelope, RecipientStatus
 from mailwicket.senders._graph_submission import GraphSubmission
@@ -373,6 +373,24 @@ async def test_a_question_that_graph_does_not_understand_says_nothing_of_the_mai
     assert await resumed(at)
 
 
+async def test_an_empty_answer_about_a_draft_tells_nothing(at: Post) -> None:
+    await lose(at)
+    at.lab.faults.add("GET */messages/*", lies=200)
+    with pytest.raises(TransientError, match="no mail"):
+        await resume(at)
+    assert await resumed(at)
+    assert at.sent == [ID]
+
+
+async def test_a_small_draft_whose_making_is_answered_with_nothing_is_made_anew_and_sent_once(at: Post) -> None:
+    at.lab.faults.add("POST */messages", lies=200)
+    async with at.sender.connect() as submission:
+        with pytest.raises(TransientError, match="names none"):
+            await submission.submit(TO_ADA, mail())
+        await submission.submit(TO_ADA, mail())
+    assert (at.sent, at.drafts) == ([ID], [])
+
+
 async def test_an_id_with_a_quote_in_it_is_looked_for_as_it_is(at: Post) -> None:
     odd = "<it's.one&two=3@example.org>"
     await lose(at, raw=mail(odd))
@@ -407,6 +425,20 @@ async def test_who_may_read_and_send_sends_in_one_request_once_a_draft_is_refuse
             await submission.submit(TO_ADA, mail())
             await submission.submit(TO_ADA, mail(ID.replace("mw-7-1", "mw-7-2")))
         assert at.asked()[-3:] == ["POST messages", "POST sendMail", "POST sendMail"]
+
+
+async def test_where_the_token_does_not_tell_a_refused_draft_is_reason_to_try(tmp_path: Path) -> None:
+    async with post(tmp_path, token={"token": "opaque"}) as at:
+        for match in ("GET */drafts", "POST */messages"):
+            at.lab.faults.add(match, status=403, code="ErrorAccessDenied")
+            async with at.sender.connect() as submission:
+                await submission.submit(TO_ADA, mail())
+            assert at.asked()[-1] == "POST sendMail"
+        at.lab.faults.add("GET */drafts", status=403, code="ErrorAccessDenied")
+        at.lab.faults.add("POST */sendMail", status=403, code="ErrorAccessDenied")
+        async with at.sender.connect() as submission:
+            with pytest.raises(BlockedError, match="sendMail"):
+                await submission.submit(TO_ADA, mail())
 
 
 async def test_what_is_lost_there_is_not_repeated_but_left_to_a_person(only: Post) -> None:

@@ -12,17 +12,18 @@ import trustme
 from tests.contract.sources import USER, Tokens
 from tests.contract.test_sources import mail
 from tests.dialogue.test_pop3_proof import details, failed
+from tests.dialogue.test_token_stage import jwt
 from tests.lab.graph import Lab, serving
 from tests.lab.proxies import proxy_double
 
 from mailwicket.config.proxy import Proxy, Via
 from mailwicket.errors import BlockedError
-from mailwicket.model import ConnectionReport
 from mailwicket.net.graph.ticket import Ticket, read_ticket
 from mailwicket.net.machine import Machine
 from mailwicket.service.trial import Candidate, try_connection
 from mailwicket.sources._graph_config import Graph
 from mailwicket.sources.graph import GraphSource
+from mailwicket.stages import ConnectionReport
 
 
 @pytest.fixture
@@ -75,6 +76,11 @@ async def test_an_application_that_opens_every_mailbox_is_warned_of(lab: Lab, tm
 async def test_a_token_that_cannot_be_read_is_tried_all_the_same(lab: Lab, tmp_path: Path) -> None:
     told = details(await prove(lab, tmp_path, lab.tokens.accept("opaque")))
     assert "only the server can read" in told["token"]
+
+
+async def test_a_token_that_does_not_say_for_whom_it_is_is_tried_all_the_same(lab: Lab, tmp_path: Path) -> None:
+    told = details(await prove(lab, tmp_path, lab.tokens.accept(jwt({"appid": "app-1"}))))
+    assert "for whom it does not say" in told["token"]
 
 
 @pytest.mark.parametrize(
@@ -161,6 +167,23 @@ async def test_tls_is_shown_and_a_certificate_that_nobody_vouches_for_is_told(tm
 @pytest.mark.parametrize("token", ["", "a.b", "a.b.c", "a.W10.c", "....", "a." + "x" * 9 + ".c"])
 def test_what_is_no_jwt_says_nothing(token: str) -> None:
     assert read_ticket(token) is None
+
+
+@pytest.mark.parametrize(
+    ("user", "permissions", "may"),
+    [
+        (None, [], True),
+        (None, ["Mail.Send"], True),
+        (None, ["Mail.ReadWrite"], False),
+        ("ada@example.org", ["Mail.Send"], True),
+        ("ada@example.org", ["Mail.Send", "Mail.ReadWrite.Shared"], False),
+        ("ada@example.org", [], False),
+    ],
+)
+def test_a_right_to_send_alone_may_stand_in_exchange_for_an_application(
+    user: str | None, permissions: list[str], *, may: bool
+) -> None:
+    assert Ticket("x", user, "app-1", permissions).may_only_send is may
 
 
 def test_the_clouds_do_not_take_each_others_tokens() -> None:

@@ -13,7 +13,7 @@ from tests.dialogue.server import BRISK, opened, scripted
 
 from mailwicket.errors import TransientError
 from mailwicket.model import MailRef, Settlement
-from mailwicket.net.imap.client import Deadlines
+from mailwicket.net.deadlines import Deadlines
 from mailwicket.sources.imap import ImapMailbox
 
 GREETED = "S: * OK [CAPABILITY IMAP4rev1 STARTTLS] ready\n"

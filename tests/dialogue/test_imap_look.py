@@ -10,7 +10,7 @@ from tests.dialogue.server import meta, opened, scripted
 
 from mailwicket.errors import BlockedError, TransientError
 from mailwicket.model import Look, Renumbered
-from mailwicket.net.imap.client import Deadlines
+from mailwicket.net.deadlines import Deadlines
 from mailwicket.sources import imap
 from mailwicket.sources._imap_cursor import Cursor
 

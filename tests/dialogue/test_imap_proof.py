@@ -16,11 +16,11 @@ import pytest
 import trustme
 from tests.dialogue.server import BRISK, PASSWORD, PLAIN, Scripted, scripted
 
-from mailwicket.model import Stage, StageState
 from mailwicket.net import names
-from mailwicket.net.imap.client import Deadlines
+from mailwicket.net.deadlines import Deadlines
 from mailwicket.service.trial import Candidate, try_connection
 from mailwicket.sources.imap import ImapSource
+from mailwicket.stages import Stage, StageState
 
 READS_ONLY = re.compile(
     r"\w+ (CAPABILITY|STARTTLS|LOGIN .*|AUTHENTICATE PLAIN.*|EXAMINE .*|LIST .*|MYRIGHTS .*|UID SEARCH UNSEEN"
@@ -410,6 +410,13 @@ async def test_a_folder_that_is_away_for_now_is_no_wrong_name(tmp_path: Path) ->
     async with scripted(LOGIN + "C: EXAMINE *\nS: $ NO [UNAVAILABLE] later") as server:
         stage = await failed(server.source(tmp_path), "folder", server)
     assert "it passes" in str(stage.fix)
+
+
+async def test_a_mailbox_to_which_a_good_login_has_no_right_is_no_wrong_folder(tmp_path: Path) -> None:
+    async with scripted(LOGIN + "C: EXAMINE *\nS: $ BAD User is authenticated but not connected.") as server:
+        stage = await failed(server.source(tmp_path), "folder", server)
+    assert "full access" in str(stage.fix)
+    assert "mend folder" not in str(stage.fix)
 
 
 async def test_a_folder_without_lasting_numbers(tmp_path: Path) -> None:

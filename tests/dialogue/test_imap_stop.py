@@ -19,7 +19,7 @@ from tests.lab.processes import silent_port
 from mailwicket.config.incoming import Incoming
 from mailwicket.errors import TransientError
 from mailwicket.net import names
-from mailwicket.net.imap.client import Deadlines
+from mailwicket.net.deadlines import Deadlines
 from mailwicket.net.machine import Machine
 from mailwicket.sources.imap import ImapSource
 

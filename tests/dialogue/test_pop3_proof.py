@@ -17,10 +17,10 @@ from tests.lab.pop3_server import Maildrop, maildrop
 from tests.lab.proxies import proxy_double
 
 from mailwicket.config.proxy import Proxy, Via
-from mailwicket.model import ConnectionReport, Stage, StageState
 from mailwicket.net.machine import Machine
 from mailwicket.service.trial import Candidate, try_connection
 from mailwicket.sources.pop3 import Pop3Source
+from mailwicket.stages import ConnectionReport, Stage, StageState
 
 MAIL = b"From: ada@example.org\r\nSubject: hello\r\n\r\nHello.\r\n"
 

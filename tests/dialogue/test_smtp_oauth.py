@@ -15,10 +15,10 @@ from tests.dialogue.bearer import TOKEN, Brings, FakeBearer
 from tests.dialogue.smtp_server import PASSWORD, RAW, TO_ADA, Odd, odd
 
 from mailwicket.errors import BlockedError, MailwicketError, SessionEndedError, TransientError
-from mailwicket.model import Stage
 from mailwicket.net.machine import Machine
 from mailwicket.senders.smtp import SmtpSender
 from mailwicket.service.trial import Candidate, try_connection
+from mailwicket.stages import Stage
 
 USER = "desk@example.org"
 XOAUTH2 = b64encode(f"user={USER}\x01auth=Bearer {TOKEN}\x01\x01".encode()).decode()

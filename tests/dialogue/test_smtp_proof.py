@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.dialogue.smtp_server import BARE, EHLO, PASSWORD, PLAIN, Odd, certificate, odd
 
-from mailwicket.model import Stage, StageState
-from mailwicket.senders._smtp_proof import Proof
+from mailwicket.errors import BlockedError
+from mailwicket.net.proving import login_fix
+from mailwicket.senders._smtp_proof import SMTP
 from mailwicket.senders.smtp import SmtpSender
 from mailwicket.service.trial import Candidate, try_connection
+from mailwicket.stages import Stage, StageState
 
 SENDS_NOTHING = re.compile(
     r"(EHLO .*|HELO .*|STARTTLS|AUTH .*|MAIL FROM:<desk@example\.org>.*|RCPT TO:<desk@example\.org>|RSET|QUIT)"
@@ -115,6 +118,12 @@ async def test_another_protocol_is_named(greeting: str, protocol: str, tmp_path:
     assert f"speaks {protocol}, not SMTP" in stage.detail
 
 
+async def test_a_server_that_says_nothing_at_all_is_told_as_that(tmp_path: Path) -> None:
+    async with odd(GREETING="!hang") as server:
+        stage = await failed(server.sender(tmp_path), "greeting")
+    assert stage.detail.endswith(" did not greet in time")
+
+
 # --- who may send ---------------------------------------------------------------------------------------------------
 
 
@@ -192,15 +201,8 @@ async def test_what_cannot_be_had_is_the_first_stage(changes: dict[str, Any], fi
 
 
 def test_providers_say_how_they_want_it(tmp_path: Path) -> None:
-    from mailwicket.errors import BlockedError
-    from mailwicket.net.smtp.client import Deadlines
-    from mailwicket.service.trial import Trial
-
-    async def nobody() -> Any:
-        raise AssertionError
-
     sender = Odd(25, {}).sender(tmp_path, server="smtp.gmail.com", security="ssl")
-    proof = Proof(sender._config, nobody, Deadlines(), Trial(lambda _: None))
+    client: Any = SimpleNamespace(mechanisms=("plain",))
     error = BlockedError("no", reason="login_refused")
-    account: Any = type("A", (), {"security": "ssl", "username": "desk@example.org", "is_token": False})
-    assert "Google wants an app password" in proof._login_fix(error, account, offered=True)
+    account: Any = SimpleNamespace(security="ssl", username="desk@example.org", is_token=False)
+    assert "Google wants an app password" in login_fix(SMTP, client, sender._config, account, error)

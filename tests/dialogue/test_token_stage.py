@@ -14,13 +14,13 @@ from tests.dialogue.bearer import Brings, FakeBearer
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.outgoing import Outgoing
 from mailwicket.errors import BlockedError, MailwicketError, TransientError
-from mailwicket.model import Stage
 from mailwicket.net.machine import Machine
 from mailwicket.net.oauth.claims import shown_claims
 from mailwicket.senders.smtp import SmtpSender
 from mailwicket.service.trial import Candidate, try_connection
 from mailwicket.sources.imap import ImapSource
 from mailwicket.sources.pop3 import Pop3Source
+from mailwicket.stages import Stage
 
 MAIL = "https://outlook.office365.com"
 LOGIN = '"mailwicket oauth login office"'

@@ -27,7 +27,7 @@ from mailwicket.rules.policy import Policy
 from mailwicket.service import alerts
 from mailwicket.service.alertmail import GATHER, NAMED, AlertMail, Watched, words_of
 from mailwicket.service.alerts import Alert, Cause, fresh
-from mailwicket.store import outbox
+from mailwicket.store import attempts
 from mailwicket.store.outbox import OutboxId
 
 OPS = ["ops@example.net"]
@@ -210,7 +210,7 @@ async def test_answers_of_machines_and_reports_about_it_open_nothing(tmp_path: P
     house = House(tmp_path, exchange)
     watched = Watched(lambda: [alert()], lambda: house.posting, lambda: OPS)
     await AlertMail(house.store, watched, lambda: NOON).look()
-    await house.store.write(lambda tx: outbox.note_sent(tx, {OutboxId(1): None}, NOON))
+    await house.store.write(lambda tx: attempts.note_sent(tx, {OutboxId(1): None}, NOON))
     away = {"auto_submitted": "auto-replied", "message_id": "v@example.net", "in_reply_to": house.ids()[0]}
     await house.receive(mail("Away", "Away.\r\n", "ops@example.net", **away), bounce(house, 0, "ops@example.net", 1))
     assert [str(one) for one in house.watcher.reasons] == ["auto_ignored", "auto_ignored"]

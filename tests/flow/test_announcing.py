@@ -22,7 +22,7 @@ from mailwicket.flow.switchboard import Exchange
 from mailwicket.flow.writing import Writing
 from mailwicket.ports import Transaction
 from mailwicket.rules.directory import Directory, Person, Role
-from mailwicket.store import announcements, outbox, outlist
+from mailwicket.store import announcements, attempts, outbox, outlist
 from mailwicket.store.announcements import AnnouncementId
 from mailwicket.store.outbox import OutboxId
 
@@ -301,7 +301,7 @@ def bounce(house: House, row: int, address: str, number: int) -> bytes:
 
 async def test_a_report_that_an_announcement_did_not_arrive_is_noted_and_opens_nothing(house: House) -> None:
     number = await announce(house)
-    await house.store.write(lambda tx: outbox.note_sent(tx, {OutboxId(1): None, OutboxId(2): None}, NOON))
+    await house.store.write(lambda tx: attempts.note_sent(tx, {OutboxId(1): None, OutboxId(2): None}, NOON))
     await house.receive(bounce(house, 0, "ada@example.com", 1))
     assert [str(one) for one in house.watcher.reasons] == ["auto_ignored"]
     told = shown(house, number)
@@ -318,7 +318,7 @@ async def test_five_reports_in_a_row_pause_the_address_and_the_next_announcement
     for number in range(5):
         await announce(house, one)
         rows = {OutboxId(1 + 2 * number): None, OutboxId(2 + 2 * number): None}
-        await house.store.write(lambda tx, rows=rows: outbox.note_sent(tx, rows, NOON))
+        await house.store.write(lambda tx, rows=rows: attempts.note_sent(tx, rows, NOON))
         await house.receive(bounce(house, 2 * number, "ada@example.com", number))
     assert [one["address"] for one in house.store.read(outlist.paused)] == ["ada@example.com"]
     assert "AddressPaused" in house.kinds()

@@ -228,6 +228,7 @@ def finish(daemon: Daemon, file: Path, feed: list[bytes]) -> None:
     assert books.balanced, str(books)
 
 
+@pytest.mark.torture
 def test_a_daemon_killed_again_and_again_loses_and_doubles_nothing(
     daemon: Daemon, tmp_path: Path, feed: list[bytes]
 ) -> None:
@@ -250,7 +251,7 @@ def test_a_daemon_killed_again_and_again_loses_and_doubles_nothing(
     finish(daemon, file, feed)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.torture)])
 def test_a_command_killed_again_and_again_loses_and_doubles_nothing(
     daemon: Daemon, tmp_path: Path, feed: list[bytes], number: signal.Signals
 ) -> None:
@@ -262,7 +263,7 @@ def test_a_command_killed_again_and_again_loses_and_doubles_nothing(
         known = len(daemon.ask("SELECT 1 FROM intake_row"))
         command = started(daemon, file)
         wait_until_at_work(daemon, command, known)
-        time.sleep(chance.uniform(0, 0.05))
+        time.sleep(chance.uniform(0, 0.02))
         command.send_signal(number)
         out, err = command.communicate(timeout=30)
         codes.append(command.returncode)
@@ -285,7 +286,7 @@ PLACES = (
 """Some are passed at the start already: what was left over is decided there."""
 
 
-@pytest.mark.parametrize("half", [0, 1])
+@pytest.mark.parametrize("half", [0, pytest.param(1, marks=pytest.mark.torture)])
 def test_deaths_at_every_step_lose_and_double_nothing(daemon: Daemon, tmp_path: Path, half: int) -> None:
     everything: list[bytes] = []
     all_of_it = tmp_path / "all"

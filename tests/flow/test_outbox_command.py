@@ -62,5 +62,9 @@ async def test_what_is_retried_and_cancelled_is_audited(tmp_path: Path) -> None:
         number = (await house.told("outbox", "list"))[-1]["id"]
         assert (await house.run("outbox", "cancel", str(number))).exit_code == 0
         assert (await house.run("outbox", "retry", str(number))).exit_code == 0
+        told = await house.told("outbox", "list")
+        assert (await house.ask("GET", ROUTE))[1] == told
+        assert [one["state"] for one in told].count("waiting") == 2
+        assert (await house.ask("GET", f"{ROUTE}?all=0"))[1] == await house.told("outbox", "list", "--open") == told[1:]
         deeds = [(one["action"], one["object"]) for one in await house.told("audit")]
         assert deeds[-2:] == [("outbox.cancel", str(number)), ("outbox.retry", str(number))]

@@ -136,7 +136,8 @@ async def test_a_mail_goes_over_smtp_and_everybody_is_told(house: House, main: S
         assert house.daemon.status()["outbox"] == {"waiting": 0, "oldest_s": None, "paused": 0}
         metrics = house.daemon.report()
         assert next(one.sent_mails for one in metrics.units if one.name == "outgoing/main") == 1
-        (row,) = ask(house, "outbox", "list", "--all", "--json")
+        (row,) = ask(house, "outbox", "list", "--json")
+        assert ask(house, "outbox", "list", "--open", "--json") == []
         assert {key: row[key] for key in ("id", "ticket", "event", "to", "from", "via", "state", "attempts")} == {
             "id": 1, "ticket": 1, "event": "closed", "to": ["ann@example.com"], "from": "desk@example.org",
             "via": "main", "state": "sent", "attempts": 1,
@@ -159,6 +160,21 @@ async def test_a_server_that_is_down_is_stood_in_for_and_people_are_told(house: 
         assert unit["broken_since"] is not None
         assert house.daemon.ready()["ready"]
         assert await house.daemon.act("outgoing/support", "poll", "a test") == "is tried again now"
+
+
+async def test_a_server_whose_secret_is_not_there_is_blocked_before_there_is_mail_and_back_once_it_is(
+    house: House, main: Sink
+) -> None:
+    secret = house.directory / "secret"
+    told = tables(main.port).replace("authentication = false", f"password = {{file = '{secret}'}}")
+    async with house.runs(told) as daemon:
+        await becomes(lambda: house.unit("main")["state"] == "blocked")
+        unit = house.unit("main")
+        assert (unit["reason"], unit["broken_since"] is None) == ("secret_missing", False)
+        secret.write_text("x")
+        secret.chmod(0o600)
+        await daemon.act("outgoing/main", "unblock", "a test")
+        assert house.unit("main")["state"] == "running"
 
 
 async def test_a_disabled_servers_mail_is_kept_and_can_be_cancelled_or_sent_by_another(

@@ -32,8 +32,9 @@ from mailwicket.rules.notify import Happened
 from mailwicket.rules.own import OwnAddresses
 from mailwicket.rules.policy import Home, Policy
 from mailwicket.rules.route import Mailbox
-from mailwicket.store import outbox, outlist
-from mailwicket.store.outbox import Attempt, OutboxId
+from mailwicket.store import attempts, outbox, outlist
+from mailwicket.store.attempts import Attempt
+from mailwicket.store.outbox import OutboxId
 from mailwicket.store.store import Store
 
 TESS = Person(
@@ -270,7 +271,7 @@ async def test_a_recipient_who_is_refused_is_told_to_technicians_once_and_their_
     def refuse(tx: Transaction) -> None:
         for mail_ in outbox.claim(tx, "main", ["main"], NOON, 10):
             attempt = Attempt("main", "refused", NOON, "550 no such person")
-            noted = outbox.note_attempt(tx, mail_, attempt, NOON)
+            noted = attempts.note_attempt(tx, mail_, attempt, NOON)
             house.telling.ended(tx, mail_, attempt, noted, NOON)
 
     await house.store.write(refuse)
@@ -327,7 +328,7 @@ async def test_a_report_that_names_no_mail_of_ours_but_came_to_the_tickets_addre
 ) -> None:
     await house.receive(request())
     everything = {OutboxId(number): None for number in (1, 2, 3)}
-    await house.store.write(lambda tx: outbox.note_sent(tx, everything, NOON))
+    await house.store.write(lambda tx: attempts.note_sent(tx, everything, NOON))
     address = house.policy.keys.plus_address("support@example.org", TicketNumber(1))
     status = "Final-Recipient: rfc822; ann@example.com\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
     body = (

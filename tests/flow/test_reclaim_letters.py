@@ -24,8 +24,9 @@ from mailwicket.flow import reclaim as module
 from mailwicket.flow.reclaim import Reclaim
 from mailwicket.model import AttachmentPlace, MessageId, Sha256
 from mailwicket.net.attachments import AttachmentFiles
-from mailwicket.store import outbox, outlist
-from mailwicket.store.outbox import Attempt, File, OutboxId
+from mailwicket.store import attempts, outbox, outlist
+from mailwicket.store.attempts import Attempt
+from mailwicket.store.outbox import File, OutboxId
 from mailwicket.store.outlist import Anew
 from mailwicket.store.raw import RawPlace
 from mailwicket.store.store import Store
@@ -51,11 +52,11 @@ class Attic:
         await office.queue(*(office.draft(files=files, **told) for _ in range(4)))
 
         def settle(tx: Any) -> None:
-            outbox.note_sent(tx, {OutboxId(1): None}, office.clock())
+            attempts.note_sent(tx, {OutboxId(1): None}, office.clock())
             mail = outbox.find(tx, OutboxId(2))
             assert mail is not None
             attempt = Attempt("main", "refused", office.clock(), "550 no such user")
-            outbox.note_attempt(tx, mail, attempt, office.clock())
+            attempts.note_attempt(tx, mail, attempt, office.clock())
             outlist.cancel(tx, OutboxId(3), office.clock())
             for number in (1, 2, 3, 4):
                 sent_as = office.board.sent_as(outbox.find(tx, OutboxId(number)), "main")  # type: ignore[arg-type]
@@ -177,7 +178,7 @@ async def test_a_death_amid_it_leaves_each_mail_whole_or_reclaimed_and_the_next_
     attic = Attic(tmp_path)
     await attic.office.queue(*(attic.office.draft() for _ in range(8)))
     numbers = {OutboxId(number): None for number in range(1, 9)}
-    await attic.store.write(lambda tx: outbox.note_sent(tx, numbers, attic.office.clock()))
+    await attic.store.write(lambda tx: attempts.note_sent(tx, numbers, attic.office.clock()))
     await attic.live(88)
     await attic.store.close()
 

@@ -23,7 +23,7 @@ from mailwicket.config.incoming import Incoming
 from mailwicket.flow.intake import Intake
 from mailwicket.flow.judge import Judge
 from mailwicket.flow.reading import Reading
-from mailwicket.net.imap.client import Deadlines
+from mailwicket.net.deadlines import Deadlines
 from mailwicket.net.machine import Machine
 from mailwicket.service.supervisor import Keeper
 from mailwicket.service.units import Unit, UnitState

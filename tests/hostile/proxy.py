@@ -85,6 +85,7 @@ async def proxy(target: int) -> AsyncIterator[Proxy]:
         yield one
     finally:
         listener.close()
+        await asyncio.sleep(0.01)  # who was let in a moment ago has not begun
         for task in tuple(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

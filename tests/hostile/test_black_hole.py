@@ -14,7 +14,7 @@ from tests.hostile.house import BRISK, House, Tenant, house, until
 from tests.hostile.proxy import Proxy, proxy
 from tests.hostile.server import MailServer, mail_server
 
-from mailwicket.net.imap.client import Deadlines
+from mailwicket.net.deadlines import Deadlines
 from mailwicket.sources import imap
 
 SLACK_S = 4

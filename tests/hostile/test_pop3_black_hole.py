@@ -13,8 +13,8 @@ from tests.lab.pop3_server import maildrop
 
 from mailwicket.errors import TransientError
 from mailwicket.model import Settlement
+from mailwicket.net.deadlines import Deadlines
 from mailwicket.net.machine import Machine
-from mailwicket.net.pop3.client import Deadlines
 from mailwicket.sources.pop3 import Pop3Source
 
 USER, PASSWORD = "desk@example.org", "canary-4711"

@@ -22,7 +22,8 @@ from mailwicket.senders.smtp import SmtpSender
 from mailwicket.service.couriers import CourierUnit
 from mailwicket.service.units import Unit
 from mailwicket.store import outlist
-from mailwicket.store.outbox import Attempt, Claimed, Noted
+from mailwicket.store.attempts import Attempt, Noted
+from mailwicket.store.outbox import Claimed
 from mailwicket.store.store import Store
 
 LOOK_S = 0.02

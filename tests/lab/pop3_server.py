@@ -204,6 +204,7 @@ async def maildrop(
         yield drop
     finally:
         server.close()
+        await asyncio.sleep(0.01)  # who was let in a moment ago has not begun
         for task in tuple(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -119,9 +119,14 @@ def leap_while(stand: Stand, each_s: float) -> None:
     daemon.wait_until_settled(20)
     shown: list[float] = []
 
+    def leaps_told() -> int:
+        return len([line for line in daemon.told("warning") if "the clock was set by" in line])
+
     def set_to(ahead: timedelta) -> Callable[[], None]:
         def step() -> None:
+            told = leaps_told()
             clock.set(ahead)
+            until(lambda: leaps_told() > told, 20, what="word of the leap")
             until(lambda: -2 <= next_try_in_s(stand, ahead) <= 190, 20, what="a sensible next try")
             shown.append(next_try_in_s(stand, ahead))
 
@@ -133,7 +138,7 @@ def leap_while(stand: Stand, each_s: float) -> None:
         with trickle(stand, 3):
             leaping_s = longest_pause_s(stand, [set_to(ahead) for ahead in LEAPS], each_s)
         stand.wait_until_caught_up()
-    assert len([line for line in daemon.told("warning") if "the clock was set by" in line]) == len(LEAPS)
+    assert leaps_told() == len(LEAPS)
     assert daemon.stop() == 0
     figures = f"longest pause {leaping_s:.2f} s, quiet {quiet_s:.2f} s, next try shown in {max(shown):.0f} s at most"
     print(f"clock: {stand.close()}; {figures}")

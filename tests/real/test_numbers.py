@@ -28,7 +28,9 @@ def close(stand: Stand, renumberings: int) -> None:
 @pytest.mark.parametrize(
     "death",
     [
-        "intake.fetched:1:die",  # the second half is seen, nothing of it fetched
+        pytest.param(
+            "intake.fetched:1:die", marks=pytest.mark.torture
+        ),  # the second half is seen, nothing of it fetched
         "intake.settled:2:die",  # of a part the copies are marked and the rows do not say so, another part is kept
     ],
 )

@@ -142,17 +142,18 @@ def test_a_second_program_may_come_in_between_two_looks(drops: Callable[..., Dro
     assert drop.daemon.stop() == 0
 
 
-@pytest.mark.parametrize("after", ["leave", "delete"])
+STEPS = (
+    "pop3.send", "intake.looked", "intake.fetched", "commit.before", "commit.after", "intake.committed",
+    "intake.settled",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    "name",
+    ("name", "after"),
     [
-        "pop3.send",
-        "intake.looked",
-        "intake.fetched",
-        "commit.before",
-        "commit.after",
-        "intake.committed",
-        "intake.settled",
+        *((step, "delete") for step in STEPS),
+        ("intake.settled", "leave"),
+        *(pytest.param(step, "leave", marks=pytest.mark.torture) for step in STEPS[:-1]),
     ],
 )
 def test_a_death_at_any_step_loses_and_doubles_nothing(drops: Callable[..., Drop], name: str, after: str) -> None:

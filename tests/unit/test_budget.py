@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mailwicket.facts import Lately
 from mailwicket.flow import budget as module
 from mailwicket.flow.budget import Budget
 from mailwicket.mail.parse import parse
-from mailwicket.model import Lately, TicketNumber
+from mailwicket.model import TicketNumber
 
 NOW = datetime(2026, 1, 1, 9, 30, tzinfo=UTC)
 ANN, BOB = (parse(f"From: {name}@example.com\r\n\r\nx\r\n".encode()) for name in ("Ann", "bob"))

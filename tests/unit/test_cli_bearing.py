@@ -14,11 +14,11 @@ from tests.lab.issuer import issuing, issuing_aside, refusal
 from tests.lab.proxies import proxy_double
 from tests.unit.test_oauth_desk import MAILBOX, settings
 
+from mailwicket.admission import Bearer
 from mailwicket.cli.bearing import CliBearer, CliTokens
 from mailwicket.config.proxy import Proxy
 from mailwicket.errors import BlockedError
 from mailwicket.net.machine import Machine
-from mailwicket.ports import Bearer
 
 BY_ITSELF = {"grant": "client_credentials", "client_secret": "secret-canary"}
 

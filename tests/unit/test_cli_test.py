@@ -14,7 +14,7 @@ from mailwicket.cli import app
 from mailwicket.cli.test import mailbox_for, show
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.outgoing import Outgoing
-from mailwicket.model import ConnectionReport, Stage, StageState
+from mailwicket.stages import ConnectionReport, Stage, StageState
 
 
 @pytest.fixture

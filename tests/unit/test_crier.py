@@ -15,7 +15,7 @@ from mailwicket.flow.posting import Posting
 from mailwicket.flow.switchboard import Exchange, Switchboard
 from mailwicket.rules.policy import Policy
 from mailwicket.service.crier import BATCH, EVERY_S, LOOK_S, WINDOW, Crier
-from mailwicket.store import announcements, outbox
+from mailwicket.store import announcements, attempts
 from mailwicket.store.outbox import OutboxId
 from mailwicket.store.store import Store
 
@@ -47,7 +47,7 @@ async def test_no_more_than_a_window_of_mails_waits_and_what_is_sent_makes_room(
         (EVERY_S, 2 * BATCH),
         (EVERY_S, WINDOW),
     ]
-    await square.store.write(lambda tx: outbox.note_sent(tx, {OutboxId(1): None, OutboxId(2): None}, NOON))
+    await square.store.write(lambda tx: attempts.note_sent(tx, {OutboxId(1): None, OutboxId(2): None}, NOON))
     await square.crier.step()
     assert square.rows() == WINDOW + 2
 

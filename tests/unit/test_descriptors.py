@@ -17,9 +17,10 @@ import pytest
 from mailwicket.config.secret import Secret
 from mailwicket.errors import TransientError
 from mailwicket.net import descriptors
+from mailwicket.net.deadlines import Deadlines
 from mailwicket.net.descriptors import TooManyFilesError
 from mailwicket.net.dial import dial
-from mailwicket.net.imap.client import Deadlines, ImapClient
+from mailwicket.net.imap.client import ImapClient
 from mailwicket.net.line import check_room
 from mailwicket.service.supervisor import Keeper
 from mailwicket.service.units import Unit, UnitState

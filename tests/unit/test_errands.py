@@ -12,11 +12,12 @@ import pytest
 from mailwicket.config.outgoing import Outgoing
 from mailwicket.errors import BlockedError, MailwicketError, PermanentError, TransientError
 from mailwicket.mail.parse import parse
-from mailwicket.model import Address, ConnectionReport, Fetched, Look, MailRef, StageState
+from mailwicket.model import Address, Fetched, Look, MailRef
 from mailwicket.outgoing import Envelope, RecipientStatus
 from mailwicket.service import errands
 from mailwicket.service.errands import RoundTrip, SendTo, test_mail
 from mailwicket.service.trial import Candidate, Errand, try_connection
+from mailwicket.stages import ConnectionReport, StageState
 
 CONFIG = Outgoing(
     email="desk@example.org", server="s", sender_name="{technician} ({desk})", title="Büro", reply_to="help@example.org"

@@ -140,14 +140,14 @@ def test_nothing_is_read_behind_a_stop() -> None:
 
 def test_fifty_thousand_lines_take_linear_time() -> None:
     lines = b"".join(b"* %d FETCH (UID %d FLAGS (\\Seen))\r\n" % (n, n) for n in range(50_000))
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert len(read(lines)) == 50_000
-    assert time.perf_counter() - begun < 2  # 0.05 s on the machine it was written on; quadratic would take minutes
+    assert time.process_time() - begun < 2  # 0.05 s on the machine it was written on; quadratic would take minutes
 
 
 def test_a_line_that_comes_in_small_pieces_takes_linear_time() -> None:
     room = Room(line_bytes=1_000_000, text_bytes=2_000_000)
     line = b"* SEARCH " + b"1234567 " * 100_000
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert read(*(line[at : at + 100] for at in range(0, len(line), 100)), b"\r\n", room=room) == [[line]]
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from mailwicket.config.notification import Notification
 from mailwicket.config.preferences import Preferences
-from mailwicket.model import Address, TicketFacts, TicketNumber, TicketStatus
+from mailwicket.facts import TicketFacts
+from mailwicket.model import Address, TicketNumber, TicketStatus
 from mailwicket.outgoing import Answer, Audience, Event, Notice
 from mailwicket.rules.directory import Directory, Person, Role
 from mailwicket.rules.notify import AUDIENCE, Happened, notices

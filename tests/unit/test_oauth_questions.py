@@ -144,8 +144,20 @@ def test_the_link_for_an_administrator_is_that_of_the_tenant_and_asks_for_what_i
     assert query(app_only)["scope"] == "https://ps.outlook.com/.default"
     common = admin_consent_url(microsoft(tenant=None), ("a",), "s") or ""
     assert "/organizations/v2.0/adminconsent" in common
+    sends = admin_consent_url(microsoft(), ("https://outlook.office365.com/.default",), "s", {"smtp"}) or ""
+    assert query(sends)["scope"] == "https://outlook.office365.com/.default"
     google = OAuth.model_validate({"provider": "google", "client_id": "x"})
     assert admin_consent_url(google, ("a",), "s") is None
+
+
+def test_the_link_for_an_administrator_follows_a_url_that_was_written_out() -> None:
+    stand_in = microsoft(authorization_url="http://127.0.0.1:8080/authorize")
+    url = admin_consent_url(stand_in, ("a",), "s") or ""
+    assert url.startswith("http://127.0.0.1:8080/example.org/v2.0/adminconsent?")
+    page = "https://login.microsoftonline.com/example.org/oauth2/v2.0"
+    plain = {"client_id": "x", "authorization_url": f"{page}/authorize", "token_url": f"{page}/token"}
+    url = admin_consent_url(OAuth.model_validate(plain), ("a",), "s") or ""
+    assert url.startswith("https://login.microsoftonline.com/example.org/v2.0/adminconsent?")
 
 
 def test_forms_hold_what_the_rfcs_want_and_no_scope_where_none_is_known() -> None:

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mailwicket import redact
-from mailwicket.redact import REDACTED, SECRET_CHARS_MIN, SECRETS_MAX, Redactor
+from mailwicket.redact import REDACTED, SECRET_CHARS_MIN, Redactor
 from mailwicket.service.logs import escaped
 
 AWKWARD = 'pä"ss\\wörd +/?=\t€'
@@ -134,17 +134,19 @@ def test_short_words_are_no_secrets_here() -> None:
     assert redactor.clean("x" * 100_000) == "x" * 100_000
 
 
-def test_the_oldest_are_forgotten_and_what_is_revealed_again_is_young() -> None:
+def test_the_oldest_are_forgotten_and_what_is_revealed_again_is_young(monkeypatch: pytest.MonkeyPatch) -> None:
+    most = 500
+    monkeypatch.setattr(redact, "SECRETS_MAX", most)
     redactor = knowing("the-first-secret", "the-second-secret")
     words = len(redactor._entries)
     redactor.learn("the-first-secret")
     assert len(redactor._entries) == words
-    for number in range(SECRETS_MAX - 1):
+    for number in range(most - 1):
         redactor.learn(f"number {number:08}")
     assert redactor.clean("the-first-secret the-second-secret") == f"{REDACTED} the-second-secret"
-    for number in range(SECRETS_MAX):
+    for number in range(most):
         redactor.learn(f"again {number:09}")
-    assert len(redactor._known) == SECRETS_MAX
+    assert len(redactor._known) == most
     assert (
         redactor.clean("the-first-secret number 00000007 again 000000007")
         == f"the-first-secret number 00000007 {REDACTED}"

@@ -15,8 +15,12 @@ from typer.testing import CliRunner
 from mailwicket.cli import app
 from mailwicket.cli.settings import load_with
 from mailwicket.config.plugins import installed
+from mailwicket.model import MessageId
+from mailwicket.outgoing import Event
+from mailwicket.rehearsal.back import echoed
 from mailwicket.rehearsal.play import Result, play
-from mailwicket.rehearsal.scenario import ScenarioError, read
+from mailwicket.rehearsal.scenario import BEGIN, ScenarioError, read
+from mailwicket.rehearsal.sent import Sent
 from mailwicket.rehearsal.wire import Wire
 
 CONF = """
@@ -219,6 +223,28 @@ def test_no_id_with_a_flipped_bit_is_ours(tmp_path: Path) -> None:
 def test_what_comes_back_opens_no_ticket(tmp_path: Path, action: str, reason: str) -> None:
     told = outcomes(tmp_path, f"{ASKS}[[step]]\n{ANSWER}[[step]]\n{action}\nexpect = {{reason = '{reason}'}}\n")
     assert told[-1]["ticket"] != "new"
+
+
+def test_what_time_does_to_a_ticket_is_told_of_the_ticket_of_the_step_before(tmp_path: Path) -> None:
+    outcomes(
+        tmp_path,
+        f"""{ASKS}[[step]]
+server = {{unit = "outgoing/support", state = "delays:ann@example.com"}}
+expect = {{requester = "ann@example.com", entry = "none", entries = 1, ticket = "none"}}
+[[step]]
+{ANSWER}expect = {{entry = "public", entries = 2}}
+[[step]]
+at = 2026-01-08T09:00:00Z
+expect = {{entry = "collaboration", entry_text_contains = "did not reach ann@example.com", entries = 3, ticket = "none", sent = [{{event = "delivery_failed"}}]}}
+""",
+    )
+
+
+def test_a_field_is_lost_on_the_way_with_all_its_lines() -> None:
+    raw = b"From: a@b.example\r\nReferences: <1@b.example>\r\n <2@b.example>\r\nSubject: x\r\n\ty\r\n\r\nReferences: no\r\n"
+    sent = Sent(1, MessageId("1@b.example"), Event.CLOSED, "main", "", ["ann@example.com"], None, BEGIN, raw)
+    back = echoed(sent, {"strip": ["references"], "from": "Bob <bob@example.com>"})
+    assert back == b"From: Bob <bob@example.com>\r\nSubject: x\r\n\ty\r\n\r\nReferences: no\r\n"
 
 
 def test_the_command_tells_nothing_but_outcomes(tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ from mailwicket.rehearsal.post import at_once
 from mailwicket.rules.breaker import GOOD_PROBES, PROBE
 from mailwicket.rules.schedule import PAUSES_S
 from mailwicket.store import outbox
+from mailwicket.store.attempts import PAUSES
 from mailwicket.store.database import JOURNAL, migrate
-from mailwicket.store.outbox import PAUSES, Claimed, Draft, SentAs
+from mailwicket.store.outbox import Claimed, Draft, SentAs
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 TAKEN, GONE, LATER = RecipientStatus(250, "ok"), RecipientStatus(550, "gone"), RecipientStatus(450, "later")

@@ -8,20 +8,17 @@ from datetime import UTC, datetime
 
 import pytest
 
+from mailwicket.facts import Facts, KnownMail, Lately, TicketFacts
 from mailwicket.model import (
     Address,
     Automatic,
     Bounce,
-    Facts,
     Flag,
     IntakeId,
-    KnownMail,
-    Lately,
     Mail,
     MessageId,
     Reason,
     Sha256,
-    TicketFacts,
     TicketNumber,
     TicketStatus,
 )

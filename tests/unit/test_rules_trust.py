@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mailwicket.config.preferences import Preferences
+from mailwicket.facts import Facts
 from mailwicket.mail.parse import parse
-from mailwicket.model import Facts
 from mailwicket.rules.letter import Letter
 from mailwicket.rules.policy import Home
 from mailwicket.rules.trust import Standing, Verdict, verdict

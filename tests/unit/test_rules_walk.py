@@ -13,9 +13,10 @@ import pytest
 from tests.stage import ANN, BOB, CONF, EVE, TINA, TOM, VERIFIER, Stage, settings_of
 
 from mailwicket.errors import MailwicketError
+from mailwicket.facts import TicketFacts
 from mailwicket.mail.parse import parse
 from mailwicket.mail.token import flipped
-from mailwicket.model import IntakeId, MessageId, Reason, TicketFacts, TicketNumber, TicketStatus
+from mailwicket.model import IntakeId, MessageId, Reason, TicketNumber, TicketStatus
 from mailwicket.rehearsal.world import KEYS, Delivered, World
 from mailwicket.rules.decide import Arrival, decide
 from mailwicket.rules.outcome import Append, Create, Ignore, Quarantine
@@ -274,7 +275,7 @@ class Walk:
 @pytest.mark.parametrize(
     ("seed", "steps"),
     [
-        *((seed, 1000) for seed in range(3)),
+        (0, 1000),
         *(
             pytest.param(seed, 10_000, marks=[pytest.mark.torture, pytest.mark.timeout(3600)])
             for seed in range(100, 110)
@@ -313,8 +314,8 @@ keywords = ["lottery", "re:^x"]
 @pytest.mark.parametrize(
     ("more", "each"),
     [
-        ("", 4),
-        (ALL_ON, 4),
+        ("", 8),
+        (ALL_ON, 8),
         pytest.param("", 1, marks=pytest.mark.torture),
         pytest.param(ALL_ON, 1, marks=pytest.mark.torture),
     ],

@@ -23,7 +23,7 @@ from mailwicket.store.snapshot import integrity
 from mailwicket.store.soundness import refuse_a_damaged_one
 from mailwicket.store.store import Store
 
-DAMAGES = 100
+DAMAGES = 60
 SCHEMAS = [EmbeddedDesk.schema]
 
 

@@ -9,7 +9,8 @@ from tests.fakes import NOON
 
 from mailwicket.outgoing import RecipientStatus
 from mailwicket.store import slips
-from mailwicket.store.outbox import Attempt, OutboxId, SentAs
+from mailwicket.store.attempts import Attempt
+from mailwicket.store.outbox import OutboxId, SentAs
 from mailwicket.store.slips import Slips
 
 AS = SentAs("desk@example.org", "Désk", None, "")

@@ -8,9 +8,8 @@ import anyio
 import pytest
 
 from mailwicket.errors import BlockedError, MailwicketError, StageError, TransientError
-from mailwicket.model import StageState
-from mailwicket.ports import Probe
 from mailwicket.service.trial import ANY_FIX, AT_ONCE, BUG_FIX, FIXES, Candidate, try_connection, try_connections
+from mailwicket.stages import Probe, StageState
 
 OK, FAILED, SKIPPED = StageState.OK, StageState.FAILED, StageState.SKIPPED
 

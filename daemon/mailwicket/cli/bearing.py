@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 import typer
 
+from mailwicket.admission import Bearer
 from mailwicket.config.oauth import SIGNED_IN
 from mailwicket.errors import BlockedError, TransientError
 from mailwicket.net.oauth.bearer import Door
 from mailwicket.net.oauth.grant import Access, Kept
 from mailwicket.net.oauth.tokens import Tokens
 from mailwicket.net.oauth.wire import Wire
-from mailwicket.ports import Bearer
 from mailwicket.store.database import open_reader
 from mailwicket.store.tokens import TokenSafe
 
@@ -90,7 +90,7 @@ class CliTokens:
 
 
 class CliBearer:
-    """See `ports.Bearer`. A test logs in once: what is refused is told, not tried again."""
+    """See `admission.Bearer`. A test logs in once: what is refused is told, not tried again."""
 
     is_fresh = True
 
@@ -102,7 +102,7 @@ class CliBearer:
         self.left_s = 0.0
 
     async def token(self) -> str:
-        """See `ports.Bearer`."""
+        """See `admission.Bearer`."""
         await anyio.to_thread.run_sync(self._renew, abandon_on_cancel=True)
         safe = TokenSafe(self._settings.daemon.state_dir, ReadOnly(self._settings.daemon.state_dir))
         name = self._door.name

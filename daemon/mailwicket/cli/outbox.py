@@ -19,24 +19,29 @@ Shown = dict[str, Any]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs; its keys are a contract.")]
 Number = Annotated[int, typer.Argument(metavar="ID", help="The mail's number in the outbox.", min=1, max=2**63 - 1)]
 PIPE_WIDTH: Final = 160
+LISTED_MAX: Final = 10_000
 
 
 @app.command("list")
 def list_(
     *,
-    every: Annotated[bool, typer.Option("--all", help="Also what is sent or cancelled.")] = False,
+    every: Annotated[
+        bool | None,
+        typer.Option("--all/--open", help="Also what is sent or cancelled, or not. JSON has it by default."),
+    ] = None,
     ticket: Annotated[int | None, typer.Option("--ticket", metavar="N", help="Only of this ticket.", min=1)] = None,
     as_json: Json = False,
     conf: Conf = None,
 ) -> None:
-    """List the mails that wait or failed, the newest last; with --all the newest 1,000 of all."""
+    """List the mails that wait or failed, the newest last; with --all, and as JSON, the newest 10,000 of all."""
     from mailwicket.cli.books import reading
     from mailwicket.cli.settings import settings_or_exit
     from mailwicket.model import TicketNumber
     from mailwicket.store.outlist import count_paused, listed
 
     with reading(settings_or_exit(conf, exit_code=1)) as tx:
-        mails = listed(tx, every=every, ticket=None if ticket is None else TicketNumber(ticket))
+        number = None if ticket is None else TicketNumber(ticket)
+        mails = listed(tx, every=as_json if every is None else every, ticket=number, limit=LISTED_MAX)
         stopped = count_paused(tx)
     be_lenient()
     if as_json:

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from mailwicket.config.load import Loaded
     from mailwicket.config.outgoing import Outgoing
     from mailwicket.config.settings import Settings
-    from mailwicket.model import ConnectionReport
     from mailwicket.net.machine import BringsTokens
     from mailwicket.ports import Net
     from mailwicket.service.trial import Errand
+    from mailwicket.stages import ConnectionReport
 
     Server = Incoming | Outgoing
 

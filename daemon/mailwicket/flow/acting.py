@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from mailwicket.errors import ConflictError, UnknownError
+from mailwicket.facts import TicketFacts
 from mailwicket.flow.actions import Acted, Action, Actions
 from mailwicket.flow.elsewhere import Elsewhere
 from mailwicket.flow.once import Once
@@ -20,7 +21,7 @@ from mailwicket.flow.saying import written
 from mailwicket.flow.telling import STALE
 from mailwicket.flow.uploads import Upload, keep_all
 from mailwicket.mail.address import people
-from mailwicket.model import Address, EntryKind, IntakeKey, Sha256, TicketDraft, TicketFacts, TicketNumber
+from mailwicket.model import Address, EntryKind, IntakeKey, Sha256, TicketDraft, TicketNumber
 from mailwicket.ports import Joined, JoinsTransaction, KeepsAttachments, ShowsTickets, Transaction
 from mailwicket.rules.own import canonical
 from mailwicket.rules.policy import Policy

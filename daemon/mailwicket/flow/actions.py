@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from mailwicket.errors import ConflictError, UnknownError
+from mailwicket.facts import TicketFacts
 from mailwicket.flow.elsewhere import Elsewhere
 from mailwicket.flow.posting import Moment, Post, Posting
 from mailwicket.flow.saying import PAUSED, News, files_of, quote_of, written
@@ -23,7 +24,6 @@ from mailwicket.model import (
     Said,
     TicketChange,
     TicketDraft,
-    TicketFacts,
     TicketNumber,
     TicketRef,
     TicketStatus,

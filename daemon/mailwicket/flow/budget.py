@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from mailwicket.model import Lately, Mail, TicketNumber
+from mailwicket.facts import Lately
+from mailwicket.model import Mail, TicketNumber
 from mailwicket.rules.own import canonical
 
 HOUR_S: Final = 3600

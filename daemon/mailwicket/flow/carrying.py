@@ -20,7 +20,8 @@ from mailwicket.flow.observe import CourierObserver
 from mailwicket.outgoing import Envelope, RecipientStatus
 from mailwicket.ports import LooksFirst, Submission, Transaction
 from mailwicket.store import outbox
-from mailwicket.store.outbox import Attempt, Claimed, Noted, OutboxId, SentAs
+from mailwicket.store.attempts import Attempt, Noted
+from mailwicket.store.outbox import Claimed, OutboxId, SentAs
 from mailwicket.store.slips import Slip
 from mailwicket.store.store import Store
 

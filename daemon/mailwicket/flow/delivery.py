@@ -18,7 +18,7 @@ from mailwicket.flow.carrying import Pace, Session, take_over
 from mailwicket.flow.handing import ConnectionOverError, Office
 from mailwicket.flow.observe import CourierObserver
 from mailwicket.flow.rounds import Round
-from mailwicket.ports import Sender
+from mailwicket.ports import KnowsLogin, Sender
 from mailwicket.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,7 @@ class Courier:
         await self._store.write(partial(take_over, self._store, self._office, self.name))
         self._store.slips.clear(self.name)
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._check_login)
             tasks.start_soon(self._probe)
             tasks.start_soon(self._give_up)
             for number in range(self._connections):
@@ -125,6 +126,18 @@ class Courier:
             self._observer.blocked(failure)
         else:
             self._observer.waits(failure, pause_s)
+
+    async def _check_login(self) -> None:
+        """Find out before there is mail that nobody can log in: people mend that, and the primary stands in."""
+        if not isinstance(self._sender, KnowsLogin):
+            return
+        outages = self._round.outages
+        try:
+            await self._sender.check_login()
+        except BlockedError as failure:
+            self._fail(failure, outages)
+        except TransientError as failure:
+            log.debug("outgoing/%s: %s", self.name, failure)
 
     async def _probe(self) -> None:
         """While the server is broken, connect and log in once a minute, or when somebody calls."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mailwicket.model import MessageId, TicketFacts, TicketNumber, TicketStatus
+from mailwicket.facts import TicketFacts
+from mailwicket.model import MessageId, TicketNumber, TicketStatus
 from mailwicket.rules.outcome import Append, Create
 from mailwicket.rules.own import canonical
 

@@ -27,8 +27,9 @@ from mailwicket.outgoing import Envelope, RecipientStatus
 from mailwicket.ports import Transaction
 from mailwicket.rules.own import canonical
 from mailwicket.rules.schedule import pause_s
-from mailwicket.store import outbox
-from mailwicket.store.outbox import Attempt, Claimed, Noted, SentAs, pause_of
+from mailwicket.store import attempts
+from mailwicket.store.attempts import Attempt, Noted, pause_of
+from mailwicket.store.outbox import Claimed, SentAs
 
 OWN_FAULT: Final = 3
 """A mail that was tried so often is itself to blame where a server that let us in fails again; others go on."""
@@ -75,8 +76,8 @@ class Office:
 
     def conclude_all(self, tx: Transaction, ended: Sequence[tuple[Claimed, Attempt]]) -> None:
         """Note how many attempts ended; those that simply succeeded with three statements."""
-        plain = {mail.outbox_id: attempt.sent_as for mail, attempt in ended if outbox.is_plain(mail, attempt)}
-        outbox.note_sent(tx, plain, self.clock())
+        plain = {mail.outbox_id: attempt.sent_as for mail, attempt in ended if attempts.is_plain(mail, attempt)}
+        attempts.note_sent(tx, plain, self.clock())
         for mail, attempt in ended:
             if mail.outbox_id not in plain:
                 self.conclude(tx, mail, attempt)
@@ -84,7 +85,7 @@ class Office:
     def conclude(self, tx: Transaction, mail: Claimed, attempt: Attempt) -> None:
         """Note how an *attempt* of *mail* ended, and what follows."""
         now = self.clock()
-        noted = outbox.note_attempt(tx, mail, attempt, now)
+        noted = attempts.note_attempt(tx, mail, attempt, now)
         if noted.failed or attempt.outcome == "uncertain":
             self.aftermath.ended(tx, mail, attempt, noted, now)
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mailwicket.errors import PermanentError
+from mailwicket.facts import TicketFacts
 from mailwicket.flow import drafts
 from mailwicket.flow.budget import Budget
 from mailwicket.flow.effects import joined, opened
 from mailwicket.flow.reading import Read
-from mailwicket.model import IntakeId, IntakeKey, Mail, Reason, Step, TicketFacts, TicketNumber, TicketRef
+from mailwicket.model import IntakeId, IntakeKey, Mail, Reason, Step, TicketNumber, TicketRef
 from mailwicket.ports import Joined, Transaction
 from mailwicket.rules.decide import Arrival, decide
 from mailwicket.rules.outcome import Append, Create, Ignore, Outcome, Quarantine

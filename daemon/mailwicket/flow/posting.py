@@ -16,13 +16,15 @@ from datetime import datetime
 
 from mailwicket.config.notification import Notification
 from mailwicket.errors import ConflictError, PermanentError
+from mailwicket.facts import TicketFacts
 from mailwicket.flow.switchboard import Switchboard
 from mailwicket.flow.writing import Writing
 from mailwicket.mail.wording import Context, Person, TicketWords, Wording
-from mailwicket.model import Address, MessageId, TicketFacts
+from mailwicket.model import Address, MessageId
 from mailwicket.outgoing import ANY_SERVER, Event, Notice
 from mailwicket.ports import Transaction
 from mailwicket.rules.acknowledge import DAY, Acknowledged, may_acknowledge
+from mailwicket.rules.directory import Role
 from mailwicket.rules.notify import Happened, is_sent, notices
 from mailwicket.rules.own import canonical, domain_of
 from mailwicket.rules.policy import Policy
@@ -118,9 +120,10 @@ class Posting:
         """The transaction is over: have what it queued sent."""
         self._board.wake()
 
-    def is_technician(self, author: Address) -> bool:
-        """Tell whether *author* is one."""
-        return self.policy.directory.is_technician(author.address)
+    def answers_for_the_desk(self, author: Address, facts: TicketFacts) -> bool:
+        """Tell whether *author* is a technician, and not the one who asks in *facts*."""
+        person = self.policy.directory.find(author.address)
+        return person.role is Role.TECHNICIAN and facts.requester not in person.addresses | {person.address}
 
     def may_acknowledge(self, moment: Moment, address: str, *, verified: bool) -> bool:
         """Tell whether the caps let *address* be told by itself that his mail arrived."""
@@ -177,7 +180,7 @@ class Posting:
         route = self._board.route(replace(self.question(notice.event, facts, post.chosen), received_at=source))
         if route is None:
             return False
-        words = self._wording.write(notice, self._context(post, facts))
+        words = self._wording.write(notice, self._context(notice, post, facts))
         for fault in words.faults:
             log.warning("%s; the shipped words are sent", fault)
         parents = self._parents(moment.tx, notice, post)
@@ -232,7 +235,7 @@ class Posting:
         """Return a route as it is kept beside its mail."""
         return {**route.told(), "from": self._board.exchange.servers[route.via].email}
 
-    def _context(self, post: Post, facts: TicketFacts | None) -> Context:
+    def _context(self, notice: Notice, post: Post, facts: TicketFacts | None) -> Context:
         author, given = post.happened.author, post.context
         preferences = self.policy.preferences
         return Context(
@@ -246,8 +249,11 @@ class Posting:
             subject=post.happened.subject,
             grace_days=preferences.reply_to_closed.grace_days,
             delimiter=given.delimiter,
-            mark=self.policy.keys.mark(facts.number) if facts is not None and preferences.body_marker else "",
+            mark=self._mark(notice, facts) if facts is not None and preferences.body_marker else "",
         )
+
+    def _mark(self, notice: Notice, facts: TicketFacts) -> str:
+        return self.policy.keys.mark(facts.number, internal=notice.internal)
 
     def _ticket(self, facts: TicketFacts, post: Post) -> TicketWords:
         return TicketWords(

@@ -16,7 +16,7 @@ from mailwicket.ports import Transaction
 from mailwicket.rules.breaker import Failure
 from mailwicket.rules.schedule import pause_s
 from mailwicket.store import outbox
-from mailwicket.store.outbox import Attempt
+from mailwicket.store.attempts import Attempt
 
 SHARE: Final = 4
 """A further connection is opened for so many mails that wait: a login costs as much as some mails."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from mailwicket.facts import TicketFacts
 from mailwicket.mail import markdown
 from mailwicket.mail.wording import Passage
-from mailwicket.model import Address, Attachment, EntryDraft, EntryKind, Said, Sha256, TicketFacts
+from mailwicket.model import Address, Attachment, EntryDraft, EntryKind, Said, Sha256
 from mailwicket.outgoing import Event
 from mailwicket.rules.own import canonical
 from mailwicket.store.outbox import File

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 import anyio
 
@@ -21,6 +22,14 @@ from mailwicket.rules.route import Mailbox, Map, Question, Route, Server, route
 from mailwicket.store.outbox import Claimed, SentAs
 
 log = logging.getLogger(__name__)
+
+
+class PlusAddress(Protocol):
+    """Puts a ticket's token into an address (`mail.token.Keyring`)."""
+
+    def __call__(self, address: str, ticket: TicketNumber, *, internal: bool = False) -> str:
+        """Return *address* with the token of *ticket*; *internal*: what answers there is for technicians only."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,7 @@ class Exchange:
     allow_choosing: bool = False
     desks: Mapping[str, str] = field(default_factory=dict)
     """How the desk is called that sends by a server (NAME) which does not say so itself."""
-    plus_address: Callable[[str, TicketNumber], str] | None = None
+    plus_address: PlusAddress | None = None
     """Puts a ticket's token into the address that answers go to; None: that is not wanted."""
 
 
@@ -173,7 +182,7 @@ class Switchboard:
         told = identity(server, desk, author, stands_in=stands_in, answers=self._answers(mail))
         reply_to = told.reply_to
         if self._exchange.plus_address is not None and mail.ticket is not None:
-            reply_to = self._exchange.plus_address(reply_to or told.address, mail.ticket)
+            reply_to = self._exchange.plus_address(reply_to or told.address, mail.ticket, internal=mail.internal)
         automatic = not mail.words.get("human")
         reverse_path = "" if automatic and server.null_return_path else told.address
         return SentAs(told.address, told.name, reply_to, reverse_path)

@@ -8,23 +8,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mailwicket.errors import PermanentError
+from mailwicket.facts import TicketFacts
 from mailwicket.flow.judgement import Told
 from mailwicket.flow.posting import Moment, Post, Posting
 from mailwicket.flow.saying import PAUSED, written
 from mailwicket.mail.explain import new_words
 from mailwicket.mail.wording import Context, Failure, Passage, Person
-from mailwicket.model import (
-    Address,
-    AttachmentPlace,
-    EntryKind,
-    Flag,
-    IntakeKey,
-    Mail,
-    Reason,
-    TicketFacts,
-    TicketNumber,
-    TicketRef,
-)
+from mailwicket.model import Address, AttachmentPlace, EntryKind, Flag, IntakeKey, Mail, Reason, TicketNumber, TicketRef
 from mailwicket.outgoing import Event
 from mailwicket.ports import JoinsTransaction, MarksEntries, Transaction
 from mailwicket.rules.decide import home_of
@@ -32,7 +22,8 @@ from mailwicket.rules.notify import Happened
 from mailwicket.rules.outcome import Append, Create, Quarantine
 from mailwicket.rules.own import canonical
 from mailwicket.store import journal, outlist
-from mailwicket.store.outbox import Attempt, Claimed, File, Noted
+from mailwicket.store.attempts import Attempt, Noted
+from mailwicket.store.outbox import Claimed, File
 from mailwicket.store.raw import RawPlace
 from mailwicket.timestamp import timestamp
 
@@ -128,7 +119,7 @@ class Telling:
         mail, author = told.read.mail, outcome.author
         assert mail is not None  # noqa: S101 - asked before
         assert author is not None  # noqa: S101 - asked before
-        event = _event(outcome, is_technician=self.posting.is_technician(author))
+        event = _event(outcome, of_the_desk=self.posting.answers_for_the_desk(author, facts))
         answers_all = event is Event.TECHNICIAN_REPLIED
         reached = frozenset(canonical(one.address) for one in (*mail.to, *mail.cc))
         happened = Happened(
@@ -230,14 +221,14 @@ def _lost(mail: Claimed, addresses: Sequence[str], said: str, paused: Sequence[s
     return f"{text}\nNothing is sent to {', '.join(paused)} any more." if paused else text
 
 
-def _event(outcome: Append, *, is_technician: bool) -> Event:
+def _event(outcome: Append, *, of_the_desk: bool) -> Event:
     if outcome.reason is Reason.REOPENED:
         return Event.REOPENED
     if outcome.reason is Reason.ADDED_CLOSED:
         return Event.ADDED_TO_CLOSED
     if not outcome.public:
         return Event.COLLABORATION_ADDED
-    return Event.TECHNICIAN_REPLIED if is_technician else Event.REQUESTER_REPLIED
+    return Event.TECHNICIAN_REPLIED if of_the_desk else Event.REQUESTER_REPLIED
 
 
 def _names(people: Iterable[Address]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from mailwicket.model import Address
 PEOPLE_MAX: Final = 2000
 ADDRESS_MAX_CHARS: Final = 998
 HELD_MAX_CHARS: Final = 200
+NOTES_DEPTH: Final = 3
 
 _ATOM: Final = r"[^\s<>,;:\"()\[\]\\@]"
 _CONTROL: Final = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -50,7 +51,7 @@ def people(value: str) -> Sequence[Address]:
         value = value[: value.rfind(",", 0, FIELD_MAX_CHARS) + 1]
     if plain := _PLAIN.fullmatch(value):  # one person, nothing quoted in it: nearly all mail
         address = plain[2] or plain[3]
-        if "'" not in address and len(address) <= ADDRESS_MAX_CHARS:
+        if "'" not in address and address[-1] != "." and len(address) <= ADDRESS_MAX_CHARS:
             name = plain[1] or ""
             if ("  " in name or "\t" in name) and '"' not in value:  # between words of no quotes any blanks are one
                 name = " ".join(filter(None, name.replace("\t", " ").split(" ")))
@@ -264,7 +265,10 @@ def _address(text: str) -> str:
 
 
 def _without_blanks(text: str) -> str:
-    text = _NOTE.sub("", text).strip("<> \t")
+    if "(" in text:
+        for _ in range(NOTES_DEPTH):
+            text = _NOTE.sub("", text)
+    text = text.strip("<> \t")
     if text.startswith("'"):
         text = text.strip("'")
     if any(letter.isspace() for letter in text):

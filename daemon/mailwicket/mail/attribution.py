@@ -49,6 +49,10 @@ _PLAIN_LAST: Final = re.compile(r"\S@\S{1,255}[:：]$")
 _INNER: Final = re.compile(
     r"(?<=[.!?)…:,])[ \xa0]{1,3}(?=(?:On|Am|Le|El|Il|Op|Den|Em|Dnia|W dniu|Dne|Dňa|Vào|Pada|În|Στις|Þann)[ \xa0])"
 )
+_RUN_INTO: Final = re.compile(
+    r"(?<=[\w-])[ \xa0]{1,3}(?=(?:On|Am|Le|El|Il|Op|Den|Em)[ \xa0]"
+    r"(?:[^\W\d_a-z][^\W\d_]{1,9}[.,]{0,2}[ \xa0]|\d{1,4}[./ -]))"
+)
 _MINE: Final = frozenset(phrases("I"))
 _TOLD: Final = re.compile(
     r"\b(?:the|he|she|they|my|our|this) (?:\w{1,20} )?wrote\b|"
@@ -169,6 +173,7 @@ def _whole(lines: Sequence[str], begin: int, last: int, least: int, window: str)
         top -= 1
     inner = _inner(lines[top])
     own = "" if inner is None else lines[top][:inner].rstrip(WHITE)
+    own = own.rstrip("-" + WHITE) if own.endswith("--") else own
     return Attribution(top, last + 1, own)
 
 
@@ -230,7 +235,16 @@ def _inner(text: str) -> int | None:
     for match in _INNER.finditer(text[: 4 * LINE_MAX_CHARS]):
         if _is_dated(text[match.end() : match.end() + LINE_MAX_CHARS]):
             found = match.end()
-    return found
+    return _run_into(text) if found is None else found
+
+
+def _run_into(text: str) -> int | None:
+    """Return where an attribution with date, time and address begins in *text*, whatever stands before it."""
+    for match in _RUN_INTO.finditer(text[: 2 * LINE_MAX_CHARS]):
+        rest = text[match.end() : match.end() + LINE_MAX_CHARS]
+        if "@" in rest and _DATE.search(rest) and _TIME.search(rest) and may_end(rest):
+            return match.end()
+    return None
 
 
 def _is_dated(text: str) -> bool:

@@ -29,6 +29,8 @@ _NOT_BASE64: Final = bytes(set(range(256)) - set(_ALPHABET))
 _LETTERS: Final = _ALPHABET.rstrip(b"=")
 # A soft line break with blanks before the line's end, or with CR alone for one (RFC 2045 6.7).
 _SOFT_ODD: Final = re.compile(rb"=(?:[ \t]{1,76}+\r?+(?:\n|\Z)|[ \t]{0,76}+\r(?!\n))")
+_IN_TWO: Final = re.compile(rb"=([0-9A-Fa-f])=\r?\n([0-9A-Fa-f])")  # an escape, cut by a line break
+_OVER: Final = re.compile(rb"=\r?\n--")  # base64 has come to its end, and a boundary follows that is none of ours
 
 
 # What is written for an encoding, without its dashes and blanks.
@@ -120,7 +122,7 @@ def _quoted_printable(raw: Raw, begin: int, end: int) -> Iterator[bytes]:
         piece = raw[begin:stop]
         content = binascii.a2b_qp(piece)
         if b"=" in content or b"\n" not in piece:  # the library leaves the blanks, and skips a line behind CR alone
-            content = binascii.a2b_qp(_SOFT_ODD.sub(b"=\n", piece))
+            content = binascii.a2b_qp(_IN_TWO.sub(rb"=\1\2", _SOFT_ODD.sub(b"=\n", piece)))
         yield content
         begin = stop
 
@@ -134,7 +136,8 @@ def _base64(raw: Raw, begin: int, end: int) -> Iterator[bytes]:
             content, rest = lines
             yield content
             continue
-        piece = piece.translate(None, _NOT_BASE64)
+        over = _OVER.search(piece)
+        piece = piece[: over.start() + 1 if over else None].translate(None, _NOT_BASE64)
         if piece.count(b"=") > RUNS_MAX:  # no encoder writes that: it is made to keep us busy
             piece = piece.translate(None, b"=")
         *runs, last = (rest + piece).split(b"=")
@@ -142,6 +145,8 @@ def _base64(raw: Raw, begin: int, end: int) -> Iterator[bytes]:
         whole = len(last) // 4 * 4
         rest = last[whole:]
         yield pybase64.b64decode(last[:whole], validate=True)
+        if over:
+            break
     if rest:
         yield _base64_run(rest)
 

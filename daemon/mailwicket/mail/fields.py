@@ -78,7 +78,7 @@ def address(field: str, text: str) -> str:
         with suppress(UnicodeError):
             domain = domain.encode("idna").decode("ascii")
     is_local = _LOCAL.fullmatch(local) or _QUOTED_LOCAL.fullmatch(local)
-    if "=?" in text:  # some programs decode what may not be encoded: they would write to somebody else
+    if "=?" in text or not local.strip("'"):  # some programs decode what may not be encoded, or take quotes off
         is_local = None
     if len(text) > ADDRESS_MAX_CHARS or not is_local or not _DOMAIN.fullmatch(domain) or not local.isprintable():
         raise ValueError(f"{field}: an address that cannot be written to")

@@ -297,8 +297,9 @@ def _read(lines: Sequence[str], at: int, within: int, first: _Line) -> tuple[_Fi
 
 
 def _goes_on(lines: Sequence[str], number: int, quotes: int, fields: _Fields) -> bool:
-    """Tell whether another label stands behind the empty line *number*."""
-    line = _labelled(lines[number + 1]) if number + 1 < len(lines) else None
+    """Tell whether another label stands behind the empty line *number*, or two."""
+    below = number + 1 + (number + 1 < len(lines) and is_empty(lines[number + 1]))
+    line = _labelled(lines[below]) if below < len(lines) else None
     return line is not None and line.quotes == quotes and any(label not in fields.values for label in line.meanings)
 
 

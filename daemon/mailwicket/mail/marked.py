@@ -80,6 +80,7 @@ class _Own(Page):
         self.found = False
         self._looks_left = LOOKS_MAX
         self._quote_comes = False
+        self._is_gmail_reply = False
 
     def begin(self, name: str, rest: str, markup: str, end: int) -> None:
         """Look for a mark on each start tag."""
@@ -134,11 +135,13 @@ class _Own(Page):
         opens = last.endswith((":", "：")) and len(last) <= ATTRIBUTION_MAX_CHARS
         dated = opens and _DATED.search(last) is not None
         told = attributes(rest) if rest else {}
+        classes = set(told.get("class", "").split()[:20])
         cited = (
             told.get("type", "").lower() == "cite"
             or told.get("cite", "").startswith("mid:")
             or told.get("id", "") in _QUOTE_IDS
-            or set(told.get("class", "").split()[:20]) & (_QUOTE_CLASSES | _GMAIL)
+            or classes & _QUOTE_CLASSES
+            or (self._is_gmail_reply and classes & _GMAIL)  # before that it is what somebody set in
         )
         expected, self._quote_comes = self._quote_comes, False
         if not cited and not dated and not expected:
@@ -157,8 +160,7 @@ class _Own(Page):
         ahead = _BLOCKQUOTE.search(self._ahead(markup, end))
         if ahead is None:
             return self._leave_out(name)
-        self.found = True
-        self._quote_comes = True
+        self.found = self._quote_comes = self._is_gmail_reply = True
         self.mute_until = end + ahead.start()
         return False
 

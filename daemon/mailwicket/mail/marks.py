@@ -14,6 +14,7 @@ WRAPPED_MIN_CHARS: Final = 60
 
 WRAPPED_AT_CHARS: Final = 70
 _INITIALS: Final = re.compile(r"[A-Z\u0410-\u042f]{2}>(?: |$)")
+_OPEN_LINK: Final = re.compile(r"[(<]https?://[^\s<>()]{1,400}$")
 _GROUPWISE: Final = re.compile(r">>> ?[^<>]{0,80}(?:<[^<>]{1,200}>)?[^<>]{0,60}\d[^<>]{0,30}>>>$")
 
 
@@ -75,6 +76,8 @@ def _is_rest(above: str, line: str, *, is_usual: bool) -> bool:
     if not bare or len(bare) > LINE_MAX_CHARS:
         return False
     if bare.startswith(("(http", "<http", "http")) and bare.rstrip(WHITE).endswith((">", ")")):
+        return True
+    if bare.endswith((">", ")")) and " " not in bare and _OPEN_LINK.search(above[-LINE_MAX_CHARS:]):
         return True
     return (
         (bare[0].islower() or is_usual)

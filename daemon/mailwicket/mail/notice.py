@@ -46,7 +46,7 @@ _OTHERS: Final = re.compile(
     r"(?: (?:the|your|address|sender|mail|email|account|user|is)){0,3}[^\w@]{0,12}$"
 )
 _TO: Final = re.compile(
-    r"(?:\b(?:to|for|user|users|mailbox|account|recipients?|recipient\(s\)|addressee|address|address\(es\)|reach|reached|"
+    r"(?:\b(?:to|for|user|users|mailbox|account|recipients?|recipient\(s\)|addressee|addressed|address|address\(es\)|reach|reached|"
     r"rcpt|dda|smtp|rfc822|mailto|an|empfänger|adresse|destinataires?|destinatario|destinatarios|destinatário|à|para|naar|aan|till|til|do|"
     r"кому|получател\w|адрес\w{0,3}|пользовател\w)|收件人|收信人|宛先|受信者|あて先|받는 사람|"
     r"수신자|收件者)[^\w@]{0,12}$"
@@ -67,6 +67,7 @@ _ANNOUNCED: Final = re.compile(r"recipient|address|following|users|destinat|empf
 _WHY: Final = re.compile(r"reason|error|said|answer|respon", re.IGNORECASE)
 # Exim names the address that we wrote to below the one, or the program or file, that it leads to.
 _SOURCE: Final = re.compile(r"[ \t]{1,16}\(?(?:ultimately )?generated (?:by|from) ")
+_FIELDS: Final = frozenset({"to:", "an:", "à :", "à:", "para:", "a:"})
 _BETWEEN: Final = " \t,;<>\"'"
 _NOBODY: Final = ("mailer-daemon@", "postmaster@", "abuse@", "mailerdaemon@", "mail-daemon@")
 
@@ -190,6 +191,8 @@ def _place(named: _Named, line: str, found: re.Match[str], before: str, *, expla
         return named.listed
     if _aside(prefix):
         return None
+    if prefix in _FIELDS:  # of the mail that was sent; if nobody else is named, that is looked at
+        return named.others
     if not explains and (_TO.search(prefix) or _REPLY.search(prefix) or _SAID.match(suffix)):
         return named.told
     return named.others

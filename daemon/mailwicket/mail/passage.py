@@ -89,7 +89,7 @@ def _announced(said: Title, lines: list[str], number: int, mark: Separator) -> P
     if mark.quotes and not said.is_forward and (said.is_reply or _is_inside_quote(lines, number)):
         return None
     is_sure = mark.kind is Kind.FORWARD or is_bare_phrase(lines[number].strip(" \r>-=_*"))  # or "Original price"
-    needs_header = not said.is_forward or not mark.dashed or not is_sure or bool(said.languages)
+    needs_header = not said.is_forward or not is_sure or bool(said.languages)
     found = _header_below(lines, number, mark)
     if found is None and mark.rest:
         return None  # words, and no header

@@ -87,7 +87,7 @@ da original: oprindelig meddelelse, original meddelelse, oprindelig besked, opri
 da device: sendt fra min *, sendt fra mit *, sendt fra *, sendt med *, sendt via *, hent outlook til *, send fra min *
 de wrote: schrieb, geschrieben, schreibt, schrieben, hat geschrieben
 de opens: am, vom, zitat von, zitiere, nachricht von
-de original: ursprüngliche nachricht, original-nachricht, originalnachricht, original nachricht
+de original: antwort nachricht, ursprüngliche nachricht, original-nachricht, originalnachricht, original nachricht
 de original: urspruengliche nachricht, ursprüngliche mail, ursprüngliche e-mail, originalmail, ursprünglicher termin
 de original: ursprüngl. nachricht
 de device: mobil gesendet, von meinem * gesendet, von meiner * gesendet, von meinen * gesendet, gesendet von *

@@ -28,12 +28,13 @@ MASTERS: Final = (
     "email system", "mail security", "email security", "mailgate", "daemon@", "mail system", "mailsystem",
     "mail router", "mail administrator", "delivery system", "delivery subsystem", "returned mail", "mail delivery",
     "delivery notification", "microsoft exchange", "mail filter gateway", "listserv@", "message router",
+    "smtp gateway", "ndr@",
 )  # fmt: skip
 """A mail server, or the person who looks after it."""
 
 # Each of those holds one of these: for nearly all mail this is the only look.
 _QUICK: Final = re.compile(
-    r"daemon|master|lotus|bounce|agent|service|mta@|mmdf@|smtp|deliver|syst|sist|minist|admin|beheer|gate|server|marshal|scanner|router|secur|transp|transf|sweeper|surfcontrol|netmail|"
+    r"daemon|master|ndr@|lotus|bounce|agent|service|mta@|mmdf@|smtp|deliver|syst|sist|minist|admin|beheer|gate|server|marshal|scanner|router|secur|transp|transf|sweeper|surfcontrol|netmail|"
     r"vpop3|mailer@|root@|uucp@|listserv|return|сист|postbote|zustell|exchange"
 )
 _DOMAIN: Final = re.compile(r"@[^\s<>\"]*")
@@ -57,6 +58,8 @@ def server(author: str) -> int:
     elif not _QUICK.search(name):
         return 0
     name = _DOMAIN.sub("@", name)
+    if "_" in name:
+        name = f"{name} {name.replace('_', ' ')}"
     return 2 if any(word in name for word in MACHINES) else int(any(word in name for word in MASTERS))
 
 

@@ -42,7 +42,7 @@ def reply_text(text: str, markup: str | None = None) -> str:
     own, is_between = _new(text)
     if markup is not None and not is_between:
         part = own_part(markup)
-        own = (_new(part)[0] if part else "") or own
+        own = (_new(part, cites=True)[0] if part else "") or own
     return own or text.strip(WHITE + "\n")
 
 
@@ -59,11 +59,11 @@ def unquoted(text: str, markup: str | None = None) -> str:
     own, is_between = _new(text, signed=True)
     if markup is not None and not is_between:
         part = own_part(markup)
-        own = (_new(part, signed=True)[0] if part else "") or own
+        own = (_new(part, signed=True, cites=True)[0] if part else "") or own
     return own or text.strip(WHITE + "\n")
 
 
-def _new(text: str, *, signed: bool = False) -> tuple[str, bool]:
+def _new(text: str, *, signed: bool = False, cites: bool = False) -> tuple[str, bool]:
     """Return the new words of *text*, and whether they stand between quoted lines that are kept.
 
     At most EXAMINED_MAX_CHARS in EXAMINED_MAX_LINES are looked at; what comes behind is kept, unless a quote
@@ -85,7 +85,7 @@ def _new(text: str, *, signed: bool = False) -> tuple[str, bool]:
             return own, above.is_between
         if not is_quoted(lines[mark[0]]):
             lines = lines[mark[1] :]
-    reply = _Reply(lines, signed=signed)
+    reply = _Reply(lines, signed=signed, cites=cites)
     own = reply.words()
     if rest and not reply.cut_short:
         own = f"{own}\n{rest}".strip(WHITE + "\n")
@@ -117,6 +117,8 @@ class _Reply:
     """Whether a desk's delimiter stood right below."""
     signed: bool = False
     """Whether the signature is kept."""
+    cites: bool = False
+    """Whether a quote at the end that nothing announces is kept: what programs quote was taken out, so he set it in."""
     quoted: list[bool] = field(init=False)
     pieces: list[_Piece] = field(default_factory=list)
     begin: int = 0  # of the piece that is being read
@@ -272,7 +274,7 @@ class _Reply:
         ]
         pieces = [piece for piece in pieces if piece.lines]
         is_inside = False
-        while pieces and pieces[-1].quote:
+        while pieces and pieces[-1].quote and not (self.cites and is_quoted(pieces[-1].lines[0])):
             pieces.pop()
             is_inside = self.cut_short = True
         quotes = [number for number, piece in enumerate(pieces) if piece.quote]

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from mailwicket.mail.absence import absent, answers
+from mailwicket.mail.automatic import open_to_all
 from mailwicket.mail.header import Header, ids, parameters, words
 from mailwicket.mail.notice import Notice, addresses, read
 from mailwicket.mail.postmaster import nowhere, server, unnamed
-from mailwicket.mail.report_words import DIGESTS, FAILED, LATE, PASSED, PASSED_TITLES, REASONS, SUBJECTS
+from mailwicket.mail.report_words import DIGESTS, FAILED, GREETINGS, LATE, PASSED, PASSED_TITLES, REASONS, SUBJECTS
 from mailwicket.mail.status import Fate, Fields, fields
 from mailwicket.model import Bounce, MessageId
 
@@ -75,14 +76,17 @@ def evidence(header: Header, subject: str) -> Evidence:
     if weight == 1 and "postmaster@" in author.casefold() and unnamed(author) and not answers(subject):
         weight = 2
     failed = "x-failed-recipients" in header
+    failed |= author.strip() == "<>" and nowhere(header)  # from nobody to nowhere
     by_server = weight > 0 or failed
     weight += SURE * failed + nowhere(header)
     said = header.get("auto-submitted")[:5].casefold() == "auto-"
     may_be_human = by_server and weight == 1 and not said
-    if (not weight and not said) or answers(subject) or absent(subject):
+    bulk = header.get("precedence").strip().casefold() in {"bulk", "junk"} and not open_to_all(header)
+    if (not weight and not said and not bulk) or answers(subject) or absent(subject):
         return Evidence(weight if weight >= ENOUGH else 0, by_server, failed)
     title = subject.casefold().strip(" *[]-!").replace("\u2019", "'")
     titled = any(word in title for word in SUBJECTS) if weight else title.startswith(SUBJECTS)
+    said = said or bulk
     return Evidence(weight + titled + (said and (weight > 0 or titled)), by_server, failed or titled, may_be_human)
 
 
@@ -129,7 +133,7 @@ class _Report:
         if passed or not (late or failed or self.sure or found.failed):
             return None
         who = found.failed or found.late or self._recipients(notice)
-        if self.may_be_human and not who:
+        if self.may_be_human and (not who or "?" in notice.words or notice.words.startswith(GREETINGS)):
             return None
         permanent: bool | None = False if late else (failed or self.sure) or None
         if Fate.FAILED in found.fates:

@@ -135,7 +135,8 @@ REASONS: Final = (
 LATE: Final = (
     "advisory-only", "advisory only", "has been postponed", "just a warning", "only a warning", "re-attempted",
     "temporary failure report", "is only temporary", "not failed yet", "has not failed", "yet to be delivered",
-    "will attempt to", "we will keep", "retrying for", "will be tried again", "will be made again",
+    "will attempt to deliver", "will attempt to send", "will attempt to re", "we will keep", "retrying for",
+    "will be tried again", "will be made again",
     "attempt delivery again", "being retried", "warning message only", "do not need to resend",
     "don't need to resend", "need not resend", "no need to resend", "will keep trying", "will continue trying",
     "will continue to try", "will continue to be", "keep on trying", "continue to retry", "attempts will continue",
@@ -212,3 +213,11 @@ RETURNED: Final = (
     "text of your message", "headers of the original message", "the text of the original", "the first lines of the",
 )  # fmt: skip
 """The same at the beginning of any line."""
+
+GREETINGS: Final = (
+    "hi ", "hi,", "hi!", "hello ", "hello,", "hello!", "good morning", "good afternoon", "good evening", "hey ", "hey,",
+    "hallo ", "hallo,", "guten ", "moin", "bonjour", "salut", "hola", "buenos ", "buenas ", "ciao", "buongiorno",
+    "olá", "bom dia", "boa tarde", "goedemorgen", "goedemiddag", "beste ", "hej ", "hej,", "hei ", "hei,",
+    "cześć", "dzień dobry", "ahoj", "dobrý den", "здравствуйте", "добрый день", "привет", "добрий день", "merhaba",
+)  # fmt: skip
+"""How people begin, and hardly a server that has a person's name."""

@@ -66,6 +66,9 @@ def _table() -> tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, str], .
 _BEHIND, _BEFORE, _WITHIN, _NOWHERE = _table()
 _HEADS: Final = tuple(head for head, _ in _WITHIN)
 _THING: Final = re.compile(f"(?<![a-z0-9])(?:{'|'.join(map(re.escape, DEVICES))})")
+_SENT_FROM: Final = re.compile(r"Sent from [^.,;:!?]{2,50}$")
+"""Whatever somebody calls his telephone, in a paragraph of its own."""
+
 _ARTICLE: Final = re.compile(r"(?:the|an?|my|l'|le|la|el|il|de|het|der|die|das|meinem|mon|mi|mijn) ")
 _POSSESSIVE: Final = re.compile(
     r"\b(?:my|meine[mnr]?|mon|ma|mi|mijn|minu?|mit|mitt|meu|minha|meva|moje\w*|mého|môjho|мо\w*|mio|mia|benim|"
@@ -132,7 +135,7 @@ def _begins(lines: Sequence[str], *, had_divider: bool) -> tuple[int, bool]:
             last = number
         elif bare in _DELIMITERS:
             divider = divider or number
-        elif _RULE.match(bare) and _is_footer(lines[number + 1 :], filled):
+        elif _RULE.match(bare) and _is_footer(lines[number + 1 : last], filled):
             last = number
     if divider is not None and divider < last and not had_divider:
         return divider, True
@@ -170,7 +173,7 @@ def _without_devices(lines: list[str]) -> list[str]:
         if bare:
             seen += 1
             above = lines[number - 1].strip(WHITE)
-            if is_device(bare) or (not above and is_device(bare.capitalize())):
+            if is_device(bare) or (not above and (is_device(bare.capitalize()) or _SENT_FROM.match(bare))):
                 del lines[number]
             elif (_LINK_ALONE.match(bare) and (is_device(above) or is_device(f"{above} {bare}"))) or (
                 len(bare) + len(above) < DEVICE_MAX_CHARS and not bare[0].isupper() and is_device(f"{above} {bare}")

@@ -16,6 +16,7 @@ _OPENING: Final = re.compile(r"=\?\s?([^?*\s]{1,64})(?:\*[^?\s]{0,64})?\s?\?\s?(
 _HEX: Final = re.compile(r"[0-9A-F]{2}")
 _OPEN_END: Final = {"b": re.compile(r"[A-Za-z0-9+/=]++(?=\?{0,2}(?:\s|$))"), "q": re.compile(r"[^\s?]+")}
 _BREAK: Final = re.compile(r"(?:(?<![ \t])[ \t]+)?[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+[ \t]*")
+_CUT: Final = re.compile(r"=[0-9A-Fa-f]?$")
 _SOFT_BREAK: Final = re.compile(r"=\s+|(?<==[0-9A-Fa-f])\s+(?=[0-9A-Fa-f])")
 """A word that was broken at a length, and the blank that unfolding left: within an escape it means nothing."""
 
@@ -95,8 +96,11 @@ def _word(value: str, opening: re.Match[str]) -> _Word | None:
 def _joined(run: list[_Word]) -> str:
     content: list[bytes] = []
     held: list[str] = []  # base64 that a mail program cut without regard to its groups of four
+    cut = ""  # the same of escapes
     for word in run:
         if word.encoding == "b":
+            content.append(cut.encode("ascii"))
+            cut = ""
             held.append(word.text)
             if _is_whole(word.text) or word is run[-1]:
                 content.append(decode("".join(held).encode("ascii", "replace"), "base64"))
@@ -105,7 +109,10 @@ def _joined(run: list[_Word]) -> str:
         if held:
             content.append(decode("".join(held).encode("ascii", "replace"), "base64"))
             held = []
-        content.append(_quoted(word))
+        text, cut = cut + word.text, ""
+        if word is not run[-1] and (open_end := _CUT.search(text)):
+            text, cut = text[: open_end.start()], open_end[0]
+        content.append(_quoted(text, word.charset))
     return to_text(b"".join(content), run[0].charset)
 
 
@@ -118,12 +125,13 @@ def _is_whole(text: str) -> bool:
     return over != 1 and text[-1] in ("AQgw" if over == 2 else "AEIMQUYcgkosw048")
 
 
-def _quoted(word: _Word) -> bytes:
-    text = _SOFT_BREAK.sub("", word.text) if "=" in word.text else word.text
+def _quoted(text: str, charset: str) -> bytes:
+    if "=" in text:
+        text = _SOFT_BREAK.sub("", text)
     if text.isascii():
         return binascii.a2b_qp(text.encode("ascii"), header=True)
     try:  # RFC 6532, or a field of raw bytes, read before
-        raw = text.encode(codec_of(word.charset) or "utf-8")
+        raw = text.encode(codec_of(charset) or "utf-8")
     except UnicodeError:
         raw = text.encode("utf-8", "replace")
     return binascii.a2b_qp(raw, header=True)

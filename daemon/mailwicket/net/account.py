@@ -11,12 +11,13 @@ from typing import Protocol as TypingProtocol
 
 import anyio.to_thread
 
+from mailwicket.admission import Bearer
 from mailwicket.config.secret import Secret
 from mailwicket.errors import BlockedError
 from mailwicket.model import Use
 from mailwicket.net import sasl
 from mailwicket.net.oauth.session import Session, token_refused
-from mailwicket.ports import Bearer, Net
+from mailwicket.ports import Net
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Channel(TypingProtocol):
     peer: str
 
     @property
-    def encrypted(self) -> bool: ...  # noqa: D102
+    def tls(self) -> ssl.SSLObject | None: ...  # noqa: D102
 
     @property
     def local(self) -> bool: ...  # noqa: D102
@@ -67,7 +68,7 @@ def refuse_clear_text(channel: Channel, account: Account) -> None:
     Raises:
         BlockedError: the channel is in the clear, leads to another machine, and nobody allowed that.
     """
-    if not (channel.encrypted or channel.local or account.allow_plaintext):
+    if channel.tls is None and not (channel.local or account.allow_plaintext):
         channel.abort()
         what = "token" if account.is_token else "password"
         raise BlockedError(
@@ -128,7 +129,7 @@ class Credentials:
         return Account(config.username, said, config.security, tls, config.allow_plaintext, is_token)
 
     async def token(self) -> str:
-        """Return a token that is good now; see `ports.Bearer.token` for errors."""
+        """Return a token that is good now; see `admission.Bearer.token` for errors."""
         config = self._config
         if config.oauth is None:
             raise BlockedError(f"{config.server}:{config.port}: no oauth is configured", reason="secret_missing")

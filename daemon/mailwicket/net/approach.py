@@ -13,7 +13,7 @@ from mailwicket.net import names
 from mailwicket.net.diagnosis import name_not_found, not_connected, proxy_refused
 from mailwicket.net.dial import reach, shown
 from mailwicket.net.proxy import ProxyRefusedError, Way, lead
-from mailwicket.ports import Probe
+from mailwicket.stages import Probe
 
 
 def approach_stages(*, proxied: bool) -> tuple[str, ...]:

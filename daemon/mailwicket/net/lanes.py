@@ -48,7 +48,7 @@ class Lanes:
 
 
 class Lane:
-    """See `ports.Lane`."""
+    """See `admission.Lane`."""
 
     def __init__(self, server: str, application: _Application, queue: _Queue) -> None:
         """Stand in *queue*, then wait for a place of *application*."""
@@ -58,7 +58,7 @@ class Lane:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """See `ports.Lane`."""
+        """See `admission.Lane`."""
         visitor = object()  # not the task: it may ask two servers
         async with self._queue.turn:
             self._check()
@@ -76,7 +76,7 @@ class Lane:
             raise TransientError(words, reason="throttled", retry_after_s=left_s)
 
     def rest(self, for_s: float | None, *, application: bool) -> None:
-        """See `ports.Lane`."""
+        """See `admission.Lane`."""
         until = anyio.current_time() + max(PAUSE_S, for_s or 0.0)
         self._queue.rests_until = max(self._queue.rests_until, until)
         if application:

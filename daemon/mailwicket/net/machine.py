@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -10,12 +11,12 @@ from typing import Protocol
 import anyio
 import anyio.to_thread
 
+from mailwicket.admission import Bearer
 from mailwicket.errors import BlockedError
 from mailwicket.model import Use
 from mailwicket.net.entrance import Entrance
 from mailwicket.net.lanes import Lane, Lanes
 from mailwicket.net.trust import Trust
-from mailwicket.ports import Bearer
 
 
 class BringsTokens(Protocol):
@@ -38,6 +39,11 @@ class Machine:
         self._reading = anyio.Lock()
         self.tokens: BringsTokens | None = None
         """Whoever wires the parts sets it, once there is a place to keep tokens in."""
+
+    def clear_spool(self) -> None:
+        """Begin with an empty spool: what lies there was never named by a row, and is fetched again. Blocking."""
+        shutil.rmtree(self.spool_dir, ignore_errors=True)
+        self.spool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def bearer(self, oauth: str, use: Use, mailbox: str, proxy: str | None = None) -> Bearer:
         """See `ports.Net`."""
@@ -78,7 +84,7 @@ class NoBearer:
     left_s = 0.0
 
     async def token(self) -> str:
-        """See `ports.Bearer`."""
+        """See `admission.Bearer`."""
         raise BlockedError("there is no place where tokens are kept", reason="needs_sign_in")
 
     def invalidate(self) -> None:

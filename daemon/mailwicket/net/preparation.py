@@ -14,7 +14,7 @@ from mailwicket.net.account import Account, Credentials, LoginTable
 from mailwicket.net.approach import approach_stages
 from mailwicket.net.oauth.claims import GRAPH_ID, audience_of, shown_claims
 from mailwicket.net.proxy import Way, way_of
-from mailwicket.ports import Probe
+from mailwicket.stages import Probe
 
 
 class Tested(LoginTable, Protocol):

@@ -77,6 +77,16 @@ class Spool:
         self._path = None
 
 
+def empty_spool(directory: Path, unit: str) -> None:
+    """Remove what *unit* fetched and nobody took over: it is fetched again, and a full disk wants the room. Blocking.
+
+    Its files are those whose names begin with the unit's NAME and a dot: no NAME holds a dot.
+    """
+    with contextlib.suppress(OSError):  # a disk that does not take it back does not give a new one either
+        for path in directory.glob(f"{unit}.*"):
+            path.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def _disk_trouble(directory: Path) -> Iterator[None]:
     """An outage of our own: no mail is to blame, so it waits on its server."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import format_datetime
@@ -40,7 +41,8 @@ def echoed(sent: Sent, action: Mapping[str, Any]) -> bytes:
     head, blank, body = sent.raw.partition(b"\r\n\r\n")
     if "from" in action:
         lost.add("from")
-    lines = [line for line in head.split(b"\r\n") if line.split(b":")[0].decode().lower() not in lost]
+    fields = re.split(rb"\r\n(?![ \t])", head)  # with the lines that go on
+    kept = [field for field in fields if field.split(b":")[0].decode().strip().lower() not in lost]
     if "from" in action:
-        lines.insert(0, f"From: {action['from']}".encode())
-    return b"\r\n".join(lines) + blank + body
+        kept.insert(0, f"From: {action['from']}".encode())
+    return b"\r\n".join(kept) + blank + body

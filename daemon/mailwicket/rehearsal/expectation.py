@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from mailwicket.facts import TicketFacts
 from mailwicket.mail.address import people
-from mailwicket.model import TicketFacts, TicketNumber
+from mailwicket.model import TicketNumber
 from mailwicket.rehearsal.scenario import ScenarioError
 from mailwicket.rehearsal.sent import Sent
 from mailwicket.rules.own import canonical

@@ -26,6 +26,8 @@ from mailwicket.rehearsal.world import Delivered, World
 from mailwicket.rehearsal.writing import raw_of
 
 SECOND: Final = timedelta(seconds=1)
+ASIDE: Final = frozenset({None, "server", "config"})
+"""Kinds of steps that are about no ticket, in which much may happen to one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +101,14 @@ class _Player:
         self._files = files
         self._named: dict[str, Delivered] = {}
         self._waiting: list[_Waiting] = []
+        self._last: TicketNumber | None = None
+        """The ticket that the last step was about which was about one."""
 
     def play(self, step: Step) -> Played:
         """Do what *step* says and compare."""
         world = self._world
         sent_before, alerts_before = len(world.post.sent), len(world.post.alerts)
+        entries = world.entry_counts() if step.kind in ASIDE else {}
         world.proceed(step.at or world.now + SECOND)
         happened = Happened()
         try:
@@ -114,15 +119,26 @@ class _Player:
             happened.refused = str(error)
         happened.sent = world.post.sent[sent_before:]
         happened.alerts = list(dict.fromkeys([*happened.alerts, *world.post.alerts[alerts_before:]]))
-        if happened.ticket is not None:
-            happened.shown = world.ticket(happened.ticket)
-            happened.facts = world.facts(happened.ticket)
+        self._look(step, happened, entries)
         tickets = {name: one.ticket for name, one in self._named.items()}
         try:
             found = differences(step.expect, happened, tickets)
         except ScenarioError as error:
             raise ScenarioError(f"step {step.number}: expect: {error}") from error
         return Played(step.number, happened.told(tickets), found)
+
+    def _look(self, step: Step, happened: Happened, entries: Mapping[TicketNumber, int]) -> None:
+        """See what became of the step's ticket; while time or a server did something, of the one before."""
+        number = happened.ticket
+        if number is None and step.kind in ASIDE:
+            number = self._last
+        if number is None:
+            return
+        self._last = number
+        happened.shown = self._world.ticket(number)
+        happened.facts = self._world.facts(number)
+        if happened.ticket is None and happened.shown is not None:
+            happened.added = happened.shown["entries"][entries.get(number, 0) :]
 
     def _act(self, step: Step, happened: Happened) -> None:
         action: Any = step.action

@@ -17,6 +17,7 @@ from mailwicket.backends.desk.desk import DeskConfig, EmbeddedDesk
 from mailwicket.backends.desk.reading import list_tickets, show_ticket
 from mailwicket.config.settings import Settings
 from mailwicket.errors import MailwicketError
+from mailwicket.facts import TicketFacts
 from mailwicket.flow.actions import Action, Actions
 from mailwicket.flow.announcing import Announcement, Announcing
 from mailwicket.flow.budget import Budget
@@ -29,23 +30,16 @@ from mailwicket.flow.writing import Writing
 from mailwicket.mail.head import split_header
 from mailwicket.mail.parse import parse
 from mailwicket.mail.token import Keyring
-from mailwicket.model import (
-    IntakeId,
-    IntakeKey,
-    Mail,
-    MailRef,
-    Sha256,
-    TicketFacts,
-    TicketNumber,
-)
+from mailwicket.model import IntakeId, IntakeKey, Mail, MailRef, Sha256, TicketNumber
 from mailwicket.ports import Transaction
 from mailwicket.rehearsal.post import Clock, Post
 from mailwicket.rules.decide import Outcome
 from mailwicket.rules.policy import Policy
 from mailwicket.store import journal, quarantine
+from mailwicket.store.attempts import Attempt, Noted
 from mailwicket.store.database import JOURNAL, migrate
 from mailwicket.store.journal import Kept
-from mailwicket.store.outbox import Attempt, Claimed, Noted
+from mailwicket.store.outbox import Claimed
 from mailwicket.store.raw import RawPlace
 from mailwicket.store.tickets import TicketBook
 from mailwicket.timestamp import timestamp

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
 
+from mailwicket.facts import Facts, TicketFacts
 from mailwicket.mail.forwarded import Forwarded, chain_of
 from mailwicket.mail.quoted import reply_text, unquoted
-from mailwicket.model import Facts, Flag, Mail, TicketFacts
+from mailwicket.model import Flag, Mail
 from mailwicket.rules.directory import Person, Role
 from mailwicket.rules.letter import Letter
 from mailwicket.rules.outcome import Trace

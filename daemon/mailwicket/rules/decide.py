@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from mailwicket.facts import Facts, KnownMail, TicketFacts
 from mailwicket.mail.forwarded import forwarded
 from mailwicket.mail.separator import title
-from mailwicket.model import Facts, Flag, KnownMail, Mail, Reason, TicketFacts
+from mailwicket.model import Flag, Mail, Reason
 from mailwicket.rules.case import Arrival, Case
 from mailwicket.rules.letter import Letter
 from mailwicket.rules.opening import Asked, asked_by, filtered, is_allowed, may_be_told, opening

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mailwicket.config.notification import Notification
+from mailwicket.facts import TicketFacts
 from mailwicket.mail.fields import is_address
-from mailwicket.model import Address, TicketFacts
+from mailwicket.model import Address
 from mailwicket.outgoing import Answer, Audience, Event, Notice
 from mailwicket.rules.directory import Role
 from mailwicket.rules.own import canonical

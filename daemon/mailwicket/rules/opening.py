@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailwicket.config.filter import Filter
-from mailwicket.model import Address, Flag, Reason, TicketFacts
+from mailwicket.facts import TicketFacts
+from mailwicket.model import Address, Flag, Reason
 from mailwicket.rules.case import Case
 from mailwicket.rules.directory import Person, Role
 from mailwicket.rules.filters import counts, hit_by_sender, hit_by_word, may_hit

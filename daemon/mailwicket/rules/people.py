@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from mailwicket.facts import TicketFacts
 from mailwicket.mail.address import people
-from mailwicket.model import Address, Flag, Mail, TicketFacts
+from mailwicket.model import Address, Flag, Mail
 from mailwicket.rules.directory import Role
 from mailwicket.rules.letter import Letter
 from mailwicket.rules.own import canonical, is_plain

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mailwicket.config.pattern import compiled
-from mailwicket.model import Address, Flag, Reason, TicketFacts, TicketStatus
+from mailwicket.facts import TicketFacts
+from mailwicket.model import Address, Flag, Reason, TicketStatus
 from mailwicket.rules.case import SHORT_CHARS, SHORT_WORDS, Case
 from mailwicket.rules.directory import Role
 from mailwicket.rules.outcome import Append, Outcome, Quarantine

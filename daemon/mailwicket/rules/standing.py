@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mailwicket.model import TicketFacts, TicketNumber, TicketStatus
+from mailwicket.facts import TicketFacts
+from mailwicket.model import TicketNumber, TicketStatus
 from mailwicket.outgoing import Event
 
 _AT_HAND: Final = (TicketStatus.OPEN, TicketStatus.CLOSED, TicketStatus.SPAM)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from mailwicket.facts import Facts, TicketFacts
 from mailwicket.mail.token import Token
-from mailwicket.model import Facts, Mail, MessageId, TicketFacts, TicketNumber, TicketStatus
+from mailwicket.model import Mail, MessageId, TicketNumber, TicketStatus
 from mailwicket.rules.letter import Letter
 from mailwicket.rules.policy import Policy
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mailwicket.config.preferences import Preferences
+from mailwicket.facts import Facts
 from mailwicket.mail.authentication import Result, authentication, received_by
-from mailwicket.model import Facts
 from mailwicket.rules.letter import Letter
 from mailwicket.rules.own import canonical, domain_of, is_plain
 from mailwicket.rules.policy import Home

@@ -15,8 +15,8 @@ import pybase64
 from mailwicket.errors import BlockedError, MailwicketError, PermanentError, TransientError
 from mailwicket.net.graph.client import GraphMailbox
 from mailwicket.net.graph.failure import TooLargeError, UnsureError
-from mailwicket.net.graph.place import message_path
-from mailwicket.senders._graph_mime import File, Load
+from mailwicket.net.graph.place import folder_path, message_path, with_query
+from mailwicket.senders._graph_mime import File, Load, is_light
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,22 @@ STUCK: Final = 3
 
 BODY: Final = "text/plain"
 """MIME, in base64."""
+
+
+async def drafts_folder(mailbox: GraphMailbox) -> str:
+    """Return the folder of drafts: that opens a mailbox, and reads nothing of it.
+
+    Raises:
+        MailwicketError: see `GraphMailbox.call`.
+    """
+    try:
+        answer = await mailbox.call("GET", with_query(folder_path("drafts"), {"$select": "id"}))
+    except PermanentError as error:
+        raise BlockedError(str(error), reason="refused") from error
+    folder = answer.json.get("id") if isinstance(answer.json, dict) else None
+    if not isinstance(folder, str):
+        raise TransientError(f"{mailbox.place.peer} answers with what is no folder", reason="server_said")
+    return folder
 
 
 class Drafts:
@@ -58,8 +74,11 @@ class Drafts:
         answer = await self._mailbox.call("POST", "messages", body=content, content_type=BODY, wanted=(200, 201))
         told = answer.json if isinstance(answer.json, dict) else {}
         if answer.status != 201 or not isinstance(told.get("id"), str):
-            words = f"{self._mailbox.place.peer} answers {answer.status} to a draft of {len(mime)} bytes, and made none"
-            raise TooLargeError(words)
+            peer = self._mailbox.place.peer
+            words = f"{peer} answers {answer.status} to a draft of {len(mime)} bytes, and names none"
+            if answer.status == 200 and not is_light(mime):
+                raise TooLargeError(words)
+            raise UnsureError(words, reason="server_said")
         draft: str = told["id"]
         if message_id is not None and told.get("internetMessageId") != message_id:
             await self._name(draft, message_id)

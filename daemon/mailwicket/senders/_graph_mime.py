@@ -27,6 +27,9 @@ from mailwicket.rules.own import canonical
 MIME_BYTES: Final = 3_000_000
 """A request may hold about 4 MB, and MIME goes in base64."""
 
+LIGHTER: Final = 4
+"""By how much a mail is made lighter that a server did not take."""
+
 FILE_BYTES: Final = 150 * 1024 * 1024
 """No attachment may be larger."""
 
@@ -94,15 +97,20 @@ def others_left_out(raw: bytes, forward_paths: Sequence[str]) -> frozenset[str] 
     return None if named <= wanted else wanted
 
 
+def is_light(mime: bytes) -> bool:
+    """Tell whether no server finds *mime* too large, so that there is no use in making it lighter still."""
+    return len(mime) <= MIME_BYTES // LIGHTER
+
+
 def load(raw: bytes, *, lighter: bool = False) -> Load:
     """Return *raw* as it is handed over: its largest files apart, until its MIME has MIME_BYTES at most.
 
-    *lighter*: a quarter of that, for a server that did not take it.
+    *lighter*: a part of that, for a server that did not take it.
 
     Raises:
         PermanentError: its words alone are too large for a request, or a file of it for Exchange.
     """
-    limit = MIME_BYTES // 4 if lighter else MIME_BYTES
+    limit = MIME_BYTES // LIGHTER if lighter else MIME_BYTES
     if len(raw) <= limit:
         return Load(raw)
     left, apart = len(raw), []

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Final
-
-import anyio
 
 from mailwicket.errors import BlockedError, StageError
-from mailwicket.net.graph.access import Access
 from mailwicket.net.graph.client import Deadlines, GraphMailbox
-from mailwicket.net.graph.place import SIGNED_IN, folder_path, with_query
-from mailwicket.net.graph.proving import ANSWER_S, Proving, first_stages, stage_error
+from mailwicket.net.graph.place import SIGNED_IN
+from mailwicket.net.graph.proving import admitted, first_stages, stage_error
 from mailwicket.net.graph.ticket import Ticket
-from mailwicket.ports import Net, Probe
+from mailwicket.ports import Net
 from mailwicket.senders._graph_config import GraphOutgoing
-
-DRAFTS: Final = with_query(folder_path("drafts"), {"$select": "id"})
-"""What opens a mailbox and reads nothing of it."""
+from mailwicket.senders._graph_draft import drafts_folder
+from mailwicket.stages import Probe
 
 
 def stages(config: GraphOutgoing) -> Sequence[str]:
@@ -26,33 +20,32 @@ def stages(config: GraphOutgoing) -> Sequence[str]:
     return (*first_stages(config), "drafts", "permission")
 
 
-class Proof:
-    """One run through the stages."""
+async def prove(config: GraphOutgoing, net: Net, deadlines: Deadlines, probe: Probe) -> None:
+    """Take every stage; see `stages.ProvesConnection`."""
+    async with admitted(config, net, "graph_send", deadlines, probe) as (mailbox, ticket):
+        await SendingProof(mailbox, ticket, config, probe).run()
 
-    def __init__(self, config: GraphOutgoing, net: Net, deadlines: Deadlines, probe: Probe) -> None:
-        """Test what *config* says."""
+
+class SendingProof:
+    """The stages `drafts` and `permission`, on a mailbox whose *ticket* (None: unreadable) was looked at."""
+
+    def __init__(self, mailbox: GraphMailbox, ticket: Ticket | None, config: GraphOutgoing, probe: Probe) -> None:
+        """Test what lets *mailbox* send."""
+        self._mailbox = mailbox
+        self._ticket = ticket
         self._config = config
-        self._access = Access(config, net, "graph_send")
-        self._proving = Proving(config, net, probe)
-        self._deadlines = replace(deadlines, answer_s=min(deadlines.answer_s, ANSWER_S))
         self._probe = probe
 
     async def run(self) -> None:
-        """Take every stage; see `ports.ProvesConnection`."""
-        await self._proving.approach()
-        ticket = await self._proving.token(self._access.bearer)
-        mailbox = await self._access.mailbox(self._deadlines)
-        try:
-            await self._open_drafts(mailbox, ticket)
-        finally:
-            with anyio.CancelScope(shield=True):  # closes sockets, waits for nobody
-                await mailbox.close()
-        self._permission(ticket)
+        """Take both stages."""
+        await self._drafts()
+        self._permission()
 
-    async def _open_drafts(self, mailbox: GraphMailbox, ticket: Ticket | None) -> None:
+    async def _drafts(self) -> None:
+        ticket = self._ticket
         with self._probe.stage("drafts") as finding:
             try:
-                await mailbox.call("GET", DRAFTS)
+                await drafts_folder(self._mailbox)
             except BlockedError as error:
                 if error.reason == "mailbox_refused" and ticket is not None and ticket.only_sends:
                     finding.detail = (
@@ -63,9 +56,9 @@ class Proof:
                 raise stage_error(self._config, error) from error
             finding.detail = f"{self._config.username} opens; what is sent is laid down there first, as a draft"
 
-    def _permission(self, ticket: Ticket | None) -> None:
+    def _permission(self) -> None:
         """Judge by what the token names; of what Exchange adds (Send As, RBAC for Applications) it says nothing."""
-        config = self._config
+        config, ticket = self._config, self._ticket
         with self._probe.stage("permission") as finding:
             own = {config.username.casefold(), SIGNED_IN}
             told = "" if config.email.casefold() in own or config.username == SIGNED_IN else self._as_another()

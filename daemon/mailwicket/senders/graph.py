@@ -9,15 +9,17 @@ from typing import ClassVar
 import anyio
 from pydantic import BaseModel
 
-from mailwicket.errors import BlockedError, PermanentError, TransientError
+from mailwicket.errors import BlockedError
 from mailwicket.net.graph.access import Access
 from mailwicket.net.graph.client import Deadlines, GraphMailbox
 from mailwicket.net.graph.ticket import read_ticket
-from mailwicket.ports import Net, Probe
+from mailwicket.ports import Net
 from mailwicket.senders._graph_config import GraphOutgoing
-from mailwicket.senders._graph_proof import DRAFTS, Proof, stages
+from mailwicket.senders._graph_draft import drafts_folder
+from mailwicket.senders._graph_proof import prove, stages
 from mailwicket.senders._graph_submission import GraphSubmission
 from mailwicket.senders._graph_traces import Traces
+from mailwicket.stages import Probe
 
 
 class GraphSender:
@@ -51,30 +53,31 @@ class GraphSender:
     async def _open(self, mailbox: GraphMailbox) -> str | None:
         """Return the folder of drafts; None where the application may send, and nothing else."""
         try:
-            answer = await mailbox.call("GET", DRAFTS)
+            return await drafts_folder(mailbox)
         except BlockedError as error:
             if await self._only_sends(error):
                 return None
             raise
-        except PermanentError as error:
-            raise BlockedError(str(error), reason="refused") from error
-        folder = answer.json.get("id") if isinstance(answer.json, dict) else None
-        if not isinstance(folder, str):
-            raise TransientError(f"{mailbox.place.peer} answers with what is no folder", reason="server_said")
-        return folder
 
     async def _only_sends(self, error: BlockedError) -> bool:
-        """Tell whether *error* is no wonder: the token says that it may send, and nothing else."""
+        """Tell whether *error* may mean that we may send and nothing else: a token that keeps drafts does not say so.
+
+        What is sent without a draft shows whether that is so.
+        """
         if error.reason != "mailbox_refused":
             return False
         ticket = read_ticket(await self._access.bearer.token())
-        return ticket is not None and ticket.only_sends
+        return ticket is None or ticket.may_only_send
+
+    async def check_login(self) -> None:
+        """See `ports.KnowsLogin`."""
+        await self._access.bearer.token()
 
     @property
     def stages(self) -> Sequence[str]:
-        """See `ports.ProvesConnection`."""
+        """See `stages.ProvesConnection`."""
         return stages(self._config)
 
     async def prove(self, probe: Probe) -> None:
-        """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._net, self.deadlines, probe).run()
+        """Test the connection in stages; see `stages.ProvesConnection`."""
+        await prove(self._config, self._net, self.deadlines, probe)

@@ -22,10 +22,11 @@ from mailwicket.net.smtp.group import Group
 from mailwicket.net.smtp.login import open_session
 from mailwicket.net.smtp.reply import Reply
 from mailwicket.outgoing import Envelope, RecipientStatus
-from mailwicket.ports import Net, Probe
+from mailwicket.ports import Net
 from mailwicket.senders._smtp_judgement import refused_mail, refused_recipient, refused_sender, status
 from mailwicket.senders._smtp_parameters import Parameters, parameters
-from mailwicket.senders._smtp_proof import Proof, stages
+from mailwicket.senders._smtp_proof import prove, stages
+from mailwicket.stages import Probe
 
 RESTED_S: Final = 5
 """A connection that was silent for longer is asked whether it still stands: middle boxes forget without a word."""
@@ -70,14 +71,18 @@ class SmtpSender:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
                 await client.say_goodbye()
 
+    async def check_login(self) -> None:
+        """See `ports.KnowsLogin`."""
+        await self._credentials.account()
+
     @property
     def stages(self) -> Sequence[str]:
-        """See `ports.ProvesConnection`."""
+        """See `stages.ProvesConnection`."""
         return stages(self._config)
 
     async def prove(self, probe: Probe) -> None:
-        """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._credentials, self.deadlines, probe).run()
+        """Test the connection in stages; see `stages.ProvesConnection`."""
+        await prove(self._config, self._credentials, self.deadlines, probe)
 
 
 class SmtpSubmission:

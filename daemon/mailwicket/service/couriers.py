@@ -27,7 +27,8 @@ from mailwicket.service.plan import Act, Change, Plan
 from mailwicket.service.supervisor import Supervisor
 from mailwicket.service.units import STORE_REASONS, Unit, UnitState
 from mailwicket.store import journal, outbox, outlist
-from mailwicket.store.outbox import Attempt, Claimed, Noted
+from mailwicket.store.attempts import Attempt, Noted
+from mailwicket.store.outbox import Claimed
 from mailwicket.store.store import Store
 
 PREFIX: Final = "outgoing/"

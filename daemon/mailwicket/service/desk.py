@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
-from mailwicket.errors import BlockedError
+from mailwicket.errors import BlockedError, ConflictError
+from mailwicket.service.supervisor import Unblocks
 from mailwicket.service.units import Unit, UnitState
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,19 @@ class DeskUnit:
     def tries(self) -> None:
         """One effect is sent to see."""
         self.unit.become(UnitState.STARTING, self.unit.reason, self.unit.said)
+
+    def act(self, action: str, door: Unblocks) -> str:
+        """Do *action*, as an admin asks, by the *door* of the desk; return what happens.
+
+        Raises:
+            ConflictError: it cannot be done to a desk, or not now.
+        """
+        if action in {"pause", "resume"}:
+            raise ConflictError(f"backend cannot be {action}d; {action} the mailboxes")
+        if action == "unblock" and self.unit.state is not UnitState.BLOCKED:
+            raise ConflictError(f"backend is not blocked, it is {self.unit.state}")
+        door.unblock()
+        return "is tried with the next mail"
 
     def blocked(self, failure: BlockedError) -> None:
         """A human must act."""

@@ -81,6 +81,14 @@ class Keeper:
 
     # --- what an admin may ask for
 
+    def act(self, action: str) -> str:
+        """Do *action*: `poll`, `pause`, `resume` or `unblock`; return what happens.
+
+        Raises:
+            ConflictError: it cannot be done as the unit is.
+        """
+        return {"poll": self.poll, "pause": self.pause, "resume": self.resume, "unblock": self.unblock}[action]()
+
     def poll(self) -> str:
         """Have it look for new mail now; return what happens.
 

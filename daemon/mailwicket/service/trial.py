@@ -12,8 +12,7 @@ from typing import Final, Protocol
 import anyio
 
 from mailwicket.errors import BlockedError, MailwicketError, StageError, TransientError
-from mailwicket.model import ConnectionReport, Stage, StageState
-from mailwicket.ports import ProvesConnection
+from mailwicket.stages import ConnectionReport, ProvesConnection, Stage, StageState
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ class _Finding:
 
 
 class Trial:
-    """One unit's test as `ports.Probe`."""
+    """One unit's test as `stages.Probe`."""
 
     def __init__(self, begun: Callable[[str], None], stage_s: float = STAGE_S) -> None:
         """*begun* hears of each stage as it begins; *stage_s* is the deadline of each."""
@@ -80,7 +79,7 @@ class Trial:
 
     @contextmanager
     def stage(self, name: str, within_s: float | None = None) -> Iterator[_Finding]:
-        """Take down one stage; see `ports.Probe`. *within_s* is a deadline of its own."""
+        """Take down one stage; see `stages.Probe`. *within_s* is a deadline of its own."""
         limit_s = self._stage_s if within_s is None else within_s
         self._begun(name)
         finding = _Finding()

@@ -139,6 +139,8 @@ class Bodies:
                 return _Start(bytes(content[:HEADER_BYTES]))
             if len(content) > limit:
                 return await self._spool(value, content)
+        if not content:
+            raise UnsureError(f"{self._graph.place.peer} gives a mail without a byte", reason="server_said")
         self._room_bytes -= len(content)
         return bytes(content)
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
-
-import anyio
 
 from mailwicket.config.incoming import Incoming
 from mailwicket.errors import BlockedError, MailwicketError, PermanentError, StageError
-from mailwicket.net.graph.access import Access
 from mailwicket.net.graph.client import Deadlines, GraphMailbox, Value
 from mailwicket.net.graph.place import folder_path, message_path, with_query
-from mailwicket.net.graph.proving import ANSWER_S, Proving, first_stages, stage_error
+from mailwicket.net.graph.proving import admitted, first_stages, stage_error
 from mailwicket.net.graph.ticket import Ticket
-from mailwicket.ports import Net, Probe
+from mailwicket.ports import Net
 from mailwicket.sources._graph_bodies import header_of
 from mailwicket.sources._graph_folders import Folders
+from mailwicket.stages import Probe
 
 HEADER_BYTES: Final = 64 * 1024
 
@@ -27,41 +24,37 @@ def stages(config: Incoming) -> Sequence[str]:
     return (*first_stages(config), "folder", "after", "read")
 
 
-class Proof:
-    """One run through the stages."""
+async def prove(config: Incoming, net: Net, deadlines: Deadlines, probe: Probe) -> None:
+    """Take every stage; see `stages.ProvesConnection`."""
+    async with admitted(config, net, "graph", deadlines, probe) as (mailbox, ticket):
+        await FolderProof(mailbox, ticket, config, probe).run()
 
-    def __init__(self, config: Incoming, net: Net, deadlines: Deadlines, probe: Probe) -> None:
-        """Test what *config* says."""
+
+class FolderProof:
+    """The stages `folder`, `after` and `read`, on a mailbox whose *ticket* (None: unreadable) was looked at."""
+
+    def __init__(self, mailbox: GraphMailbox, ticket: Ticket | None, config: Incoming, probe: Probe) -> None:
+        """Test the folder that *config* names."""
+        self._mailbox = mailbox
+        self._ticket = ticket
         self._config = config
-        self._access = Access(config, net, "graph")
-        self._proving = Proving(config, net, probe)
-        self._deadlines = replace(deadlines, answer_s=min(deadlines.answer_s, ANSWER_S))
         self._probe = probe
 
     async def run(self) -> None:
-        """Take every stage; see `ports.ProvesConnection`."""
-        await self._proving.approach()
-        ticket = await self._proving.token(self._access.bearer)
-        graph = await self._access.mailbox(self._deadlines)
-        try:
-            folder = await self._folder(graph, ticket)
-            await self._after(graph)
-            await self._read(graph, folder)
-        finally:
-            with anyio.CancelScope(shield=True):  # closes sockets, waits for nobody
-                await graph.close()
+        """Take the three stages."""
+        folder = await self._folder()
+        await self._after()
+        await self._read(folder)
 
-    # --- what lies there --------------------------------------------------------------------------------------------
-
-    async def _folder(self, graph: GraphMailbox, ticket: Ticket | None) -> str:
+    async def _folder(self) -> str:
         config = self._config
         with self._probe.stage("folder") as finding:
-            if ticket is not None:
-                self._check(ticket)
+            if self._ticket is not None:
+                self._check(self._ticket)
             try:
-                found = await Folders(graph).open(config.folder)
+                found = await Folders(self._mailbox).open(config.folder)
             except BlockedError as error:
-                raise await self._folder_error(graph, error, "folder") from error
+                raise await self._folder_error(error, "folder") from error
             mails = found.get("totalItemCount")
             finding.detail = f"the mailbox opens; {found.get('displayName', config.folder)}: {mails} mails"
             if mails and config.start_from == "now":
@@ -79,43 +72,45 @@ class Proof:
                 f'then "mailwicket oauth login {config.oauth}"',
             )
 
-    async def _after(self, graph: GraphMailbox) -> None:
+    async def _after(self) -> None:
         after = self._config.after
         with self._probe.stage("after") as finding:
             if after.startswith("move:"):
                 try:
-                    found = await Folders(graph).open(after.removeprefix("move:"))
+                    found = await Folders(self._mailbox).open(after.removeprefix("move:"))
                 except BlockedError as error:
-                    raise await self._folder_error(graph, error, "after") from error
+                    raise await self._folder_error(error, "after") from error
                 finding.detail = f"mails are moved to {found.get('displayName', after)}"
             else:
                 words = {"seen": "marked as seen", "leave": "left as they are", "delete": "moved to Deleted Items"}
                 finding.detail = f"mails are {words[after]}"
 
-    async def _read(self, graph: GraphMailbox, folder: str) -> None:
+    async def _read(self, folder: str) -> None:
         with self._probe.stage("read") as finding:
             newest = {"$select": "id", "$top": "1", "$orderby": "receivedDateTime desc"}
             try:
-                page = (await graph.call("GET", with_query(f"{folder_path(folder)}/messages", newest))).json
+                page = (await self._mailbox.call("GET", with_query(f"{folder_path(folder)}/messages", newest))).json
                 rows = page.get("value") if isinstance(page, dict) else None
                 if not rows:
                     finding.detail = "the folder is empty: nothing to read, and nothing wrong"
                     return
-                header = await graph.read_value(f"{message_path(str(rows[0]['id']))}/$value", _header)
+                header = await self._mailbox.read_value(f"{message_path(str(rows[0]['id']))}/$value", _header)
+            except BlockedError as error:
+                raise stage_error(self._config, error) from error
             except PermanentError as error:
                 raise StageError(
                     str(error), fix="try again; if it lasts, the mail is one that Graph does not give"
                 ) from error
             finding.detail = f"the last mail: the {len(header)} bytes of its header read"
 
-    async def _folder_error(self, graph: GraphMailbox, error: BlockedError, key: str) -> StageError:
+    async def _folder_error(self, error: BlockedError, key: str) -> StageError:
         if error.reason != "folder_unknown":
             return stage_error(self._config, error)
         try:
-            there = ", ".join(await Folders(graph).names())
+            there = ", ".join(await Folders(self._mailbox).names())
         except MailwicketError:
             there = ""
-        return StageError(str(error), fix=f"mend {key}: {f'there are {there}' if there else 'or make it'}")
+        return StageError(str(error), fix=f"mend {key}: there are {there}" if there else f"mend {key}, or make it")
 
 
 async def _header(value: Value) -> bytes:

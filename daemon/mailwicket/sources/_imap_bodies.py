@@ -224,7 +224,7 @@ class Bodies:
     def _expect_pace(self, uid: int, received_bytes: int, spent_s: float) -> None:
         """Each slice has its deadline, but a server may give a mail byte by byte: it is the whole that must end."""
         limits = self._client.deadlines
-        if spent_s > limits.batch_s + received_bytes / limits.slowest_bytes_per_s:
+        if spent_s > limits.batch_of_s(received_bytes):
             words = f"{self._client.peer} took {spent_s:.0f} s for {received_bytes} bytes of the mail with UID {uid}"
             raise RefusedBodyError(words, reason="timeout")
 

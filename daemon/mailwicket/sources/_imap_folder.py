@@ -14,7 +14,8 @@ from mailwicket.net.imap.login import PASSING_CODES
 from mailwicket.net.imap.protocol import Exchange
 from mailwicket.net.imap.tokens import ListedFolder, read_fetch, read_list
 from mailwicket.net.imap.utf7 import decode_utf7, encode_utf7, mailbox_argument
-from mailwicket.ports import Probe
+from mailwicket.net.oauth.session import GIVE_RIGHT, NO_RIGHT, lacks_right
+from mailwicket.stages import Probe
 
 READ_BYTES: Final = 1024
 """So much of a mail is read: enough to know that it can be."""
@@ -76,6 +77,8 @@ class FolderProof:
         words = f'{self._client.peer} does not open the folder {self._config.folder} ("{answer.words}")'
         if answer.code in PASSING_CODES:
             return StageError(words, fix="nothing: the server says that it passes; try again later")
+        if lacks_right(answer.words):
+            return StageError(f"{words}: {NO_RIGHT}", fix=GIVE_RIGHT)
         return StageError(words, fix=f"mend folder; {_nearest(self._config.folder, await self._folders())}")
 
     async def _folders(self) -> Sequence[_Folder]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,13 +21,15 @@ from mailwicket.net.graph.access import Access
 from mailwicket.net.graph.client import Deadlines, GraphMailbox
 from mailwicket.net.graph.failure import ItemGoneError, SyncLostError, UnsureError
 from mailwicket.net.graph.place import folder_path, with_query
-from mailwicket.ports import Net, Probe
+from mailwicket.net.spool import empty_spool
+from mailwicket.ports import Net
 from mailwicket.sources._graph_bodies import Bodies, Record, moment
 from mailwicket.sources._graph_config import Graph
 from mailwicket.sources._graph_cursor import Cursor, first_cursor, next_cursor
 from mailwicket.sources._graph_folders import Folders
-from mailwicket.sources._graph_proof import Proof, stages
+from mailwicket.sources._graph_proof import prove, stages
 from mailwicket.sources._graph_settling import Settling
+from mailwicket.stages import Probe
 
 PAGE_MAILS: Final = 500
 PAGE_MAILS_MIN: Final = 50
@@ -72,26 +74,20 @@ class GraphSource:
         finally:
             with anyio.CancelScope(shield=True):
                 await graph.close()
-                await anyio.to_thread.run_sync(self._empty_spool)
+                await anyio.to_thread.run_sync(empty_spool, self._net.spool_dir, self._name)
 
     @property
     def stages(self) -> Sequence[str]:
-        """See `ports.ProvesConnection`."""
+        """See `stages.ProvesConnection`."""
         return stages(self._config)
 
     async def prove(self, probe: Probe) -> None:
-        """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._net, self.deadlines, probe).run()
+        """Test the connection in stages; see `stages.ProvesConnection`."""
+        await prove(self._config, self._net, self.deadlines, probe)
 
     def _bodies(self, graph: GraphMailbox) -> Bodies:
         limit = self._config.max_mail_bytes
         return Bodies(graph, self._net.spool_dir, f"{self._name}.graph", limit, self._memory.record)
-
-    def _empty_spool(self) -> None:
-        """Remove what was fetched and not taken over: it is fetched again, and a full disk wants the room."""
-        with suppress(OSError):  # a disk that does not take it back does not give a new one either
-            for path in self._net.spool_dir.glob(f"{self._name}.*"):  # a unit's name holds no dot
-                path.unlink(missing_ok=True)
 
 
 class Memory:

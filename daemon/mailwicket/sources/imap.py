@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar, Final, NamedTuple
@@ -18,18 +18,21 @@ from mailwicket.config.incoming import Incoming
 from mailwicket.errors import BlockedError, TransientError
 from mailwicket.model import Fetched, Look, MailRef, Renumbered, Settlement, Unread
 from mailwicket.net.account import Credentials
-from mailwicket.net.imap.client import Deadlines, ImapClient
+from mailwicket.net.deadlines import Deadlines
+from mailwicket.net.imap.client import ImapClient
 from mailwicket.net.imap.login import PASSING_CODES, log_in
 from mailwicket.net.imap.tokens import UID_MAX, read_date, write_sets
 from mailwicket.net.imap.utf7 import mailbox_argument
 from mailwicket.net.line import check_room
-from mailwicket.net.oauth.session import NO_RIGHT, Session
+from mailwicket.net.oauth.session import NO_RIGHT, Session, lacks_right
 from mailwicket.net.proxy import way_of
-from mailwicket.ports import Net, Probe
+from mailwicket.net.spool import empty_spool
+from mailwicket.ports import Net
 from mailwicket.sources._imap_bodies import Answers, Bodies, Record
 from mailwicket.sources._imap_cursor import Cursor, first_cursor, renumbered_cursor
-from mailwicket.sources._imap_proof import Proof, stages
+from mailwicket.sources._imap_proof import prove, stages
 from mailwicket.sources._imap_settling import Settling
+from mailwicket.stages import Probe
 
 LOOK_MAILS: Final = 500
 """How many mails one look tells: their rows are one transaction, and reading their answers is one stretch of work."""
@@ -87,22 +90,16 @@ class ImapSource:
         finally:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
                 await client.say_goodbye()
-                await anyio.to_thread.run_sync(self._empty_spool)
+                await anyio.to_thread.run_sync(empty_spool, self._net.spool_dir, self._name)
 
     @property
     def stages(self) -> Sequence[str]:
-        """See `ports.ProvesConnection`."""
+        """See `stages.ProvesConnection`."""
         return stages(self._config)
 
     async def prove(self, probe: Probe) -> None:
-        """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._credentials, self.deadlines, probe).run()
-
-    def _empty_spool(self) -> None:
-        """Remove what was fetched and not taken over: it is fetched again, and a full disk wants the room."""
-        with suppress(OSError):  # a disk that does not take it back does not give a new one either
-            for path in self._net.spool_dir.glob(f"{self._name}.*"):  # a unit's name holds no dot
-                path.unlink(missing_ok=True)
+        """Test the connection in stages; see `stages.ProvesConnection`."""
+        await prove(self._config, self._credentials, self.deadlines, probe)
 
     async def _open_folder(self, client: ImapClient) -> str:
         """Open the folder, for reading alone when nothing is to be changed; return its UIDVALIDITY."""
@@ -113,7 +110,7 @@ class ImapSource:
             words = f'{client.peer} does not open the folder {config.folder} ("{answer.words}")'
             if answer.code in PASSING_CODES:
                 raise TransientError(words, reason="server_said")
-            if "authenticated but not connected" in answer.words.casefold():  # Exchange, with a good token
+            if lacks_right(answer.words):
                 raise BlockedError(f"{words}: {NO_RIGHT}", reason="mailbox_refused")
             raise BlockedError(words, reason="folder_unknown")
         if verb == "SELECT" and answer.code == b"READ-ONLY":

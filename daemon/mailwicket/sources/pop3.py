@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Final, TypeVar
@@ -19,16 +19,19 @@ from mailwicket.config.model import Says, Text, wrong
 from mailwicket.errors import BlockedError
 from mailwicket.model import Fetched, Look, MailRef, Renumbered, Settlement
 from mailwicket.net.account import Credentials
+from mailwicket.net.deadlines import Deadlines
 from mailwicket.net.line import check_room
-from mailwicket.net.pop3.client import Deadlines, Pop3Client
+from mailwicket.net.pop3.client import Pop3Client
 from mailwicket.net.pop3.login import log_in
 from mailwicket.net.proxy import way_of
-from mailwicket.ports import Net, Probe
+from mailwicket.net.spool import empty_spool
+from mailwicket.ports import Net
 from mailwicket.sources._digests import digest
 from mailwicket.sources._pop3_bodies import Bodies, Record, received_at, top_of
 from mailwicket.sources._pop3_cursor import FOLDER, Cursor, changed, first_cursor, renumbered
-from mailwicket.sources._pop3_proof import CLEAR_PORT, TLS_PORT, Proof, stages
+from mailwicket.sources._pop3_proof import CLEAR_PORT, TLS_PORT, prove, stages
 from mailwicket.sources._pop3_session import Listed, Session
+from mailwicket.stages import Probe
 
 T = TypeVar("T")
 
@@ -107,16 +110,16 @@ class Pop3Source:
         finally:
             with anyio.CancelScope(shield=True):  # bounded by Deadlines.farewell_s
                 await mailbox.close()
-                await anyio.to_thread.run_sync(self._empty_spool)
+                await anyio.to_thread.run_sync(empty_spool, self._net.spool_dir, self._name)
 
     @property
     def stages(self) -> Sequence[str]:
-        """See `ports.ProvesConnection`."""
+        """See `stages.ProvesConnection`."""
         return stages(self._config)
 
     async def prove(self, probe: Probe) -> None:
-        """Test the connection in stages; see `ports.ProvesConnection`."""
-        await Proof(self._config, self._credentials, self.deadlines, probe).run()
+        """Test the connection in stages; see `stages.ProvesConnection`."""
+        await prove(self._config, self._credentials, self.deadlines, probe)
 
     async def _begin(self) -> Session:
         """Log in and list what lies there."""
@@ -139,12 +142,6 @@ class Pop3Source:
     def _bodies(self, mailbox: Pop3Mailbox) -> Bodies:
         limit = self._config.max_mail_bytes
         return Bodies(mailbox.session, self._net.spool_dir, f"{self._name}.pop3", limit, self._record)
-
-    def _empty_spool(self) -> None:
-        """Remove what was fetched and not taken over: it is fetched again, and a full disk wants the room."""
-        with suppress(OSError):  # a disk that does not take it back does not give a new one either
-            for path in self._net.spool_dir.glob(f"{self._name}.*"):  # a unit's name holds no dot
-                path.unlink(missing_ok=True)
 
 
 class Pop3Mailbox:

@@ -1,8 +1,8 @@
 """The outbox: what is to be sent, who is sending it, what became of it. Each function runs in the caller's transaction.
 
 A row is written in the transaction that caused it, and the same cause writes none again. Who sends it claims it for a
-time, notes that it begins, and notes how that ended: a death in between leaves a row of which it is known that a server
-may have it, so that the same server gets the same bytes again. States: docs/states.md.
+time, notes that it begins, and notes how that ended (`attempts`): a death in between leaves a row of which it is known
+that a server may have it, so that the same server gets the same bytes again. States: docs/states.md.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, NewType
 
 from mailwicket.mail.token import Keyring, Token
 from mailwicket.model import Address, AttachmentPlace, MessageId, Sha256, TicketNumber
-from mailwicket.outgoing import ANY_SERVER, Event, RecipientStatus
+from mailwicket.outgoing import ANY_SERVER, Event
 from mailwicket.ports import Transaction
 from mailwicket.rules.own import canonical
 from mailwicket.sql import insert, statements
@@ -28,16 +28,14 @@ SQL: Final = statements(Path(__file__).with_name("outbox.sql"))
 OutboxId = NewType("OutboxId", int)
 """Number of a mail of ours; stands in its Message-ID."""
 
-PAUSES: Final = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60, 120, 240))
-"""RFC 5321 4.5.4.1 wants 30 minutes at least, and faster at the beginning: greylisting lets the second try pass."""
-
 GIVE_UP: Final = timedelta(days=5)
 """RFC 5321 4.5.4.1: at least 4 to 5 days."""
 
 LEASE: Final = timedelta(minutes=30)
 """Longer than a mail may take (RFC 5321 4.5.3.2.6: 10 minutes for the end of DATA)."""
 
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""As the rows have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +103,14 @@ def queue(tx: Transaction, draft: Draft, keys: Keyring, nonce: str, now: datetim
     message_id = keys.message_id(token, nonce, draft.domain)
     at = timestamp(now)
     people = list(dict.fromkeys(canonical(one.address) for one in (*draft.to, *draft.cc)))
-    paused = dict(tx.execute(SQL.paused_of, (_ENCODE(people),)).fetchall())
+    paused = dict(tx.execute(SQL.paused_of, (ENCODE(people),)).fetchall())
     is_done = all(address in paused for address in people)
     tx.execute(
         SQL.queue,
         {
             "outbox_id": outbox_id, "cause": draft.cause, "ticket": draft.ticket, "event": draft.event.value,
             "message_id": message_id, "queued_at": at, "letter": _letter(draft, keys.loop_mark(nonce)),
-            "received_at": draft.received_at, "chosen": draft.chosen, "route": _ENCODE(draft.route),
+            "received_at": draft.received_at, "chosen": draft.chosen, "route": ENCODE(draft.route),
             "meant": draft.meant, "state": "failed" if is_done else "waiting",
             "give_up_at": timestamp(now + GIVE_UP), "done_at": at if is_done else None,
         },
@@ -143,9 +141,11 @@ def _letter(draft: Draft, loop_mark: str) -> str:
         told["references"] = list(draft.references)
     if not draft.automatic:
         told["human"] = True
+    if draft.internal:
+        told["internal"] = True
     if draft.files:
         told["files"] = [_file(one) for one in draft.files]
-    return _ENCODE(told)
+    return ENCODE(told)
 
 
 def _file(one: File) -> dict[str, Any]:
@@ -215,6 +215,11 @@ class Claimed:
         return len(self.recipients) < len(self.words["to"]) + len(self.words.get("cc", ()))
 
     @property
+    def internal(self) -> bool:
+        """Whether it is for technicians only, and what answers it, too."""
+        return bool(self.words.get("internal"))
+
+    @property
     def files(self) -> list[File]:
         """The files that go along."""
         return [_told_file(one) for one in self.words.get("files", ())]
@@ -255,7 +260,7 @@ def _due(tx: Transaction, server: str, covers: Sequence[str], now: datetime, lim
     found: list[int] = []
     queries = [(SQL.due_uncertain, server, 0), *((SQL.due, one, last) for last in (0, 1) for one in covers)]
     for query, name, last in queries:
-        asked = {"server": name, "now": timestamp(now), "limit": limit - len(found), "announced": last}
+        asked = {"server": name, "by": server, "now": timestamp(now), "limit": limit - len(found), "announced": last}
         found += [outbox_id for (outbox_id,) in tx.execute(query, asked).fetchall()]
         if len(found) >= limit:
             break
@@ -312,117 +317,18 @@ def find(tx: Transaction, mail: OutboxId) -> Claimed | None:
 
 def keep_raw(tx: Transaction, mail: OutboxId, sent_as: SentAs, raw: bytes) -> None:
     """Keep the bytes of *mail* until it is sent."""
-    tx.execute(SQL.keep_raw, (mail, _ENCODE(sent_as), raw))
+    tx.execute(SQL.keep_raw, (mail, ENCODE(sent_as), raw))
 
 
 def begin(tx: Transaction, mail: OutboxId, server: str, sent_as: SentAs) -> None:
     """Note that *mail* was handed to *server*, and nobody knows how that ended."""
-    tx.execute(SQL.begin, (server, _ENCODE(sent_as), mail))
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """How an attempt ended."""
-
-    server: str
-    outcome: str
-    """`sent`; `later`, of the mail or a recipient; `refused`, of the mail or, by `statuses`, of recipients; `server`:
-    its failure, nothing was taken; `uncertain`."""
-    next_attempt: datetime
-    """If it is to wait."""
-    said: str = ""
-    statuses: Mapping[str, RecipientStatus] = field(default_factory=dict)
-    """By canonical address; of `sent` and `later` only."""
-    counted: bool = True
-    """False: it was no attempt of the mail, only of its server."""
-    sent_as: SentAs | None = None
-    """None: nothing was handed over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """What became of a mail by an attempt."""
-
-    state: str
-    failed: Sequence[str] = ()
-    """Recipients whom it does not reach."""
-    next_attempt: datetime | None = None
-
-
-def note_attempt(tx: Transaction, mail: Claimed, attempt: Attempt, now: datetime) -> Noted:
-    """Write down how the *attempt* of *mail* ended, and give it back.
-
-    Who is refused has failed. A mail that still waits at `give_up_at` has failed, too. One that may have been taken
-    before stays uncertain until a server has said what becomes of it.
-    """
-    at = timestamp(now)
-    failed: list[str] = []
-    waiting = set(mail.waiting)
-    for address, status in attempt.statuses.items():
-        state = "sent" if status.is_taken else "failed" if status.is_permanent else "waiting"
-        told = None if status.is_taken else f"{status.code} {status.text}"
-        tx.execute(SQL.note_recipients, (state, status.code, told, at, mail.outbox_id, address))
-        if state != "waiting":
-            waiting.discard(address)
-        if state == "failed":
-            failed.append(address)
-    is_refused = attempt.outcome == "refused" and not attempt.statuses  # the whole mail, whoever gets it
-    gives_up = is_refused or (waiting and now >= mail.give_up_at)
-    if gives_up and waiting:
-        tx.execute(SQL.fail_waiting, (attempt.said or None, at, mail.outbox_id))
-        failed += sorted(waiting)
-        waiting = set()
-    state = "waiting" if waiting else "sent"
-    if state == "sent" and (failed or (mail.is_partly_done and _has_failed(tx, mail.outbox_id))):
-        state = "failed"
-    tx.execute(
-        SQL.note,
-        {
-            "state": state, "uncertain": int(state == "waiting" and (mail.uncertain or attempt.outcome == "uncertain")),
-            "counted": int(attempt.counted), "next_attempt": timestamp(attempt.next_attempt),
-            "sent_as": None if attempt.sent_as is None else _ENCODE(attempt.sent_as),
-            "done_at": None if waiting else at, "outbox_id": mail.outbox_id,
-        },
-    )  # fmt: skip
-    if mail.raw is not None and not waiting:
-        tx.execute(SQL.drop_raw, (mail.outbox_id,))
-    if attempt.outcome != "sent" or mail.attempts:
-        words = f"{attempt.outcome} {attempt.said}".strip()
-        tx.execute(SQL.note_attempt, (mail.outbox_id, at, attempt.server, words))
-    return Noted(state, failed, attempt.next_attempt if waiting else None)
-
-
-def is_plain(mail: Claimed, attempt: Attempt) -> bool:
-    """Tell whether *mail* was taken for everybody at its first attempt, as nearly every mail is."""
-    is_whole = len(attempt.statuses) == len(mail.recipients) and not mail.is_partly_done
-    return attempt.outcome == "sent" and not mail.attempts and is_whole
-
-
-def note_sent(tx: Transaction, mails: Mapping[OutboxId, SentAs | None], now: datetime) -> None:
-    """Write down that *mails* were taken, by number with their identities; see `is_plain`."""
-    if not mails:
-        return
-    at, numbers = timestamp(now), json.dumps(list(mails))
-    tx.execute(SQL.recipients_sent, (at, numbers))
-    for sent_as in set(mails.values()):
-        some = json.dumps([mail for mail, one in mails.items() if one == sent_as])
-        tx.execute(SQL.sent, (at, None if sent_as is None else _ENCODE(sent_as), some))
-    tx.execute(SQL.drop_raws, (numbers,))
-
-
-def _has_failed(tx: Transaction, mail: OutboxId) -> bool:
-    return any(state == "failed" for _, state, *_ in tx.execute(SQL.recipients, (mail,)).fetchall())
+    tx.execute(SQL.begin, (server, ENCODE(sent_as), mail))
 
 
 def too_old(tx: Transaction, servers: Sequence[str], now: datetime) -> list[Claimed]:
     """Return mails of *servers* that nobody tries any more: they were never handed over within GIVE_UP."""
     rows = tx.execute(SQL.too_old, (timestamp(now), json.dumps([*servers, ANY_SERVER]))).fetchall()
     return [_claimed(row) for row in rows]
-
-
-def pause_of(attempts: int, jitter: float) -> timedelta:
-    """Return how long a mail waits after *attempts* (1 or more); *jitter* is in [0, 1)."""
-    return PAUSES[min(attempts, len(PAUSES)) - 1] * (1 + jitter / 4)
 
 
 def adopt(tx: Transaction, servers: Mapping[str, bool], primary: str | None) -> None:

@@ -23,18 +23,21 @@ SELECT address, since FROM paused_address WHERE lifted_at IS NULL AND address IN
 
 -- name: due
 -- Mails for a server that may be sent now, in the order of an index: those that are due first. None overtakes an older one of
--- its ticket to the same recipient; it goes to its others meanwhile. One that rests holds up nobody.
+-- its ticket to the same recipient; it goes to its others meanwhile. One that rests holds up nobody,
+-- nor one whose only server may have it and does not work, while another sends.
 SELECT outbox_id FROM outbox AS c
 WHERE c.state = 'waiting' AND c.uncertain = 0 AND c.meant = :server AND next_attempt <= :now AND (claimed_until IS NULL OR claimed_until < :now)
     AND (c.event = 'announcement') = :announced
     AND (c.ticket IS NULL
         OR NOT EXISTS (SELECT 1 FROM outbox AS older INDEXED BY outbox_waiting_of_ticket
-            WHERE older.ticket = c.ticket AND older.outbox_id < c.outbox_id AND older.state = 'waiting' AND older.resting = 0)
+            WHERE older.ticket = c.ticket AND older.outbox_id < c.outbox_id AND older.state = 'waiting' AND older.resting = 0
+                AND (older.uncertain = 0 OR older.claimed_until IS NOT NULL OR older.via = :by))
         OR EXISTS (SELECT 1 FROM outbox_recipient AS mine
             WHERE mine.outbox_id = c.outbox_id AND mine.state = 'waiting' AND NOT EXISTS (
                 SELECT 1 FROM outbox AS older INDEXED BY outbox_waiting_of_ticket
                 JOIN outbox_recipient AS r ON r.outbox_id = older.outbox_id AND r.state = 'waiting' AND r.address = mine.address
-                WHERE older.ticket = c.ticket AND older.outbox_id < c.outbox_id AND older.state = 'waiting' AND older.resting = 0)))
+                WHERE older.ticket = c.ticket AND older.outbox_id < c.outbox_id AND older.state = 'waiting' AND older.resting = 0
+                AND (older.uncertain = 0 OR older.claimed_until IS NOT NULL OR older.via = :by))))
 ORDER BY next_attempt, c.outbox_id LIMIT :limit
 
 -- name: due_uncertain
@@ -43,12 +46,14 @@ SELECT outbox_id FROM outbox AS c
 WHERE c.state = 'waiting' AND c.uncertain = 1 AND c.via = :server AND next_attempt <= :now AND (claimed_until IS NULL OR claimed_until < :now)
     AND (c.ticket IS NULL
         OR NOT EXISTS (SELECT 1 FROM outbox AS older INDEXED BY outbox_waiting_of_ticket
-            WHERE older.ticket = c.ticket AND older.outbox_id < c.outbox_id AND older.state = 'waiting' AND older.resting = 0)
+            WHERE older.ticket = c.ticket AND older.outbox_id < c.outbox_id AND older.state = 'waiting' AND older.resting = 0
+                AND (older.uncertain = 0 OR older.claimed_until IS NOT NULL OR older.via = :by))
         OR EXISTS (SELECT 1 FROM outbox_recipient AS mine
             WHERE mine.outbox_id = c.outbox_id AND mine.state = 'waiting' AND NOT EXISTS (
                 SELECT 1 FROM outbox AS older INDEXED BY outbox_waiting_of_ticket
                 JOIN outbox_recipient AS r ON r.outbox_id = older.outbox_id AND r.state = 'waiting' AND r.address = mine.address
-                WHERE older.ticket = c.ticket AND older.outbox_id < c.outbox_id AND older.state = 'waiting' AND older.resting = 0)))
+                WHERE older.ticket = c.ticket AND older.outbox_id < c.outbox_id AND older.state = 'waiting' AND older.resting = 0
+                AND (older.uncertain = 0 OR older.claimed_until IS NOT NULL OR older.via = :by))))
 ORDER BY next_attempt, c.outbox_id LIMIT :limit
 
 -- name: claim
@@ -63,9 +68,11 @@ SELECT o.outbox_id, o.ticket, o.event, o.message_id, o.queued_at, o.letter, o.re
     (SELECT json_group_array(r.address) FROM outbox_recipient AS r WHERE r.outbox_id = o.outbox_id AND r.state = 'waiting'),
     w.sent_as, w.raw,
     CASE WHEN EXISTS (SELECT 1 FROM outbox AS older INDEXED BY outbox_waiting_of_ticket
-        WHERE older.ticket = o.ticket AND older.outbox_id < o.outbox_id AND older.state = 'waiting' AND older.resting = 0)
+        WHERE older.ticket = o.ticket AND older.outbox_id < o.outbox_id AND older.state = 'waiting' AND older.resting = 0
+            AND (older.uncertain = 0 OR older.claimed_until IS NOT NULL OR older.via = o.via))
     THEN (SELECT json_group_array(DISTINCT mine.address) FROM outbox_recipient AS mine
         JOIN outbox AS older ON older.ticket = o.ticket AND older.outbox_id < o.outbox_id AND older.state = 'waiting' AND older.resting = 0
+            AND (older.uncertain = 0 OR older.claimed_until IS NOT NULL OR older.via = o.via)
         JOIN outbox_recipient AS r ON r.outbox_id = older.outbox_id AND r.state = 'waiting' AND r.address = mine.address
         WHERE mine.outbox_id = o.outbox_id AND mine.state = 'waiting') END
 FROM outbox AS o LEFT JOIN outbox_raw AS w ON w.outbox_id = o.outbox_id WHERE o.outbox_id IN (SELECT value FROM json_each(?))

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from mailwicket.errors import ConflictError, UnknownError
-from mailwicket.model import MessageId, TicketFacts, TicketNumber
+from mailwicket.facts import TicketFacts
+from mailwicket.model import MessageId, TicketNumber
 from mailwicket.outgoing import ANY_SERVER, Event
 from mailwicket.ports import Transaction
 from mailwicket.rules.acknowledge import DAY, Acknowledged

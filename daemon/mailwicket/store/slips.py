@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from mailwicket.outgoing import RecipientStatus
-from mailwicket.store.outbox import Attempt, OutboxId, SentAs
+from mailwicket.store.attempts import Attempt
+from mailwicket.store.outbox import OutboxId, SentAs
 from mailwicket.store.raw import disk_error
 from mailwicket.timestamp import timestamp
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from mailwicket.model import Facts, IntakeId, KnownMail, Lately, Mail, MessageId, Reason, Sha256, TicketNumber
+from mailwicket.facts import Facts, KnownMail, Lately
+from mailwicket.model import IntakeId, Mail, MessageId, Reason, Sha256, TicketNumber
 from mailwicket.ports import Transaction
 from mailwicket.rules.policy import Policy
 from mailwicket.rules.thread import Candidates, candidates

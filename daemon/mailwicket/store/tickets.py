@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from mailwicket.model import MessageId, TicketFacts, TicketNumber, TicketStatus
+from mailwicket.facts import TicketFacts
+from mailwicket.model import MessageId, TicketNumber, TicketStatus
 from mailwicket.ports import Transaction
 from mailwicket.sql import insert, statements
 from mailwicket.timestamp import timestamp

@@ -68,10 +68,10 @@ class OutboxApi:
         ]
 
     async def _list(self, request: web.Request) -> web.Response:
-        """The mails that wait or failed; `all=1` the newest 1,000 of all, `ticket=N` only of that ticket."""
+        """The newest 1,000 mails; `all=0` only those that wait or failed, `ticket=N` only of that ticket."""
         ticket = request.query.get("ticket")
         number = None if ticket is None else _number(ticket, "ticket")
-        return answer(self._outbox.listed(every=request.query.get("all") == "1", ticket=number))
+        return answer(self._outbox.listed(every=request.query.get("all") != "0", ticket=number))
 
     async def _show(self, request: web.Request) -> web.Response:
         """One mail with its recipients, attempts and route."""

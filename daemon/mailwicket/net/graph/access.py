@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from mailwicket.admission import Bearer, Lane
 from mailwicket.config.proxy import Via
 from mailwicket.errors import BlockedError
 from mailwicket.model import Use
 from mailwicket.net.graph.client import Deadlines, GraphMailbox
 from mailwicket.net.graph.place import SIGNED_IN, Place
 from mailwicket.net.proxy import way_of
-from mailwicket.ports import Bearer, Lane, Net
+from mailwicket.ports import Net
 
 
 class AtGraph(Protocol):

@@ -15,13 +15,13 @@ import aiohttp
 import anyio
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from mailwicket.admission import Bearer, Lane
 from mailwicket.errors import BlockedError, MailwicketError, TransientError
 from mailwicket.failpoint import failpoint
 from mailwicket.net.graph.failure import Asked, ErrorAnswer, UnsureError, judge, read_error
 from mailwicket.net.graph.place import Place, is_upload_url
 from mailwicket.net.http import CutOffError, Http, read
 from mailwicket.net.proxy import Way
-from mailwicket.ports import Bearer, Lane
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,9 @@ JSON_BYTES: Final = 4 * 1024 * 1024
 ERROR_BYTES: Final = 64 * 1024
 SHOWN_CHARS: Final = 40
 """Longer words of a path are ids."""
+
+NO_MAIL: Final = frozenset({"application/json", "text/html"})
+"""What a mail's bytes never come as: an error that says 200, or a page of somebody who stands between."""
 
 PAUSING: Final = frozenset({429, 503, 504, 509})
 
@@ -182,6 +185,10 @@ class GraphMailbox:
             for renewed in (False, True):
                 async with self._open("GET", url, await self._headers({"Accept": "*/*"}), None, bulk=True) as response:
                     if response.status == 200:
+                        if response.content_type in NO_MAIL:
+                            response.close()
+                            words = f"{asked.peer} answers 200 to {asked.what} with {response.content_type}: no mail"
+                            raise UnsureError(words, reason="server_said")
                         marked = response.content_length is not None or "Transfer-Encoding" in response.headers
                         try:
                             return await take(Value(self._pieces(response), marked))

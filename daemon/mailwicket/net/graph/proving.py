@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
+import anyio
+
+from mailwicket.admission import Bearer
 from mailwicket.config.graph import TLS_PORT
 from mailwicket.errors import BlockedError, MailwicketError, StageError
+from mailwicket.model import Use
 from mailwicket.net.approach import Approach, approach_stages
+from mailwicket.net.deadlines import impatient
 from mailwicket.net.door import Door, tell_tls
-from mailwicket.net.graph.access import AtGraph
+from mailwicket.net.graph.access import Access, AtGraph
+from mailwicket.net.graph.client import Deadlines, GraphMailbox
 from mailwicket.net.graph.place import SIGNED_IN
 from mailwicket.net.graph.ticket import Ticket, read_ticket
 from mailwicket.net.line import tls_of, trouble
 from mailwicket.net.proxy import Way, way_of
-from mailwicket.ports import Bearer, Net, Probe
+from mailwicket.ports import Net
+from mailwicket.stages import Probe
 
 USUAL: Final = f"{TLS_PORT} is usual"
 CONNECT_S: Final = 15.0
 GREETING_S: Final = 5.0
-ANSWER_S: Final = 20.0
-"""For an answer a person waits."""
 
 FIXES: Final[Mapping[str, str]] = {
     "needs_sign_in": '"mailwicket oauth login {oauth}"',
@@ -32,13 +38,14 @@ FIXES: Final[Mapping[str, str]] = {
     "and at the scope of the application's role there",
     "mailbox_unknown": "mend username: the sign-in name (UPN) of a mailbox with a licence",
     "sender_refused": "have the right Send As given to the mailbox in Exchange, or set email to its own address",
+    "mailbox_full": "make room in the mailbox, or have its quota raised",
     "certificate": "mend ca_file: the path of certificates in PEM form",
 }
 """By reason code."""
 
 
 def first_stages(config: AtGraph) -> Sequence[str]:
-    """Return the stages that `Proving` takes, in order."""
+    """Return the stages that `admitted` takes, in order."""
     channel = () if config.security == "none" else ("tls",)
     return ("configuration", *approach_stages(proxied=config.proxy is not None), *channel, "token")
 
@@ -49,11 +56,30 @@ def stage_error(config: AtGraph, error: BlockedError) -> StageError:
     return StageError(str(error), fix=fix)
 
 
-class Proving:
+@asynccontextmanager
+async def admitted(
+    config: AtGraph, net: Net, use: Use, deadlines: Deadlines, probe: Probe
+) -> AsyncIterator[tuple[GraphMailbox, Ticket | None]]:
+    """Take the first stages; give the mailbox, of which nothing is asked yet, and what its token says of itself.
+
+    Raises:
+        StageError: it leads nowhere.
+    """
+    access, proving = Access(config, net, use), _Proving(config, net, probe)
+    await proving.approach()
+    ticket = await proving.token(access.bearer)
+    mailbox = await access.mailbox(impatient(deadlines))
+    try:
+        yield mailbox, ticket
+    finally:
+        with anyio.CancelScope(shield=True):  # closes sockets, waits for nobody
+            await mailbox.close()
+
+
+class _Proving:
     """One run through the first stages."""
 
     def __init__(self, config: AtGraph, net: Net, probe: Probe) -> None:
-        """Test what *config* says."""
         self._config = config
         self._net = net
         self._probe = probe
@@ -119,7 +145,8 @@ class Proving:
                 finding.detail = f"a token that only the server can read, {minutes}"
                 return None
             self._check(ticket)
-            finding.detail = f"for {ticket.audience}, {ticket.who}, {ticket.permissions_shown}, {minutes}"
+            audience = ticket.audience or "whom it does not say"
+            finding.detail = f"for {audience}, {ticket.who}, {ticket.permissions_shown}, {minutes}"
             if ticket.is_of_application and ticket.opens_every_mailbox:
                 finding.detail += (
                     f"; {ticket.permissions_shown} is good for EVERY mailbox of the tenant, unless Exchange limits the "
@@ -129,7 +156,7 @@ class Proving:
 
     def _check(self, ticket: Ticket) -> None:
         config = self._config
-        if not ticket.is_for(config.server):
+        if ticket.audience and not ticket.is_for(config.server):
             scope = f"https://{config.server}/"
             raise StageError(
                 f"the token is for {ticket.audience}, not for {config.server}",

@@ -28,6 +28,7 @@ class Ticket:
     """The claims of one token that matter here."""
 
     audience: str
+    """Empty: it does not say."""
     user: str | None
     """Who signed in; None of an application's own token."""
     application: str
@@ -62,6 +63,12 @@ class Ticket:
     def only_sends(self) -> bool:
         """Whether it names a permission to send and none to keep drafts."""
         return bool(self.may_send) and not any(one in WRITES for one in self.permissions)
+
+    @property
+    def may_only_send(self) -> bool:
+        """Whether a refused draft may mean that: an application's right to send may stand in Exchange alone."""
+        keeps_drafts = any(one in WRITES for one in self.permissions)
+        return not keeps_drafts and (self.is_of_application or bool(self.may_send))
 
     def is_for(self, server: str) -> bool:
         """Tell whether *server* is meant, or the cloud that stands behind it where it is none itself."""

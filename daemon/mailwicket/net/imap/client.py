@@ -7,7 +7,6 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import aioimaplib.aioimaplib as imap
@@ -15,6 +14,7 @@ import anyio
 import anyio.to_thread
 
 from mailwicket.errors import BlockedError, TransientError
+from mailwicket.net.deadlines import Deadlines
 from mailwicket.net.imap.protocol import Exchange, ImapProtocol, Literal
 from mailwicket.net.imap.reader import Response, Room
 from mailwicket.net.imap.signal import Signal
@@ -27,25 +27,6 @@ SHORT_RESPONSES: Final = 8
 
 SEARCH_ROOM: Final = Room(line_bytes=8 * 1024 * 1024)
 """One line tells all UIDs: room for a million of seven digits. Twice that is in memory for a moment."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """How long the server may take. All from experience with slow servers, none from an RFC."""
-
-    connect_s: float = 20
-    """DNS, TCP and TLS together."""
-    greeting_s: float = 20
-    command_s: float = 60
-    """Any command but FETCH of mails and IDLE."""
-    silence_s: float = 60
-    """A FETCH of mails: from one byte to the next."""
-    batch_s: float = 600
-    """A FETCH of mails as a whole, beside what its bytes take at `slowest_bytes_per_s`: announced sizes are hints."""
-    slowest_bytes_per_s: float = 4000
-    """A line slower than this would begin the same batch over and over; 8 MiB may take 45 minutes."""
-    farewell_s: float = 0.5
-    """A stop or a reload ends within a second, whatever the server does."""
 
 
 class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
@@ -114,11 +95,6 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
     def tls(self) -> ssl.SSLObject | None:
         """The TLS session that what is sent now goes over; None in the clear."""
         return tls_of(self.protocol.transport)
-
-    @property
-    def encrypted(self) -> bool:
-        """Whether what is sent now goes over TLS."""
-        return self.tls is not None
 
     @property
     def local(self) -> bool:
@@ -190,7 +166,7 @@ class ImapClient(imap.IMAP4):  # type: ignore[misc]  # the library has no types
         limits = self.deadlines
         total_s = silence_s = limits.command_s
         if bulk_bytes is not None:
-            total_s, silence_s = limits.batch_s + bulk_bytes / limits.slowest_bytes_per_s, limits.silence_s
+            total_s, silence_s = limits.batch_of_s(bulk_bytes), limits.silence_s
         watch = _Watch(self.protocol, exchange, total_s, silence_s)
         try:
             await awaited.wait()

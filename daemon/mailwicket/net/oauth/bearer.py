@@ -37,7 +37,7 @@ class HandsOut(Protocol):
 
 
 class Bearer:
-    """Brings the tokens of one mailbox; see `ports.Bearer`."""
+    """Brings the tokens of one mailbox; see `admission.Bearer`."""
 
     def __init__(self, tokens: HandsOut, door: Door) -> None:
         """Bring what opens *door*. Asks for nothing yet."""
@@ -59,7 +59,7 @@ class Bearer:
             self._tokens.drop(self._door, self._last.token)
 
     def challenged(self, claims: str) -> None:
-        """See `ports.Bearer`."""
+        """See `admission.Bearer`."""
         self._tokens.challenge(self._door.name, claims)
 
     @property

@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from mailwicket.config.oauth import OAuth
+from mailwicket.model import Use
 
 Form = Mapping[str, str]
 
@@ -64,18 +65,18 @@ def sign_in_url(oauth: OAuth, scopes: Sequence[str], state: str, verifier: str, 
     return with_query(oauth.authorization_url or "", asked)
 
 
-def admin_consent_url(oauth: OAuth, scopes: Sequence[str], state: str) -> str | None:
+def admin_consent_url(oauth: OAuth, scopes: Sequence[str], state: str, uses: Collection[Use] = ()) -> str | None:
     """Return where an administrator approves the application for everybody; None where the provider has no such page.
 
-    Microsoft's v2.0 endpoint beside its authorize endpoint. What an application may do by itself is registered with
-    it, so `.default` is asked for; IMAP and POP3 want the older name of their resource.
+    Microsoft's v2.0 endpoint beside its authorize endpoint, whoever wrote the URL of that. What an application may do
+    by itself is registered with it, so `.default` is asked for; IMAP and POP3 want the older name of their resource,
+    and *uses* without them do not.
     """
-    root, found, _ = (oauth.authorization_url or "").partition("/oauth2/v2.0/authorize")
-    if not (oauth.is_microsoft and found):
+    root = _tenant_root(oauth)
+    if root is None:
         return None
-    asked = [
-        scope.replace("https://outlook.office365.com/.default", "https://ps.outlook.com/.default") for scope in scopes
-    ]
+    older = ("https://outlook.office365.com/.default", "https://ps.outlook.com/.default")
+    asked = scopes if set(uses) == {"smtp"} else [scope.replace(*older) for scope in scopes]
     query = {
         "client_id": oauth.client_id,
         "redirect_uri": oauth.redirect_url,
@@ -84,6 +85,18 @@ def admin_consent_url(oauth: OAuth, scopes: Sequence[str], state: str) -> str | 
     }
     root = root.removesuffix("/common") + "/organizations" if root.endswith("/common") else root
     return with_query(f"{root}/v2.0/adminconsent", query)
+
+
+def _tenant_root(oauth: OAuth) -> str | None:
+    """Return where Microsoft has the pages of the tenant; None where it is not Microsoft's."""
+    page = oauth.authorization_url or ""
+    root, found, _ = page.partition("/oauth2/v2.0/authorize")
+    if found:
+        return root
+    if not oauth.is_microsoft:
+        return None
+    parts = urlsplit(page)
+    return f"{parts.scheme}://{parts.netloc}/{oauth.tenant or oauth.preset.tenant}"
 
 
 def with_query(url: str, more: Form) -> str:

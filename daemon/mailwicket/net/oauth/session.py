@@ -6,18 +6,21 @@ import math
 from collections.abc import Callable
 from typing import Final
 
+from mailwicket.admission import Bearer
 from mailwicket.errors import BlockedError, SessionEndedError, TransientError
-from mailwicket.ports import Bearer
 
 EARLY_S: Final = 60
 LEAST_S: Final = 5.0
 """A session ends so long before its token does, and lasts so long whatever that says."""
 
-NO_RIGHT: Final = (
-    "the token is good, and who signed in has no right to this mailbox: give the user, or the service principal of the "
-    "application, full access to it"
-)
-"""Exchange says OK to the login then, and `User is authenticated but not connected` to the next command."""
+GIVE_RIGHT: Final = "give the user, or the service principal of the application, full access to it"
+NO_RIGHT: Final = f"the token is good, and who signed in has no right to this mailbox: {GIVE_RIGHT}"
+"""What is wrong where `lacks_right`."""
+
+
+def lacks_right(words: str) -> bool:
+    """Tell whether Exchange means that with its *words*: it says OK to the login, and this to the next command."""
+    return "authenticated but not connected" in words.casefold()
 
 
 class Session:

@@ -130,7 +130,7 @@ class SignIns:
         """
         oauth = self._tokens.application(name)
         begun = self._begin(name, oauth, None)
-        url = admin_consent_url(oauth, self._tokens.asked(name, oauth), begun.state)
+        url = admin_consent_url(oauth, self._tokens.asked(name, oauth), begun.state, self._tokens.uses(name))
         if url is None:
             del self._all[begun.state]
             raise ConflictError(f"oauth {name}: its provider has no page for an administrator's consent")

@@ -118,7 +118,7 @@ class Tokens:
         return Client(name, oauth, wire, clock, proxy=proxy, challenged=challenged, sending=sending)
 
     def challenge(self, name: str, claims: str) -> None:
-        """Have the next sign-in ask for what a policy wants; see `ports.Bearer.challenged`."""
+        """Have the next sign-in ask for what a policy wants; see `admission.Bearer.challenged`."""
         if asked := asked_claims(claims):
             self.challenges[name] = asked
 
@@ -132,6 +132,10 @@ class Tokens:
         if oauth is None:
             raise BlockedError(f"there is no [oauth.{name}]", reason="oauth_settings")
         return oauth
+
+    def uses(self, name: str) -> frozenset[Use]:
+        """Return what is done with its tokens."""
+        return self._uses(name)
 
     def asked(self, name: str, oauth: OAuth) -> tuple[str, ...]:
         """Return every scope that a sign-in asks for."""

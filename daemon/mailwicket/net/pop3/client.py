@@ -7,7 +7,6 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NoReturn
 
 import anyio
@@ -15,6 +14,7 @@ import anyio.to_thread
 
 from mailwicket.errors import BlockedError, MailwicketError, TransientError
 from mailwicket.failpoint import failpoint
+from mailwicket.net.deadlines import Deadlines
 from mailwicket.net.line import Line, tls_of
 from mailwicket.net.pop3.answer import Answer, refused
 from mailwicket.net.pop3.stuffing import Unstuffing
@@ -31,24 +31,6 @@ CAPABILITY_BYTES: Final = 64 * 1024
 
 SHORT_BYTES: Final = 64 * 1024
 """Longer listings are taken apart in a thread."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """How long the server may take. All from experience with slow servers, none from an RFC."""
-
-    connect_s: float = 20
-    """DNS, TCP and TLS together."""
-    greeting_s: float = 20
-    command_s: float = 60
-    """Any command of one line; logging in and QUIT may take long where a maildrop is read or rewritten."""
-    silence_s: float = 60
-    """Mails and listings: from one byte to the next."""
-    batch_s: float = 600
-    """A mail or listing as a whole, beside what its bytes take at `slowest_bytes_per_s`."""
-    slowest_bytes_per_s: float = 4000
-    farewell_s: float = 0.5
-    """A stop or a reload ends within a second, whatever the server does."""
 
 
 class Pop3Client:
@@ -68,10 +50,6 @@ class Pop3Client:
         self._line = Line(host, port, way, deadlines.connect_s, self.abort)
         self.in_step = True
         """The last answer was read to its end."""
-
-    def another(self) -> Pop3Client:
-        """Return a client for one more connection to the same place."""
-        return Pop3Client(self.host, self.port, self.deadlines, self._line.way)
 
     # --- the connection ---------------------------------------------------------------------------------------------
 
@@ -126,11 +104,6 @@ class Pop3Client:
     def tls(self) -> ssl.SSLObject | None:
         """The TLS session that what is sent now goes over; None in the clear."""
         return tls_of(self.wire.transport)
-
-    @property
-    def encrypted(self) -> bool:
-        """Whether what is sent now goes over TLS."""
-        return self.tls is not None
 
     @property
     def local(self) -> bool:
@@ -316,7 +289,7 @@ class Lines:
         """From one byte to the next there is a deadline; a server may give a mail byte by byte all the same."""
         client, limits = self._client, self._client.deadlines
         spent_s = asyncio.get_running_loop().time() - self._begun_at
-        if spent_s > limits.batch_s + self.received_bytes / limits.slowest_bytes_per_s:
+        if spent_s > limits.batch_of_s(self.received_bytes):
             words = (
                 f"{client.peer} took {spent_s:.0f} s for {self.received_bytes} bytes in answer to {client.wire.doing}"
             )

@@ -76,6 +76,12 @@ class SmtpClient:
 
     # --- the connection ---------------------------------------------------------------------------------------------
 
+    async def open(self, tls: ssl.SSLContext | None, *, plain: bool = False) -> None:
+        """Connect, read the greeting and learn what is offered: `attach`, `greet`, then `introduce`."""
+        await self.attach(tls)
+        await self.greet()
+        await self.introduce(plain=plain)
+
     async def attach(self, tls: ssl.SSLContext | None, sock: socket.socket | None = None) -> None:
         """Connect; with *tls* the first byte is TLS already. *sock* is connected, by `dial` or a proxy.
 
@@ -93,7 +99,7 @@ class SmtpClient:
             TransientError: there is none, or it says "later".
             BlockedError: it will have nobody.
         """
-        reply = await self.answer("greet", self.deadlines.greeting_s)
+        reply = await self.answer("", self.deadlines.greeting_s)
         if reply.code == 220:
             return reply
         self.abort()
@@ -171,11 +177,6 @@ class SmtpClient:
     def tls(self) -> ssl.SSLObject | None:
         """The TLS session that what is sent now goes over; None in the clear."""
         return None if self._wire is None else tls_of(self._wire.transport)
-
-    @property
-    def encrypted(self) -> bool:
-        """Whether what is sent now goes over TLS."""
-        return self.tls is not None
 
     @property
     def local(self) -> bool:
@@ -302,11 +303,13 @@ class SmtpClient:
         """End the connection, and return what became of an answer to *verb* that does not come."""
         if isinstance(error, SMTPResponseException):
             self.abort()
-            words = f'{self.peer} answered {verb} with what is no SMTP ("{self.shown(error.message)}")'
+            answered = f"answered {verb}" if verb else "greets"
+            words = f'{self.peer} {answered} with what is no SMTP ("{self.shown(error.message)}")'
             return TransientError(words, reason="server_said")
         if isinstance(error, TimeoutError):
             self.abort()
-            return TransientError(f"{self.peer} did not answer {verb} in time", reason="timeout")
+            did_not = f"answer {verb}" if verb else "greet"
+            return TransientError(f"{self.peer} did not {did_not} in time", reason="timeout")
         return self._lost(verb)
 
     def _lost(self, verb: str = "") -> TransientError:

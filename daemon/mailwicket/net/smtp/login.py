@@ -31,9 +31,7 @@ async def open_session(client: SmtpClient, account: Account) -> None:
         TransientError: not reachable, or it says "later".
         BlockedError: the channel is not what it must be, or the login is refused.
     """
-    await client.attach(account.tls if account.security == "ssl" else None)
-    await client.greet()
-    await introduce(client, account)
+    await client.open(account.tls if account.security == "ssl" else None, plain=_has_nothing_to_lose(account))
     if account.security == "tls":
         await secure(client, account)
     if account.password is not None:
@@ -43,7 +41,11 @@ async def open_session(client: SmtpClient, account: Account) -> None:
 
 async def introduce(client: SmtpClient, account: Account) -> None:
     """Say EHLO; HELO will do where neither TLS nor a login hangs on what is offered."""
-    await client.introduce(plain=account.security == "none" and account.password is None)
+    await client.introduce(plain=_has_nothing_to_lose(account))
+
+
+def _has_nothing_to_lose(account: Account) -> bool:
+    return account.security == "none" and account.password is None
 
 
 async def secure(client: SmtpClient, account: Account) -> None:
