@@ -251,12 +251,6 @@ class PostOffice:
         return int(found[0]), int(found[1])
 
 
-async def until(true: Any) -> None:
-    with anyio.fail_after(10):
-        while not true():  # noqa: ASYNC110 - anything may be asked
-            await anyio.sleep(0.005)
-
-
 def field_of(raw: bytes, name: str) -> str:
     for line in raw.split(b"\r\n\r\n")[0].decode().replace("\r\n ", " ").split("\r\n"):
         if line.lower().startswith(f"{name.lower()}:"):

@@ -6,8 +6,8 @@ import hashlib
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,16 @@ async def filled(directory: Path, mails: Sequence[bytes]) -> Path:
     await bench.close()
     shutil.rmtree(state_dir / "spool")
     return state_dir
+
+
+@contextmanager
+def desk_tables() -> Iterator[sqlite3.Connection]:
+    """Give the embedded desk's tables, empty and in memory, in a connection that commits by itself."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        for migration in sorted(EmbeddedDesk.schema.migrations.glob("*.sql")):
+            connection.executescript(migration.read_text(encoding="utf-8"))
+        yield connection
 
 
 def tables(state_dir: Path) -> Tables:

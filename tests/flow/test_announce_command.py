@@ -18,7 +18,8 @@ from click.testing import Result
 from tests.flow.test_outbox_kills import Sink, sink
 from tests.lab.daemon import Daemon
 from tests.lab.terminal import Terminal
-from tests.postoffice import field_of, until
+from tests.postoffice import field_of
+from tests.waiting import becomes
 from typer.testing import CliRunner
 
 from mailwicket.cli import app
@@ -69,13 +70,13 @@ class House:
 
     async def sent(self, count: int) -> list[str]:
         """To whom the mails went, once there are *count*."""
-        await until(lambda: len(self.sink.taken) >= count)
+        await becomes(lambda: len(self.sink.taken) >= count)
         return sorted(field_of(raw, "To") for raw in self.sink.taken)
 
 
 async def start(daemon: Daemon) -> None:
     daemon.start()  # by this thread: it ends with the one that began it
-    await until(daemon.answers)
+    await becomes(daemon.answers)
 
 
 @asynccontextmanager
@@ -134,7 +135,7 @@ async def test_each_gets_his_own_and_the_command_tells_how_it_stands(house: Hous
 async def test_what_cannot_be_is_said_in_a_line_and_sends_nothing(house: House, tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes("Subject: x\n\n\xe4".encode("latin-1"))
     for words, text, code, line in (
-        (("--to", "all", "-"), "no subject here\n", 2, "no subject: the first line of FILE"),
+        (("--to", "all", "-"), "To: all\n\nno subject here\n", 2, "no subject: the first line of FILE"),
         (("--to", "all", "-"), "Subject: x\n\n \n", 1, "an announcement wants a text"),
         (("--to", "everybody", "-"), NEWS, 1, "'everybody' names nobody; allowed are requesters, technicians, all"),
         (("--to", "bob@example.org", "-"), NEWS, 1, "nobody would get it: bob@example.org (inactive)"),
@@ -192,7 +193,7 @@ async def test_a_daemon_that_is_killed_goes_on_where_it_was(house: House, people
         assert goal <= len(house.sink.taken) < people + len(kills)
         await start(house.daemon)
     await house.sent(people)
-    await until(lambda: json.loads(house.daemon.get(f"{ROUTE}/1"))["state"] == "done")
+    await becomes(lambda: json.loads(house.daemon.get(f"{ROUTE}/1"))["state"] == "done")
     ids = [one["message_id"] for one in await house.told("outbox", "list", "--all")]
     assert len(ids) == people
     house.sink.assert_whole(ids, kills=len(kills))

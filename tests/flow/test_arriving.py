@@ -9,7 +9,8 @@ import anyio
 import pytest
 from tests.flow import test_answering
 from tests.flow.test_answering import ANN, TESS, Counter
-from tests.postoffice import CourierWatcher, FakePost, FakeSender, until
+from tests.postoffice import CourierWatcher, FakePost, FakeSender
+from tests.waiting import becomes
 
 from mailwicket.flow.carrying import Office, take_over
 from mailwicket.flow.delivery import Courier
@@ -33,7 +34,7 @@ class Postman:
         last = self.counter.house.mails()[-1]["id"]
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(Courier("main", FakeSender(self.post), self.store, self.office, CourierWatcher()).run)
-            await until(lambda: self._is_done(last, state))
+            await becomes(lambda: self._is_done(last, state))
             tasks.cancel_scope.cancel()
         return self.counter.house.shown(last)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.postoffice import DOWN, REFUSED, PostOffice, field_of, server, until
+from tests.postoffice import DOWN, REFUSED, PostOffice, field_of, server
+from tests.waiting import becomes
 
 from mailwicket.errors import PermanentError, TransientError
 from mailwicket.model import Address, TicketNumber
@@ -135,7 +136,7 @@ async def test_what_is_greylisted_for_half_an_hour_arrives(office: PostOffice) -
         for minutes in (0, 5, 15):
             office.clock.forward(minutes=minutes)
             office.board.wake()
-            await until(lambda tries=minutes: office.row()["attempts"] == {0: 1, 5: 2, 15: 3}[tries])
+            await becomes(lambda tries=minutes: office.row()["attempts"] == {0: 1, 5: 2, 15: 3}[tries])
             await office.settled(but=1)
         office.post.refuses.clear()
         office.clock.forward(minutes=30)
@@ -243,7 +244,7 @@ async def test_a_connection_lost_after_data_is_tried_with_the_same_bytes_at_the_
     await two.queue(two.draft(meant="support"))
     async with two.running() as couriers:
         await support.until(1)
-        await until(lambda: two.row()["uncertain"])
+        await becomes(lambda: two.row()["uncertain"])
         support.down = DOWN
         for _ in range(3):
             two.board.failed("support", two.clock(), Failure("unreachable", "no route"), permanent=False)
@@ -267,7 +268,7 @@ async def test_a_hanging_server_is_left_and_the_mail_is_uncertain(
     office.post.hangs = True
     await office.queue(office.draft())
     async with office.running():
-        await until(lambda: office.row()["uncertain"])
+        await becomes(lambda: office.row()["uncertain"])
     assert office.row()["state"] == "waiting"
     assert office.board.breaker("main").failures == 1
 
@@ -276,7 +277,7 @@ async def test_a_stop_amid_a_mail_leaves_it_uncertain_and_the_others_free(office
     office.post.hangs = True
     await office.queue(*(office.draft() for _ in range(3)))
     async with office.running():
-        await until(lambda: office.waiting()[1] == 3)
+        await becomes(lambda: office.waiting()[1] == 3)
         await anyio.sleep(0.02)
     assert office.waiting() == (3, 0)
     assert [row["uncertain"] for row in office.rows()] == [True, False, False]
@@ -305,7 +306,7 @@ async def test_three_failures_and_its_mail_goes_by_the_primary_until_it_is_back(
     await two.queue(two.draft(meant="support", event=Event.CREATED))
     async with two.running() as couriers:
         for _ in range(3):
-            await until(lambda: support.connections)
+            await becomes(lambda: support.connections)
             support.connections = 0
             await anyio.sleep(0.02)
             couriers["support"].wake()
@@ -321,7 +322,7 @@ async def test_three_failures_and_its_mail_goes_by_the_primary_until_it_is_back(
             two.clock.forward(seconds=PROBE.total_seconds())
             support.connections = 0
             couriers["support"].wake()
-            await until(lambda: support.connections)
+            await becomes(lambda: support.connections)
             await anyio.sleep(0.02)
             assert two.board.breaker("support").is_open is (probes == 1)
         await two.queue(two.draft(meant="support"))
@@ -380,7 +381,7 @@ async def test_with_both_down_mail_waits_in_order_and_goes_by_its_own_server(two
     ticket = TicketNumber(9)
     await two.queue(*(two.draft(meant="support", ticket=ticket, subject=f"n{number}") for number in range(4)))
     async with two.running() as couriers:
-        await until(lambda: two.board.breaker("support").is_open)
+        await becomes(lambda: two.board.breaker("support").is_open)
         await anyio.sleep(0.05)
         assert two.waiting() == (4, 0)
         for name, post in two.posts.items():
@@ -396,7 +397,7 @@ async def test_the_primary_down_alone_concerns_no_other(two: PostOffice) -> None
     await two.queue(two.draft(meant="support"), two.draft(meant="main"))
     async with two.running():
         await two.posts["support"].until(1)
-        await until(lambda: two.waiting() == (1, 0))
+        await becomes(lambda: two.waiting() == (1, 0))
     assert two.row(2)["state"] == "waiting"
     assert len(two.posts["support"].taken) == 1
 
@@ -405,7 +406,7 @@ async def test_a_server_that_is_down_costs_no_mail_an_attempt(office: PostOffice
     office.post.down = DOWN
     await office.queue(office.draft())
     async with office.running() as couriers:
-        await until(lambda: office.post.connections)
+        await becomes(lambda: office.post.connections)
         office.post.down = None
         couriers["main"].wake()
         await office.settled()
@@ -439,7 +440,7 @@ async def test_an_idle_connection_that_the_server_ended_says_nothing_against_it(
         await office.settled()
         office.post.fails = TransientError("gone", reason="connection_lost")
         await office.queue(office.draft())
-        await until(lambda: office.post.connections == 2)
+        await becomes(lambda: office.post.connections == 2)
         office.post.fails = None
         office.clock.forward(seconds=5)
         office.board.wake()

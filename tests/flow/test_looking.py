@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.postoffice import TAKEN, FakeSender, FakeSubmission, PostOffice, field_of, until
+from tests.postoffice import TAKEN, FakeSender, FakeSubmission, PostOffice, field_of
+from tests.waiting import becomes
 
 from mailwicket.errors import PermanentError
 from mailwicket.outgoing import Envelope, RecipientStatus
@@ -56,13 +57,13 @@ async def until_asked_again(office: PostOffice, true: Any) -> None:
             office.board.wake()
         return bool(true())
 
-    await until(now)
+    await becomes(now)
 
 
 async def lose_an_answer(office: PostOffice) -> None:
     office.post.drops_after_data = 1
     await office.queue(office.draft())
-    await until(lambda: office.row()["uncertain"] and office.board.breaker("main").failures)
+    await becomes(lambda: office.row()["uncertain"] and office.board.breaker("main").failures)
     office.board.reset("main")
 
 
@@ -90,11 +91,11 @@ async def test_what_the_server_does_not_show_yet_is_asked_for_again_and_costs_ne
         await lose_an_answer(office)
         attempts = office.row()["attempts"]
         await until_asked_again(office, lambda: LookingSubmission.looks >= 5)
-        await until(lambda: office.waiting() == (1, 0))
+        await becomes(lambda: office.waiting() == (1, 0))
         assert (office.row()["uncertain"], office.row()["attempts"]) == (True, attempts)
         assert not office.board.breaker("main").failures
         await office.queue(office.draft())  # the others go on meanwhile
-        await until(lambda: office.row(2)["state"] == "sent")
+        await becomes(lambda: office.row(2)["state"] == "sent")
         LookingSubmission.shows = True
         await until_asked_again(office, lambda: office.row()["state"] == "sent")
     assert len(office.post.taken) == 2
@@ -112,5 +113,5 @@ async def test_a_mail_of_which_nobody_can_ever_tell_fails_and_waits_for_a_person
 async def test_a_mail_that_was_never_tried_is_not_looked_for(office: PostOffice) -> None:
     async with office.running():
         await office.queue(office.draft())
-        await until(lambda: office.row()["state"] == "sent")
+        await becomes(lambda: office.row()["state"] == "sent")
     assert LookingSubmission.looks == 0

@@ -13,6 +13,7 @@ import anyio
 import pytest
 from tests.conf import Conf
 from tests.flow.test_outbox_kills import Sink, sink
+from tests.waiting import becomes
 from typer.testing import CliRunner
 
 from mailwicket.app import Daemon
@@ -97,12 +98,6 @@ class House:
 
     def unit(self, name: str) -> dict[str, Any]:
         return next(one for one in self.daemon.status()["units"] if one["name"] == f"outgoing/{name}")
-
-
-async def becomes(holds: Callable[[], bool]) -> None:
-    with anyio.fail_after(10):
-        while not holds():  # noqa: ASYNC110 - what is watched has no event
-            await anyio.sleep(0.01)
 
 
 @pytest.fixture

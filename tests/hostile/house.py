@@ -7,7 +7,7 @@ import hashlib
 import ssl
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -189,17 +189,3 @@ async def house(directory: Path) -> AsyncIterator[House]:
 def digest(raw: bytes) -> str:
     """Name a mail by its bytes."""
     return hashlib.sha256(raw).hexdigest()
-
-
-async def until(holds: Callable[[], object], limit_s: float, what: str = "it") -> float:
-    """Return the seconds until *holds* answers yes.
-
-    Raises:
-        TimeoutError: not within *limit_s*.
-    """
-    begun = time.perf_counter()
-    while not holds():
-        if time.perf_counter() - begun > limit_s:
-            raise TimeoutError(f"{what} did not happen within {limit_s:g} s")
-        await asyncio.sleep(0.005)
-    return time.perf_counter() - begun

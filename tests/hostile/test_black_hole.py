@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from tests.fakes import mail
-from tests.hostile.house import BRISK, House, Tenant, house, until
+from tests.hostile.house import BRISK, House, Tenant, house
 from tests.hostile.proxy import Proxy, proxy
 from tests.hostile.server import MailServer, mail_server
+from tests.waiting import becomes
 
 from mailwicket.net.deadlines import Deadlines
 from mailwicket.sources import imap
@@ -46,11 +47,11 @@ async def _reach(server: MailServer, hole: Proxy, tenant: Tenant, point: str) ->
     server.lines.clear()
     tenant.start()
     if point in {"while idling", "the news of a mail"}:
-        await until(lambda: idling(server), 10, f"{point}: IDLE")
+        await becomes(lambda: idling(server), 10, f"{point}: IDLE")
         await asyncio.sleep(0.05)
         hole.die(b"" if point == "while idling" else b"* %d EXISTS" % (len(server.mails) + 1))
         server.deliver(mail("more", "more\r\n", message_id=f"{len(server.delivered)}.{hole.port}@example.org"))
-    await until(hole.died.is_set, 10, f"{point}: the hole")
+    await becomes(hole.died.is_set, 10, f"{point}: the hole")
 
 
 async def _fall(one: House, number: int, point: str) -> None:
@@ -61,14 +62,14 @@ async def _fall(one: House, number: int, point: str) -> None:
         assert (spent_s := await tenant.stop()) < 1, f"{point}: stopped only after {spent_s:.2f} s"
         hole.revive()
         await _reach(server, hole, tenant, point)
-        noticed_s = await until(lambda: tenant.halted, POINTS[point][1] + SLACK_S, f"{point}: noticing")
+        noticed_s = await becomes(lambda: tenant.halted, POINTS[point][1] + SLACK_S, f"{point}: noticing")
         assert tenant.unit.reason == "timeout", (point, tenant.unit.said)
         print(f"{point:25} noticed after {noticed_s:.2f} s: {tenant.unit.said}")
         hole.revive()
         server.deliver(mail("last", "afterwards\r\n", message_id=f"{number}.last@example.org"))
-        await until(lambda: all(map(one.holds, server.delivered)), 10, f"{point}: its mails")
+        await becomes(lambda: all(map(one.holds, server.delivered)), 10, f"{point}: its mails")
         assert sum(one.effects().values()) == one.count()
-        await until(server.settled, 10, f"{point}: settling")
+        await becomes(server.settled, 10, f"{point}: settling")
         await tenant.stop()
 
 
@@ -98,9 +99,9 @@ async def test_packets_that_vanish_forty_times_at_random_cost_nothing(tmp_path: 
             server.deliver(mail(f"{number}", message_id=f"{number}@example.org"))
             await asyncio.sleep(number * 37 % 100 / 1000)
             hole.die()
-            await until(lambda: tenant.halted, POLL_S + 2 + SLACK_S, "noticing")
+            await becomes(lambda: tenant.halted, POLL_S + 2 + SLACK_S, "noticing")
             hole.revive()
             tenant.unit.failures = 0
-            await until(lambda: one.holds(server.delivered[-1]), 10, "the mail")
+            await becomes(lambda: one.holds(server.delivered[-1]), 10, "the mail")
         assert set(one.effects().values()) == {1}
         assert len(one.effects()) == 40

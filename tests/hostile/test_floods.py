@@ -15,9 +15,10 @@ from typing import Final
 import anyio
 import pytest
 from tests.fakes import mail
-from tests.hostile.house import House, Tenant, house, until
+from tests.hostile.house import House, Tenant, house
 from tests.hostile.misdeeds import FLOODS, changes, in_pieces
 from tests.hostile.server import MailServer, Misdeed, mail_server
+from tests.waiting import becomes
 
 from mailwicket.sources.imap import ImapSource
 
@@ -41,7 +42,7 @@ async def flooded(directory: Path, verb: str, misdeed: Misdeed) -> AsyncIterator
         server.misbehave(verb, misdeed)
         tenant.start()
         if verb == "DONE":
-            await until(lambda: "IDLE" in " ".join(server.lines[-1:]), 10, "IDLE")
+            await becomes(lambda: "IDLE" in " ".join(server.lines[-1:]), 10, "IDLE")
             server.deliver(mail("second", message_id="second@example.org"))
         yield one, server, tenant
 
@@ -90,7 +91,7 @@ async def turning_loop() -> AsyncIterator[None]:
 async def check_flood(directory: Path, verb: str, misdeed: Misdeed) -> None:
     with bounded_memory():
         async with flooded(directory, verb, misdeed) as (_, _, tenant):
-            await until(lambda: tenant.halted, 40, "backing off")
+            await becomes(lambda: tenant.halted, 40, "backing off")
             assert tenant.unit.reason == "server_said"
             assert "bytes" in str(tenant.unit.said) or "refused the connection" in str(tenant.unit.said)
 
@@ -144,7 +145,7 @@ def _done_with(one: House, server: MailServer, tenant: Tenant) -> bool:
 async def test_a_tall_story_does_not_stop_the_loop(tmp_path: Path, story: str) -> None:
     verb, words = TALL_STORIES[story]
     async with turning_loop(), flooded(tmp_path / "state", verb, in_pieces(words)) as told:
-        await until(lambda: _done_with(*told), 40, "what follows")
+        await becomes(lambda: _done_with(*told), 40, "what follows")
 
 
 @pytest.mark.parametrize(
@@ -154,14 +155,14 @@ async def test_a_tall_story_takes_no_memory(tmp_path: Path, story: str) -> None:
     verb, words = TALL_STORIES[story]
     with bounded_memory():
         async with flooded(tmp_path / "state", verb, in_pieces(words)) as told:
-            await until(lambda: _done_with(*told), 80, "what follows")
+            await becomes(lambda: _done_with(*told), 80, "what follows")
 
 
 async def test_mail_that_is_announced_for_ever_and_never_there_keeps_nobody_busy(tmp_path: Path) -> None:
     told = itertools.count(2)
     alarm = changes(lambda answer: answer + b"* %d EXISTS\r\n" % next(told))
     async with flooded(tmp_path / "state", "IDLE", alarm) as (_, server, tenant):
-        await until(lambda: server.times > 10, 40, "ten false alarms")
+        await becomes(lambda: server.times > 10, 40, "ten false alarms")
         before = server.times
         await asyncio.sleep(2)
         assert server.times - before <= 3

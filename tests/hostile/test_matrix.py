@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 import pytest
 from tests.fakes import mail
-from tests.hostile.house import LONGEST_S, House, Tenant, digest, house, until
+from tests.hostile.house import LONGEST_S, House, Tenant, digest, house
 from tests.hostile.misdeeds import (
     DEATHS,
     FLOODS,
@@ -31,6 +31,7 @@ from tests.hostile.misdeeds import (
 )
 from tests.hostile.server import MailServer, Misdeed, mail_server
 from tests.lab.processes import silent_port
+from tests.waiting import becomes
 
 from mailwicket.service.units import UnitState
 from mailwicket.sources.imap import ImapSource
@@ -167,7 +168,7 @@ class Cell:
             await self._all_there()
             assert not self.tenant.halted, self.name
             return
-        await until(lambda: self.tenant.halted, LONGEST_S + SLACK_S, f"{self.name}: backing off")
+        await becomes(lambda: self.tenant.halted, LONGEST_S + SLACK_S, f"{self.name}: backing off")
         self._check_words()
         self.server.behave()
         self.server.deliver(letter(f"{self.name} 4"))
@@ -182,7 +183,7 @@ class Cell:
         self.server.lines.clear()
         self.tenant.start()
         if self.verb == "DONE":
-            await until(lambda: self.server.lines[-1:] and "IDLE" in self.server.lines[-1], 10, f"{self.name}: IDLE")
+            await becomes(lambda: self.server.lines[-1:] and "IDLE" in self.server.lines[-1], 10, f"{self.name}: IDLE")
             self.server.deliver(letter(f"{self.name} {subject}"))
         elif self.verb in {"FETCH", "LOOK", "STORE", "MOVE"}:
             self.server.deliver(letter(f"{self.name} {subject}"))
@@ -206,7 +207,7 @@ class Cell:
 
     async def _all_there(self) -> None:
         """Every mail is in a ticket, once, and the server's copy says so."""
-        await until(
+        await becomes(
             lambda: all(map(self.house.holds, self.server.delivered)) and not self.house.unfinished(self.tenant.name),
             10,
             f"{self.name}: {len(self.server.delivered)} mails",
@@ -226,12 +227,12 @@ class Neighbour:
 
     async def run(self) -> None:
         self.house.add("neighbour", self.server.port, ImapSource).start()
-        await until(lambda: self.server.lines[-1:] and "IDLE" in self.server.lines[-1], 10, "the neighbour's IDLE")
+        await becomes(lambda: self.server.lines[-1:] and "IDLE" in self.server.lines[-1], 10, "the neighbour's IDLE")
         while True:
             raw = letter(f"neighbour {len(self.latencies_s)}")
             begun = time.perf_counter()
             self.server.deliver(raw)
-            await until(lambda: self.house.holds(raw), 20, "a mail of the neighbour")  # noqa: B023 - awaited at once
+            await becomes(lambda: self.house.holds(raw), 20, "a mail of the neighbour")  # noqa: B023 - awaited at once
             self.latencies_s.append(time.perf_counter() - begun)
             await asyncio.sleep(0.1)
 
@@ -253,7 +254,7 @@ async def test_a_server_that_hangs_lies_floods_or_dies_hurts_its_own_mailbox_alo
             ]
             ended = await asyncio.gather(*cells, return_exceptions=True)
             problems += [problem for problem in ended if problem is not None]
-        await until(lambda: len(neighbour.latencies_s) >= 5, 30, "five mails of the neighbour")
+        await becomes(lambda: len(neighbour.latencies_s) >= 5, 30, "five mails of the neighbour")
         assert good.connections == 1, "the neighbour lost its connection"
         tasks.cancel_scope.cancel()
     if problems:
@@ -284,7 +285,7 @@ async def test_whatever_a_server_does_at_logout_a_unit_is_gone_within_a_second_a
             tenant = one.add(f"cell{number}", server.port)
             server.misbehave("DONE" if name == "is never asked" else "LOGOUT", LAST_WORDS[name])
             tenant.start()
-            await until(lambda: "IDLE" in " ".join(server.lines[-1:]), 10, f"{name}: IDLE")
+            await becomes(lambda: "IDLE" in " ".join(server.lines[-1:]), 10, f"{name}: IDLE")
             await asyncio.sleep(0.05)  # the answer to it is on its way
             spent_s = await tenant.stop()
             assert spent_s < 1, f"{name}: stopped only after {spent_s:.2f} s"
@@ -292,7 +293,7 @@ async def test_whatever_a_server_does_at_logout_a_unit_is_gone_within_a_second_a
             server.behave()
             server.deliver(letter(f"{name} 1"))
             tenant.start()
-            await until(lambda: one.holds(server.delivered[0]), 10, f"{name}: its mail")
+            await becomes(lambda: one.holds(server.delivered[0]), 10, f"{name}: its mail")
             await tenant.stop()
 
     async with house(tmp_path / "state") as one:
@@ -311,7 +312,7 @@ async def test_a_server_that_never_accepts_is_left_in_time_and_tried_again(tmp_p
         await asyncio.sleep(0.1)
         assert await tenant.stop() < 1
         tenant.start()
-        await until(lambda: tenant.halted, LONGEST_S + SLACK_S, "backing off")
+        await becomes(lambda: tenant.halted, LONGEST_S + SLACK_S, "backing off")
         assert (tenant.unit.reason, tenant.unit.said) == (
             "timeout",
             f"127.0.0.1:{port} did not answer in time: nobody answers at 127.0.0.1",
@@ -319,4 +320,4 @@ async def test_a_server_that_never_accepts_is_left_in_time_and_tried_again(tmp_p
         await silence.aclose()
         async with mail_server(port=port) as server:
             server.deliver(letter("at last"))
-            await until(lambda: one.holds(server.delivered[0]), 10, "its mail")
+            await becomes(lambda: one.holds(server.delivered[0]), 10, "its mail")

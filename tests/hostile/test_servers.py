@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.fakes import mail
-from tests.hostile.house import House, digest, house, until
+from tests.hostile.house import House, digest, house
 from tests.hostile.misdeeds import (
     breaks_off_in_a_literal,
     changes,
@@ -25,6 +25,7 @@ from tests.hostile.misdeeds import (
     says_bye_in_a_literal,
 )
 from tests.hostile.server import Misdeed, Wire, mail_server
+from tests.waiting import becomes
 
 from mailwicket.service.units import UnitState
 from mailwicket.sources import _imap_bodies
@@ -116,9 +117,9 @@ async def _meet(one: House, number: int, name: str) -> None:
         tenant = one.add(f"box{number}", server.port, **patience)
         tenant.start()
         if habit.place == "DONE":
-            await until(lambda: "IDLE" in " ".join(server.lines[-1:]), 20, f"{name}: IDLE")
+            await becomes(lambda: "IDLE" in " ".join(server.lines[-1:]), 20, f"{name}: IDLE")
             server.deliver(mail(name, message_id=f"{number}.2@example.org"))
-        await until(lambda: tenant.halted, 20, f"{name}: backing off")
+        await becomes(lambda: tenant.halted, 20, f"{name}: backing off")
         unit = tenant.unit
         assert (unit.reason, f"127.0.0.1:{server.port}" in str(unit.said)) == (habit.reason, True), (name, unit.said)
         assert habit.words in str(unit.said), name
@@ -126,7 +127,7 @@ async def _meet(one: House, number: int, name: str) -> None:
         if unit.state is UnitState.BLOCKED:
             await tenant.stop()
             tenant.start()
-        await until(lambda: all(map(one.holds, server.delivered)), 20, f"{name}: its mails")
+        await becomes(lambda: all(map(one.holds, server.delivered)), 20, f"{name}: its mails")
         effects = one.effects()
         assert {effects[digest(raw)] for raw in server.delivered} == {1}, name
         await tenant.stop()
@@ -170,10 +171,10 @@ async def test_a_mail_that_comes_byte_by_byte_ends_as_a_whole_and_holds_up_the_n
         server.deliver(slow, next_one)
         tenant = one.add("box", server.port, after="delete")
         tenant.start()
-        await until(lambda: tenant.halted, 20, "backing off")
+        await becomes(lambda: tenant.halted, 20, "backing off")
         assert tenant.unit.reason == "timeout"
         assert "bytes of the mail with UID 1" in str(tenant.unit.said)
-        await until(lambda: one.holds(next_one), 20, "the mail behind it")
+        await becomes(lambda: one.holds(next_one), 20, "the mail behind it")
         assert await tenant.stop() < 1
         flags = one.store.read(lambda tx: tx.execute("SELECT flags FROM desk_entry ORDER BY entry").fetchall())
         assert ["truncated" in str(flag) for (flag,) in flags] == [True, False]
@@ -187,4 +188,4 @@ async def test_a_server_that_counts_its_mails_wrongly_costs_none(tmp_path: Path)
         async with house(tmp_path / str(exists)) as one, mail_server(exists=exists) as server:
             server.deliver(*(mail(f"{n}", message_id=f"{n}@example.org") for n in range(3)))
             one.add("box", server.port, poll_s=1).start()
-            await until(lambda: all(map(one.holds, server.delivered)), 10, f"mails of {exists}")
+            await becomes(lambda: all(map(one.holds, server.delivered)), 10, f"mails of {exists}")

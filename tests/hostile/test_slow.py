@@ -15,10 +15,11 @@ from typing import Any, Final
 
 import pytest
 from tests.fakes import mail
-from tests.hostile.house import PASSWORD, until
+from tests.hostile.house import PASSWORD
 from tests.hostile.misdeeds import dripping
 from tests.hostile.server import MailServer, mail_server
 from tests.lab.daemon import MIB, Daemon
+from tests.waiting import becomes
 
 PLACES: Final = ("GREETING", "LOGIN", "SELECT", "LOOK", "FETCH")
 
@@ -85,13 +86,13 @@ async def run(
         boxes = {f"good{n}": box(server) for n, server in enumerate(servers)}
         boxes |= {f"slow{n}": box(server) for n, server in enumerate(loris)}
         with started(directory, boxes) as daemon:
-            await until(lambda: all("IDLE" in " ".join(one.lines[-1:]) for one in servers), 120, "all of them idling")
-            await until(lambda: all(one.begun.is_set() for one in loris), 120, "all of them dripping")
+            await becomes(lambda: all("IDLE" in " ".join(one.lines[-1:]) for one in servers), 120, "all of them idling")
+            await becomes(lambda: all(one.begun.is_set() for one in loris), 120, "all of them dripping")
             await begin.wait()
             for number, server in zip(range(mails), itertools.cycle(servers), strict=False):
                 server.deliver(mail(f"number {number}", "x\r\n" * 200, message_id=f"{number}@example.org"))
                 await asyncio.sleep(pace_s)
-            await until(lambda: all(server.settled() for server in servers), 180, "the last mail")
+            await becomes(lambda: all(server.settled() for server in servers), 180, "the last mail")
             await begin.wait()
             memory = daemon.memory_bytes()
             told = json.loads(await asyncio.to_thread(daemon.get, "/api/v1/status"))["units"]

@@ -10,9 +10,10 @@ from typing import Final
 import anyio
 import pytest
 from tests.fakes import mail
-from tests.hostile.house import Tenant, house, until
+from tests.hostile.house import Tenant, house
 from tests.hostile.server import MailServer, Wire, mail_server
 from tests.lab.ledger import close_books
+from tests.waiting import becomes
 
 from mailwicket.errors import TransientError
 from mailwicket.service.supervisor import first_failure
@@ -56,8 +57,8 @@ async def cut_at(directory: Path, positions: Iterable[int]) -> None:
             if number % 2:  # two wait then: one is whole, the other was cut
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(tenant.intake.run)
-                    await until(lambda: one.holds(server.delivered[-1]), 10, f"the mail cut at {byte}")
-                    await until(server.settled, 10, "settling")
+                    await becomes(lambda: one.holds(server.delivered[-1]), 10, f"the mail cut at {byte}")
+                    await becomes(server.settled, 10, "settling")
                     tasks.cancel_scope.cancel()
         made = list(server.delivered)
     books = close_books(directory, made)

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -14,6 +13,7 @@ import anyio.to_thread
 import pytest
 from tests.fakes import mail
 from tests.lab.daemon import Daemon
+from tests.waiting import becomes
 
 from mailwicket.demo.imap_server import LOOPBACK, imap_server
 
@@ -51,12 +51,6 @@ def conf(directory: Path, port: int, **keys: str) -> Daemon:
     }
     backend = {"type": "logbook", "path": str(directory / "logbook.jsonl"), **keys}
     return Daemon(directory / "daemon", {"box": box}, backend=backend)
-
-
-async def happens(holds: Callable[[], bool]) -> None:
-    with anyio.fail_after(30):
-        while not holds():  # noqa: ASYNC110 - another process does it
-            await anyio.sleep(0.05)
 
 
 @pytest.mark.usefixtures("installed")
@@ -98,10 +92,10 @@ async def test_a_daemon_brings_mail_into_it_and_a_kill_doubles_nothing(tmp_path:
         daemon = conf(tmp_path, server.port)
         try:
             daemon.start()
-            await happens(lambda: logbook.exists() and logbook.read_bytes().count(b"\n") >= 5)
+            await becomes(lambda: logbook.exists() and logbook.read_bytes().count(b"\n") >= 5, 30)
             await anyio.to_thread.run_sync(daemon.kill)
             await anyio.to_thread.run_sync(daemon.start_and_answer)
-            await happens(lambda: daemon.count("settled") == 20)
+            await becomes(lambda: daemon.count("settled") == 20, 30)
             told = await anyio.to_thread.run_sync(daemon.command, "status")
             assert "backend" in told.stdout
             assert await anyio.to_thread.run_sync(daemon.stop) == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from tests.conf import Conf
+from tests.waiting import becomes
 
 from mailwicket.app import Daemon
 from mailwicket.backends.desk import EmbeddedDesk
@@ -134,12 +135,6 @@ class House:
 @pytest.fixture
 def house(tmp_path: Path) -> House:
     return House(Conf(tmp_path), tmp_path)
-
-
-async def becomes(holds: Callable[[], bool]) -> None:
-    with anyio.fail_after(10):
-        while not holds():  # noqa: ASYNC110 - what is watched has no event
-            await anyio.sleep(0.01)
 
 
 def box(name: str, password: str = "'canary-4711'") -> str:

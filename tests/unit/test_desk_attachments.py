@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.contract.desks import Room, attachment, entry_draft, ticket_draft
+from tests.stores import desk_tables
 
 from mailwicket.backends.desk import EmbeddedDesk
 from mailwicket.errors import PermanentError, StoreError
@@ -29,11 +30,8 @@ def sha256(content: bytes) -> Sha256:
 
 @pytest.fixture
 def tx() -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    for migration in sorted(EmbeddedDesk.schema.migrations.glob("*.sql")):
-        connection.executescript(migration.read_text(encoding="utf-8"))
-    yield connection
-    connection.close()
+    with desk_tables() as connection:
+        yield connection
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.contract.desks import BEN, CLEO, NINE, Room, attachment, entry_draft, ticket_draft
+from tests.stores import desk_tables
 
 from mailwicket.backends.desk import EmbeddedDesk
 from mailwicket.backends.desk.reading import READING, list_tickets, show_ticket
@@ -18,11 +19,8 @@ from mailwicket.model import EntryKind, Flag, IntakeKey, MessageId, Reason, Tick
 
 @pytest.fixture
 def tx() -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    for migration in sorted(EmbeddedDesk.schema.migrations.glob("*.sql")):
-        connection.executescript(migration.read_text(encoding="utf-8"))
-    yield connection
-    connection.close()
+    with desk_tables() as connection:
+        yield connection
 
 
 @pytest.fixture

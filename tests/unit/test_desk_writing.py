@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.contract.desks import ADA, BEN, NINE, Room, entry_draft, ticket_draft
+from tests.stores import desk_tables
 
 from mailwicket import failpoint
 from mailwicket.backends.desk import EmbeddedDesk
@@ -26,12 +27,8 @@ ONE = TicketRef(TicketNumber(1))
 
 @pytest.fixture
 def tx() -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.execute("PRAGMA foreign_keys = ON")
-    for migration in sorted(EmbeddedDesk.schema.migrations.glob("*.sql")):
-        connection.executescript(migration.read_text(encoding="utf-8"))
-    yield connection
-    connection.close()
+    with desk_tables() as connection:
+        yield connection
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio
 import pytest
 from tests.conf import UNIT, Conf
+from tests.waiting import becomes
 
 from mailwicket.config.load import Loaded
 from mailwicket.config.settings import Settings
@@ -65,14 +66,6 @@ async def running(house: House) -> AsyncIterator[Reloader]:
         await anyio.sleep(0.2)  # the kernel listens
         yield house.reloader
         tasks.cancel_scope.cancel()
-
-
-async def becomes(holds: Callable[[], bool], limit_s: float = 5.0) -> float:
-    begun = time.monotonic()
-    with anyio.fail_after(limit_s):
-        while not holds():  # noqa: ASYNC110 - what is watched has no event
-            await anyio.sleep(0.01)
-    return time.monotonic() - begun
 
 
 @pytest.fixture
