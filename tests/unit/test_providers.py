@@ -116,7 +116,7 @@ def test_a_provider_fills_in_the_maildrop_where_it_has_one(conf: Conf, provider:
     )
     settings = conf.read().settings
     if DOORS[provider][1] is None:
-        assert any("incoming.box.server: is missing" in line for line in conf.lines())
+        assert any('protocol: cannot be "pop3" here: iCloud has no POP3; "imap"' in line for line in conf.lines())
         return
     assert settings is not None, conf.lines()
     box = settings.incoming["box"]

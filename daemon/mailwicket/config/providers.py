@@ -159,6 +159,14 @@ def refuses_passwords(server: str, provider: str = "other") -> str | None:
     return f'Microsoft {OAUTH_ONLY}; auth = "oauth", with an [oauth.NAME] whose provider is "{application}"'
 
 
+def lacks(provider: object, protocol: str) -> str | None:
+    """Return that *provider* does not speak *protocol*, as the end of a sentence; None where it may."""
+    known = _BY_KEY.get(provider) if isinstance(provider, str) else None
+    if known is None or protocol != "pop3" or known.pop3 is not None:
+        return None
+    return f"{known.name} has no POP3; \"imap\""
+
+
 def filled(values: Mapping[str, Any], protocol: str) -> Mapping[str, Any]:
     """Return a server's table with what its `provider` fills in, as far as that is unset.
 

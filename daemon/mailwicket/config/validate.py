@@ -17,7 +17,7 @@ from mailwicket.config.mistake import ConfigError, dotted, mistakes, unknown, wi
 from mailwicket.config.model import UNIT_NAME, is_addr_spec, is_unit_name
 from mailwicket.config.oauth import OAuth
 from mailwicket.config.outgoing import Outgoing, OutgoingRule
-from mailwicket.config.providers import filled, refuses_passwords
+from mailwicket.config.providers import filled, lacks, refuses_passwords
 from mailwicket.config.proxy import Proxy, Via
 from mailwicket.config.settings import DEFAULT_BACKEND, Backend, BackendChoice, Settings
 from mailwicket.config.tables import (
@@ -201,6 +201,9 @@ class Validation:
             self._table(path, {**values, "protocol": default}, shared, but={UNKNOWN, MISSING})
             return None
         model = adapters[kind]
+        if "server" not in values and (lack := lacks(values.get("provider"), kind)) is not None:
+            self._wrong((*path, "protocol"), f"cannot be {to_toml(kind)} here: {lack}")
+            return None
         values = at_cloud(filled(values, kind), kind, self._merged.values.get("oauth"))
         unit = self._table(path, values, model)
         if self._whole and "password" not in values and _wants_password(model, values):
