@@ -367,8 +367,9 @@ async def test_old_drafts_that_cannot_be_removed_keep_no_mail_waiting(
     assert at.sent == [ID]
 
 
-async def test_a_server_that_does_not_tell_of_old_drafts_sends_all_the_same(at: Post) -> None:
-    at.lab.faults.add("GET */mailFolders/*/messages", status=400, code="InefficientFilter")
+@pytest.mark.parametrize("fault", [{"status": 400, "code": "InefficientFilter"}, {"lies": 200}, {"status": 500}])
+async def test_a_server_that_does_not_tell_of_old_drafts_sends_all_the_same(at: Post, fault: dict[str, object]) -> None:
+    at.lab.faults.add("GET */mailFolders/*/messages", **fault)
     await submit(at, mail())
     assert at.sent == [ID]
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, TypeVar
 import anyio
 import anyio.to_thread
 
-from mailwicket.errors import BlockedError, PermanentError, TransientError, UncertainError
+from mailwicket.errors import BlockedError, MailwicketError, PermanentError, TransientError, UncertainError
 from mailwicket.net.graph.client import GraphMailbox
 from mailwicket.net.graph.failure import ItemGoneError, TooLargeError, UnsureError
 from mailwicket.net.graph.place import message_path
@@ -203,7 +203,10 @@ class GraphSubmission:
         return await self.submit(envelope, raw)
 
     async def clear_away(self) -> None:
-        """Remove drafts of ours that are never sent: what a death, or a server that stood in, left behind."""
+        """Remove drafts of ours that are never sent: what a death, or a server that stood in, left behind.
+
+        Whatever goes wrong with it keeps no mail from being sent, which tells by itself what is wrong.
+        """
         if self._folder is None or not self._traces.sweeps(SWEEP_S):
             return
         before = datetime.now(UTC) - timedelta(seconds=SWEEP_S)
@@ -211,7 +214,7 @@ class GraphSubmission:
             with anyio.move_on_after(CLEARING_S):
                 for draft in await orphans(self._mailbox, self._folder, before):
                     await self._drafts.discard(draft)
-        except PermanentError as error:
+        except MailwicketError as error:
             log.warning("graph does not tell of old drafts server=%s: %s", self._mailbox.place.peer, error)
 
     def _unknown(self, words: str, message_id: str | None, draft: str | None, reason: str) -> UncertainError:

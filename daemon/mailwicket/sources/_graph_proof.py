@@ -56,7 +56,8 @@ class FolderProof:
             except BlockedError as error:
                 raise await self._folder_error(error, "folder") from error
             mails = found.get("totalItemCount")
-            finding.detail = f"the mailbox opens; {found.get('displayName', config.folder)}: {mails} mails"
+            count = "" if mails is None else f": {mails} mails"
+            finding.detail = f"the mailbox opens; {found.get('displayName', config.folder)}{count}"
             if mails and config.start_from == "now":
                 finding.detail += '; start_from = "now" leaves what lies there before the first run'
             return str(found["id"])
