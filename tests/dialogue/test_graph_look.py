@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -399,3 +400,17 @@ async def test_a_page_that_makes_no_sense_is_not_taken(
 ) -> None:
     with pytest.raises(kind, match=words):
         await scripted_look(said(200, page), tmp_path)
+
+
+async def test_half_a_character_names_no_mail(bench: GraphBench) -> None:
+    page = {"value": [{"id": "\ud800"}], "@odata.deltaLink": f"{bench.lab.base}/users/x/delta"}
+    bench.lab.faults.add("GET */delta", body=json.dumps(page))
+    async with bench.source(start_from="all").connect() as mailbox:
+        assert not (await mailbox.look(None)).refs
+
+
+async def test_folders_that_are_no_list_are_asked_for_again(bench: GraphBench) -> None:
+    bench.lab.faults.add("GET */mailFolders", body='{"value": 5}')
+    with pytest.raises(TransientError, match="no list of folders"):
+        async with bench.source(folder="Support").connect():
+            raise AssertionError

@@ -135,7 +135,7 @@ async def test_each_gets_his_own_and_the_command_tells_how_it_stands(house: Hous
 async def test_what_cannot_be_is_said_in_a_line_and_sends_nothing(house: House, tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes("Subject: x\n\n\xe4".encode("latin-1"))
     for words, text, code, line in (
-        (("--to", "all", "-"), "no subject here\n", 2, "no subject: the first line of FILE"),
+        (("--to", "all", "-"), "To: all\n\nno subject here\n", 2, "no subject: the first line of FILE"),
         (("--to", "all", "-"), "Subject: x\n\n \n", 1, "an announcement wants a text"),
         (("--to", "everybody", "-"), NEWS, 1, "'everybody' names nobody; allowed are requesters, technicians, all"),
         (("--to", "bob@example.org", "-"), NEWS, 1, "nobody would get it: bob@example.org (inactive)"),

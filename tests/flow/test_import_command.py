@@ -201,7 +201,7 @@ def test_a_terminal_is_shown_how_far_it_is(daemon: Daemon, tmp_path: Path) -> No
 # --- deaths
 
 
-FEED = 600
+FEED = 1_200
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ def test_a_mailbox_is_named_by_its_address_or_as_that_of_who_signed_in() -> None
 def test_an_id_is_one_segment_of_the_path() -> None:
     assert message_path("AAkA_x-y/z+w==") == "messages/AAkA_x-y%2Fz%2Bw%3D%3D"
     assert folder_path("../me") == "mailFolders/..%2Fme"
+    assert folder_path("\ud800") == "mailFolders/%3F"
 
 
 def test_options_keep_their_dollar() -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Any, Final
 
 import typer
@@ -43,6 +44,9 @@ _OF_MAIL: Final = re.compile(
 """Names of a header's fields: another word before a colon is text."""
 
 _FIRST: Final = re.compile(r"subject:[ \t]*(.*?)[ \t]*(?:\n|\Z)", re.IGNORECASE)
+SUBJECT_CHARS: Final = 100
+"""Of a first line that was not meant as a subject."""
+
 _HEADING: Final = re.compile(r"#[ \t]+(.*?)[ \t#]*(?:\n|\Z)")
 
 
@@ -50,7 +54,8 @@ def announce(  # noqa: PLR0913 - options of a command
     file: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help='Markdown; its first line is "Subject: ..." or a heading. "-" is standard input.'
+            metavar="FILE",
+            help='Markdown; its first line is "Subject: ...", a heading or the subject. "-" is standard input.',
         ),
     ],
     *,
@@ -150,7 +155,7 @@ def _read(file: str) -> tuple[str, str]:
 
 
 def _parted(text: str, raw: bytes) -> tuple[str, str]:
-    """Part subject and text: at a header with a Subject, of a whole mail or not, else a heading is the subject."""
+    """Part subject and text: at a header with a Subject, of a whole mail or not; else a heading, or the first line."""
     header = _HEADER.match(text)
     fields = {name.casefold(): value for name, value in _FIELD.findall(header[0])} if header else {}
     if header and "subject" in fields and all(map(_OF_MAIL.fullmatch, fields)):
@@ -162,8 +167,12 @@ def _parted(text: str, raw: bytes) -> tuple[str, str]:
         return " ".join(fields["subject"].split()), text[header.end() :].lstrip("\n")
     if (first := _FIRST.match(text)) is not None:
         return first[1], text[first.end() :].lstrip("\n")
-    heading = _HEADING.match(text.lstrip("\n"))
-    return (heading[1], text) if heading else ("", text)
+    if heading := _HEADING.match(text.lstrip("\n")):
+        return heading[1], text
+    if fields and all(map(_OF_MAIL.fullmatch, fields)):  # a header, which should have told it
+        return "", text
+    line = re.sub(r"[*`]", "", text.strip().partition("\n")[0])
+    return shorten(line, SUBJECT_CHARS, placeholder=" ..."), text
 
 
 def _wait(daemon: Door, told: Shown) -> Shown:

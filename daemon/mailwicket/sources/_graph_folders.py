@@ -77,8 +77,12 @@ class Folders:
         try:
             answer = await self._graph.call("GET", with_query(path, {"$select": FIELDS, "$top": TOP}))
             for _ in range(PAGES_MAX):
-                page = answer.json if isinstance(answer.json, dict) else {}
-                found += [self._checked(one) for one in page.get("value") or ()]
+                page: Mapping[str, Any] = answer.json if isinstance(answer.json, dict) else {}
+                listed = page.get("value")
+                if not isinstance(listed, list):
+                    words = f"{self._graph.place.peer} answers with what is no list of folders"
+                    raise TransientError(words, reason="server_said")
+                found += map(self._checked, listed)
                 link = page.get("@odata.nextLink")
                 if not isinstance(link, str):
                     return found

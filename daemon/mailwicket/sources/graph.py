@@ -244,7 +244,7 @@ class GraphFolder:
         left_alone: list[str] = []
         for row in page["value"]:
             message = row.get("id") if isinstance(row, dict) else None
-            if not isinstance(message, str) or not message or "@removed" in row:
+            if not isinstance(message, str) or not message.isprintable() or not message or "@removed" in row:
                 continue
             try:
                 received_at = await self._received_at(start, message, row)

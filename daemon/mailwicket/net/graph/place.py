@@ -27,8 +27,11 @@ _PRINTABLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
 def segment(text: str) -> str:
-    """Return *text* as one segment of a path: ids hold `=`, `/` and `+`, and their letter case counts."""
-    return quote(text, safe="@")
+    """Return *text* as one segment of a path: ids hold `=`, `/` and `+`, and their letter case counts.
+
+    JSON may hold half a character (a lone surrogate), of which no id is made: nothing is there by such a name.
+    """
+    return quote(text, safe="@", errors="replace")
 
 
 def folder_path(folder: str) -> str:

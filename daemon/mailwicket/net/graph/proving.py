@@ -38,6 +38,7 @@ FIXES: Final[Mapping[str, str]] = {
     "and at the scope of the application's role there",
     "mailbox_unknown": "mend username: the sign-in name (UPN) of a mailbox with a licence",
     "sender_refused": "have the right Send As given to the mailbox in Exchange, or set email to its own address",
+    "secret_missing": "mend client_secret, certificate or key in [oauth.{oauth}]: it cannot be had from there",
     "mailbox_full": "make room in the mailbox, or have its quota raised",
     "certificate": "mend ca_file: the path of certificates in PEM form",
 }
