@@ -71,11 +71,18 @@ class Post:
     def drafts(self) -> list[str]:
         return [one.internet_message_id for one in self.box.messages("drafts")]
 
-    def rested(self) -> None:
+    def rested(self, seconds: float = 60) -> None:
         """As if every pause that the server asked for were over."""
-        self.lab.clock.advance(60)
+        self.lab.clock.advance(seconds)
         lane: Any = self.sender._access._lane
-        lane._queue.rests_until = lane._application.rests_until = 0.0
+        if lane is not None:
+            lane._queue.rests_until = lane._application.rests_until = 0.0
+
+    async def passes(self, seconds: float) -> None:
+        """Let time pass, once all that was asked has arrived; whoever asks has closed. Pauses are over then."""
+        await self.lab.wire.quiet()
+        self.rested(seconds)
+        await self.lab.wire.quiet()
 
     def asked(self) -> list[str]:
         """What was asked of Graph, ids left out."""
@@ -104,4 +111,6 @@ def sender(lab: Lab, directory: Path, token: dict[str, Any], **keys: Any) -> Gra
     machine = Machine(directory)
     machine.tokens = LabTokens(lab.tokens.accept(**token))
     table = {"email": DESK, "oauth": "office", "server": lab.origin, **keys}
-    return GraphSender("main", GraphSender.Config.model_validate(table), machine)
+    made = GraphSender("main", GraphSender.Config.model_validate(table), machine)
+    made._traces.clock = lab.clock.epoch_s
+    return made

@@ -171,6 +171,23 @@ async def test_where_no_answer_came_nobody_knows_what_the_server_did(say: Say) -
     assert len(script.heard) == 1, "it is not asked again"
 
 
+async def slow(_: web.Request) -> web.StreamResponse:
+    """As where a long body goes over a thin line."""
+    await asyncio.sleep(0.5)
+    return web.json_response({})
+
+
+@pytest.mark.parametrize(("size", "waits"), [(300_000, True), (1000, False)])
+async def test_a_long_request_has_longer_as_its_line_may_be_thin(size: int, *, waits: bool) -> None:
+    deadlines = Deadlines(answer_s=0.2, slowest_bytes_per_s=100_000)
+    async with scripted(slow) as script, mailbox(script, deadlines=deadlines) as graph:
+        if waits:
+            assert (await graph.call("POST", "messages", body=b"x" * size)).status == 200
+        else:
+            with pytest.raises(UnsureError):
+                await graph.call("POST", "messages", body=b"x" * size)
+
+
 @pytest.mark.parametrize("say", [said(200, None), said(200, {"x": 1}), said(204, None)])
 async def test_only_what_is_wanted_is_a_success(say: Say) -> None:
     async with scripted(say) as script, mailbox(script) as graph:

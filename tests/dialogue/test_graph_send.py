@@ -281,20 +281,6 @@ async def test_a_draft_that_could_not_be_sent_yet_is_the_one_that_is_sent(at: Po
     assert (at.sent, at.drafts) == ([ID], [])
 
 
-async def test_a_draft_that_was_removed_before_it_could_be_sent_is_laid_down_anew(at: Post) -> None:
-    at.lab.faults.busy("POST */send")
-    with pytest.raises(TransientError):
-        await submit(at, mail())
-    (draft,) = at.box.messages("drafts")
-    at.box.take(draft)
-    at.rested()
-    with pytest.raises(TransientError) as caught:
-        await submit(at, mail())
-    assert not isinstance(caught.value, UncertainError)
-    await submit(at, mail())
-    assert at.sent == [ID]
-
-
 async def test_a_token_that_is_refused_is_renewed_once_and_the_order_to_send_is_given_once(at: Post) -> None:
     at.lab.faults.add("POST */send", status=401, code="InvalidAuthenticationToken")
     await submit(at, mail())
@@ -349,6 +335,38 @@ async def test_a_draft_whose_making_was_never_answered_goes_before_the_mail_is_l
     assert (at.sent, at.drafts) == ([ID], [])
 
 
+async def test_a_look_for_a_lost_draft_that_fails_is_made_again(at: Post) -> None:
+    at.lab.faults.lost_answer("POST */messages")
+    with pytest.raises(TransientError):
+        await submit(at, mail())
+    at.lab.faults.busy("GET */desk@example.org/messages")
+    with pytest.raises(TransientError):
+        await submit(at, mail())
+    at.rested()
+    await submit(at, mail())
+    assert (at.sent, at.drafts) == ([ID], [])
+
+
+async def test_a_draft_that_was_kept_of_a_mail_that_is_another_by_now_is_removed(at: Post) -> None:
+    at.lab.faults.busy("POST */send")
+    with pytest.raises(TransientError):
+        await submit(at, mail(to=[Address("Ada", ADA), Address("Grace", "grace@example.org")]))
+    at.rested()
+    await submit(at, mail())
+    assert (at.sent, at.drafts) == ([ID], [])
+
+
+async def test_old_drafts_that_cannot_be_removed_keep_no_mail_waiting(
+    at: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailwicket.senders._graph_submission.CLEARING_S", 0.1)
+    at.box.deliver(mail(), "drafts", is_draft=True, received=at.lab.clock.now() - at.lab.seconds(4000))
+    at.lab.faults.add("DELETE *", delay_s=60)
+    with anyio.fail_after(5):
+        await submit(at, mail())
+    assert at.sent == [ID]
+
+
 async def test_a_server_that_does_not_tell_of_old_drafts_sends_all_the_same(at: Post) -> None:
     at.lab.faults.add("GET */mailFolders/*/messages", status=400, code="InefficientFilter")
     await submit(at, mail())
@@ -384,7 +402,7 @@ async def test_whoever_waits_for_a_server_that_says_nothing_can_leave_at_once(at
 async def test_a_server_that_says_nothing_is_given_up_in_time(
     at: Post, monkeypatch: pytest.MonkeyPatch, where: str, expected: type[TransientError]
 ) -> None:
-    monkeypatch.setattr(GraphSender, "deadlines", Deadlines(answer_s=0.3))
+    monkeypatch.setattr(GraphSender, "deadlines", Deadlines(answer_s=0.3, slowest_bytes_per_s=1e9))
     at.lab.faults.add(where, delay_s=60, times=9)
     with anyio.fail_after(5), pytest.raises(TransientError) as caught:
         await submit(at, large(TWO_SLICES))

@@ -71,14 +71,21 @@ class Http:
             headers={"User-Agent": f"mailwicket/{__version__}", "Accept": accept, "Accept-Encoding": "identity"},
             auto_decompress=False,
             trust_env=False,
-            timeout=aiohttp.ClientTimeout(total=answer_s, sock_read=silence_s),
         )
 
     @asynccontextmanager
     async def ask(
-        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, content: Content = None
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: Content = None,
+        silence_s: float | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request to *url*, byte for byte as it is written; the answer's body is read inside.
+
+        *silence_s*: of this request, where others have less; our own machine takes a long body before it is away.
 
         A request that changes nothing (RFC 9110 9.2.2) is sent once more where the server had closed a resting
         connection; a POST or PATCH never is.
@@ -93,13 +100,14 @@ class Http:
         data: Any = dict(content) if isinstance(content, Mapping) else content
         if isinstance(content, bytes) and len(content) > AT_ONCE_BYTES:
             data = io.BytesIO(content)
+        answer_s, silence_s = self._limits[0], silence_s or self._limits[1]
+        timeout = aiohttp.ClientTimeout(total=answer_s, sock_read=silence_s)
         try:
             async with self._session.request(
-                method, target, headers=headers, data=data, allow_redirects=False
+                method, target, headers=headers, data=data, allow_redirects=False, timeout=timeout
             ) as response:
                 yield response
         except TimeoutError as error:
-            answer_s, silence_s = self._limits
             limit = f"within {answer_s:g} s" if answer_s is not None else f"for {silence_s or 0:g} s"
             raise CutOffError(f"{peer} did not answer {limit}", reason="timeout") from error
         except (aiohttp.ClientError, ValueError) as error:

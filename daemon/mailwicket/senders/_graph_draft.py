@@ -14,7 +14,7 @@ import pybase64
 
 from mailwicket.errors import BlockedError, MailwicketError, PermanentError, TransientError
 from mailwicket.net.graph.client import GraphMailbox
-from mailwicket.net.graph.failure import ItemGoneError, TooLargeError, UnsureError
+from mailwicket.net.graph.failure import TooLargeError, UnsureError
 from mailwicket.net.graph.place import folder_path, message_path, with_query
 from mailwicket.senders._graph_mime import File, Load, is_light
 
@@ -104,15 +104,13 @@ class Drafts:
             await self._hang(draft, file)
 
     async def discard(self, draft: str) -> bool:
-        """Remove *draft*; return False where that did not work within some seconds."""
+        """Remove *draft*; return whether we did: not where it is gone already, or stays after some seconds."""
         self._removing(draft)
         with anyio.move_on_after(DISCARD_S):
             try:
                 await self._mailbox.call("DELETE", message_path(draft), wanted=(204,))
-            except ItemGoneError:
-                return True
             except MailwicketError as error:
-                log.info("graph draft stays for now server=%s: %s", self._mailbox.place.peer, error)
+                log.info("graph draft not removed server=%s: %s", self._mailbox.place.peer, error)
                 return False
             return True
         return False

@@ -86,6 +86,17 @@ def addressed(raw: bytes, forward_paths: Sequence[str]) -> bytes:
     return b"".join([*written, _RECIPIENTS.sub(b"", raw[:begin]), raw[begin:]])
 
 
+def others_left_out(raw: bytes, forward_paths: Sequence[str]) -> frozenset[str] | None:
+    """Return whom alone *raw* is for, canonical, where it names others too; None where it leaves out nobody.
+
+    Those others had it before, perhaps from this mailbox: a copy of it that is not for these alone says nothing.
+    """
+    header, _ = split_header(raw, 0, len(raw))
+    wanted = frozenset(map(canonical, forward_paths))
+    named = {canonical(one.address) for name in ("to", "cc") for one in people(header.get(name))}
+    return None if named <= wanted else wanted
+
+
 def is_light(mime: bytes) -> bool:
     """Tell whether no server finds *mime* too large, so that there is no use in making it lighter still."""
     return len(mime) <= MIME_BYTES // LIGHTER

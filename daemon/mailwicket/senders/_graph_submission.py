@@ -18,8 +18,9 @@ from mailwicket.net.graph.failure import ItemGoneError, TooLargeError, UnsureErr
 from mailwicket.net.graph.place import message_path
 from mailwicket.outgoing import Envelope, RecipientStatus
 from mailwicket.senders._graph_draft import BODY, Drafts, encoded
-from mailwicket.senders._graph_looking import Fate, Laid, Trace, Traces, look, orphans
-from mailwicket.senders._graph_mime import MIME_BYTES, Load, addressed, load, message_id_of
+from mailwicket.senders._graph_looking import Fate, look, orphans
+from mailwicket.senders._graph_mime import MIME_BYTES, Load, addressed, load, message_id_of, others_left_out
+from mailwicket.senders._graph_traces import Laid, Traces
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,10 @@ LARGE_BYTES: Final = 256 * 1024
 
 SWEEP_S: Final = 3600
 """A draft of ours that lies so long is never sent, and so often they are looked for."""
+
+
+CLEARING_S: Final = 60
+"""What is left of them then waits for the next time: mail goes first."""
 
 
 class GraphSubmission:
@@ -63,10 +68,10 @@ class GraphSubmission:
         """Hand *raw* over; see `ports.Submission`. What is accepted is not delivered: a report tells of that later."""
         mail = await _aside(raw, addressed, raw, envelope.forward_paths)
         message_id = message_id_of(raw)
-        draft = None
+        draft, is_new = None, True
         if self._folder is not None:
             try:
-                draft = await self._laid_down(mail, message_id)
+                draft, is_new = await self._laid_down(mail, message_id)
             except BlockedError as error:
                 if not await self._only_sends(error):
                     raise
@@ -74,27 +79,30 @@ class GraphSubmission:
         if draft is None:
             await self._send_whole(mail, message_id)
         else:
-            await self._send(draft, mail, message_id)
+            await self._send(draft, mail, message_id, is_new=is_new)
         return dict.fromkeys(envelope.forward_paths, ACCEPTED)
 
-    async def _laid_down(self, mail: bytes, message_id: str | None) -> str:
-        """Return a draft that is whole: the one that was laid down for the same bytes before, or a new one."""
+    async def _laid_down(self, mail: bytes, message_id: str | None) -> tuple[str, bool]:
+        """Return a draft that is whole, and whether it is new: one was perhaps laid down for the same bytes before."""
         laid = self._traces.take_laid(message_id)
-        if laid is not None and laid.digest == _digest(mail):
-            return laid.draft
+        if laid is not None:
+            if laid.digest == await _aside(mail, _digest, mail):
+                return laid.draft, False
+            await self._discard(laid.draft, message_id)  # its words or its recipients are others by now
         parts = await _aside(mail, load, mail)
         try:
-            return await self._lay_down(parts, message_id)
+            return await self._lay_down(parts, message_id), True
         except TooLargeError:
             lighter = await _aside(mail, partial(load, lighter=True), mail)
             if len(lighter.files) == len(parts.files):
                 raise
-        return await self._lay_down(lighter, message_id)
+        return await self._lay_down(lighter, message_id), True
 
     async def _lay_down(self, parts: Load, message_id: str | None) -> str:
-        if message_id is not None and self._folder is not None and self._traces.doubted(message_id):
+        if message_id is not None and self._folder is not None and self._traces.is_doubtful(message_id):
             for old in (await look(self._mailbox, self._folder, message_id, None)).drafts:
                 await self._drafts.discard(old)
+            self._traces.end_doubt(message_id)
         try:
             draft = await self._drafts.create(parts.mime, message_id)
         except UnsureError:
@@ -112,23 +120,27 @@ class GraphSubmission:
         if not await self._drafts.discard(draft):
             self._traces.doubt(message_id)
 
-    async def _send(self, draft: str, mail: bytes, message_id: str | None) -> None:
+    async def _send(self, draft: str, mail: bytes, message_id: str | None, *, is_new: bool) -> None:
         peer = self._mailbox.place.peer
         try:
             answer = await self._mailbox.call("POST", f"{message_path(draft)}/send", wanted=(200, 202))
         except UnsureError as error:
             words = f"{error}; whether the mail was sent is looked for"
             raise self._unknown(words, message_id, draft, error.reason) from error
-        except ItemGoneError as error:  # somebody removed it before it was sent
-            raise TransientError(str(error), reason="server_said") from error
+        except PermanentError as error:
+            if is_new and not isinstance(error, ItemGoneError):
+                await self._discard(draft, message_id)
+                raise
+            self._traces.remove(draft)  # by somebody; or it was sent by an earlier order, though that was answered 503
+            raise self._unknown(str(error), message_id, draft, "server_said") from error
         except TransientError:
-            self._traces.put_laid(message_id, Laid(draft, _digest(mail)))
+            self._traces.put_laid(message_id, Laid(draft, await _aside(mail, _digest, mail)))
             raise
         except Exception:
             await self._discard(draft, message_id)
             raise
         except BaseException:  # cancelled: it may have been sent
-            self._trace(message_id, draft)
+            self._traces.keep(message_id, draft)
             raise
         if answer.status != 202:
             words = f"{peer} answers 200 in place of 202 to the order to send; whether it did is looked for"
@@ -155,8 +167,9 @@ class GraphSubmission:
     async def resume(self, envelope: Envelope, raw: bytes) -> Mapping[str, RecipientStatus] | None:
         """Look what became of *raw*, and send what was not sent; see `ports.LooksFirst`.
 
-        A draft that was sent and is nowhere to be found was sent, unless we had it removed. One that lies there
-        still after minutes was not; it is removed before the mail is laid down anew, so that it is never sent as well.
+        A draft that was sent and is nowhere to be found, look after look, was sent, unless we had it removed. One that
+        lies there still after minutes was not; it is removed before the mail is laid down anew, so that it is never
+        sent as well. One that is gone when it is to be removed may have left by the order, late: that is waited for.
         """
         message_id = message_id_of(raw)
         if self._folder is None or message_id is None:
@@ -164,35 +177,45 @@ class GraphSubmission:
                 f"{self._mailbox.place.peer}: nobody can tell whether the mail was sent, as the application may send "
                 'and not look (Mail.ReadWrite): see whether it arrived; "mailwicket outbox retry" sends it again'
             )
-        trace = self._trace(message_id)
-        seen = await look(self._mailbox, self._folder, message_id, trace.draft)
-        waited_s = anyio.current_time() - trace.since
-        if seen.fate is not Fate.SENT and waited_s < self.patience_s:
+        trace = self._traces.keep(message_id)
+        waited_s = self._traces.clock() - trace.since  # before the look: what it shows may be old when its answer comes
+        only_for = others_left_out(raw, envelope.forward_paths)
+        seen = await look(self._mailbox, self._folder, message_id, trace.draft, only_for)
+        had_vanished, trace.vanished = trace.vanished, seen.fate is Fate.VANISHED
+        accepted = dict.fromkeys(envelope.forward_paths, ACCEPTED)
+        if seen.fate is Fate.SENT:
+            self._traces.forget(message_id)
+            for draft in seen.drafts:  # nobody may find it and send it as well
+                await self._drafts.discard(draft)
+            return accepted
+        if waited_s < self.patience_s:
             return None
+        if trace.vanished and self._traces.proves_sent(trace.draft):
+            if not had_vanished:  # one answer may be wrong
+                return None
+            self._traces.forget(message_id)
+            return accepted
+        trace.since = self._traces.clock()
         for draft in seen.drafts:
             if not await self._drafts.discard(draft):
                 return None
         self._traces.forget(message_id)
-        if seen.fate is Fate.SENT or (seen.fate is Fate.VANISHED and self._traces.proves_sent(trace.draft)):
-            return dict.fromkeys(envelope.forward_paths, ACCEPTED)
         return await self.submit(envelope, raw)
 
     async def clear_away(self) -> None:
         """Remove drafts of ours that are never sent: what a death, or a server that stood in, left behind."""
-        if self._folder is None or not self._traces.sweeps(anyio.current_time(), SWEEP_S):
+        if self._folder is None or not self._traces.sweeps(SWEEP_S):
             return
         before = datetime.now(UTC) - timedelta(seconds=SWEEP_S)
         try:
-            for draft in await orphans(self._mailbox, self._folder, before):
-                await self._drafts.discard(draft)
+            with anyio.move_on_after(CLEARING_S):
+                for draft in await orphans(self._mailbox, self._folder, before):
+                    await self._drafts.discard(draft)
         except PermanentError as error:
             log.warning("graph does not tell of old drafts server=%s: %s", self._mailbox.place.peer, error)
 
-    def _trace(self, message_id: str | None, draft: str | None = None) -> Trace:
-        return self._traces.keep(message_id or "", anyio.current_time(), draft)
-
     def _unknown(self, words: str, message_id: str | None, draft: str | None, reason: str) -> UncertainError:
-        self._trace(message_id, draft)
+        self._traces.keep(message_id, draft)
         return UncertainError(words, reason=reason)
 
 

@@ -16,9 +16,9 @@ from mailwicket.net.graph.ticket import read_ticket
 from mailwicket.ports import Net
 from mailwicket.senders._graph_config import GraphOutgoing
 from mailwicket.senders._graph_draft import drafts_folder
-from mailwicket.senders._graph_looking import Traces
 from mailwicket.senders._graph_proof import prove, stages
 from mailwicket.senders._graph_submission import GraphSubmission
+from mailwicket.senders._graph_traces import Traces
 from mailwicket.stages import Probe
 
 

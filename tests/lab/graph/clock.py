@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,12 @@ class Clock:
             what()
         else:
             self._later.append((self.epoch_s() + delay_s, what))
+
+    async def passes(self, delay_s: float) -> None:
+        """Wait until a test has let so much time pass."""
+        passed = asyncio.Event()
+        self.later(delay_s, passed.set)
+        await passed.wait()
 
     def run_due(self) -> None:
         due = [item for item in self._later if item[0] <= self.epoch_s()]

@@ -29,10 +29,14 @@ class Fault:
     body: str | None = None
     """All is done, and this is the answer's content, whatever it is."""
     headers: dict[str, str] = field(default_factory=dict)
-    does: Callable[[], object] | None = None
+    does: Callable[[], object] = lambda: None
     """Called before anything is done: what somebody else does at this moment. Not by way of `/_lab`."""
+    answered: Callable[[], object] = lambda: None
+    """Called when all is done, before the answer: what happens while it is on its way. Not by way of `/_lab`."""
     delay_s: float = 0.0
     """Wait before anything is done."""
+    held_s: float = 0.0
+    """Wait before anything is done until so much of the double's own time has passed, whoever goes away meanwhile."""
     answer_delay_s: float = 0.0
     """Wait when all is done, before the answer."""
     drop: str = ""

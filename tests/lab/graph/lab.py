@@ -17,6 +17,7 @@ from tests.lab.graph.sending import Sending
 from tests.lab.graph.throttling import Throttling
 from tests.lab.graph.tokens import GRAPH, GRAPH_APP, Tokens
 from tests.lab.graph.uploads import Uploads
+from tests.lab.graph.wire import Wire
 
 
 @dataclass
@@ -59,6 +60,7 @@ class Lab:
     clock: Clock = field(default_factory=Clock)
     ids: Ids = field(default_factory=Ids)
     faults: Faults = field(default_factory=Faults)
+    wire: Wire = field(default_factory=Wire)
     manners: Manners = field(default_factory=Manners)
     openapi: Validation = field(default_factory=Validation.from_environment)
     boxes: dict[str, Mailbox] = field(default_factory=dict)

@@ -69,6 +69,10 @@ class _Front:
 
     async def _exchange(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """From a request to its answer, whatever goes wrong between."""
+        with self.lab.wire.answering():
+            return await self._answered(request, handler)
+
+    async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         lab = self.lab
         lab.clock.run_due()
         content = await request.read()
@@ -77,22 +81,14 @@ class _Front:
             ids["client-request-id"] = told
         fault = lab.faults.take(f"{request.method} {self._below(request)}")
         with contextlib.ExitStack() as turn:
+            fault.does()
             if fault.drop == "before":
                 answer = Answer(0)
             else:
-                if fault.does is not None:
-                    fault.does()
-                try:
-                    answer = await handler(_Incoming(request, content, fault, turn))
-                except GraphError as error:
-                    answer = _refusal(error, ids, fault)
-                except Exception as error:
-                    lab.crashes.append(error)
-                    raise
+                answer = await self._handled(_Incoming(request, content, fault, turn), handler, ids)
             headers = {key: value for key, value in request.headers.items() if key.lower() != "authorization"}
-            if fault.body is not None:
-                answer = Answer(answer.status, content=fault.body.encode())
             lab.requests.append(Asked(request.method, request.raw_path, headers, content, answer.status))
+            fault.answered()
             await anyio.sleep(fault.answer_delay_s)
             with contextlib.suppress(_CutError, ConnectionError):
                 if not fault.drop:
@@ -100,6 +96,20 @@ class _Front:
         if request.transport is not None:
             request.transport.abort()
         return web.Response()
+
+    async def _handled(self, incoming: _Incoming, handler: Handler, ids: dict[str, str]) -> Answer:
+        lab, fault = self.lab, incoming.fault
+        if fault.held_s:
+            with lab.wire.holding():
+                await lab.clock.passes(fault.held_s)
+        try:
+            answer = await handler(incoming)
+        except GraphError as error:
+            answer = _refusal(error, ids, fault)
+        except Exception as error:
+            lab.crashes.append(error)
+            raise
+        return answer if fault.body is None else Answer(answer.status, content=fault.body.encode())
 
     def _below(self, request: web.Request) -> str:
         """The path that faults are matched with."""
@@ -260,7 +270,7 @@ async def serving(
     app.router.add_route("*", "/{tail:.*}", front.graph)
     other = web.Application(client_max_size=LARGEST_REQUEST)
     other.router.add_route("*", "/{tail:.*}", front.upload)
-    async with _listening(app, port, tls) as here, _listening(other, 0, tls) as there:
+    async with _listening(app, port, tls, lab) as here, _listening(other, 0, tls, lab) as there:
         lab.origin, lab.uploads.origin = f"{scheme}://127.0.0.1:{here}", f"{scheme}://127.0.0.1:{there}"
         yield lab
     if judged:
@@ -270,9 +280,11 @@ async def serving(
 
 
 @asynccontextmanager
-async def _listening(app: web.Application, port: int, tls: ssl.SSLContext | None) -> AsyncIterator[int]:
+async def _listening(app: web.Application, port: int, tls: ssl.SSLContext | None, lab: Lab) -> AsyncIterator[int]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
+    assert runner.server is not None
+    lab.wire.servers.append(runner.server)
     try:
         await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls).start()
         yield runner.addresses[0][1]

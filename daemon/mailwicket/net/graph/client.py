@@ -50,7 +50,11 @@ class Deadlines:
     answer_s: float = 60
     """A whole exchange but for a mail's bytes, and between two pieces of these; Graph itself gives up by then (504)."""
     slowest_bytes_per_s: float = 8 * 1024
-    """A mail that comes more slowly than this, `answer_s` added, is given up."""
+    """A mail that comes or goes more slowly than this, `answer_s` added, is given up."""
+
+    def exchange_s(self, body_bytes: int) -> float:
+        """How long an exchange may take that carries so many bytes."""
+        return self.answer_s + body_bytes / self.slowest_bytes_per_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +202,11 @@ class GraphMailbox:
 
     async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """Yield the body; it must keep a pace, as a server may give it byte by byte."""
-        limits, begun_at, size = self.deadlines, anyio.current_time(), 0
+        begun_at, size = anyio.current_time(), 0
         async for piece in response.content.iter_any():
             self._heard_at = anyio.current_time()
             size += len(piece)
-            if self._heard_at - begun_at > limits.answer_s + size / limits.slowest_bytes_per_s:
+            if self._heard_at - begun_at > self.deadlines.exchange_s(size):
                 words = f"{self.place.peer} took {self._heard_at - begun_at:.0f} s for {size} bytes of a mail"
                 raise TransientError(words, reason="timeout")
             yield piece
@@ -243,7 +247,7 @@ class GraphMailbox:
     async def _open(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, bulk: bool = False
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send a request; whoever reads its answer has `answer_s` for that, unless it is in *bulk*.
+        """Send a request; it and the reading of its answer have `exchange_s`, unless the answer comes in *bulk*.
 
         Raises:
             TransientError: it did not reach the server.
@@ -251,10 +255,10 @@ class GraphMailbox:
             BlockedError: the certificate does not stand the test.
         """
         failpoint("graph.send")
-        limit_s = None if bulk else self.deadlines.answer_s
+        limit_s = self.deadlines.exchange_s(len(body or b""))
         try:
-            with anyio.fail_after(limit_s):
-                async with self._http.ask(method, url, headers=headers, content=body) as response:
+            with anyio.fail_after(None if bulk else limit_s):
+                async with self._http.ask(method, url, headers=headers, content=body, silence_s=limit_s) as response:
                     self._heard_at = anyio.current_time()
                     log.debug(
                         "graph answered server=%s status=%d request_id=%s client_request_id=%s",
@@ -263,7 +267,7 @@ class GraphMailbox:
                     )  # fmt: skip
                     yield response
         except TimeoutError as error:
-            words = f"{self.place.peer} did not answer within {self.deadlines.answer_s:g} s"
+            words = f"{self.place.peer} did not answer within {limit_s:.3g} s"
             raise UnsureError(words, reason="timeout") from error
         except CutOffError as error:
             raise UnsureError(str(error), reason=error.reason) from error
