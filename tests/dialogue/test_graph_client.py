@@ -276,9 +276,10 @@ async def test_a_mail_that_is_cut_off_is_no_mail(say: Say) -> None:
             await graph.read_value("x", whole)
 
 
-async def test_a_body_whose_end_nobody_marks_is_told_as_such() -> None:
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+async def test_a_body_whose_end_nobody_marks_is_told_as_such_where_it_could_be_marked(version: bytes) -> None:
     async def unmarked(request: web.Request) -> web.StreamResponse:
-        request.transport.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nSubject: x\r\n")
+        request.transport.write(b"HTTP/%b 200 OK\r\nConnection: close\r\n\r\nSubject: x\r\n" % version)
         request.transport.close()
         return web.Response()
 
@@ -286,7 +287,7 @@ async def test_a_body_whose_end_nobody_marks_is_told_as_such() -> None:
         return await whole(value), value.is_marked
 
     async with scripted(unmarked) as script, mailbox(script) as graph:
-        assert await graph.read_value("x", look) == (b"Subject: x\r\n", False)
+        assert await graph.read_value("x", look) == (b"Subject: x\r\n", version == b"1.0")
 
 
 async def test_an_upload_session_hears_no_token() -> None:

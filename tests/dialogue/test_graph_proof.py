@@ -11,6 +11,7 @@ import pytest
 import trustme
 from tests.contract.sources import USER, Tokens
 from tests.contract.test_sources import mail
+from tests.dialogue.graph_send import sender
 from tests.dialogue.test_pop3_proof import details, failed
 from tests.dialogue.test_token_stage import jwt
 from tests.lab.graph import Lab, serving
@@ -192,3 +193,22 @@ def test_the_clouds_do_not_take_each_others_tokens() -> None:
     assert of_world.is_for("127.0.0.1"), "what stands before it"
     assert not of_world.is_for("graph.microsoft.us")
     assert Ticket("00000003-0000-0000-c000-000000000000", None, "app", ()).is_for("graph.microsoft.us")
+
+
+# --- what sends -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "words", "fix"),
+    [
+        ({"lies": 200}, "no folder", "time may mend it"),
+        ({"status": 403, "code": "ErrorAccessDenied"}, "ErrorAccessDenied", "mails go by sendMail"),
+    ],
+)
+async def test_drafts_that_do_not_open_are_told_of_what_sends(
+    lab: Lab, tmp_path: Path, fault: dict[str, Any], words: str, fix: str
+) -> None:
+    lab.faults.add("GET */drafts", **fault)
+    report = await try_connection(Candidate("outgoing/main", lab.origin, sender(lab, tmp_path, {"token": "opaque"})))
+    one = failed(report)
+    assert (one.name, words in one.detail, fix in (one.fix or "")) == ("drafts", True, True), one

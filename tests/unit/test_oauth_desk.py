@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -11,11 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import anyio
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
-from tests.lab.issuer import Issuer, issuing, refusal
+from tests.lab.daemon import Daemon
+from tests.lab.issuer import Issuer, issuing, issuing_aside, refusal
 from tests.unit.test_endpoint import BEARER, House, endpoint
 from tests.unit.test_oauth_questions import certificate
 from tests.unit.test_oauth_tokens import Memory
@@ -165,6 +168,22 @@ async def test_the_roles_of_an_application_by_itself_are_read_from_its_token(
     (told,) = await desk.told()
     assert told["needed"] == ["POP.AccessAsApp" if uses else "IMAP.AccessAsApp"]
     assert (told["granted"], told["missing"]) == (roles or [], missing)
+
+
+async def test_a_sign_in_that_lacks_consent_prints_the_link_for_an_administrator(tmp_path: Path) -> None:
+    with issuing_aside() as issuer:
+        code = {"device_code": "d", "user_code": "u", "verification_uri": "https://x.example", "expires_in": 9}
+        no_consent = refusal("invalid_grant", "AADSTS90094: admin only", [90094])
+        issuer.answers = [web.json_response({**code, "interval": 1}), no_consent]
+        keys = {"client_id": "c", "provider": "microsoft", "tenant": "t", "grant": "device_code"}
+        urls = {key: f"{issuer.url}/{path}" for key, path in (("token_url", "token"), ("device_url", "device"))}
+        page = f"{issuer.url}/t/oauth2/v2.0/authorize"
+        daemon = Daemon(tmp_path, {}, **{"oauth.office": {**keys, **urls, "authorization_url": page}})
+        command = [sys.executable, "-m", "mailwicket", "oauth", "login", "office", "--conf", str(daemon.conf)]
+        ended = await anyio.run_process(command, check=False)
+        assert ended.returncode == 1
+        assert f"{issuer.url}/t/v2.0/adminconsent?client_id=c&" in ended.stdout.decode()
+        assert "only an administrator may approve" in ended.stderr.decode()
 
 
 async def test_who_unblocks_a_unit_has_its_application_asked_anew(issuer: Issuer, tmp_path: Path) -> None:

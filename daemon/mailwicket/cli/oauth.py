@@ -129,8 +129,8 @@ def _see_through(desk: Signing, begun: Mapping[str, Any], *, listens: bool) -> N
             for key, _ in ready.select(STEP_S) if ready.get_map() else _pause():
                 told = _take(desk, key.fileobj, ready)
                 if told is not None and told["name"] == begun["name"]:
-                    _end(told)
-            _end(desk.progress(begun["name"], begun["state"]))
+                    _end(desk, told)
+            _end(desk, desk.progress(begun["name"], begun["state"]))
     give_up("nobody came back in time; begin again")
 
 
@@ -139,11 +139,13 @@ def _pause() -> Sequence[tuple[selectors.SelectorKey, int]]:
     return ()
 
 
-def _end(told: Mapping[str, Any]) -> None:
+def _end(desk: Signing, told: Mapping[str, Any]) -> None:
     if told["progress"] == "done":
         print(one_line(told["said"]))
         raise typer.Exit(0)
     if told["progress"] == "failed":
+        if told["wants_consent"]:
+            print(f"The link for an administrator of the tenant:\n\n{desk.begin(told['name'], 'consent')['url']}\n")
         give_up(one_line(told["said"]))
 
 

@@ -53,7 +53,10 @@ class SendingProof:
                         "of one whose answer is lost nobody can tell whether it went (Mail.ReadWrite mends both)"
                     )
                     return
-                raise stage_error(self._config, error) from error
+                told = stage_error(self._config, error)
+                if error.reason == "mailbox_refused" and (ticket is None or ticket.may_only_send):
+                    told.fix += "; if it is to send alone (Mail.Send), mails go by sendMail, which no test can try"
+                raise told from error
             finding.detail = f"{self._config.username} opens; what is sent is laid down there first, as a draft"
 
     def _permission(self) -> None:

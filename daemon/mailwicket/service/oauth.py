@@ -149,7 +149,7 @@ class OAuthDesk:
         found = self._sign_ins.find(name, state)
         if found is None:
             raise UnknownError(f"no such sign-in of {name} is under way; after a restart it begins anew")
-        return {"name": name, "progress": found.progress, "said": found.said}
+        return _came_of(found)
 
     async def come_back(self, query: Mapping[str, str] | str) -> Mapping[str, Any]:
         """Take what a browser brought to the redirect URL, or the URL as a person pasted it; tell what came of it.
@@ -161,7 +161,7 @@ class OAuthDesk:
         if found.is_consent and found.progress is Progress.DONE and found.oauth.grant not in SIGNED_IN:
             found.said += f"; {await self._tried(found.name, found.oauth)}"
         self._look_soon()
-        return {"name": found.name, "progress": found.progress, "said": found.said}
+        return _came_of(found)
 
     async def _tried(self, name: str, oauth: OAuth) -> str:
         """Say what a token of the application's own allows, after an administrator consented."""
@@ -280,6 +280,15 @@ class OAuthDesk:
 def _names(server: Incoming | Outgoing, name: str) -> bool:
     """Tell whether *server* logs in by `[oauth.NAME]`."""
     return server.oauth == name
+
+
+def _came_of(found: SignIn) -> Mapping[str, Any]:
+    return {
+        "name": found.name,
+        "progress": found.progress,
+        "said": found.said,
+        "wants_consent": found.wants_consent,
+    }
 
 
 def _moment(seconds: float | None) -> str | None:

@@ -189,9 +189,8 @@ class GraphMailbox:
                             response.close()
                             words = f"{asked.peer} answers 200 to {asked.what} with {response.content_type}: no mail"
                             raise UnsureError(words, reason="server_said")
-                        marked = response.content_length is not None or "Transfer-Encoding" in response.headers
                         try:
-                            return await take(Value(self._pieces(response), marked))
+                            return await take(Value(self._pieces(response), _marks_end(response)))
                         finally:
                             if not response.content.at_eof():
                                 response.close()
@@ -314,3 +313,9 @@ class GraphMailbox:
         if answer.status in PAUSING and (answer.retry_after_s or answer.status == 429):
             self._lane.rest(answer.retry_after_s, application=answer.status == 429)
         return error
+
+
+def _marks_end(response: aiohttp.ClientResponse) -> bool:
+    """Tell whether a body that ends was not cut off. HTTP/1.0 ends one by closing, and may know no other way."""
+    told = response.content_length is not None or "Transfer-Encoding" in response.headers
+    return told or response.version == aiohttp.HttpVersion10

@@ -12,6 +12,7 @@ import anyio
 
 from mailwicket.config.oauth import SIGNED_IN, OAuth
 from mailwicket.errors import BlockedError, ConflictError, MailwicketError, TransientError
+from mailwicket.net.oauth.aadsts import CONSENT
 from mailwicket.net.oauth.answer import DeviceAnswer, TokenAnswer, error_of
 from mailwicket.net.oauth.client import PendingError
 from mailwicket.net.oauth.question import (
@@ -57,6 +58,8 @@ class SignIn:
     """For a person: what came of it."""
     is_used: bool = False
     """Its state came back, which it does once."""
+    wants_consent: bool = False
+    """It failed, and an administrator's consent would mend that."""
 
     @property
     def is_consent(self) -> bool:
@@ -66,6 +69,13 @@ class SignIn:
     def ends(self, progress: Progress, said: str) -> None:
         """Say what came of it."""
         self.progress, self.said = progress, said
+
+    def fails(self, error: MailwicketError) -> None:
+        """Say why nothing came of it."""
+        self.ends(Progress.FAILED, str(error))
+        fix = (error.fix if isinstance(error, BlockedError) else None) or ""
+        has_page = not self.is_consent and admin_consent_url(self.oauth, (), self.state) is not None
+        self.wants_consent = has_page and CONSENT.format(name=self.name) in fix
 
 
 class SignIns:
@@ -175,7 +185,7 @@ class SignIns:
             else:
                 await self._exchange(found, found.verifier, query.get("code", ""))
         except MailwicketError as error:
-            found.ends(Progress.FAILED, str(error))
+            found.fails(error)
         return found
 
     def _consented(self, found: SignIn, query: Mapping[str, str]) -> None:
@@ -222,7 +232,7 @@ class SignIns:
         try:
             await self._poll(found)
         except MailwicketError as error:
-            found.ends(Progress.FAILED, str(error))
+            found.fails(error)
 
     async def _poll(self, found: SignIn) -> None:
         assert found.device is not None  # noqa: S101 - it began so
