@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+
+PORTS = (10_240, 32_768)
+"""Below those that Linux takes for connections that go out (`ip_local_port_range`)."""
 
 
 def mortal(command: Sequence[str]) -> list[str]:
@@ -30,12 +34,14 @@ def until(holds: Callable[[], object], limit_s: float, pause_s: float = 0.02, wh
 
 
 def free_ports(count: int) -> list[int]:
-    """Return loopback ports that nobody has at the moment."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+    """Return loopback ports that nobody has at the moment, and that the kernel gives to nobody who asks for any."""
+    chance = random.SystemRandom()  # other processes look for ports at the same time
+    found: set[int] = set()
+    while len(found) < count:
+        port = chance.randrange(*PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.add(port)
+    return list(found)
 
 
 def greets(port: int, words: bytes) -> bool:

@@ -272,6 +272,7 @@ def _furnished(directory: Path, user: str, password: str) -> str:
     hashed = ["openssl", "passwd", "-apr1", "-stdin"]
     known = subprocess.run(hashed, input=password, capture_output=True, text=True, check=True)
     (directory / "users").write_text(f"{user}:{known.stdout}")
+    (directory / "users").chmod(0o644)  # a store that was opened here has narrowed the umask
     return root
 
 

@@ -7,7 +7,8 @@ import json
 import os
 import re
 import socket
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, Final
 
 import typer
 
-from mailwicket.cli.terminal import give_up
+from mailwicket.cli.terminal import give_up, one_line
 
 ANSWER_S: Final = 60.0
 """A reload reads files and stops units; nothing that is asked here takes longer."""
@@ -136,3 +137,32 @@ def _listen_of_broken(directory: Path) -> Sequence[str]:
         with suppress(OSError):  # that may be why it is broken
             found += SOCKET.findall(path.read_text(encoding="utf-8", errors="replace"))
     return found or Http().listen
+
+
+def ask_each(  # noqa: PLR0913 - what is asked, and how it is told
+    daemon: Door,
+    route: str,
+    numbers: Sequence[int],
+    body: dict[str, Any],
+    line: Callable[[int, Any], str],
+    *,
+    as_json: bool,
+    ends_at: int | None = None,
+) -> None:
+    """POST *body* to *route*, whose `{}` is each of *numbers* in turn; print a *line* of what is told, or that as JSON.
+
+    One that is refused stops none of the others, and the exit status tells. Behind an answer of the status *ends_at*
+    nothing more is asked.
+    """
+    refused = False
+    for number in numbers:
+        answer = daemon.ask("POST", route.format(number), body)
+        if answer.is_good:
+            print(json.dumps(answer.told) if as_json else line(number, answer.told))
+            continue
+        refused = True
+        print(f"mailwicket: {one_line(answer.problem)}", file=sys.stderr)
+        if answer.status == ends_at:
+            break
+    if refused:
+        raise typer.Exit(1)

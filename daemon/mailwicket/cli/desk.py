@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from mailwicket.cli import tickets
-from mailwicket.cli.asking import Answer, door
+from mailwicket.cli.asking import Answer, ask_each, door
 from mailwicket.cli.run import Conf
 from mailwicket.cli.terminal import be_lenient, give_up, one_line
 
@@ -157,22 +157,13 @@ def _act(  # noqa: PLR0913 - what is asked, and how it is told
     *,
     as_json: bool,
 ) -> None:
-    """Ask it for each of *numbers*; one that is refused stops none of the others, and the exit status tells."""
+    """Ask it for each of *numbers*; see `ask_each`."""
+
+    def line(number: int, told: dict[str, Any]) -> str:
+        return f"ticket {number} {one_line(said if isinstance(said, str) else said(told))}"
+
     be_lenient()
-    daemon = door(conf)
-    refused = False
-    for number in numbers:
-        answer = daemon.ask("POST", f"{ROUTE}/{number}/{do}", body)
-        if not answer.is_good:
-            refused = True
-            print(f"mailwicket: {_why(answer)}", file=sys.stderr)
-        elif as_json:
-            print(json.dumps(answer.told))
-        else:
-            words = said if isinstance(said, str) else said(answer.told)
-            print(f"ticket {number} {one_line(words)}")
-    if refused:
-        raise typer.Exit(1)
+    ask_each(door(conf), f"{ROUTE}/{{}}/{do}", numbers, body, line, as_json=as_json)
 
 
 def _answered(told: dict[str, Any]) -> str:

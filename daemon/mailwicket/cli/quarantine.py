@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from mailwicket.cli.asking import Door, door
+from mailwicket.cli.asking import Door, ask_each, door
 from mailwicket.cli.run import Conf
 from mailwicket.cli.storeroom import database, is_there, reading, state_dir_of
 from mailwicket.cli.table import Shown, Table
@@ -27,7 +27,8 @@ app = typer.Typer(
 
 ROUTE: Final = "/api/v1/quarantine"
 USAGE: Final = 2
-OUT: Final = 503  # RFC 9110 15.6.4
+OUT: Final = 503
+"""RFC 9110 15.6.4: desk or disk being out is no mail's fault: the rest would wait for them one after the other."""
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs; its keys are a contract.")]
@@ -122,7 +123,11 @@ def retry(  # noqa: PLR0913 - options of a command
     body = {"dry_run": True} if dry else {}
     if not chosen and not as_json:
         print("nothing is parked" + (f" for {reason}" if reason else ""))
-    _each(daemon, chosen, "retry", body, lambda told: _became(told, dry=dry), as_json=as_json)
+
+    def line(_: int, told: Shown) -> str:
+        return _became(told, dry=dry)
+
+    ask_each(daemon, f"{ROUTE}/{{}}/retry", chosen, body, line, as_json=as_json, ends_at=OUT)
 
 
 @app.command("drop")
@@ -134,28 +139,11 @@ def drop(
 ) -> None:
     """Give mails up. Their bytes stay in the store for `raw_keep_days`, as those of any mail; they are not listed."""
     be_lenient()
-    _each(door(conf), numbers, "drop", {}, lambda told: f"mail {told['id']} is dropped", as_json=as_json)
 
+    def line(number: int, _: Shown) -> str:
+        return f"mail {number} is dropped"
 
-def _each(  # noqa: PLR0913 - what is asked, and how it is told
-    daemon: Door, numbers: Sequence[int], do: str, body: dict[str, Any], line: Callable[[Shown], str], *, as_json: bool
-) -> None:
-    """Ask it for each of *numbers*; one that is refused stops none of the others, and the exit status tells.
-
-    Desk or disk being out is no mail's fault: the rest would wait for them one after the other, and is not asked for.
-    """
-    refused = False
-    for number in numbers:
-        answer = daemon.ask("POST", f"{ROUTE}/{number}/{do}", body)
-        if not answer.is_good:
-            refused = True
-            print(f"mailwicket: {one_line(answer.problem)}", file=sys.stderr)
-            if answer.status == OUT:
-                break
-        else:
-            print(json.dumps(answer.told) if as_json else line(answer.told))
-    if refused:
-        raise typer.Exit(1)
+    ask_each(door(conf), f"{ROUTE}/{{}}/drop", numbers, {}, line, as_json=as_json, ends_at=OUT)
 
 
 def _chosen(daemon: Door, reason: str) -> list[int]:

@@ -8,9 +8,10 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from mailwicket.config.filter import Filter
-from mailwicket.config.model import AddrSpec, FilePath, HostName, Says, Text, wrong
+from mailwicket.config.model import AddrSpec, HostName, Says, Text, wrong
 from mailwicket.config.providers import Key
 from mailwicket.config.proxy import ByProxy
+from mailwicket.config.reaching import AllowPlaintext, Auth, CaFile, ProxyName, TcpPort
 from mailwicket.config.secret import Secret
 
 TLS_PORT: Final = 993
@@ -81,27 +82,14 @@ class Incoming(ByProxy):
         description="`ssl`: TLS from the first byte. `tls`: STARTTLS, required. `none`: in the clear, on loopback only "
         "unless `allow_plaintext` is on.",
     )
-    port: int = Field(
+    port: TcpPort = Field(
         default_factory=_port_default,
-        ge=1,
-        le=65535,
-        description="The server's TCP port.",
         json_schema_extra={"default": f'{TLS_PORT} with "ssl", else {CLEAR_PORT}'},
     )
-    allow_plaintext: bool = Field(
-        default=False, description='Lets `security = "none"` say the password in the clear to another machine.'
-    )
-    ca_file: FilePath | None = Field(
-        default=None,
-        description="Certificates (PEM) trusted beside the system's store. Verification is never switched off.",
-    )
-    proxy: Text | None = Field(
-        default=None, description="The `[proxy.NAME]` by which the server is reached; unset: straight."
-    )
-    auth: Literal["basic", "oauth"] = Field(
-        default="basic",
-        description="How to log in: `basic`, user name and password; `oauth`, a token of the application in `oauth`.",
-    )
+    allow_plaintext: AllowPlaintext = False
+    ca_file: CaFile = None
+    proxy: ProxyName = None
+    auth: Auth = "basic"
     oauth: Text | None = Field(default=None, description='NAME of an `[oauth.NAME]`; required with `auth = "oauth"`.')
     username: Text = Field(
         default_factory=_username_default,

@@ -18,6 +18,7 @@ from mailwicket.config.graph import (
 )
 from mailwicket.config.model import AddrSpec, HostName, Text
 from mailwicket.config.outgoing import Outgoing, SenderName
+from mailwicket.config.reaching import TcpPort
 
 RATE_PER_MINUTE = 30
 """Exchange Online's limit for a mailbox."""
@@ -69,11 +70,8 @@ class GraphOutgoing(Outgoing):
     security: Literal["ssl", "none"] = Field(
         default="ssl", description="`none`: in the clear, which is for tests on this machine alone."
     )
-    port: int = Field(
+    port: TcpPort = Field(
         default_factory=_port_default,
-        ge=1,
-        le=65535,
-        description="The server's TCP port.",
         json_schema_extra={"default": "443"},
     )
     authentication: Literal[True] = Field(default=True, description="Microsoft Graph takes mail from nobody unknown.")

@@ -19,6 +19,7 @@ from mailwicket.config.graph import (
 )
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.model import HostName, Text
+from mailwicket.config.reaching import TcpPort
 
 
 class Graph(Incoming):
@@ -38,11 +39,8 @@ class Graph(Incoming):
     security: Literal["ssl", "none"] = Field(
         default="ssl", description="`none` (http) is for this machine alone, as a stand-in for tests."
     )
-    port: int = Field(
+    port: TcpPort = Field(
         default_factory=lambda known: port_of(known.get("security")),
-        ge=1,
-        le=65535,
-        description="The server's TCP port.",
         json_schema_extra={"default": str(TLS_PORT)},
     )
     auth: Literal["oauth"] = Field(default="oauth", description="By the tokens of the application in `oauth` alone.")

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from mailwicket.config.incoming import Incoming
 from mailwicket.config.model import Says, Text, wrong
+from mailwicket.config.reaching import TcpPort
 from mailwicket.errors import BlockedError
 from mailwicket.model import Fetched, Look, MailRef, Renumbered, Settlement
 from mailwicket.net.account import Credentials
@@ -65,11 +66,8 @@ class Pop3(Incoming):
     folder: ClassVar[str] = FOLDER  # type: ignore[misc]  # POP3 has one: it is no key of the table
 
     protocol: Text = Field(default="pop3", description="How to speak to the server.")
-    port: int = Field(
+    port: TcpPort = Field(
         default_factory=_port_default,
-        ge=1,
-        le=65535,
-        description="The server's TCP port.",
         json_schema_extra={"default": f'{TLS_PORT} with "ssl", else {CLEAR_PORT}'},
     )
     poll_s: int = Field(default=60, ge=1, le=86_400, description="Seconds between looks: each is a session of its own.")
