@@ -164,7 +164,7 @@ def lacks(provider: object, protocol: str) -> str | None:
     known = _BY_KEY.get(provider) if isinstance(provider, str) else None
     if known is None or protocol != "pop3" or known.pop3 is not None:
         return None
-    return f"{known.name} has no POP3; \"imap\""
+    return f'{known.name} has no POP3; "imap"'
 
 
 def filled(values: Mapping[str, Any], protocol: str) -> Mapping[str, Any]:
