@@ -54,7 +54,7 @@ real-servers:
 
 # Most of a test's time is waiting for processes: as many at a time as two cores carry without spoiling what is measured.
 test: $(VENV)/.dev real-servers
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not real and not live and not torture"
