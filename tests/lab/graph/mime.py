@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 WIRE = email.policy.compat32.clone(linesep="\r\n", max_line_length=76)
 
 
-@lru_cache(maxsize=2000)
+@lru_cache(maxsize=64)  # mails may be of megabytes
 def parsed(raw: bytes) -> Message:
     return email.message_from_bytes(raw)
 
