@@ -1,6 +1,10 @@
-"""One event loop for all: anyio's own pytest plug-in on asyncio."""
+"""One event loop for all: anyio's own pytest plug-in on asyncio. No example of a property is timed."""
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

@@ -86,7 +86,7 @@ async def told(script: dict[str, list[str]], directory: Path) -> None:
 @example({"DOT": ["250-x\n550 b!close"]})
 @example({"RCPT": ["250 a\n250 b"]})
 @example({"MIDDLE": ["250 taken"]})
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_is_told_of_a_mail_is_true(script: dict[str, list[str]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         anyio.run(told, script, Path(directory))
@@ -98,7 +98,7 @@ def test_what_is_told_of_a_mail_is_true(script: dict[str, list[str]]) -> None:
 @example({"MAIL": ["250 a\n250 b"]})
 @example({"RCPT": ["250 a\n354 b"]})
 @example({"MAIL": ["552 5.3.4 a"], "RCPT": ["250 a"], "DATA": ["354 go"]})
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_what_is_told_of_a_mail_is_true_where_commands_go_out_together(script: dict[str, list[str]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         anyio.run(told, {"EHLO": [PIPELINING], **script}, Path(directory))

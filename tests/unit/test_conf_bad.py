@@ -163,7 +163,7 @@ def test_a_name_of_the_environment_that_is_too_long_is_told(tmp_path: Path) -> N
 
 
 @given(st.text(min_size=1, max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_table_that_stands_twice_is_named_as_toml_names_it(name: str) -> None:
     quoted = '"' + "".join(f"\\U{ord(one):08x}" for one in name) + '"'
     with TemporaryDirectory() as directory:
@@ -197,7 +197,7 @@ WORDS = st.sampled_from(
 
 
 @given(st.one_of(st.lists(WORDS, max_size=25).map("".join), st.text(max_size=20)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_stands_in_a_file_is_told_and_never_raises(text: str) -> None:
     with TemporaryDirectory() as directory:
         conf = Conf(Path(directory))

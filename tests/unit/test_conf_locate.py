@@ -183,7 +183,7 @@ class Writer:
         return self.text.count("\n") + 1
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(DOCUMENTS, st.randoms(use_true_random=False), st.booleans())
 def test_every_table_key_and_element_is_found_in_its_line(document: dict[str, Any], chance: Random, crlf: bool) -> None:  # noqa: FBT001
     writer = Writer(chance)

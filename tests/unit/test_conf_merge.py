@@ -119,7 +119,7 @@ def merge(*documents: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(st.lists(TABLES, max_size=4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_of_each_key_the_last_value_wins_and_its_place_is_known(documents: list[dict[str, Any]]) -> None:
     merged = Merged(lambda _path: False)
     for number, document in enumerate(documents):

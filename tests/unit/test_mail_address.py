@@ -144,7 +144,6 @@ LOCALS = st.from_regex(r"[a-z0-9!#$%&*+/=?^_`{|}~-]{1,20}(\.[a-z0-9]{1,5})?", fu
 
 
 @given(st.lists(st.tuples(NAMES, LOCALS), min_size=1, max_size=4))
-@settings(deadline=None)
 def test_what_the_library_writes_is_read_again(pairs: list[tuple[str, str]]) -> None:
     message = EmailMessage(SMTP.clone(max_line_length=0))  # it folds some names so that nobody can read them
     message["To"] = [Written(name, local, "example.org") for name, local in pairs]

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mailwicket.mail.attribution import Attribution, attribution, may_end, run_on
@@ -80,7 +80,6 @@ def test_it_does_not_reach_above_the_line_that_it_may_begin_with() -> None:
 
 
 @given(st.lists(st.text(max_size=80), min_size=1, max_size=8), st.booleans())
-@settings(deadline=None)
 def test_it_lies_within_the_lines_it_was_looked_for_in(lines: list[str], quoted: bool) -> None:  # noqa: FBT001
     last = len(lines) - 1
     found = attribution(lines, last, 0, quoted=quoted)

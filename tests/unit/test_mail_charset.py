@@ -138,7 +138,7 @@ def test_what_is_utf8_is_read_under_every_label_of_one_alphabet(text: str) -> No
 
 
 @given(st.binary(max_size=200), st.sampled_from([None, *sorted(CODECS)]))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_bytes_are_text_under_any_label(content: bytes, label: str | None) -> None:
     text = to_text(content, label)
     assert text == clean(text)
@@ -148,7 +148,6 @@ def test_any_bytes_are_text_under_any_label(content: bytes, label: str | None) -
     st.binary(max_size=60),
     st.sampled_from(sorted(one for one in set(CODECS.values()) if one[:5] not in {"utf-1", "utf-3"})),
 )
-@settings(deadline=None)
 def test_where_a_slice_ends_changes_nothing(content: bytes, codec: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(charset, "SLICE_BYTES", 7)

@@ -174,7 +174,7 @@ def test_what_is_no_address_is_refused_and_the_field_is_named(address: str, fiel
         compose(told, identity)
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(max_examples=1000)
 @given(st.lists(st.sampled_from([*"aZ0@@@.-_+'\"\\()<>[],;:=?% \t\u00a0ü日\u202e\u2028", "=?utf-8?q?a?=", "mailto:", "example.org", "1.2.3.4", "..", "xn--"]), max_size=10).map("".join))  # fmt: skip
 def test_what_can_be_written_to_is_known_beforehand(address: str) -> None:
     if fields.is_address(address):

@@ -121,13 +121,13 @@ def test_mutations_of_real_shapes_neither_crash_nor_hang_nor_grow(count: int) ->
     assert grown < GROWTH_BYTES
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(st.binary(max_size=2000), st.lists(st.sampled_from(TOKENS), max_size=60).map(b"".join)))
 def test_any_bytes_become_one_line(raw: bytes) -> None:
     line_of(raw)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=200), st.text(max_size=400))
 def test_what_is_written_in_utf_8_is_read_again(subject: str, text: str) -> None:
     written = "".join(c for c in subject if c.isprintable() and c != "\N{ZERO WIDTH NO-BREAK SPACE}").strip()

@@ -89,7 +89,7 @@ def test_what_slips_through_is_found_when_the_mail_is_read_again(end: str, monke
 _TEXT: Final = st.text(max_size=200)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     subject=_TEXT,
     name=_TEXT,
@@ -127,7 +127,7 @@ _WORDS: Final = st.text(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(names_=st.lists(_WORDS, min_size=1, max_size=20))
 def test_many_people_stay_as_many(names_: list[str]) -> None:
     persons = [Address(name, f"p{number}@example.org") for number, name in enumerate(names_)]

@@ -91,7 +91,7 @@ def test_too_much_is_cut_and_says_so() -> None:
     assert "[...]" in told.html
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text(max_size=300))
 def test_whatever_is_written_becomes_harmless_html(source: str) -> None:
     html = written(source).html

@@ -174,7 +174,7 @@ def test_where_no_quote_is_marked_or_nothing_would_remain_there_is_no_own_part(m
         st.sampled_from([*MARKED.values(), *(markup for markup, _ in BESIDE.values()), "<p>x</p>", "</div>", "<td>"])
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_own_part_says_nothing_that_the_text_does_not(pieces: list[str]) -> None:
     markup = "".join(pieces)
     own = own_part(markup)

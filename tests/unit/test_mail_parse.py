@@ -47,7 +47,7 @@ def test_any_bytes_are_a_mail(raw: bytes) -> None:
 
 
 @given(st.sampled_from(CORPUS), st.integers(0, 2**32))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_mutilated_mail_is_still_read(raw: bytes, seed: int) -> None:
     chance = random.Random(seed)
     mutilated = bytearray(raw)
@@ -62,7 +62,6 @@ def test_a_mutilated_mail_is_still_read(raw: bytes, seed: int) -> None:
 
 
 @given(st.binary(max_size=300), st.lists(st.tuples(st.text(max_size=40), st.binary(max_size=500)), max_size=4))
-@settings(deadline=None)
 def test_the_standard_library_reads_well_formed_mail_alike(body: bytes, enclosed: list[tuple[str, bytes]]) -> None:
     text = body.decode("latin-1").replace("\0", "").replace("\r", "")
     message = EmailMessage()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mailwicket.mail.html import to_plain
@@ -123,7 +123,6 @@ LINES = st.sampled_from(
 
 
 @given(st.lists(LINES, max_size=25))
-@settings(deadline=None)
 def test_whatever_is_kept_stands_in_the_text_in_that_order(lines: list[str]) -> None:
     text = "\n".join(lines)
     rest = iter(line.strip() for line in text.split("\n"))
@@ -131,13 +130,11 @@ def test_whatever_is_kept_stands_in_the_text_in_that_order(lines: list[str]) -> 
 
 
 @given(st.lists(LINES, max_size=25))
-@settings(deadline=None)
 def test_the_first_words_are_never_lost(lines: list[str]) -> None:
     assert "The valve drips" in reply_text("\n".join(["The valve drips", *lines]))
 
 
 @given(st.text(max_size=600))
-@settings(deadline=None)
 def test_any_text_has_new_words_unless_it_is_empty(text: str) -> None:
     assert bool(reply_text(text)) or not own_words(text)
 
@@ -153,7 +150,6 @@ def test_answers_between_quotes_marked_in_html_keep_what_they_answer() -> None:
 
 
 @given(st.lists(st.text(alphabet="\u200b\xa0 \t\r>-_:@<", max_size=12), max_size=10), st.integers(0, 500))
-@settings(deadline=None)
 def test_lines_that_show_nothing_stop_nobody(lines: list[str], blanks: int) -> None:
     assert "Yes." in reply_text("\n".join(["Yes.", *lines, " " * blanks + "x"]))
 

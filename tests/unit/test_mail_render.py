@@ -228,7 +228,7 @@ PIECES = (
 
 
 @given(st.lists(st.sampled_from([*PIECES, "w1 ", "w2", " w3", "w4\n", "&nbsp;"]), max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_the_words_are_those_that_a_parser_of_trees_finds(pieces: list[str]) -> None:
     markup = "".join(pieces)
     root = LexborHTMLParser(markup).root
@@ -239,7 +239,7 @@ def test_the_words_are_those_that_a_parser_of_trees_finds(pieces: list[str]) -> 
 @given(
     st.lists(st.sampled_from([*PIECES, "<hr>", "<img alt=x>", "words", "\n", "&nbsp;", "<a href=https://x.example/>"]))
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_two_empty_lines_follow_each_other_and_none_begins_or_ends(pieces: list[str]) -> None:
     text = to_plain("".join(pieces).replace("<pre>", ""))
     assert "\n\n\n" not in text

@@ -65,7 +65,6 @@ def test_the_end_of_a_word_is_told_where_one_begins() -> None:
     st.sampled_from([BASE64, QP]),
     st.integers(20, 80),
 )
-@settings(deadline=None)
 def test_what_the_library_encodes_is_decoded(text: str, encoding: int, width: int) -> None:
     charset = Charset("utf-8")
     charset.header_encoding = encoding

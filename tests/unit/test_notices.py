@@ -276,7 +276,7 @@ tables: Final = st.fixed_dictionaries({
 })  # fmt: skip
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(
     event=st.sampled_from([one for one in Event if one is not Event.ALERT]),  # that goes to whomever an admin names
     requester=somebody.filter(bool),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mailwicket import redact
@@ -48,7 +48,6 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("write", WRITTEN.values(), ids=WRITTEN)
-@settings(deadline=None)
 @given(secret=SECRETS, before=st.text(max_size=9), after=st.text(max_size=9))
 def test_whatever_the_secret_and_however_it_is_written_and_wherever_it_stands_it_goes(
     write: Callable[[str], str], secret: str, before: str, after: str
@@ -59,7 +58,6 @@ def test_whatever_the_secret_and_however_it_is_written_and_wherever_it_stands_it
     assert REDACTED in cleaned
 
 
-@settings(deadline=None)
 @given(secrets=st.lists(SECRETS, max_size=5), text=st.text(max_size=200))
 def test_text_without_a_secret_is_left_as_it_is(secrets: list[str], text: str) -> None:
     redactor = knowing(*secrets)
@@ -68,7 +66,6 @@ def test_text_without_a_secret_is_left_as_it_is(secrets: list[str], text: str) -
     assert redactor.clean(text) == text
 
 
-@settings(deadline=None)
 @given(secret=SECRETS, around=st.lists(st.text("xyz €ü\n", max_size=9), min_size=2, max_size=5))
 def test_what_stands_around_secrets_is_left_as_it_is(secret: str, around: list[str]) -> None:
     assume(not set(secret) <= set("xyz €ü\n"))
