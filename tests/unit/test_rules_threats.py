@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import time
 from datetime import timedelta
 
 import pytest
@@ -75,7 +74,7 @@ def guess(stage: Stage, number: int, ticket: TicketNumber, chance: random.Random
 
 @pytest.mark.parametrize("guesses", [500, pytest.param(10_000, marks=pytest.mark.torture)])
 def test_guesses_of_strangers_join_no_ticket_and_are_told_nothing_of_it(guesses: int) -> None:
-    chance, begun = random.Random(1), time.process_time()
+    chance = random.Random(1)
     with Stage() as stage:
         ticket = stage.opened(ANN, text="CANARY-4711")
         sent = len(stage.world.post.sent)
@@ -85,7 +84,6 @@ def test_guesses_of_strangers_join_no_ticket_and_are_told_nothing_of_it(guesses:
         assert shown is not None
         assert len(shown["entries"]) == 1
         assert not any(b"CANARY" in one.raw or ANN in one.to for one in stage.world.post.sent[sent:])
-    assert time.process_time() - begun < 20
 
 
 @pytest.mark.parametrize("bit", range(128))
