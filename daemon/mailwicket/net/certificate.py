@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from mailwicket.oneline import printable
+
 COMMON_NAME: Final = b"\x55\x04\x03"  # RFC 5280 appendix A: id-at 3
 ORGANIZATION: Final = b"\x55\x04\x0a"  # id-at 10
 ALTERNATIVE_NAMES: Final = b"\x55\x1d\x11"  # id-ce 17
@@ -21,6 +23,9 @@ DNS_NAME, IP_ADDRESS = 0x82, 0x87  # RFC 5280 4.2.1.6: [2] and [7] of GeneralNam
 
 NAMES_MAX: Final = 100
 """So many names are read; certificates of large hosters bear hundreds."""
+
+NAME_CHARS: Final = 200
+"""So much of a name is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ def _attribute(name: bytes, wanted: bytes) -> str:
             parts = list(_items(pair))
             if len(parts) == 2 and parts[0] == (OBJECT_ID, wanted):
                 tag, text = parts[1]
-                found = _printable(text.decode("utf-16-be" if tag == UTF_16 else "utf-8", "replace"))
+                found = printable(text.decode("utf-16-be" if tag == UTF_16 else "utf-8", "replace")[:NAME_CHARS], "?")
     return found
 
 
@@ -126,10 +131,6 @@ def _alternative_names(extensions: bytes) -> Iterator[str]:
             continue
         for tag, name in _items(_first(parts[-1][1], SEQUENCE)):
             if tag == DNS_NAME:
-                yield _printable(name.decode("ascii", "replace"))
+                yield printable(name.decode("ascii", "replace")[:NAME_CHARS], "?")
             elif tag == IP_ADDRESS and len(name) in (4, 16):
                 yield str(ipaddress.ip_address(name))
-
-
-def _printable(text: str) -> str:
-    return "".join(one if one.isprintable() else "?" for one in text[:200])

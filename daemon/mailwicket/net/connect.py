@@ -12,6 +12,8 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import Final
 
+from mailwicket.oneline import printable
+
 HEADER_BYTES: Final = 16 * 1024
 """No proxy has more to say."""
 
@@ -77,5 +79,5 @@ def _read(header: bytes) -> ConnectAnswer:
     line = header.splitlines()[0] if header.strip() else b""
     found = _STATUS_LINE.fullmatch(line)
     text = (found[1] + b" " + (found[2] or b"") if found else line).decode("latin-1")
-    words = "".join(one if one.isprintable() else " " for one in text[:SHOWN_CHARS]).strip()
+    words = printable(text[:SHOWN_CHARS]).strip()
     return ConnectAnswer(int(found[1]), words) if found else ConnectAnswer(0, f"no HTTP: {words}")

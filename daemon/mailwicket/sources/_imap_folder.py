@@ -15,6 +15,7 @@ from mailwicket.net.imap.protocol import Exchange
 from mailwicket.net.imap.tokens import ListedFolder, read_fetch, read_list
 from mailwicket.net.imap.utf7 import decode_utf7, encode_utf7, mailbox_argument
 from mailwicket.net.oauth.session import GIVE_RIGHT, NO_RIGHT, lacks_right
+from mailwicket.oneline import printable
 from mailwicket.stages import Probe
 
 READ_BYTES: Final = 1024
@@ -23,6 +24,8 @@ READ_BYTES: Final = 1024
 NEAREST: Final = 3
 COMPARED_MAX: Final = 2000
 """Comparing takes its time with each name."""
+NAME_CHARS: Final = 200
+"""So much of a name is shown."""
 
 # RFC 4314 2.1, and `d` of RFC 2086, which stands for several
 NEEDED: Final = {"seen": "s", "delete": "te", "move": "te"}
@@ -160,7 +163,7 @@ class FolderProof:
 def _folder(listed: ListedFolder) -> _Folder:
     holds_mails = listed.attributes.isdisjoint({rb"\noselect", rb"\nonexistent"})
     name = decode_utf7(listed.name.decode("utf-8", "replace"))
-    return _Folder(_printable(name), listed.separator.decode("ascii", "replace"), holds_mails)
+    return _Folder(printable(name[:NAME_CHARS], "?"), listed.separator.decode("ascii", "replace"), holds_mails)
 
 
 def _same(one: str, other: str) -> bool:
@@ -180,7 +183,3 @@ def _nearest(wanted: str, folders: Sequence[_Folder]) -> str:
     if found:
         return f"nearest there: {', '.join(found)}"
     return f"there are: {', '.join([one.name for one in there][:NEAREST])}" + ", ..." * (len(there) > NEAREST)
-
-
-def _printable(text: str) -> str:
-    return "".join(one if one.isprintable() else "?" for one in text[:200])

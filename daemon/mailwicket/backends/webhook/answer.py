@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from mailwicket.errors import BlockedError, PermanentError, TransientError
 from mailwicket.model import TicketNumber, TicketRef
+from mailwicket.oneline import printable
 
 DOWN: Final = "backend_down"
 
@@ -89,8 +90,7 @@ def _told(answer: Answer, said: Mapping[str, Any] | None, peer: str) -> str:
     error = said.get("error")
     if not isinstance(error, str):
         return words
-    line = "".join(one if one.isprintable() else " " for one in error[:WORDS_MAX])
-    return f'{words} ("{line}")'
+    return f'{words} ("{printable(error[:WORDS_MAX])}")'
 
 
 def _retry_after_s(answer: Answer) -> float | None:

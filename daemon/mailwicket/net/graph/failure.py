@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from mailwicket.errors import BlockedError, MailwicketError, PermanentError, TransientError
 from mailwicket.net.graph.place import SIGNED_IN
+from mailwicket.oneline import printable
 
 WORDS_CHARS: Final = 300
 PAUSE_MAX_S: Final = 3600.0
@@ -210,7 +211,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> ErrorAns
 
 def _text(table: Mapping[str, Any], name: str) -> str:
     value = table.get(name)
-    return "".join(c if c.isprintable() else " " for c in value) if isinstance(value, str) else ""
+    return printable(value) if isinstance(value, str) else ""
 
 
 def _claims(asks: str) -> str:

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Final
 
 from mailwicket.net.imap.reader import Part, Response
+from mailwicket.oneline import cut, printable
 
 Value = Part | None | list["Value"]
 """An atom or string, a literal, NIL, or a list of such."""
@@ -269,5 +270,4 @@ def words_of(text: bytes, limit: int = 200, secrets: Iterable[bytes] = ()) -> st
     for secret in sorted(secrets, key=len, reverse=True):  # before anything is cut: half a secret is not found
         text = re.sub(re.escape(secret), b"***", text, flags=re.IGNORECASE)
     decoded = text[: 4 * limit].decode("utf-8", "replace")
-    plain = "".join(one if one.isprintable() else " " for one in decoded).strip()  # no control, no bidi override
-    return plain if len(plain) <= limit else f"{plain[: limit - 3]}..."
+    return cut(printable(decoded).strip(), limit)

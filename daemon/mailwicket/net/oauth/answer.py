@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from mailwicket.oneline import cut, printable
+
 TOKEN_CHARS_MAX: Final = 16 * 1024
 """Real ones have 2 KiB; a token becomes part of one protocol line."""
 
@@ -174,5 +176,4 @@ def _seconds(value: object, default: float, most: float) -> float:
 def _line(text: str, limit: int) -> str:
     """Return the first line of *text*, printable; Microsoft's others are ids and times."""
     first = text[: 20 * limit].strip().splitlines()[:1]
-    plain = "".join(one if one.isprintable() else " " for one in (first[0] if first else ""))
-    return plain if len(plain) <= limit else f"{plain[: limit - 3]}..."
+    return cut(printable(first[0] if first else ""), limit)

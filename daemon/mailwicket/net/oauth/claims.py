@@ -10,6 +10,8 @@ from base64 import b64decode, urlsafe_b64decode
 from collections.abc import Mapping
 from typing import Any, Final
 
+from mailwicket.oneline import cut, printable
+
 GRAPH_ID: Final = "00000003-0000-0000-c000-000000000000"
 """The application id of Microsoft Graph, in every cloud: an audience may be named by it."""
 
@@ -73,5 +75,4 @@ def audience_of(token: str) -> str:
 def _words(value: object) -> str:
     """Return text, or a list of it, as printable words."""
     text = " ".join(str(one) for one in value) if isinstance(value, list) else value if isinstance(value, str) else ""
-    plain = "".join(one if one.isprintable() else " " for one in text)
-    return plain if len(plain) <= SHOWN_CHARS else f"{plain[: SHOWN_CHARS - 3]}..."
+    return cut(printable(text), SHOWN_CHARS)

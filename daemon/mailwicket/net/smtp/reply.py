@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from mailwicket.oneline import printable
 from mailwicket.redact import REDACTED, REDACTOR
 
 WORDS_CHARS: Final = 300
@@ -59,7 +60,7 @@ def read_reply(code: int, text: str, secrets: frozenset[str] = frozenset()) -> R
 
 def said(text: str, secrets: Collection[str] = ()) -> str:
     """Return a server's *text* for one line of a log or a terminal, without *secrets* in it."""
-    shown = text if text.isprintable() else "".join(one if one.isprintable() else " " for one in text)
+    shown = printable(text)
     for secret in sorted(secrets, key=len, reverse=True):
         shown = shown.replace(secret, REDACTED)
     shown = " ".join(REDACTOR.clean(shown).split())
