@@ -316,7 +316,7 @@ class Rests(Protocol):
     """A submission that may rest between mails."""
 
     async def is_alive(self) -> bool:
-        """Tell whether the connection still stands, before a mail is risked on it.
+        """Tell whether the connection still stands. `submit` sees to that by itself: nobody has to ask.
 
         That it rested too long is no failure of the server's. Never raises for it.
         """
